@@ -1,0 +1,76 @@
+"""Datagrams for structured concurrency: what ``trio.open_tcp_stream`` and ``trio.serve_tcp`` are to TCP, done for UDP.
+
+    async def shout(datagram):
+        return datagram.data.upper()
+
+    await trio_udp.serve_udp(shout, 10000)
+
+    async with await trio_udp.open_udp_client("localhost", 10000) as client:
+        print(await client.request(b"hello"))
+
+Where things are; each file imports only from those above it:
+
+    _errors  _address  _events  _retry      pure: failures, addresses, what can be observed, when to send again
+    _statistics  _batch                     one socket, many datagrams per wake-up, counted
+    _endpoint  _connection                  a socket that talks to anybody; one that talks to a server
+    _crew  _serve                           the tasks that run a handler; serve_udp
+    _replies  _client  _first_reply         whose reply is it; open_udp_client; ask several servers
+    cli                                     python -m trio_udp
+"""
+
+from ._address import Address
+from ._batch import Datagram
+from ._client import UDPClient, open_udp_client
+from ._crew import Handler
+from ._endpoint import UDPEndpoint, open_udp_endpoint, open_udp_endpoints
+from ._errors import DatagramTooLarge, NoReply
+from ._events import (
+    AttemptStarted,
+    AttemptTimedOut,
+    DatagramDropped,
+    DatagramReceived,
+    DatagramSent,
+    Event,
+    HandlerFinished,
+    HandlerStarted,
+    ReplyAccepted,
+    ReplyIgnored,
+    RequestFailed,
+    observe,
+)
+from ._first_reply import first_reply
+from ._retry import Retry
+from ._serve import serve_endpoints, serve_udp
+from ._statistics import UDPStatistics
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Address",
+    "AttemptStarted",
+    "AttemptTimedOut",
+    "Datagram",
+    "DatagramDropped",
+    "DatagramReceived",
+    "DatagramSent",
+    "DatagramTooLarge",
+    "Event",
+    "Handler",
+    "HandlerFinished",
+    "HandlerStarted",
+    "NoReply",
+    "ReplyAccepted",
+    "ReplyIgnored",
+    "RequestFailed",
+    "Retry",
+    "UDPClient",
+    "UDPEndpoint",
+    "UDPStatistics",
+    "first_reply",
+    "observe",
+    "open_udp_client",
+    "open_udp_endpoint",
+    "open_udp_endpoints",
+    "serve_endpoints",
+    "serve_udp",
+]

@@ -1,0 +1,99 @@
+"""Addresses: as text that people type, as tuples that sockets take.
+
+Text has one trap, the colon: ``::1:53`` may be an address or an address and a port. So an IPv6 address that is followed
+by a port stands in brackets, as RFC 3986 section 3.2.2 has it for URLs, and we never guess.
+
+Names have another: one name may stand for several addresses, and ``localhost`` is ``::1`` here and ``127.0.0.1`` there.
+`resolve` gives all of them in the system's order, and those who call it decide what to do with the second.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+import trio
+
+__all__ = ["Address"]
+
+Address: TypeAlias = "tuple[str, int] | tuple[str, int, int, int]"
+"""A peer or a local end, as the ``socket`` module has them: ``(host, port)``, or for IPv6
+``(host, port, flow_info, scope_id)``."""
+
+
+class HostPort(NamedTuple):
+    """What a person typed; ``host`` is None when only a port was given."""
+
+    host: str | None
+    port: int
+
+
+class Target(NamedTuple):
+    """One address that a name stands for, with the family of socket that can reach it."""
+
+    family: int
+    address: Address
+
+
+def parse_host_port(text: str) -> HostPort:
+    """Read ``"PORT"``, ``"HOST:PORT"`` or ``"[IPV6]:PORT"``.
+
+    Raises:
+      ValueError: the text is none of these; says what was wrong and what would be right.
+    """
+    host, colon, port = text.strip().rpartition(":")
+    if not colon:
+        return HostPort(None, parse_port(port))
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+        if ":" not in host:
+            raise ValueError(f"brackets are for IPv6 addresses: write {host}:{port}, not {text!r}")
+    elif ":" in host or "[" in host or "]" in host:
+        raise ValueError(f"an IPv6 address before a port stands in brackets, like [::1]:10000, not {text!r}")
+    if not host or any(character.isspace() for character in host):
+        raise ValueError(f"a host must come before the colon, like localhost:10000, not {text!r}")
+    return HostPort(host, parse_port(port))
+
+
+def parse_port(text: str) -> int:
+    """Read a port number, 0 to 65535.
+
+    Raises:
+      ValueError: it is not one.
+    """
+    if not (text.isascii() and text.isdigit()) or len(text) > 5 or int(text) > 65535:
+        raise ValueError(f"a port is a number from 0 to 65535, not {text!r}")
+    return int(text)
+
+
+def format_address(address: Address) -> str:
+    """``127.0.0.1:53`` or ``[::1]:53``: what `parse_host_port` reads back."""
+    host, port = address[0], address[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def resolve(host: str | None, port: int, *, passive: bool = False) -> list[Target]:
+    """All addresses that a host name stands for, each once, in the system's order.
+
+    Args:
+      host: a name or an address; None means this machine's own: the loopback addresses, or with ``passive`` the
+        wildcard addresses.
+      port: 0 to 65535.
+      passive: the addresses are to be bound, not sent to.
+
+    Raises:
+      OSError: (``socket.gaierror``) the name could not be resolved.
+      ValueError: the port is out of range.
+    """
+    if not 0 <= port <= 65535:
+        await trio.lowlevel.checkpoint()
+        raise ValueError(f"a port is a number from 0 to 65535, not {port!r}")
+    flags = trio.socket.AI_PASSIVE if passive else 0
+    answers = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_DGRAM, flags=flags)
+    families = (trio.socket.AF_INET, trio.socket.AF_INET6)
+    targets = [Target(int(family), _as_address(sockaddr)) for family, *_, sockaddr in answers if family in families]
+    return list(dict.fromkeys(targets))
+
+
+def _as_address(sockaddr: tuple[str | int | bytes, ...]) -> Address:
+    """What getaddrinfo gives, for the type checker: (host, port) or (host, port, flow, scope)."""
+    return sockaddr  # type: ignore[return-value]

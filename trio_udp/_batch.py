@@ -1,0 +1,273 @@
+"""One UDP socket, read and written many datagrams per wake-up.
+
+The obvious loop, ``await socket.recvfrom()`` and ``await socket.sendto()``, goes through Trio's scheduler twice for
+each datagram, and that costs several times what the two system calls do. But when a socket becomes readable there is
+often more than one datagram in it. So after each wake-up we drain it: non-blocking calls on the standard library's
+socket inside Trio's, until the kernel says that there is no more. Sending works the same way: a UDP socket is nearly
+always writable, so we send without waiting, and only when the kernel says "later" do we go through Trio.
+
+That needs Trio's own socket class over a real one. A socket that somebody else made (a virtual one, or one that loses
+datagrams on purpose) has Trio's methods and nothing else, so there each primitive answers "it would block", and
+everything takes the slow way, which uses Trio's methods alone.
+
+What goes through is counted here, in one `Tally`, and reported here: with an observer the two primitives are exchanged
+once, when the socket is opened, for ones that also report; without one, nothing is asked per datagram.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket as stdlib_socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+import trio
+
+from ._address import Address
+from ._errors import NETWORK_ERRORS, errno_name
+from ._events import DatagramDropped, DatagramReceived, DatagramSent, Emit
+from ._statistics import Tally, UDPStatistics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    ReadNow = Callable[[int], tuple[bytes, Address]]
+    SendNow = Callable[[bytes, Address], int]
+
+__all__ = ["Datagram"]
+
+# Larger than any payload (65,507 bytes over IPv4, 65,527 over IPv6), so that no datagram is ever truncated.
+READ_SIZE = 65535
+
+# Datagrams between two visits to Trio's scheduler. At some 5 microseconds each, other tasks wait a third of a
+# millisecond at most, and the visit, about 15 microseconds, is shared by so many.
+BATCH = 64
+
+
+class Datagram(NamedTuple):
+    """What arrived, or is to be sent, and the peer: ``data, address = datagram`` works."""
+
+    data: bytes
+    address: Address
+
+
+class BatchSocket:
+    """A Trio datagram socket with a fast way and a portable way of reading and writing it.
+
+    Args:
+      socket: bound or connected; owned and closed by this object.
+      tally: where to count; shared by the sockets that one client uses one after another.
+      emit: told of each datagram; None: nobody watches.
+      peer: where the socket is connected to. Then ICMP errors are news about that peer and are raised, as the kernel
+        does it; on an unconnected socket they are about some earlier datagram of somebody: counted, and no more.
+    """
+
+    def __init__(
+        self, socket: trio.socket.SocketType, tally: Tally, emit: Emit | None, peer: Address | None = None
+    ) -> None:
+        self.socket = socket
+        self.tally = tally
+        self.emit = emit
+        self.peer = peer
+        self._raw = raw_socket(socket)
+        self._taken: list[Datagram] = []  # read the portable way, not handed out yet
+        self._error: OSError | None = None  # met behind datagrams that had to be handed out first
+        self._receiving = False
+        self._at_close: tuple[Address, UDPStatistics] | None = None
+        self._writing = trio.Lock()  # for the slow way: two tasks in wait_writable would be BusyResourceError
+        self._read_now, self._write_now = self._primitives()
+        self.drain = self._drain_raw if self._raw else self._drain_taken
+
+    # -- receiving ----------------------------------------------------------------------------------------------------
+
+    async def receive(self, limit: int = BATCH) -> list[Datagram]:
+        """At least one datagram, at most ``limit``; waits only for the first. Cancelled, it has taken none."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._receiving:
+            raise trio.BusyResourceError("another task is already receiving from this socket")
+        self._receiving = True
+        try:
+            batch = await self._drain_at_once(limit)
+            while not batch:
+                await self._wait_for_more(limit)
+                batch = self.drain(limit)
+        finally:
+            self._receiving = False
+        return batch
+
+    async def _drain_at_once(self, limit: int) -> list[Datagram]:
+        """What is there already, possibly nothing; a checkpoint if it was something."""
+        try:
+            batch = self.drain(limit)
+        except BaseException:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            raise
+        if batch:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        return batch
+
+    async def _wait_for_more(self, limit: int) -> None:
+        if self._raw is not None:
+            await trio.lowlevel.wait_readable(self._raw)
+            return
+        try:
+            self._take(await self.socket.recvfrom(READ_SIZE))
+            while len(self._taken) < limit and self.socket.is_readable():
+                self._take(await self.socket.recvfrom(READ_SIZE))
+        except OSError as error:
+            self._receive_failed(error)
+
+    def _drain_raw(self, limit: int = BATCH) -> list[Datagram]:
+        """What the kernel has, up to ``limit`` datagrams; never waits."""
+        batch: list[Datagram] = []
+        append, read_now, make = batch.append, self._read_now, tuple.__new__
+        size = 0
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        try:
+            while len(batch) < limit:
+                datagram = make(Datagram, read_now(READ_SIZE))  # half the time of Datagram(...)
+                append(datagram)
+                size += len(datagram[0])
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._receive_failed(error, keep=bool(batch))
+        self.tally.received += len(batch)
+        self.tally.received_bytes += size
+        return batch
+
+    def _drain_taken(self, limit: int = BATCH) -> list[Datagram]:
+        """The same for the portable way: what `_wait_for_more` has taken off the socket."""
+        batch, self._taken = self._taken[:limit], self._taken[limit:]
+        return batch
+
+    def _take(self, received: tuple[bytes, Address]) -> None:
+        datagram = Datagram(*received)
+        self._taken.append(datagram)
+        self.tally.received += 1
+        self.tally.received_bytes += len(datagram.data)
+        if self.emit is not None:
+            self._report_received(datagram)
+
+    def _receive_failed(self, error: OSError, *, keep: bool = False) -> None:
+        """Count it; raise it unless it is the network talking about somebody else's datagram."""
+        self._count_error(error)
+        if error.errno in NETWORK_ERRORS and self.peer is None:
+            return
+        if keep:
+            self._error = error
+        else:
+            raise error
+
+    # -- sending ------------------------------------------------------------------------------------------------------
+
+    def send_now(self, data: bytes, address: Address) -> bool:
+        """Send without waiting; False if that cannot be done now, and then nothing was sent."""
+        try:
+            size = self._write_now(data, address)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self._count_error(error)
+            raise
+        tally = self.tally
+        tally.sent += 1
+        tally.sent_bytes += size
+        return True
+
+    async def send_waiting(self, data: bytes, address: Address) -> None:
+        """Send through Trio: waits while the buffer is full, and resolves a host name."""
+        async with self._writing:
+            try:
+                if self.peer is None:
+                    size = await self.socket.sendto(data, address)
+                else:
+                    size = await self.socket.send(data)
+            except OSError as error:
+                self._count_error(error)
+                raise
+        self.tally.sent += 1
+        self.tally.sent_bytes += size
+        if self.emit is not None:
+            self.emit(DatagramSent(trio.current_time(), self.local, address, bytes(data)))
+
+    def drop(self, data: bytes, address: Address, reason: str, *, outgoing: bool, known: bool = False) -> None:
+        """Count and report a datagram that ends here; ``known``: `_count_error` has counted it."""
+        if not known:
+            self.tally.dropped[reason] += 1
+        if self.emit is not None:
+            event = DatagramDropped(trio.current_time(), self.local, address, bytes(data), reason, outgoing)
+            self.emit(event)
+
+    def _count_error(self, error: OSError) -> None:
+        if error.errno == errno.EBADF:
+            _raise_closed()
+        self.tally.errors[errno_name(error)] += 1
+
+    # -- the rest -----------------------------------------------------------------------------------------------------
+
+    @property
+    def local(self) -> Address:
+        """This end's address."""
+        if self._at_close:
+            return self._at_close[0]
+        address: Address = self.socket.getsockname()
+        return address
+
+    def statistics(self) -> UDPStatistics:
+        """The counters and what the kernel says; after `close`, what it said then."""
+        return self._at_close[1] if self._at_close else self.tally.statistics(self.socket)
+
+    def close(self) -> None:
+        """Wake whoever waits on the socket with ``trio.ClosedResourceError``; closing again does nothing."""
+        if self._at_close is None:
+            with suppress(OSError):  # somebody has closed the Trio socket itself
+                self._at_close = (self.local, self.statistics())
+        self.socket.close()
+
+    def _primitives(self) -> tuple[ReadNow, SendNow]:
+        if self._raw is None:
+            return _would_block, _would_block
+        raw = self._raw
+        write_now = raw.sendto if self.peer is None else (lambda data, address: raw.send(data))
+        if self.emit is None:
+            return raw.recvfrom, write_now
+        return self._reporting_read(raw.recvfrom), self._reporting_write(write_now, self.emit)
+
+    def _reporting_read(self, read_now: ReadNow) -> ReadNow:
+        def read_and_report(size: int) -> tuple[bytes, Address]:
+            received = read_now(size)
+            self._report_received(Datagram(*received))
+            return received
+
+        return read_and_report
+
+    def _reporting_write(self, write_now: SendNow, emit: Emit) -> SendNow:
+        def write_and_report(data: bytes, address: Address) -> int:
+            size = write_now(data, address)
+            emit(DatagramSent(trio.current_time(), self.local, address, bytes(data)))
+            return size
+
+        return write_and_report
+
+    def _report_received(self, datagram: Datagram) -> None:
+        if self.emit is not None:
+            self.emit(DatagramReceived(trio.current_time(), self.local, datagram.address, datagram.data))
+
+
+def raw_socket(socket: trio.socket.SocketType) -> stdlib_socket.socket | None:
+    """The standard library's socket inside one of Trio's own; None for anything else that acts as a Trio socket."""
+    inner = getattr(socket, "_sock", None)
+    trios_own = type(socket).__module__ == "trio._socket"
+    return inner if trios_own and type(inner) is stdlib_socket.socket else None
+
+
+def _would_block(*_: object) -> NoReturn:
+    """What a non-blocking call does when it cannot be done now."""
+    raise BlockingIOError
+
+
+def _raise_closed() -> NoReturn:
+    raise trio.ClosedResourceError("this socket was already closed") from None

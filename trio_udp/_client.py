@@ -1,0 +1,265 @@
+"""`open_udp_client`: send a request, wait for its reply, send it again when that does not come.
+
+The naive client sends, receives, and believes what it gets. It waits for ever when either datagram is lost; and once it
+has a timeout and sends again, a worse bug moves in: the reply that was only late is taken for the next request's. From
+then on every answer is one off, and nothing looks wrong.
+
+So a client here answers two questions before it believes a reply. *Is it from my server?* The socket is connected to
+it, on a random port that the kernel chose: strangers' datagrams are dropped before we see them. *Is it the reply to
+this request?* There are two ways to know:
+
+    With ``correlate`` the bytes tell: request and reply share a key, an id for example. Any number of requests can be
+    on their way over one socket, and a reply whose key nobody waits for is ignored.
+
+    Without it nothing in the bytes tells. So one request is on its way at a time, and when more datagrams were sent
+    than answered, a late reply may still be about. The next request then goes out through a new socket, with a new
+    port, which no late reply can find. (One hole remains that no socket can close: when the *network* doubles a reply,
+    the second copy may arrive after the next request was sent. Correlate, if that matters.)
+
+There is no task in the background: the requests that wait take turns at reading the socket (``_replies.py``). Every wait for one attempt is a cancel scope around that attempt. The deadline for the whole is the caller's.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+from typing import TYPE_CHECKING, final
+
+import trio
+
+from ._address import Address, Target, resolve
+from ._connection import Connection
+from ._endpoint import payload_limit
+from ._errors import DatagramTooLarge, NoReply
+from ._events import AttemptStarted, AttemptTimedOut, RequestFailed, current_emit
+from ._replies import Replies, Request
+from ._retry import Retry
+from ._statistics import Tally, UDPStatistics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+    from random import Random
+
+    from typing_extensions import Self
+
+    from ._batch import BatchSocket
+
+__all__ = ["UDPClient", "open_udp_client"]
+
+
+async def open_udp_client(
+    host: str,
+    port: int,
+    *,
+    correlate: Callable[[bytes], Hashable] | None = None,
+    random: Random | None = None,
+) -> UDPClient:
+    """Open a socket connected to a server; use it as ``async with await open_udp_client(...) as client``.
+
+    The name is resolved once, here. Of several addresses the first is used, and another whenever that one refuses:
+    ``localhost`` finds a server on ``127.0.0.1`` also where it means ``::1`` first.
+
+    Args:
+      host: a name or an address.
+      port: 1 to 65535.
+      correlate: a function from the bytes of a request or a reply to a key that they share. With it, requests may be on
+        their way side by side. For a reply that has no key it may return None or raise: that reply is ignored.
+      random: where the jitter of `Retry` comes from; give a seeded one for a run that can be repeated.
+
+    Raises:
+      OSError: the name could not be resolved, or no address can be reached from this machine.
+      ValueError: the port is out of range.
+    """
+    if port == 0:
+        await trio.lowlevel.checkpoint()
+        raise ValueError("port 0 cannot be sent to: a port is a number from 1 to 65535")
+    client = UDPClient(await resolve(host, port), correlate, random)
+    await client._connection.open()
+    return client
+
+
+@final
+class UDPClient(trio.abc.AsyncResource):
+    """Sends requests to one server and returns their replies; made by `open_udp_client`.
+
+    Any number of tasks may call `request`. Without ``correlate`` they are served one at a time, in order.
+    """
+
+    def __init__(
+        self, targets: Sequence[Target], correlate: Callable[[bytes], Hashable] | None, random: Random | None
+    ) -> None:
+        self._correlate = correlate
+        self._random = random
+        self._emit = current_emit()
+        self._tally = Tally()
+        self._connection = Connection(targets, self._tally, self._emit)
+        self._replies = Replies(self._connection, correlate, self._tally, self._emit)
+        self._numbers = itertools.count(1)
+        self._turn = trio.StrictFIFOLock()  # one request at a time, where there is no `correlate` ...
+        self._late_possible = False  # ... and whether a reply to an earlier one may still be on its way
+
+    @property
+    def remote_address(self) -> Address:
+        """The address that requests go to."""
+        return self._connection.address
+
+    async def request(
+        self, data: bytes, *, retry: Retry = Retry(), accept: Callable[[bytes], bool] | None = None
+    ) -> bytes:
+        """Send a request and return its reply, sending again as often as ``retry`` says.
+
+        Retrying means *at least once*: when it was the reply that got lost, the server has done what it was asked to,
+        and does it again. Either requests can be repeated without harm, or the server has to recognise them.
+
+        Args:
+          data: the payload; the same bytes are sent at every attempt.
+          retry: how many attempts there are, and how long each of them waits. A refusal (ICMP: nobody listens on that
+            port) makes an attempt a lost one, no more: the server may be starting up, and a refusal can be forged.
+          accept: a function that says whether a reply is one to this request. Those that it refuses, by returning
+            something false or by raising, are ignored and counted, and the wait goes on: to give up because of one
+            would let anybody who can send a datagram end the request.
+
+        Returns:
+          The payload of the reply.
+
+        Raises:
+          NoReply: all attempts are used up. Its ``__cause__`` is the last refusal, if there was one. After a refusal
+            of the last attempt there is nothing left to wait for, and this is raised at once.
+          DatagramTooLarge: nothing was sent.
+          ValueError: a request with the same key is on its way already.
+          trio.ClosedResourceError: you have closed the client.
+
+        Cancellation:
+          Your cancel scope ends a request at any point; a deadline of yours always wins over the schedule.
+        """
+        return await self._ask(data, retry, accept, _ignore_refusal)
+
+    def statistics(self) -> UDPStatistics:
+        """What has gone through the client's sockets, and which replies it did not believe, by reason."""
+        return self._connection.io.statistics()
+
+    def close(self) -> None:
+        """Close the socket now. Requests that are on their way raise ``trio.ClosedResourceError``."""
+        self._connection.close()
+
+    async def aclose(self) -> None:
+        """The same as `close`, and a checkpoint."""
+        self.close()
+        await trio.lowlevel.checkpoint()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- one request --------------------------------------------------------------------------------------------------
+
+    async def _ask(
+        self,
+        data: bytes,
+        retry: Retry,
+        accept: Callable[[bytes], bool] | None,
+        on_refusal: Callable[[], None],
+    ) -> bytes:
+        """`request`, and ``on_refusal()`` is called when an attempt was refused by all addresses."""
+        await trio.lowlevel.checkpoint()
+        if self._correlate is not None:
+            self._raise_if_closed()
+            request = Request(next(self._numbers), self._correlate(data), data, accept)
+            return await self._run(request, retry, on_refusal)
+        async with self._turn:
+            self._raise_if_closed()
+            if self._late_possible:
+                await self._connection.renew()
+                self._late_possible = False
+            self._replies.discard_unasked()
+            return await self._run(Request(next(self._numbers), None, data, accept), retry, on_refusal)
+
+    async def _run(self, request: Request, retry: Retry, on_refusal: Callable[[], None]) -> bytes:
+        """Make attempts until there is a reply."""
+        started, ignored_before = trio.current_time(), self._replies.ignored
+        unanswered = 0
+        self._replies.expect(request)
+        try:
+            for timeout in retry.timeouts(self._random):
+                request.attempts += 1
+                unanswered += 1
+                last = request.attempts == retry.attempts
+                await self._attempt(request, timeout, last, on_refusal)
+                if request.reply is not None:
+                    unanswered -= 1
+                    return request.reply
+                unanswered -= request.refused  # nothing will come of that one any more
+            elapsed = trio.current_time() - started
+            ignored = self._replies.ignored - ignored_before
+            raise NoReply(self.remote_address, request.attempts, elapsed, ignored) from request.problem
+        except BaseException as error:
+            self._report_failed(request, error)
+            raise
+        finally:
+            self._replies.forget(request)
+            self._late_possible = unanswered > 0
+
+    async def _attempt(self, request: Request, timeout: float, last: bool, on_refusal: Callable[[], None]) -> None:
+        """Send the request and wait; ``request.reply`` is there afterwards or it is not."""
+        self._report_attempt(request, timeout)
+        with trio.move_on_after(timeout):
+            for _ in self._connection.targets:
+                io = self._connection.io
+                await self._send(io, request)
+                await self._replies.wait(request, heed_refusal=True)
+                if request.reply is not None:
+                    return
+                await self._connection.move_on(io)
+            # Refused by every address there is. The reply to an earlier attempt may still come, and a server that is
+            # starting up gets the time that the schedule has for it; after the last attempt neither can be hoped for.
+            on_refusal()
+            if not last:
+                await self._replies.wait(request, heed_refusal=False)
+        if request.reply is None:
+            self._report_timed_out(request)
+
+    async def _send(self, io: BatchSocket, request: Request) -> None:
+        """Hand the datagram to the kernel; if that is not possible the request is marked as refused."""
+        for _ in range(2):
+            request.refused = False
+            request.sent_at = trio.current_time()
+            try:
+                if not io.send_now(request.data, self.remote_address):
+                    await io.send_waiting(request.data, self.remote_address)
+                return
+            except OSError as error:
+                if error.errno == errno.EMSGSIZE:
+                    raise DatagramTooLarge(len(request.data), payload_limit(io.socket.family)) from None
+                # A refusal that shows itself here is about an earlier datagram and this one was not sent: once more.
+                self._replies.refused(io, error)
+
+    def _raise_if_closed(self) -> None:
+        if self._connection.closed:
+            raise trio.ClosedResourceError("this client was closed")
+
+    # -- telling who watches ------------------------------------------------------------------------------------------
+
+    def _report_attempt(self, request: Request, timeout: float) -> None:
+        if self._emit is not None:
+            now, local, remote = self._now_and_where()
+            self._emit(AttemptStarted(now, local, remote, request.number, request.attempts, timeout))
+
+    def _report_timed_out(self, request: Request) -> None:
+        if self._emit is not None:
+            now, local, remote = self._now_and_where()
+            self._emit(AttemptTimedOut(now, local, remote, request.number, request.attempts))
+
+    def _report_failed(self, request: Request, error: BaseException) -> None:
+        if self._emit is not None:
+            now, local, remote = self._now_and_where()
+            reason = type(error).__name__
+            self._emit(RequestFailed(now, local, remote, request.number, request.attempts, reason))
+
+    def _now_and_where(self) -> tuple[float, Address, Address]:
+        return trio.current_time(), self._connection.io.local, self._connection.address
+
+
+def _ignore_refusal() -> None:
+    """What `request` does about a refusal: the attempt is lost, the schedule goes on."""

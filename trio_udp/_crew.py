@@ -1,0 +1,266 @@
+"""The crew: tasks that run a handler for the datagrams of one endpoint.
+
+Two obvious servers are both wrong. One loop that receives, awaits the handler and sends makes every client wait for the
+slowest handler. A task per datagram does not, but to start a task costs several times what a quick handler does, and
+anybody who can send datagrams decides how many there are.
+
+So the handlers run in a crew of ordinary tasks that grows as it is needed:
+
+    Rule 1  One member at a time leads: it waits for the socket and drains it into the crew's queue.
+    Rule 2  Members take datagrams from the queue and run the handler. While no handler waits for anything, one member
+            does it all in one tight loop, and nobody else wakes up.
+    Rule 3  A member whose handler starts to wait looks back: if it leaves datagrams in the queue, or the socket without
+            a leader, it hands over to a resting member, or to a new one.
+    Rule 4  A member without work leads if nobody does; else it rests.
+    Rule 5  At most so many members are up at once as there are places. When all of them are waiting in handlers nobody
+            leads: the socket is not read, the kernel's buffer fills, and the kernel drops and counts what is too much.
+
+Rule 3 needs to know that a handler has started to wait, and ``await handler(datagram)`` does not tell. So a member takes
+the handler's first step by hand, with ``coroutine.send(None)``: either that was all of it, or it hands over and awaits
+the rest. To hand over *before* each handler would be simpler, and wake a second task for each datagram.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Awaitable, Callable, Generator
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import trio
+
+from ._address import Address, format_address
+from ._batch import BATCH, Datagram
+from ._endpoint import UDPEndpoint, payload_limit
+from ._errors import errno_name, logger
+from ._events import Emit, HandlerFinished, HandlerStarted
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from typing_extensions import Self
+
+__all__ = ["Handler"]
+
+Coroutine: TypeAlias = "CoroutineType[Any, Any, bytes | None]"
+
+Handler: TypeAlias = Callable[[Datagram], Awaitable["bytes | None"]]
+"""An async function from a datagram to the reply, or to None for silence."""
+
+# Seconds that a finished reply waits at most for room in the socket's send buffer before it is dropped and counted. The
+# buffer empties at the speed of the network card: a second is long past "for a moment".
+SEND_PATIENCE = 1.0
+
+
+class Places:
+    """How many members may be up at once, beside the one that each crew always has."""
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+        self._waiting: dict[Crew, None] = {}
+
+    def take(self, crew: Crew) -> bool:
+        """A place for this crew; if there is none it is asked again when there is one."""
+        if self._free:
+            self._free -= 1
+            return True
+        self._waiting[crew] = None
+        return False
+
+    def give_back(self) -> None:
+        self._free += 1
+        while self._free and self._waiting:
+            crew = next(iter(self._waiting))
+            del self._waiting[crew]
+            crew.hand_over()
+
+
+class Crew:
+    """The tasks that run the handler for the datagrams of one endpoint."""
+
+    def __init__(self, handler: Handler, endpoint: UDPEndpoint, places: Places) -> None:
+        self._io = endpoint._io
+        self._limit = payload_limit(endpoint.socket.family)
+        self._handler = handler if self._io.emit is None else _observed(handler, endpoint, self._io.emit)
+        self._name = f"trio_udp handlers at {format_address(endpoint.address)}"
+        self._places = places
+        self._queue: deque[Datagram] = deque()
+        self._resting = trio.lowlevel.ParkingLot()
+        self._listening: trio.CancelScope | None = None  # the leader's, while it waits
+        self._led = False
+        self._stopping = False
+
+    def start(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        nursery.start_soon(self._member, name=self._name)
+
+    def stop(self) -> None:
+        """Receive no more; members end when the queue is empty."""
+        self._stopping = True
+        if self._listening is not None:
+            self._listening.cancel()
+        self._resting.unpark_all()
+
+    def discard_queue(self) -> None:
+        for data, address in self._queue:
+            self._io.drop(data, address, "server stopped", outgoing=False)
+        self._queue.clear()
+
+    def hand_over(self) -> None:
+        """Let another member go on with what this one leaves behind, if it leaves anything and there is a place."""
+        if (self._queue or not (self._led or self._stopping)) and self._places.take(self):
+            if self._resting:
+                self._resting.unpark()
+            else:
+                self._nursery.start_soon(self._member, name=self._name)
+
+    async def _member(self) -> None:
+        while True:
+            if self._queue:
+                await self._work()
+            elif self._stopping:
+                return
+            elif self._led:
+                await self._rest()
+            else:
+                await self._lead()
+
+    async def _rest(self) -> None:
+        self._places.give_back()
+        await self._resting.park()  # whoever wakes us has taken a place for us
+
+    async def _lead(self) -> None:
+        """Wait for datagrams; handle them as long as more are there at once and no handler waits."""
+        self._led = True
+        try:
+            with trio.CancelScope() as self._listening:
+                self._queue.extend(await self._io.receive(BATCH))
+        finally:
+            self._listening = None
+            self._led = False
+
+    async def _work(self) -> None:
+        """Run the handler for one datagram after another."""
+        queue, handler, send_now = self._queue, self._handler, self._io.send_now
+        while queue:
+            datagram = queue.popleft()
+            coroutine = handler(datagram)
+            if type(coroutine) is not CoroutineType:
+                coroutine = _as_coroutine(coroutine)
+            try:
+                step = coroutine.send(None)
+            except StopIteration as finished:
+                reply = finished.value
+            else:
+                self.hand_over()
+                reply = await _Rest(coroutine, step)
+            if reply is not None:
+                try:
+                    sent = send_now(reply, datagram.address)
+                except (OSError, TypeError) as error:
+                    self._not_sent(error, reply, datagram.address)
+                else:
+                    if not sent:
+                        await self._send_waiting(reply, datagram.address)
+
+    async def _send_waiting(self, reply: bytes, address: Address) -> None:
+        """The send buffer is full, or this is no socket that can be asked: a reply that is finished goes out all the
+        same, also while the server is being cancelled, but it does not wait for ever.
+        """
+        self.hand_over()
+        with trio.move_on_after(SEND_PATIENCE, shield=True) as patience:
+            try:
+                await self._io.send_waiting(reply, address)
+            except (OSError, TypeError) as error:
+                self._not_sent(error, reply, address)
+        if patience.cancelled_caught:
+            self._io.drop(reply, address, "send buffer full", outgoing=True)
+
+    def _not_sent(self, error: OSError | TypeError, reply: bytes, address: Address) -> None:
+        """Nothing that the network does to a reply may end the server; a reply that is not bytes is the handler's bug."""
+        if isinstance(error, TypeError):
+            raise TypeError(f"a handler returns bytes or None, not {type(reply).__name__}") from error
+        if error.errno == errno.EMSGSIZE:
+            logger.error(
+                "a reply of %d bytes to %s was dropped: UDP carries at most %d",
+                len(reply),
+                format_address(address),
+                self._limit,
+            )
+            self._io.drop(reply, address, "reply too large", outgoing=True)
+        else:
+            self._io.drop(reply, address, errno_name(error), outgoing=True, known=True)
+
+
+class _Rest(Generator[object, object, "bytes | None"]):
+    """What remains of a coroutine after its first step, as something to await.
+
+    ``await coroutine`` would start by sending None into it, but it waits for Trio's answer to ``step``, the thing that
+    it has yielded already. So the first thing asked of us gives ``step``, and everything after that is the coroutine's.
+    The ``cr_`` attributes let ``trio.lowlevel.Task.iter_await_frames`` look through us at the handler's frames.
+    """
+
+    __slots__ = ("_coroutine", "_step")
+
+    def __init__(self, coroutine: Coroutine, step: object) -> None:
+        self._coroutine = coroutine
+        self._step = step
+
+    def __await__(self) -> Self:
+        return self
+
+    def __next__(self) -> object:
+        return self._step
+
+    def send(self, answer: object) -> object:
+        return self._coroutine.send(answer)
+
+    def throw(self, *error: Any) -> object:
+        return self._coroutine.throw(*error)
+
+    @property
+    def cr_frame(self) -> FrameType | None:
+        return self._coroutine.cr_frame
+
+    @property
+    def cr_await(self) -> object:
+        return self._coroutine.cr_await
+
+
+def _as_coroutine(awaitable: Awaitable[bytes | None]) -> Coroutine:
+    """For handlers that return another kind of awaitable; and a clear word for those that are not async at all."""
+    if not isinstance(awaitable, Awaitable):
+        raise TypeError(f"a handler must be an async function; this one returned {awaitable!r}")
+
+    async def await_it() -> bytes | None:
+        return await awaitable
+
+    coroutine = await_it()
+    assert isinstance(coroutine, CoroutineType)
+    return coroutine
+
+
+def _observed(handler: Handler, endpoint: UDPEndpoint, emit: Emit) -> Handler:
+    """The handler, telling when it starts and how it ends."""
+    local = endpoint.address
+
+    async def observed(datagram: Datagram) -> bytes | None:
+        data, remote = datagram
+        emit(HandlerStarted(trio.current_time(), local, remote, data))
+        outcome = "silent"
+        try:
+            reply = await handler(datagram)
+            if reply is not None:
+                outcome = "replied"
+            return reply
+        except trio.Cancelled:
+            outcome = "cancelled"
+            raise
+        except BaseException as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            emit(HandlerFinished(trio.current_time(), local, remote, data, outcome))
+
+    return observed

@@ -1,0 +1,137 @@
+"""Everything that trio_udp raises or counts as a failure.
+
+    trio.TooSlowError
+     └── NoReply             a request used up its attempts
+    ValueError
+     └── DatagramTooLarge    more bytes than UDP can carry
+
+What else can come out of this library is Trio's own: ``trio.ClosedResourceError`` once you have closed a thing,
+``trio.BusyResourceError`` when two tasks receive from one endpoint, ``trio.Cancelled`` and ``trio.TooSlowError`` from
+your cancel scopes, and ``OSError`` when a socket cannot be made, bound or resolved.
+
+Two rules about errors live here because every floor needs them: which ``OSError`` is only the network talking, and how
+an exception leaves a nursery that the caller never saw.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+import trio
+
+if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
+    from exceptiongroup import BaseExceptionGroup
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ._address import Address
+
+__all__ = ["DatagramTooLarge", "NoReply"]
+
+logger = logging.getLogger("trio_udp")
+
+
+class NoReply(trio.TooSlowError):
+    """No attempt of a request was answered with a reply that it could believe.
+
+    As a ``trio.TooSlowError`` it is caught together with what ``trio.fail_after`` raises. Its ``__cause__`` is the last
+    refusal, if there was one (``ConnectionRefusedError``: nobody listens on that port), or the last exception that
+    ``accept`` or ``correlate`` raised about a reply, or for `first_reply` the group of what each server failed with.
+
+    Args:
+      address: who was asked; None when several servers were.
+      attempts: how many datagrams carried the request.
+      elapsed: seconds, on Trio's clock, from the first of them to giving up.
+      ignored: replies that came meanwhile and were not believed.
+    """
+
+    def __init__(self, address: Address | None, attempts: int, elapsed: float, ignored: int) -> None:
+        super().__init__(address, attempts, elapsed, ignored)
+        self.address = address
+        self.attempts = attempts
+        self.elapsed = elapsed
+        self.ignored = ignored
+
+    def __str__(self) -> str:
+        who = f"{self.address[0]} port {self.address[1]}" if self.address else "any server"
+        plural = "" if self.attempts == 1 else "s"
+        text = f"no reply from {who} to {self.attempts} attempt{plural} in {self.elapsed:.3g} s"
+        return f"{text} ({self.ignored} not believed)" if self.ignored else text
+
+
+class DatagramTooLarge(ValueError):
+    """A datagram that the system would not take because of its size; nothing was sent.
+
+    Args:
+      size: bytes of UDP payload that were to be sent.
+      limit: bytes that UDP can carry: 65,507 over IPv4, 65,527 over IPv6. A system may allow less, and a socket that
+        forbids fragmentation only as much as the path takes.
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(size, limit)
+        self.size = size
+        self.limit = limit
+
+    def __str__(self) -> str:
+        if self.size > self.limit:
+            return f"a datagram of {self.size} bytes: UDP carries at most {self.limit}"
+        return f"a datagram of {self.size} bytes: too large for this socket, though UDP itself carries {self.limit}"
+
+
+# What an ICMP message turns into (Linux: icmp_err_convert in net/ipv4/icmp.c, icmpv6_err_convert in net/ipv6/icmp.c;
+# Windows: WSAECONNRESET and WSAENETRESET, see recvfrom in its manual), and what a queue, a route or a firewall of this
+# machine says to a datagram. None of it says that the socket is broken.
+NETWORK_ERRORS = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("ECONNREFUSED", "ECONNRESET", "ENETRESET", "EHOSTUNREACH", "EHOSTDOWN", "ENETUNREACH", "ENETDOWN", "ENONET"),
+        *("EMSGSIZE", "ENOPROTOOPT", "EOPNOTSUPP", "EPROTO", "EACCES", "EPERM", "ENOBUFS", "ENOMEM"),
+    )
+    if hasattr(errno, name)
+)
+
+
+def errno_name(error: OSError) -> str:
+    """The name of an OSError's number, ``"ECONNREFUSED"``; the number itself where it has no name."""
+    return errno.errorcode.get(error.errno or 0, str(error.errno))
+
+
+class bare_exceptions:
+    """``with bare_exceptions(): async with trio.open_nursery()...``: no ExceptionGroup for a nursery of our own.
+
+    The caller did not open that nursery, so ``except ValueError`` around our function has to work. Only the one level
+    that the nursery added is taken off: a group that the caller's code raised itself stays as it is. Should several
+    tasks have failed, the first failure is raised and the others are logged, so that none is lost.
+    """
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, BaseExceptionGroup) and (failures := _failures(error)):
+            for other in failures[1:]:
+                logger.error("another task failed while the first failure was on its way", exc_info=other)
+            _raise_as_it_was(failures[0])
+
+
+def _failures(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    """What went wrong, in order, KeyboardInterrupt and its like first; being cancelled is not going wrong."""
+    failures = [error for error in group.exceptions if not isinstance(error, trio.Cancelled)]
+    return sorted(failures, key=lambda error: isinstance(error, Exception))
+
+
+def _raise_as_it_was(error: BaseException) -> None:
+    """Raise without the group becoming the error's ``__context__``, which would show everything twice."""
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        error.__context__ = context
+        del error, context

@@ -1,0 +1,202 @@
+"""What happens to datagrams and requests, as typed events, for those who asked to be told.
+
+A program that retries hides its losses, which is its purpose, and makes them hard to learn from. So whoever wants to
+see calls `observe`: a ladder diagram, a log and a test are three callbacks.
+
+The obvious way is an "is anybody listening?" at every datagram. A server that handles one in 5 microseconds should not
+pay for questions, so an endpoint asks once, when it is opened, and without an observer its loop has no trace of all
+this. For the same reason events are NamedTuples: they are made per datagram while somebody watches.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from ._address import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = [
+    "AttemptStarted",
+    "AttemptTimedOut",
+    "DatagramDropped",
+    "DatagramReceived",
+    "DatagramSent",
+    "Event",
+    "HandlerFinished",
+    "HandlerStarted",
+    "ReplyAccepted",
+    "ReplyIgnored",
+    "RequestFailed",
+    "observe",
+]
+
+
+class DatagramSent(NamedTuple):
+    """The kernel took a datagram; whether it arrives is another matter.
+
+    In every event ``time`` is seconds on Trio's clock, ``local`` the address of the socket, ``remote`` of its peer.
+    """
+
+    time: float
+    local: Address
+    remote: Address
+    data: bytes
+
+
+class DatagramReceived(NamedTuple):
+    """A datagram was taken off the socket."""
+
+    time: float
+    local: Address
+    remote: Address
+    data: bytes
+
+
+class DatagramDropped(NamedTuple):
+    """A datagram ended here: ``outgoing`` ones were to be sent, the others had been received.
+
+    ``reason`` is the key under which `UDPStatistics` counts it: in ``dropped``, or in ``errors`` for an errno's name.
+    """
+
+    time: float
+    local: Address
+    remote: Address
+    data: bytes
+    reason: str
+    outgoing: bool
+
+
+class AttemptStarted(NamedTuple):
+    """A request is about to be sent for the ``number``-th time (from 1) and will wait ``timeout`` seconds.
+
+    ``request`` numbers the requests of one client, from 1.
+    """
+
+    time: float
+    local: Address
+    remote: Address
+    request: int
+    number: int
+    timeout: float
+
+
+class AttemptTimedOut(NamedTuple):
+    """An attempt's wait is over and no reply was believed."""
+
+    time: float
+    local: Address
+    remote: Address
+    request: int
+    number: int
+
+
+class ReplyAccepted(NamedTuple):
+    """A request has its reply, ``elapsed`` seconds after its latest attempt was sent: the round-trip time.
+
+    With ``attempt`` above 1 the reply may belong to an earlier attempt, and the true time be longer (Karn's
+    ambiguity, RFC 6298 section 3).
+    """
+
+    time: float
+    local: Address
+    remote: Address
+    request: int
+    attempt: int
+    elapsed: float
+    data: bytes
+
+
+class ReplyIgnored(NamedTuple):
+    """A datagram from the server was not believed; ``reason`` is its key in the client's ``dropped`` statistics."""
+
+    time: float
+    local: Address
+    remote: Address
+    data: bytes
+    reason: str
+
+
+class RequestFailed(NamedTuple):
+    """A request gave up or was cancelled; ``reason`` is the name of the exception that its caller got."""
+
+    time: float
+    local: Address
+    remote: Address
+    request: int
+    attempts: int
+    reason: str
+
+
+class HandlerStarted(NamedTuple):
+    """A server's handler was called with a datagram of ``remote``."""
+
+    time: float
+    local: Address
+    remote: Address
+    data: bytes
+
+
+class HandlerFinished(NamedTuple):
+    """It ended; ``outcome`` is ``"replied"``, ``"silent"``, ``"cancelled"`` or the name of what it raised."""
+
+    time: float
+    local: Address
+    remote: Address
+    data: bytes
+    outcome: str
+
+
+Event: TypeAlias = (
+    "DatagramSent | DatagramReceived | DatagramDropped | AttemptStarted | AttemptTimedOut"
+    " | ReplyAccepted | ReplyIgnored | RequestFailed | HandlerStarted | HandlerFinished"
+)
+"""Any of the events."""
+
+Emit: TypeAlias = "Callable[[Event], None]"
+
+
+class _Observer:
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Emit) -> None:
+        self.callback: Emit | None = callback
+
+
+_observers: ContextVar[tuple[_Observer, ...]] = ContextVar("trio_udp observers", default=())
+
+
+@contextmanager
+def observe(callback: Callable[[Event], None]) -> Iterator[None]:
+    """Call ``callback(event)`` for everything that happens at endpoints and clients opened inside the ``with``.
+
+    Tasks started inside count too, wherever they run. An endpoint keeps its observers for life, so one that was opened
+    before the ``with`` says nothing, and one that outlives it falls silent at its end. Observers nest: each is called,
+    the outermost first. The callback runs in the middle of sending and receiving, so it should be quick, and what it
+    raises comes out of there.
+    """
+    observer = _Observer(callback)
+    outer = _observers.get()
+    _observers.set((*outer, observer))
+    try:
+        yield
+    finally:
+        _observers.set(outer)
+        observer.callback = None
+
+
+def current_emit() -> Emit | None:
+    """A function that hands an event to every observer of this context; None without any."""
+    observers = _observers.get()
+    if not observers:
+        return None
+
+    def emit(event: Event) -> None:
+        for observer in observers:
+            if observer.callback is not None:
+                observer.callback(event)
+
+    return emit

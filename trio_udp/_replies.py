@@ -1,0 +1,201 @@
+"""The requests that wait for their replies, and how they share one socket.
+
+Somebody has to read the socket. The obvious way is a task that does nothing else; but that task needs a nursery, so
+either the client becomes a thing that can only be used inside a ``with`` which wraps exceptions in groups, or the task
+is hidden from the caller. So the requests that wait take turns. The first of them reads, for all: it gives each reply to
+the request that it belongs to, and wakes that one. When it has its own it passes the turn on, also when it is cancelled.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import trio
+
+from ._errors import NETWORK_ERRORS, logger
+from ._events import Emit, ReplyAccepted, ReplyIgnored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from ._batch import BatchSocket
+    from ._connection import Connection
+    from ._statistics import Tally
+
+
+class Request:
+    """A request on its way, and what has become of it so far."""
+
+    __slots__ = ("accept", "attempts", "data", "key", "number", "problem", "refused", "reply", "sent_at", "task")
+
+    def __init__(self, number: int, key: Hashable, data: bytes, accept: Callable[[bytes], bool] | None) -> None:
+        self.number = number
+        self.key = key
+        self.data = data
+        self.accept = accept
+        self.attempts = 0
+        self.sent_at = 0.0  # seconds, of the latest attempt
+        self.reply: bytes | None = None
+        self.refused = False  # has the present attempt been?
+        self.problem: Exception | None = None  # the last refusal, or what `accept` raised
+        self.task: trio.lowlevel.Task | None = None  # while it waits for its turn
+
+
+class Replies:
+    """Reads a connection for all requests that are on their way over it.
+
+    Args:
+      connection: where the replies come from.
+      correlate: bytes to key; None: there is one request at a time, and its key is None.
+      tally: where ignored replies are counted, by reason.
+      emit: told of replies, accepted and ignored.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        correlate: Callable[[bytes], Hashable] | None,
+        tally: Tally,
+        emit: Emit | None,
+    ) -> None:
+        self._connection = connection
+        self._correlate = correlate
+        self._tally = tally
+        self._emit = emit
+        self._requests: dict[Hashable, Request] = {}
+        self._reader: Request | None = None
+        # Those who wait for a turn. An OrderedDict forgets any of them at the same small cost; a plain dict steps over
+        # all that it has forgotten each time it is asked who is first, which makes 10,000 cancellations quadratic.
+        self._waiting: OrderedDict[Request, None] = OrderedDict()
+        self.ignored = 0
+
+    def expect(self, request: Request) -> None:
+        """From now on a reply with this request's key is its reply.
+
+        Raises:
+          ValueError: another request waits for a reply with the same key.
+        """
+        if request.key in self._requests:
+            raise ValueError(
+                f"a request with the key {request.key!r} is on its way already: correlate must give different keys"
+            )
+        self._requests[request.key] = request
+
+    def forget(self, request: Request) -> None:
+        """The request is over; what still comes with its key is ignored."""
+        del self._requests[request.key]
+
+    async def wait(self, request: Request, *, heed_refusal: bool) -> None:
+        """Until the request has its reply or, if that is heeded, has been refused."""
+        while request.reply is None and not (heed_refusal and request.refused):
+            if self._reader is None:
+                await self._read_for_all(request, heed_refusal)
+            else:
+                await self._wait_for_turn(request)
+
+    async def _read_for_all(self, request: Request, heed_refusal: bool) -> None:
+        self._reader = request
+        try:
+            while request.reply is None and not (heed_refusal and request.refused):
+                await self._read(self._connection.io)
+        finally:
+            self._reader = None
+            if self._waiting:
+                self._wake(next(iter(self._waiting)))
+
+    async def _read(self, io: BatchSocket) -> None:
+        try:
+            for data, _ in await io.receive():
+                self._sort_out(data)
+        except trio.ClosedResourceError:
+            if self._connection.closed or io is self._connection.io:
+                raise
+            # Another request has moved on to a new socket in the meantime.
+        except OSError as error:
+            self.refused(io, error)
+
+    async def _wait_for_turn(self, request: Request) -> None:
+        """Until somebody has news for this request, or it is its turn to read."""
+
+        def leave(_: object) -> trio.lowlevel.Abort:
+            del self._waiting[request]
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        request.task = trio.lowlevel.current_task()
+        self._waiting[request] = None
+        await trio.lowlevel.wait_task_rescheduled(leave)
+
+    def _wake(self, request: Request) -> None:
+        if request in self._waiting:
+            del self._waiting[request]
+            assert request.task is not None
+            trio.lowlevel.reschedule(request.task)
+
+    def refused(self, io: BatchSocket, error: OSError) -> None:
+        """The network says that datagrams do not get there: all requests go to one port, so it is news for each.
+
+        Raises:
+          OSError: the error itself, if it is not the network's.
+        """
+        if error.errno not in NETWORK_ERRORS:
+            raise error
+        if io is self._connection.io:
+            for request in self._requests.values():
+                request.problem = error
+                request.refused = True
+                self._wake(request)
+
+    def discard_unasked(self) -> None:
+        """Ignore what is there before a request is sent: none of it can be the reply."""
+        try:
+            while batch := self._connection.io.drain():
+                for data, _ in batch:
+                    self._ignore(data, "no request waits for it")
+        except OSError as error:
+            self.refused(self._connection.io, error)
+
+    def _sort_out(self, data: bytes) -> None:
+        """Give a reply to the request that it belongs to, or ignore it and say why."""
+        try:
+            request = self._requests.get(self._correlate(data) if self._correlate else None)
+        except Exception as error:
+            logger.debug("correlate raised about a reply, which is ignored", exc_info=True)
+            return self._ignore(data, f"correlate raised {type(error).__name__}")
+        if request is None:
+            return self._ignore(data, "no request waits for it")
+        if request.reply is not None:
+            return self._ignore(data, "answered already")
+        if (objection := _objection(request, data)) is not None:
+            return self._ignore(data, objection)
+        request.reply = data
+        self._report_accepted(request, data)
+        self._wake(request)
+
+    def _ignore(self, data: bytes, reason: str) -> None:
+        self.ignored += 1
+        self._tally.dropped[reason] += 1
+        if self._emit is not None:
+            connection = self._connection
+            self._emit(ReplyIgnored(trio.current_time(), connection.io.local, connection.address, data, reason))
+
+    def _report_accepted(self, request: Request, data: bytes) -> None:
+        if self._emit is not None:
+            now, connection = trio.current_time(), self._connection
+            elapsed = now - request.sent_at
+            local, remote = connection.io.local, connection.address
+            self._emit(ReplyAccepted(now, local, remote, request.number, request.attempts, elapsed, data))
+
+
+def _objection(request: Request, data: bytes) -> str | None:
+    """Why the request does not accept these bytes; None if it does."""
+    if request.accept is None:
+        return None
+    try:
+        return None if request.accept(data) else "not accepted"
+    except Exception as error:
+        # A reply that is too short makes many a function raise. Were that the end of the request, anybody who can send
+        # a datagram could end it.
+        logger.debug("accept raised about a reply, which is ignored", exc_info=True)
+        request.problem = error
+        return f"accept raised {type(error).__name__}"
