@@ -16,7 +16,8 @@ this request?* There are two ways to know:
     port, which no late reply can find. (One hole remains that no socket can close: when the *network* doubles a reply,
     the second copy may arrive after the next request was sent. Correlate, if that matters.)
 
-There is no task in the background: the requests that wait take turns at reading the socket (``_replies.py``). Every wait for one attempt is a cancel scope around that attempt. The deadline for the whole is the caller's.
+There is no task in the background: the requests that wait take turns at reading the socket (``_replies.py``). Every
+wait for one attempt is a cancel scope around that attempt. The deadline for the whole is the caller's.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ async def open_udp_client(
     correlate: Callable[[bytes], Hashable] | None = None,
     random: Random | None = None,
 ) -> UDPClient:
-    """Open a socket connected to a server; use it as ``async with await open_udp_client(...) as client``.
+    """Open a socket connected to a server.
+
+    Use it as ``async with await open_udp_client(...) as client``.
 
     The name is resolved once, here. Of several addresses the first is used, and another whenever that one refuses:
     ``localhost`` finds a server on ``127.0.0.1`` also where it means ``::1`` first.
@@ -201,10 +204,10 @@ class UDPClient(trio.abc.AsyncResource):
             self._replies.forget(request)
             self._late_possible = unanswered > 0
 
-    async def _attempt(self, request: Request, timeout: float, last: bool, on_refusal: Callable[[], None]) -> None:
+    async def _attempt(self, request: Request, patience: float, last: bool, on_refusal: Callable[[], None]) -> None:
         """Send the request and wait; ``request.reply`` is there afterwards or it is not."""
-        self._report_attempt(request, timeout)
-        with trio.move_on_after(timeout):
+        self._report_attempt(request, patience)
+        with trio.move_on_after(patience):
             for _ in self._connection.targets:
                 io = self._connection.io
                 await self._send(io, request)

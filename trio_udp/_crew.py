@@ -15,9 +15,9 @@ So the handlers run in a crew of ordinary tasks that grows as it is needed:
     Rule 5  At most so many members are up at once as there are places. When all of them are waiting in handlers nobody
             leads: the socket is not read, the kernel's buffer fills, and the kernel drops and counts what is too much.
 
-Rule 3 needs to know that a handler has started to wait, and ``await handler(datagram)`` does not tell. So a member takes
-the handler's first step by hand, with ``coroutine.send(None)``: either that was all of it, or it hands over and awaits
-the rest. To hand over *before* each handler would be simpler, and wake a second task for each datagram.
+Rule 3 needs to know that a handler has started to wait, and ``await handler(datagram)`` does not tell. So a member
+takes the handler's first step by hand, with ``coroutine.send(None)``: either that was all of it, or it hands over and
+awaits the rest. To hand over *before* each handler would be simpler, and wake a second task for each datagram.
 """
 
 from __future__ import annotations
@@ -165,8 +165,9 @@ class Crew:
                         await self._send_waiting(reply, datagram.address)
 
     async def _send_waiting(self, reply: bytes, address: Address) -> None:
-        """The send buffer is full, or this is no socket that can be asked: a reply that is finished goes out all the
-        same, also while the server is being cancelled, but it does not wait for ever.
+        """Send where that has to be waited for: the send buffer is full, or the socket is not the kernel's.
+
+        A finished reply goes out also while the server is being cancelled, but it does not wait for ever.
         """
         self.hand_over()
         with trio.move_on_after(SEND_PATIENCE, shield=True) as patience:
@@ -178,7 +179,7 @@ class Crew:
             self._io.drop(reply, address, "send buffer full", outgoing=True)
 
     def _not_sent(self, error: OSError | TypeError, reply: bytes, address: Address) -> None:
-        """Nothing that the network does to a reply may end the server; a reply that is not bytes is the handler's bug."""
+        """What the network does to a reply may not end the server; a reply that is not bytes is the handler's bug."""
         if isinstance(error, TypeError):
             raise TypeError(f"a handler returns bytes or None, not {type(reply).__name__}") from error
         if error.errno == errno.EMSGSIZE:

@@ -178,8 +178,8 @@ async def open_udp_endpoint(
     """Open a socket bound to one address.
 
     Args:
-      host: ``"127.0.0.1"`` or ``"::1"`` to talk within this machine, ``"0.0.0.0"`` or ``"::"`` to talk to the world. Of a
-        name with several addresses, the first that can be bound. An IPv6 endpoint speaks IPv6 only.
+      host: ``"127.0.0.1"`` or ``"::1"`` to talk within this machine, ``"0.0.0.0"`` or ``"::"`` to talk to the world.
+        Of a name with several addresses, the first that can be bound. An IPv6 endpoint speaks IPv6 only.
       port: 0 lets the system choose; see ``.address``.
       receive_buffer: bytes to ask for; the system may give less, see ``statistics().receive_buffer``.
       reuse_port: let several processes share the port (SO_REUSEPORT), the system spreads the peers over them.

@@ -2,8 +2,9 @@
 
 Somebody has to read the socket. The obvious way is a task that does nothing else; but that task needs a nursery, so
 either the client becomes a thing that can only be used inside a ``with`` which wraps exceptions in groups, or the task
-is hidden from the caller. So the requests that wait take turns. The first of them reads, for all: it gives each reply to
-the request that it belongs to, and wakes that one. When it has its own it passes the turn on, also when it is cancelled.
+is hidden from the caller. So the requests that wait take turns. The first of them reads, for all: it gives each reply
+to the request that it belongs to, and wakes that one. When it has its own it passes the turn on, and also when it is
+cancelled.
 """
 
 from __future__ import annotations
@@ -161,16 +162,16 @@ class Replies:
             request = self._requests.get(self._correlate(data) if self._correlate else None)
         except Exception as error:
             logger.debug("correlate raised about a reply, which is ignored", exc_info=True)
-            return self._ignore(data, f"correlate raised {type(error).__name__}")
-        if request is None:
-            return self._ignore(data, "no request waits for it")
-        if request.reply is not None:
-            return self._ignore(data, "answered already")
-        if (objection := _objection(request, data)) is not None:
-            return self._ignore(data, objection)
-        request.reply = data
-        self._report_accepted(request, data)
-        self._wake(request)
+            self._ignore(data, f"correlate raised {type(error).__name__}")
+        else:
+            if request is None:
+                self._ignore(data, "no request waits for it")
+            elif (objection := _objection(request, data)) is not None:
+                self._ignore(data, objection)
+            else:
+                request.reply = data
+                self._report_accepted(request, data)
+                self._wake(request)
 
     def _ignore(self, data: bytes, reason: str) -> None:
         self.ignored += 1
@@ -188,11 +189,11 @@ class Replies:
 
 
 def _objection(request: Request, data: bytes) -> str | None:
-    """Why the request does not accept these bytes; None if it does."""
-    if request.accept is None:
-        return None
+    """Why these bytes are not the request's reply; None if they are."""
+    if request.reply is not None:
+        return "answered already"
     try:
-        return None if request.accept(data) else "not accepted"
+        return None if request.accept is None or request.accept(data) else "not accepted"
     except Exception as error:
         # A reply that is too short makes many a function raise. Were that the end of the request, anybody who can send
         # a datagram could end it.

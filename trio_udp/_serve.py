@@ -44,10 +44,10 @@ async def serve_udp(
         that a handler sets stays set there.
       port: 0 lets the system choose, the same for all addresses.
       host: None listens on every interface, IPv4 and IPv6; ``"localhost"`` for this machine only.
-      max_tasks: how many handlers may wait for something at once, at least 1. When so many do, the socket is not read:
-        the kernel keeps what fits its buffer, and drops and counts the rest.
-      grace_period: seconds. When the server is cancelled it stops receiving at once; datagrams that it has taken off the
-        socket by then get this much time to be handled and answered.
+      max_tasks: how many handlers may wait for something at once, at least 1. When so many do, the socket is not
+        read: the kernel keeps what fits its buffer, and drops and counts the rest.
+      grace_period: seconds. When the server is cancelled it stops receiving at once; datagrams that it has taken off
+        the socket by then get this much time to be handled and answered.
       reuse_port: let several processes serve the port (SO_REUSEPORT).
       task_status: ``await nursery.start(serve_udp, ...)`` returns the list of `UDPEndpoint`, which tell the addresses
         and the statistics.

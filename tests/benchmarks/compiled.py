@@ -1,0 +1,32 @@
+"""The C programs of this folder, compiled when they are needed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+_COMPILE_SECONDS = 60
+
+
+def find_compiler() -> str | None:
+    """The path of a C compiler, or None."""
+    return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+
+
+def compile_program(name: str, directory: str) -> Path:
+    """Compile ``<name>.c`` of this folder into `directory` and return the program's path.
+
+    Raises:
+      FileNotFoundError: there is no C compiler.
+      subprocess.CalledProcessError: it refused the program; what it said went to standard error.
+
+    """
+    compiler = find_compiler()
+    if compiler is None:
+        raise FileNotFoundError("no C compiler (cc, gcc or clang) was found")
+    program = Path(directory, name)
+    command = [compiler, "-O2", "-o", str(program), str(_HERE / f"{name}.c")]
+    subprocess.run(command, check=True, timeout=_COMPILE_SECONDS)
+    return program

@@ -1,0 +1,526 @@
+from __future__ import annotations
+
+import errno
+import socket as stdlib_socket
+import sys
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trio_udp import Datagram, DatagramTooLarge, UDPEndpoint, open_udp_endpoint, open_udp_endpoints
+from trio_udp import _endpoint as endpoint_module
+
+from .fakes import OtherSockets, closed_port
+
+LOCAL = "127.0.0.1"
+
+
+async def test_there_and_back(sockets: OtherSockets | None) -> None:
+    with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
+        await one.send(b"hello", two.address)
+        data, address = await two.receive()
+        assert (data, address) == (b"hello", one.address)
+        await two.send(b"", address)
+        assert await one.receive() == Datagram(b"", two.address)
+
+
+async def test_there_and_back_over_ipv6(sockets: OtherSockets | None, ipv6: None) -> None:
+    with await open_udp_endpoint("::1") as one, await open_udp_endpoint("::1") as two:
+        await one.send(b"hello", two.address)
+        assert await two.receive() == (b"hello", one.address)
+        await one.send(b"short address", two.address[:2])
+        assert (await two.receive()).data == b"short address"
+
+
+async def test_iteration(sockets: OtherSockets | None) -> None:
+    with await open_udp_endpoint(LOCAL) as one:
+        for number in range(3):
+            await one.send(b"%d" % number, one.address)
+        seen = []
+        async for data, _ in one:
+            seen.append(data)
+            if len(seen) == 3:
+                break
+        assert seen == [b"0", b"1", b"2"]
+
+
+async def test_receive_many_takes_what_is_there_and_waits_only_for_the_first(sockets: OtherSockets | None) -> None:
+    with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
+        await one.send_many([Datagram(b"%d" % number, two.address) for number in range(10)])
+        assert [data for data, _ in await two.receive_many(4)] == [b"0", b"1", b"2", b"3"]
+        assert [data for data, _ in await two.receive_many()] == [b"4", b"5", b"6", b"7", b"8", b"9"]
+        batches: list[list[Datagram]] = []
+
+        async def receive() -> None:
+            batches.append(await two.receive_many())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(receive)
+            await trio.testing.wait_all_tasks_blocked()
+            assert batches == []
+            await one.send(b"late", two.address)
+        assert batches == [[Datagram(b"late", one.address)]]
+
+
+async def test_limit_must_make_sense() -> None:
+    with await open_udp_endpoint(LOCAL) as one, pytest.raises(ValueError, match="limit must be at least 1, not 0"):
+        await one.receive_many(0)
+
+
+async def test_send_many_takes_any_iterable_and_keeps_the_order(sockets: OtherSockets | None) -> None:
+    with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
+        await one.send_many((b"%d" % number, two.address) for number in range(200))  # type: ignore[misc]
+        seen: list[bytes] = []
+        while len(seen) < 200:
+            seen += [data for data, _ in await two.receive_many()]
+        assert seen == [b"%d" % number for number in range(200)]
+        await one.send_many([])
+        assert one.statistics().sent == 200
+
+
+async def test_send_many_lets_others_run() -> None:
+    """Sending to loopback never blocks, so without checkpoints nobody else would run, and nothing could cancel it."""
+
+    def endless(target: UDPEndpoint) -> object:
+        while True:
+            yield (b"x", target.address)
+
+    with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
+        with trio.move_on_after(0.05) as scope:
+            await one.send_many(endless(two))  # type: ignore[arg-type]
+        assert scope.cancelled_caught
+
+
+async def test_send_waits_in_order_when_the_buffer_is_full() -> None:
+    """The kernel says EAGAIN for a while: nothing is lost, nothing is overtaken."""
+    with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
+        full = [True, False, True, True, False]
+        write_now = one._io._write_now
+
+        def sometimes_full(data: bytes, address: object) -> int:
+            if full and full.pop(0):
+                raise BlockingIOError
+            return write_now(data, address)  # type: ignore[arg-type]
+
+        one._io._write_now = sometimes_full
+        await one.send_many([Datagram(b"%d" % number, two.address) for number in range(6)])
+        assert [data for data, _ in await two.receive_many()] == [b"0", b"1", b"2", b"3", b"4", b"5"]
+        assert one.statistics().sent == 6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="relies on the size of Linux's buffers")
+async def test_a_really_full_buffer(sockets: OtherSockets | None) -> None:
+    """Both tasks wait for room in one socket, where Trio by itself would raise BusyResourceError for the second."""
+    left, right = stdlib_socket.socketpair(stdlib_socket.AF_UNIX, stdlib_socket.SOCK_DGRAM)
+    with trio.socket.from_stdlib_socket(left) as sending, trio.socket.from_stdlib_socket(right) as receiving:
+        io = endpoint_module.BatchSocket(sending, endpoint_module.Tally(), None, peer=("unused", 0))
+        got = []
+        async with trio.open_nursery() as nursery:
+            for letter in (b"a", b"b"):
+
+                async def send(letter: bytes = letter) -> None:
+                    for _ in range(100):
+                        if not io.send_now(letter * 10_000, ("unused", 0)):
+                            await io.send_waiting(letter * 10_000, ("unused", 0))
+
+                nursery.start_soon(send)
+            await trio.testing.wait_all_tasks_blocked()
+            assert io.tally.sent < 200
+            for _ in range(200):
+                got.append((await receiving.recv(65535))[:1])
+        assert (got.count(b"a"), got.count(b"b")) == (100, 100)
+
+
+@pytest.mark.parametrize(("host", "limit"), [(LOCAL, 65507), ("::1", 65527)])
+async def test_the_largest_datagram_and_one_more(
+    sockets: OtherSockets | None, host: str, limit: int, request: pytest.FixtureRequest
+) -> None:
+    if host == "::1":
+        request.getfixturevalue("ipv6")
+    with await open_udp_endpoint(host) as one:
+        await one.send(bytes(limit), one.address)
+        assert len((await one.receive()).data) == limit
+        with pytest.raises(DatagramTooLarge) as caught:
+            await one.send(bytes(limit + 1), one.address)
+        assert (caught.value.size, caught.value.limit) == (limit + 1, limit)
+        statistics = one.statistics()
+        assert (statistics.sent, statistics.errors) == (1, {"EMSGSIZE": 1})
+
+
+def test_every_size_arrives_whole() -> None:
+    """From 0 to 65,507 bytes: a receive size that is too small somewhere would truncate without a word."""
+
+    async def main() -> None:
+        with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
+            payload = bytes(range(251)) * 262
+            for start in range(0, 65508, 32):
+                sizes = range(start, min(start + 32, 65508))
+                await one.send_many([Datagram(payload[:size], two.address) for size in sizes])
+                got: list[Datagram] = []
+                while len(got) < len(sizes):
+                    got += await two.receive_many()
+                assert all(data == payload[:size] for size, (data, _) in zip(sizes, got, strict=True))
+            assert two.statistics().received == 65508
+            assert two.statistics().kernel_drops in (0, None)
+
+    trio.run(main)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.binary(max_size=2000), max_size=40))
+def test_any_batch_comes_back_as_it_was(payloads: list[bytes]) -> None:
+    async def main() -> None:
+        with await open_udp_endpoint(LOCAL) as one:
+            await one.send_many([Datagram(data, one.address) for data in payloads])
+            got: list[bytes] = []
+            while len(got) < len(payloads):
+                got += [data for data, _ in await one.receive_many()]
+            assert got == payloads
+            statistics = one.statistics()
+            assert statistics.sent_bytes == statistics.received_bytes == sum(map(len, payloads))
+
+    trio.run(main)
+
+
+async def test_statistics(sockets: OtherSockets | None) -> None:
+    with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
+        for data in (b"", b"1234567"):
+            await one.send(data, two.address)
+            await two.receive()
+        sent, got = one.statistics(), two.statistics()
+        assert (sent.sent, sent.sent_bytes, sent.received, sent.received_bytes) == (2, 7, 0, 0)
+        assert (got.sent, got.sent_bytes, got.received, got.received_bytes) == (0, 0, 2, 7)
+        assert (got.dropped, got.errors) == ({}, {})
+    assert two.statistics() == got  # also after closing
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+async def test_the_kernels_drops_are_counted(sockets: OtherSockets | None) -> None:
+    with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL, receive_buffer=2048) as two:
+        await one.send_many([Datagram(bytes(1000), two.address)] * 1000)
+        seen = two.statistics()
+        assert seen.kernel_drops
+        arrived = 1000 - seen.kernel_drops
+        got = 0
+        while got < arrived:
+            got += len(await two.receive_many())
+        assert two.statistics().received == arrived
+
+
+async def test_receive_buffer_is_asked_for_and_shown() -> None:
+    with await open_udp_endpoint(LOCAL) as large, await open_udp_endpoint(LOCAL, receive_buffer=300_000) as small:
+        assert large.statistics().receive_buffer > 212_992
+        assert small.statistics().receive_buffer >= 212_992
+    with pytest.raises(ValueError, match="receive_buffer must be at least 1 byte, not 0"):
+        await open_udp_endpoint(LOCAL, receive_buffer=0)
+
+
+async def test_a_system_that_refuses_large_buffers_gets_smaller_wishes() -> None:
+    """MacOS refuses what Linux clamps."""
+    wishes = []
+
+    class Stingy(OtherSockets):
+        def socket(self, *args: object) -> trio.socket.SocketType:  # type: ignore[override]
+            socket = super().socket(*args)
+            original = socket.setsockopt
+
+            def setsockopt(level: int, name: int, value: int) -> None:
+                if name == trio.socket.SO_RCVBUF:
+                    wishes.append(value)
+                    if value > 1_000_000:
+                        raise OSError(errno.ENOBUFS, "No buffer space available")
+                original(level, name, value)
+
+            socket.setsockopt = setsockopt  # type: ignore[method-assign,assignment]
+            return socket
+
+    trio.socket.set_custom_socket_factory(Stingy())
+    (await open_udp_endpoint(LOCAL)).close()
+    assert wishes == [4194304, 2097152, 1048576, 524288]
+
+
+async def test_the_wrong_sockets_are_refused() -> None:
+    with pytest.raises(TypeError, match="needs a socket made by trio"):
+        UDPEndpoint(object())  # type: ignore[arg-type]
+    with trio.socket.socket(type=trio.socket.SOCK_STREAM) as tcp:
+        with pytest.raises(ValueError, match="needs a SOCK_DGRAM socket"):
+            UDPEndpoint(tcp)
+
+
+async def test_trios_newest_sockets_get_the_fast_path() -> None:
+    with await open_udp_endpoint(LOCAL) as endpoint:
+        assert endpoint._io._raw is not None
+
+
+async def test_other_sockets_get_the_portable_path() -> None:
+    trio.socket.set_custom_socket_factory(OtherSockets())
+    with await open_udp_endpoint(LOCAL) as endpoint:
+        assert endpoint._io._raw is None
+
+
+# -- opening ----------------------------------------------------------------------------------------------------------
+
+
+async def test_both_families_share_one_port_also_when_the_system_chooses_it(ipv6: None) -> None:
+    endpoints = await open_udp_endpoints()
+    try:
+        assert {endpoint.socket.family for endpoint in endpoints} == {stdlib_socket.AF_INET, stdlib_socket.AF_INET6}
+        assert len({endpoint.address[1] for endpoint in endpoints}) == 1
+        assert endpoints[0].address[1] != 0
+    finally:
+        for endpoint in endpoints:
+            endpoint.close()
+
+
+async def test_a_port_that_is_taken_in_the_other_family_is_given_up_for_another(ipv6: None) -> None:
+    """The second family asks for the number that the first one got; somebody may have it."""
+    taken: list[int] = []
+
+    class FirstTwiceTaken(OtherSockets):
+        def socket(self, *args: object) -> trio.socket.SocketType:  # type: ignore[override]
+            socket = super().socket(*args)
+            original = socket.bind
+
+            async def bind(address: tuple[object, ...]) -> None:
+                if address[1] != 0 and len(taken) < 2:
+                    taken.append(address[1])  # type: ignore[arg-type]
+                    raise OSError(errno.EADDRINUSE, "Address already in use")
+                await original(address)
+
+            socket.bind = bind  # type: ignore[method-assign]
+            return socket
+
+    factory = FirstTwiceTaken()
+    trio.socket.set_custom_socket_factory(factory)
+    endpoints = await open_udp_endpoints()
+    assert len(taken) == 2
+    ports = {endpoint.address[1] for endpoint in endpoints}
+    assert len(ports) == 1
+    for endpoint in endpoints:
+        endpoint.close()
+    assert all(socket.inner.fileno() == -1 for socket in factory.made)
+
+
+async def test_giving_up_on_a_port_has_an_end(ipv6: None) -> None:
+    class Taken(OtherSockets):
+        def socket(self, *args: object) -> trio.socket.SocketType:  # type: ignore[override]
+            socket = super().socket(*args)
+
+            async def bind(address: object) -> None:
+                raise OSError(errno.EADDRINUSE, "Address already in use")
+
+            socket.bind = bind  # type: ignore[method-assign]
+            return socket
+
+    factory = Taken()
+    trio.socket.set_custom_socket_factory(factory)
+    with pytest.raises(OSError, match="Address already in use"):
+        await open_udp_endpoints()
+    assert len(factory.made) == endpoint_module.PORT_TRIES
+    assert all(socket.inner.fileno() == -1 for socket in factory.made)
+
+
+@pytest.mark.parametrize("number", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
+async def test_a_missing_family_is_left_out(number: int) -> None:
+    """A kernel without IPv6 refuses the socket, one with IPv6 switched off refuses the address."""
+
+    class NoIPv6(OtherSockets):
+        def socket(self, family: int, *args: object) -> trio.socket.SocketType:  # type: ignore[override]
+            socket = super().socket(family, *args)
+            if family == stdlib_socket.AF_INET6:
+                socket.close()
+                raise OSError(number, "no IPv6 here")
+            return socket
+
+    trio.socket.set_custom_socket_factory(NoIPv6())
+    [endpoint] = await open_udp_endpoints()
+    assert endpoint.socket.family == stdlib_socket.AF_INET
+    endpoint.close()
+    with pytest.raises(OSError, match=r"cannot open UDP \[::1\]:0"):
+        await open_udp_endpoints(host="::1")
+
+
+async def test_a_port_in_use_is_said_clearly() -> None:
+    with await open_udp_endpoint(LOCAL) as endpoint:
+        port = endpoint.address[1]
+        with pytest.raises(OSError, match=rf"cannot open UDP 127.0.0.1:{port}: Address already in use") as caught:
+            await open_udp_endpoint(LOCAL, port)
+        assert caught.value.errno == errno.EADDRINUSE
+        with pytest.raises(OSError, match="Address already in use"):
+            await open_udp_endpoints(port)
+
+
+@pytest.mark.skipif(not hasattr(stdlib_socket, "SO_REUSEPORT"), reason="this platform cannot share ports")
+async def test_a_port_is_shared_only_when_both_ask() -> None:
+    with await open_udp_endpoint(LOCAL, reuse_port=True) as endpoint:
+        port = endpoint.address[1]
+        with await open_udp_endpoint(LOCAL, port, reuse_port=True) as other:
+            assert other.address == endpoint.address
+        with pytest.raises(OSError, match="Address already in use"):
+            await open_udp_endpoint(LOCAL, port)
+        assert not endpoint.socket.getsockopt(stdlib_socket.SOL_SOCKET, stdlib_socket.SO_REUSEADDR)
+
+
+async def test_a_platform_that_cannot_share_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(stdlib_socket, "SO_REUSEPORT", raising=False)
+    with pytest.raises(ValueError, match="has no SO_REUSEPORT"):
+        await open_udp_endpoint(LOCAL, reuse_port=True)
+
+
+async def test_names_are_resolved_at_every_call_without_blocking(sockets: OtherSockets | None) -> None:
+    with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
+        await one.send(b"hello", ("localhost", two.address[1]))
+        assert (await two.receive()).data == b"hello"
+        assert one.statistics().sent == 1
+        with pytest.raises(OSError, match=r"."):
+            await one.send(b"hello", ("no-such-host.invalid", 9))
+
+
+async def test_a_single_endpoint_of_a_name() -> None:
+    with await open_udp_endpoint("localhost") as endpoint:
+        assert endpoint.address[0] in (LOCAL, "::1")
+
+
+# -- closing, cancelling, sharing ---------------------------------------------------------------------------------
+
+
+async def test_closing_wakes_the_receiver(sockets: OtherSockets | None) -> None:
+    endpoint = await open_udp_endpoint(LOCAL)
+    async with trio.open_nursery() as nursery:
+
+        async def receive() -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                await endpoint.receive()
+
+        nursery.start_soon(receive)
+        await trio.testing.wait_all_tasks_blocked()
+        await endpoint.aclose()
+    with pytest.raises(trio.ClosedResourceError):
+        await endpoint.receive()
+    with pytest.raises(trio.ClosedResourceError):
+        await endpoint.send(b"x", (LOCAL, 9))
+    await endpoint.aclose()
+    assert endpoint.address[0] == LOCAL
+
+
+async def test_closing_the_socket_itself(sockets: OtherSockets | None) -> None:
+    endpoint = await open_udp_endpoint(LOCAL)
+    endpoint.socket.close()
+    endpoint.close()
+    with pytest.raises(trio.ClosedResourceError):
+        await endpoint.receive()
+
+
+async def test_one_receiver_at_a_time(sockets: OtherSockets | None) -> None:
+    with await open_udp_endpoint(LOCAL) as endpoint:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(endpoint.receive)
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(trio.BusyResourceError):
+                await endpoint.receive()
+            nursery.cancel_scope.cancel()
+        await endpoint.send(b"free again", endpoint.address)
+        assert (await endpoint.receive()).data == b"free again"
+
+
+async def test_a_cancelled_receive_has_taken_nothing(sockets: OtherSockets | None) -> None:
+    with await open_udp_endpoint(LOCAL) as endpoint:
+        for _ in range(3):
+            await endpoint.send(b"x", endpoint.address)
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await endpoint.receive_many()
+        assert scope.cancelled_caught
+        with trio.move_on_after(0):
+            await endpoint.receive()
+        got = 0
+        while got < 3:
+            got += len(await endpoint.receive_many())
+        assert endpoint.statistics().received == 3
+
+
+async def test_everything_is_a_checkpoint(sockets: OtherSockets | None) -> None:
+    endpoint = await open_udp_endpoint(LOCAL)
+    for action in (
+        lambda: endpoint.send(b"x", endpoint.address),
+        lambda: endpoint.send_many([]),
+        endpoint.receive,
+        lambda: endpoint.aclose(),
+    ):
+        with trio.testing.assert_checkpoints():
+            await action()
+    for action in (endpoint.receive, lambda: endpoint.receive_many(0)):
+        with trio.testing.assert_checkpoints(), pytest.raises((trio.ClosedResourceError, ValueError)):
+            await action()
+    with trio.testing.assert_checkpoints(), pytest.raises(trio.ClosedResourceError):
+        await endpoint.send(b"x", (LOCAL, 9))
+
+
+# -- what the network says -----------------------------------------------------------------------------------------
+
+
+async def test_a_refusal_of_an_earlier_datagram_is_counted_and_not_raised() -> None:
+    """Windows reports it on unconnected sockets, as ECONNRESET; one dead peer would end a naive server."""
+    with await open_udp_endpoint(LOCAL) as endpoint:
+        read_now = endpoint._io._read_now
+        story = [ConnectionResetError(errno.ECONNRESET, "reset"), None, OSError(errno.ENETUNREACH, "unreachable")]
+
+        def troubled(size: int) -> object:
+            trouble = story.pop(0) if story else None
+            if trouble is not None:
+                raise trouble
+            return read_now(size)
+
+        endpoint._io._read_now = troubled  # type: ignore[assignment]
+        await endpoint.send(b"fine", endpoint.address)
+        assert (await endpoint.receive()).data == b"fine"
+        await endpoint.send(b"fine too", endpoint.address)
+        assert (await endpoint.receive()).data == b"fine too"
+        assert endpoint.statistics().errors == {"ECONNRESET": 1, "ENETUNREACH": 1}
+
+
+async def test_the_same_on_other_sockets() -> None:
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+    with await open_udp_endpoint(LOCAL) as endpoint:
+        await endpoint.send(b"fine", endpoint.address)
+        story = [ConnectionResetError(errno.ECONNRESET, "reset")]
+
+        def troubled() -> None:
+            if story:
+                raise story.pop()
+
+        factory.made[0].before_receive = troubled
+        assert (await endpoint.receive()).data == b"fine"
+        assert endpoint.statistics().errors == {"ECONNRESET": 1}
+
+
+async def test_sending_to_a_dead_port_does_no_harm(sockets: OtherSockets | None) -> None:
+    dead = await closed_port()
+    with await open_udp_endpoint(LOCAL) as endpoint:
+        for _ in range(3):
+            await endpoint.send(b"anybody?", (LOCAL, dead))
+        await endpoint.send(b"x", endpoint.address)
+        assert (await endpoint.receive()).data == b"x"
+
+
+async def test_a_broken_socket_is_not_the_networks_fault() -> None:
+    with await open_udp_endpoint(LOCAL) as endpoint:
+
+        def broken(size: int) -> object:
+            raise OSError(errno.ENOTSOCK, "not a socket")
+
+        endpoint._io._read_now = broken  # type: ignore[assignment]
+        with pytest.raises(OSError, match="not a socket"):
+            await endpoint.receive()
+
+
+async def test_an_error_of_send_is_raised_and_counted(sockets: OtherSockets | None) -> None:
+    with await open_udp_endpoint(LOCAL) as endpoint:
+        with pytest.raises(OSError, match=r"."):
+            await endpoint.send(b"x", ("255.255.255.255", 9))  # broadcast needs SO_BROADCAST
+        assert endpoint.statistics().errors == {"EACCES": 1}
+        assert endpoint.statistics().sent == 0

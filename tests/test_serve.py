@@ -1,0 +1,723 @@
+from __future__ import annotations
+
+import errno
+import logging
+import random
+import socket as stdlib_socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+import trio.lowlevel
+import trio.testing
+
+from trio_udp import (
+    Datagram,
+    DatagramDropped,
+    Event,
+    Handler,
+    UDPEndpoint,
+    observe,
+    open_udp_client,
+    open_udp_endpoint,
+    serve_endpoints,
+    serve_udp,
+)
+from trio_udp._crew import SEND_PATIENCE
+
+from .fakes import OtherSockets, echo
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import ExceptionGroup
+
+LOCAL = "127.0.0.1"
+
+
+@asynccontextmanager
+async def serving(handler: Handler, **options: Any) -> AsyncIterator[UDPEndpoint]:
+    """A server for as long as the ``async with`` lasts, then cancelled."""
+    async with trio.open_nursery() as nursery:
+        [endpoint] = await nursery.start(partial(serve_udp, handler, 0, host=LOCAL, **options))
+        yield endpoint
+        nursery.cancel_scope.cancel()
+
+
+async def collect(endpoint: UDPEndpoint, count: int) -> list[bytes]:
+    """The payloads of the next ``count`` datagrams."""
+    got: list[bytes] = []
+    while len(got) < count:
+        got += [data for data, _ in await endpoint.receive_many()]
+    return got
+
+
+class Gate:
+    """A handler that waits until it is told, and knows how many wait with it."""
+
+    def __init__(self) -> None:
+        self.opened = trio.Event()
+        self.inside = 0
+        self.most = 0
+        self.started = 0
+
+    async def __call__(self, datagram: Datagram) -> bytes:
+        self.inside += 1
+        self.started += 1
+        self.most = max(self.most, self.inside)
+        try:
+            await self.opened.wait()
+        finally:
+            self.inside -= 1
+        return datagram.data
+
+
+# -- answering --------------------------------------------------------------------------------------------------------
+
+
+async def test_echo(sockets: OtherSockets | None) -> None:
+    async with serving(echo) as server:
+        with await open_udp_endpoint(LOCAL) as client:
+            for data in (b"hello", b"", bytes(65507)):
+                await client.send(data, server.address)
+                assert await client.receive() == (data, server.address)
+        await trio.testing.wait_all_tasks_blocked()
+        statistics = server.statistics()
+        assert (statistics.received, statistics.sent) == (3, 3)
+        assert statistics.received_bytes == statistics.sent_bytes == 65512
+    assert server.statistics() == statistics
+
+
+async def test_both_families_on_one_port(ipv6: None) -> None:
+    async with trio.open_nursery() as nursery:
+        endpoints = await nursery.start(serve_udp, echo, 0)
+        [port] = {endpoint.address[1] for endpoint in endpoints}
+        for host in (LOCAL, "::1"):
+            with await open_udp_endpoint(host) as client:
+                await client.send(b"hello", (host, port))
+                assert (await client.receive()).data == b"hello"
+        nursery.cancel_scope.cancel()
+
+
+async def test_none_is_silence(sockets: OtherSockets | None) -> None:
+    async def only_even(datagram: Datagram) -> bytes | None:
+        return datagram.data if int(datagram.data) % 2 == 0 else None
+
+    async with serving(only_even) as server:
+        with await open_udp_endpoint(LOCAL) as client:
+            await client.send_many([Datagram(b"%d" % number, server.address) for number in range(10)])
+            assert await collect(client, 5) == [b"0", b"2", b"4", b"6", b"8"]
+
+
+async def test_any_awaitable_will_do() -> None:
+    class Handmade:
+        def __init__(self, datagram: Datagram) -> None:
+            self.datagram = datagram
+
+        def __await__(self) -> Generator[Any, Any, bytes]:
+            yield from trio.lowlevel.checkpoint().__await__()  # noqa: ASYNC105 - this is how a hand-made awaitable awaits
+            return self.datagram.data
+
+    async with serving(Handmade) as server:
+        with await open_udp_endpoint(LOCAL) as client:
+            await client.send(b"hello", server.address)
+            assert (await client.receive()).data == b"hello"
+
+
+async def test_many_clients_at_once_get_each_their_own() -> None:
+    async def slow_echo(datagram: Datagram) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return datagram.data
+
+    answered = []
+
+    async def ask(port: int, number: int) -> None:
+        async with await open_udp_client(LOCAL, port) as client:
+            assert await client.request(b"%d" % number) == b"%d" % number
+            answered.append(number)
+
+    async with serving(slow_echo) as server, trio.open_nursery() as clients:
+        for number in range(100):
+            clients.start_soon(ask, server.address[1], number)
+    assert sorted(answered) == list(range(100))
+
+
+# -- the crew ---------------------------------------------------------------------------------------------------------
+
+
+async def test_slow_handlers_run_side_by_side(
+    sockets: OtherSockets | None, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def slow(datagram: Datagram) -> bytes:
+        await trio.sleep(1)
+        return datagram.data
+
+    async with serving(slow) as server:
+        with await open_udp_endpoint(LOCAL) as client:
+            start = trio.current_time()
+            await client.send_many([Datagram(b"%d" % number, server.address) for number in range(200)])
+            got = await collect(client, 200)
+            assert trio.current_time() - start == 1.0
+            assert sorted(map(int, got)) == list(range(200))
+
+
+async def test_a_slow_one_does_not_hold_up_the_quick(sockets: OtherSockets | None) -> None:
+    gate = Gate()
+
+    async def handler(datagram: Datagram) -> bytes:
+        return await gate(datagram) if datagram.data == b"slow" else datagram.data
+
+    async with serving(handler, max_tasks=2) as server:
+        with await open_udp_endpoint(LOCAL) as client:
+            await client.send(b"slow", server.address)
+            for number in range(20):
+                await client.send(b"%d" % number, server.address)
+                assert (await client.receive()).data == b"%d" % number
+            gate.opened.set()
+            assert (await client.receive()).data == b"slow"
+
+
+async def test_max_tasks_is_kept_and_the_rest_waits_outside(sockets: OtherSockets | None) -> None:
+    gate = Gate()
+    async with serving(gate, max_tasks=5) as server:
+        with await open_udp_endpoint(LOCAL) as client:
+            await client.send_many([Datagram(b"%d" % number, server.address) for number in range(300)])
+            await trio.testing.wait_all_tasks_blocked()
+            assert gate.inside == 5
+            assert server.statistics().received < 300  # the kernel keeps the others
+            gate.opened.set()
+            assert sorted(map(int, await collect(client, 300))) == list(range(300))
+        assert gate.most == 5
+
+
+async def test_a_finished_reply_never_waits_for_another_handler(sockets: OtherSockets | None) -> None:
+    """One task, and the next datagram's handler blocks: the reply before it must be out already."""
+    gate = Gate()
+
+    async def handler(datagram: Datagram) -> bytes:
+        return await gate(datagram) if datagram.data == b"block" else datagram.data
+
+    async with serving(handler, max_tasks=1) as server:
+        with await open_udp_endpoint(LOCAL) as client:
+            await client.send_many(
+                [
+                    Datagram(b"quick", server.address),
+                    Datagram(b"block", server.address),
+                    Datagram(b"next", server.address),
+                ]
+            )
+            assert (await client.receive()).data == b"quick"
+            await trio.testing.wait_all_tasks_blocked()
+            assert gate.inside == 1
+            gate.opened.set()
+            assert await collect(client, 2) == [b"block", b"next"]
+
+
+async def test_handlers_that_never_wait_need_one_task() -> None:
+    tasks = set()
+
+    async def handler(datagram: Datagram) -> bytes:
+        tasks.add(trio.lowlevel.current_task())
+        return datagram.data
+
+    async with serving(handler) as server:
+        with await open_udp_endpoint(LOCAL) as client:
+            for _ in range(5):
+                await client.send_many([Datagram(b"x", server.address)] * 100)
+                await collect(client, 100)
+    assert len(tasks) == 1
+
+
+async def test_endpoints_share_max_tasks_and_each_may_always_run_one() -> None:
+    gate = Gate()
+    endpoints = [await open_udp_endpoint(LOCAL) for _ in range(3)]
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(serve_endpoints, gate, endpoints, max_tasks=5))
+        with await open_udp_endpoint(LOCAL) as client:
+            for endpoint in endpoints:
+                await client.send_many([Datagram(b"x", endpoint.address)] * 10)
+                await trio.testing.wait_all_tasks_blocked()
+            # 3 + 1 + 1: two places are anybody's, the first endpoint has them, and each of the others has its own.
+            assert [endpoint.statistics().received > 0 for endpoint in endpoints] == [True] * 3
+            assert gate.inside == 5
+            gate.opened.set()
+            await collect(client, 30)
+            assert gate.most == 5
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_place_that_becomes_free_goes_to_the_endpoint_that_waits_for_it() -> None:
+    """A long handler at one endpoint, and the places of another are given back: the queue must not wait for it."""
+    gates = {b"a": Gate(), b"b": Gate()}
+
+    async def handler(datagram: Datagram) -> bytes:
+        if (gate := gates.get(datagram.data)) is not None:
+            await gate(datagram)
+        return datagram.data
+
+    one, two = [await open_udp_endpoint(LOCAL) for _ in range(2)]
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(serve_endpoints, handler, [one, two], max_tasks=3))
+        with await open_udp_endpoint(LOCAL) as client:
+            await client.send_many([Datagram(b"a", one.address)] * 2)
+            await trio.testing.wait_all_tasks_blocked()
+            await client.send_many([Datagram(b"b", two.address), Datagram(b"quick", two.address)])
+            await trio.testing.wait_all_tasks_blocked()
+            assert (gates[b"a"].inside, gates[b"b"].inside) == (2, 1)
+            gates[b"a"].opened.set()
+            assert sorted(await collect(client, 3)) == [b"a", b"a", b"quick"]
+            gates[b"b"].opened.set()
+            assert await collect(client, 1) == [b"b"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_max_tasks_may_be_fewer_than_endpoints() -> None:
+    gate = Gate()
+    endpoints = [await open_udp_endpoint(LOCAL) for _ in range(2)]
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(serve_endpoints, gate, endpoints, max_tasks=1))
+        with await open_udp_endpoint(LOCAL) as client:
+            for endpoint in endpoints:
+                await client.send_many([Datagram(b"x", endpoint.address)] * 2)
+            await trio.testing.wait_all_tasks_blocked()
+            assert gate.inside == 2
+            gate.opened.set()
+            await collect(client, 4)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_waiting_handlers_frames_can_be_seen() -> None:
+    """Task introspection looks through the piece of ours that drives the handler."""
+    gate = Gate()
+    found: list[str] = []
+
+    async def deep_down(datagram: Datagram) -> bytes:
+        return await gate(datagram)
+
+    async with trio.open_nursery() as nursery:
+        [endpoint] = await nursery.start(partial(serve_udp, deep_down, 0, host=LOCAL))
+        with await open_udp_endpoint(LOCAL) as client:
+            await client.send(b"x", endpoint.address)
+            await trio.testing.wait_all_tasks_blocked()
+            pending = [trio.lowlevel.current_root_task()]
+            for task in pending:
+                assert task is not None
+                pending += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+                names = [frame.f_code.co_name for frame, _ in task.iter_await_frames()]
+                if "deep_down" in names:
+                    found = names[names.index("_work") :]
+                    assert task.name == f"trio_udp handlers at {LOCAL}:{endpoint.address[1]}"
+        nursery.cancel_scope.cancel()
+    assert found[:4] == ["_work", "deep_down", "__call__", "wait"]
+
+
+async def test_other_tasks_run_beside_a_saturated_server() -> None:
+    """However fast the datagrams come, everybody else gets a turn after each batch."""
+    turns = []
+
+    async def handler(datagram: Datagram) -> None:
+        turns.append("handler")
+
+    async with serving(handler) as server:
+        with stdlib_socket.socket(type=stdlib_socket.SOCK_DGRAM) as client:
+            for _ in range(1000):
+                client.sendto(b"x", server.address)
+            while turns.count("handler") < 1000:
+                await trio.lowlevel.checkpoint()
+                turns.append("other")
+    longest = max(len(run) for run in "".join(turn[0] for turn in turns).split("o"))
+    assert longest <= 128
+
+
+# -- handlers that go wrong -----------------------------------------------------------------------------------------
+
+
+async def test_what_a_handler_raises_ends_the_server_and_comes_out_bare(sockets: OtherSockets | None) -> None:
+    """Replies that were finished before go out."""
+
+    async def handler(datagram: Datagram) -> bytes:
+        if datagram.data == b"boom":
+            raise KeyError("boom")
+        return datagram.data
+
+    with await open_udp_endpoint(LOCAL) as client:
+        with pytest.raises(KeyError, match="boom"):
+            async with open_task(serve_udp, handler) as server:
+                names = [b"1", b"2", b"boom", b"3"]
+                await client.send_many([Datagram(name, server.address) for name in names])
+                await trio.sleep_forever()
+        assert await collect(client, 2) == [b"1", b"2"]
+    with pytest.raises(trio.ClosedResourceError):
+        await server.send(b"x", (LOCAL, 9))
+
+
+@asynccontextmanager
+async def open_task(
+    serve: Callable[..., Awaitable[object]], handler: Handler, **options: Any
+) -> AsyncIterator[UDPEndpoint]:
+    """As `serving`, but what the server raises is raised here without this nursery's group."""
+    caught: list[BaseException] = []
+
+    async def run(task_status: trio.TaskStatus[Any]) -> None:
+        try:
+            await serve(handler, 0, host=LOCAL, task_status=task_status, **options)
+        except Exception as error:
+            caught.append(error)
+            nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        [endpoint] = await nursery.start(run)
+        yield endpoint
+        nursery.cancel_scope.cancel()
+    for error in caught:
+        raise error
+
+
+async def test_a_handler_that_raises_after_waiting() -> None:
+    async def handler(datagram: Datagram) -> bytes:
+        await trio.lowlevel.checkpoint()
+        raise KeyError("later")
+
+    with await open_udp_endpoint(LOCAL) as client, pytest.raises(KeyError, match="later"):
+        async with open_task(serve_udp, handler) as server:
+            await client.send(b"x", server.address)
+            await trio.sleep_forever()
+
+
+async def test_a_group_that_the_handler_made_stays_one() -> None:
+    async def handler(datagram: Datagram) -> bytes:
+        async with trio.open_nursery():
+            raise KeyError("inside")
+
+    with await open_udp_endpoint(LOCAL) as client, pytest.raises(ExceptionGroup) as caught:
+        async with open_task(serve_udp, handler) as server:
+            await client.send(b"x", server.address)
+            await trio.sleep_forever()
+    [error] = caught.value.exceptions
+    assert isinstance(error, KeyError)
+
+
+@pytest.mark.parametrize("wait", [False, True])
+async def test_a_reply_that_is_not_bytes(wait: bool, sockets: OtherSockets | None) -> None:
+    async def handler(datagram: Datagram) -> Any:
+        if wait:
+            await trio.lowlevel.checkpoint()
+        return "text"
+
+    with await open_udp_endpoint(LOCAL) as client:
+        with pytest.raises(TypeError, match="a handler returns bytes or None, not str"):
+            async with open_task(serve_udp, handler) as server:
+                await client.send(b"x", server.address)
+                await trio.sleep_forever()
+
+
+async def test_a_handler_that_is_not_async() -> None:
+    def handler(datagram: Datagram) -> Any:
+        return datagram.data
+
+    with await open_udp_endpoint(LOCAL) as client:
+        with pytest.raises(TypeError, match="must be an async function; this one returned b'x'"):
+            async with open_task(serve_udp, handler) as server:
+                await client.send(b"x", server.address)
+                await trio.sleep_forever()
+
+
+async def test_a_handler_may_cancel_itself() -> None:
+    async def handler(datagram: Datagram) -> bytes:
+        with trio.move_on_after(0):
+            await trio.sleep_forever()
+        return b"gave up"
+
+    async with serving(handler, max_tasks=1) as server:
+        with await open_udp_endpoint(LOCAL) as client:
+            for _ in range(3):
+                await client.send(b"x", server.address)
+                assert (await client.receive()).data == b"gave up"
+
+
+async def test_a_handler_that_catches_everything_and_goes_on_can_still_be_cancelled() -> None:
+    async def handler(datagram: Datagram) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            finished.append(datagram.data)
+
+    finished: list[bytes] = []
+    async with serving(handler) as server:
+        with await open_udp_endpoint(LOCAL) as client:
+            await client.send_many([Datagram(b"%d" % number, server.address) for number in range(3)])
+            await trio.testing.wait_all_tasks_blocked()
+    assert sorted(finished) == [b"0", b"1", b"2"]
+
+
+# -- what the network does --------------------------------------------------------------------------------------------
+
+
+async def test_a_reply_too_large_is_dropped_counted_and_logged(
+    sockets: OtherSockets | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handler(datagram: Datagram) -> bytes:
+        return bytes(65508) if datagram.data == b"large" else b"small"
+
+    events: list[Event] = []
+    with observe(events.append):
+        async with serving(handler) as server:
+            with await open_udp_endpoint(LOCAL) as client:
+                await client.send(b"large", server.address)
+                await client.send(b"small", server.address)
+                assert (await client.receive()).data == b"small"
+                here = client.address
+            assert server.statistics().dropped == {"reply too large": 1}
+            assert server.statistics().errors == {"EMSGSIZE": 1}
+    [dropped] = [event for event in events if isinstance(event, DatagramDropped)]
+    assert (dropped.remote, dropped.reason, dropped.outgoing, len(dropped.data)) == (
+        here,
+        "reply too large",
+        True,
+        65508,
+    )
+    [record] = caplog.records
+    assert (record.name, record.levelno) == ("trio_udp", logging.ERROR)
+    assert record.getMessage() == f"a reply of 65508 bytes to {LOCAL}:{here[1]} was dropped: UDP carries at most 65507"
+
+
+NETWORK_TROUBLE = [errno.ENOBUFS, errno.EPERM, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ECONNREFUSED, errno.EINVAL]
+
+
+@pytest.mark.parametrize("number", NETWORK_TROUBLE)
+async def test_a_reply_that_cannot_be_sent_does_not_end_the_server(number: int) -> None:
+    async with serving(echo) as server:
+        write_now = server._io._write_now
+
+        def refuse_once(data: bytes, address: Any) -> int:
+            server._io._write_now = write_now
+            raise OSError(number, "trouble")
+
+        server._io._write_now = refuse_once
+        with await open_udp_endpoint(LOCAL) as client:
+            await client.send(b"lost", server.address)
+            await client.send(b"fine", server.address)
+            assert (await client.receive()).data == b"fine"
+        assert server.statistics().errors == {errno.errorcode[number]: 1}
+
+
+async def test_the_same_on_other_sockets() -> None:
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+    story = [OSError(errno.EPERM, "firewall")]
+
+    def trouble() -> None:
+        if story:
+            raise story.pop()
+
+    async with serving(echo) as server:
+        factory.made[0].before_send = trouble
+        with await open_udp_endpoint(LOCAL) as client:
+            await client.send(b"lost", server.address)
+            await client.send(b"fine", server.address)
+            assert (await client.receive()).data == b"fine"
+        assert server.statistics().errors == {"EPERM": 1}
+
+
+async def test_clients_that_vanish_before_the_reply(sockets: OtherSockets | None) -> None:
+    async def slow(datagram: Datagram) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return datagram.data
+
+    async with serving(slow) as server:
+        for _ in range(20):
+            with await open_udp_endpoint(LOCAL) as vanishing:
+                await vanishing.send(b"x", server.address)
+        with await open_udp_endpoint(LOCAL) as client:
+            await client.send(b"still there?", server.address)
+            assert (await client.receive()).data == b"still there?"
+
+
+async def test_a_reply_waits_for_room_in_the_buffer_but_not_for_ever(autojump_clock: trio.testing.MockClock) -> None:
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+    async with serving(echo) as server:
+        socket = factory.made[0]
+
+        async def never(*args: Any) -> int:
+            await trio.sleep_forever()
+            raise AssertionError
+
+        socket.sendto = never  # type: ignore[method-assign]
+        with await open_udp_endpoint(LOCAL) as client:
+            start = trio.current_time()
+            await client.send(b"x", server.address)
+            while not server.statistics().dropped:
+                await trio.sleep(0.25)
+            assert trio.current_time() - start == SEND_PATIENCE
+            assert server.statistics().dropped == {"send buffer full": 1}
+
+
+async def test_a_hundred_thousand_random_datagrams() -> None:
+    """Whatever comes: no exception, nothing lost that was received, and the server's memory does not grow with it."""
+    rng = random.Random(11)
+    total = 100_000
+    got: list[int] = [0, 0]
+
+    async def reverse(datagram: Datagram) -> bytes:
+        return datagram.data[::-1]
+
+    async with serving(reverse) as server:
+        with await open_udp_endpoint(LOCAL) as client:
+            payloads = [rng.randbytes(rng.choice([0, 1, 2, 64, 500, 1400, 9000])) for _ in range(200)]
+            expected = {payload[::-1] for payload in payloads}
+            for _ in range(total // 50):
+                await client.send_many([Datagram(rng.choice(payloads), server.address) for _ in range(50)])
+                while got[0] + (client.statistics().kernel_drops or 0) + (server.statistics().kernel_drops or 0) < (
+                    client.statistics().sent
+                ):
+                    for data, _ in await client.receive_many():
+                        assert data in expected
+                        got[0] += 1
+        statistics = server.statistics()
+        assert statistics.received + (statistics.kernel_drops or 0) == total
+        assert statistics.sent == statistics.received
+        assert (statistics.dropped, statistics.errors) == ({}, {})
+
+
+# -- stopping ---------------------------------------------------------------------------------------------------------
+
+
+async def test_without_grace_cancellation_is_at_once(
+    sockets: OtherSockets | None, autojump_clock: trio.testing.MockClock
+) -> None:
+    gate = Gate()
+    async with trio.open_nursery() as nursery:
+        [server] = await nursery.start(partial(serve_udp, gate, 0, host=LOCAL))
+        with await open_udp_endpoint(LOCAL) as client:
+            await client.send(b"x", server.address)
+            await trio.testing.wait_all_tasks_blocked()
+            start = trio.current_time()
+            nursery.cancel_scope.cancel()
+    assert trio.current_time() == start
+    assert gate.inside == 0
+
+
+async def test_grace_lets_started_work_finish(
+    sockets: OtherSockets | None, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def slow(datagram: Datagram) -> bytes:
+        await trio.sleep(1)
+        return datagram.data
+
+    with await open_udp_endpoint(LOCAL) as client:
+        async with trio.open_nursery() as nursery:
+            [server] = await nursery.start(partial(serve_udp, slow, 0, host=LOCAL, max_tasks=2, grace_period=5))
+            await client.send_many([Datagram(b"%d" % number, server.address) for number in range(6)])
+            await trio.testing.wait_all_tasks_blocked()
+            taken = server.statistics().received
+            assert taken >= 2
+            start = trio.current_time()
+            nursery.cancel_scope.cancel()
+        # Two at a time, each takes a second, and then it ends: nobody sits out the rest of the five.
+        assert trio.current_time() - start == (taken + 1) // 2
+        assert sorted(await collect(client, taken)) == [b"%d" % number for number in range(taken)]
+        assert server.statistics().received == taken
+
+
+async def test_a_stopping_server_receives_no_more(
+    sockets: OtherSockets | None, autojump_clock: trio.testing.MockClock
+) -> None:
+    gate = Gate()
+    with await open_udp_endpoint(LOCAL) as client:
+        async with trio.open_nursery() as nursery:
+            stopping = trio.CancelScope()
+
+            async def serve(task_status: trio.TaskStatus[Any]) -> None:
+                with stopping:
+                    await serve_udp(gate, 0, host=LOCAL, grace_period=5, task_status=task_status)
+
+            [server] = await nursery.start(serve)
+            await client.send(b"in time", server.address)
+            await trio.testing.wait_all_tasks_blocked()
+            stopping.cancel()
+            await trio.testing.wait_all_tasks_blocked()
+            await client.send(b"too late", server.address)
+            await trio.testing.wait_all_tasks_blocked()
+            assert gate.started == 1
+            gate.opened.set()
+        assert (await client.receive()).data == b"in time"
+        assert server.statistics().received == 1
+
+
+async def test_when_grace_is_over_it_is_over(
+    sockets: OtherSockets | None, autojump_clock: trio.testing.MockClock
+) -> None:
+    gate = Gate()
+    events: list[Event] = []
+    with observe(events.append), await open_udp_endpoint(LOCAL) as client:
+        async with trio.open_nursery() as nursery:
+            [server] = await nursery.start(partial(serve_udp, gate, 0, host=LOCAL, max_tasks=1, grace_period=2.5))
+            await client.send_many([Datagram(b"%d" % number, server.address) for number in range(3)])
+            await trio.testing.wait_all_tasks_blocked()
+            start = trio.current_time()
+            nursery.cancel_scope.cancel()
+        assert trio.current_time() - start == 2.5
+        taken = server.statistics().received
+        assert server.statistics().dropped == ({"server stopped": taken - 1} if taken > 1 else {})
+        dropped = [event for event in events if isinstance(event, DatagramDropped)]
+        assert [event.reason for event in dropped] == ["server stopped"] * (taken - 1)
+
+
+async def test_an_exception_in_the_grace_period_comes_out(autojump_clock: trio.testing.MockClock) -> None:
+    async def handler(datagram: Datagram) -> bytes:
+        await trio.sleep(1)
+        raise KeyError("late")
+
+    with await open_udp_endpoint(LOCAL) as client, pytest.raises(KeyError, match="late"):
+        async with open_task(serve_udp, handler, grace_period=5) as server:
+            await client.send(b"x", server.address)
+            await trio.testing.wait_all_tasks_blocked()
+
+
+async def test_a_deadline_around_the_server_works(autojump_clock: trio.testing.MockClock) -> None:
+    with pytest.raises(trio.TooSlowError):
+        with trio.fail_after(3):
+            await serve_udp(echo, 0, host=LOCAL)
+    assert trio.current_time() == 3
+
+
+async def test_closing_an_endpoint_ends_the_server(sockets: OtherSockets | None) -> None:
+    with pytest.raises(trio.ClosedResourceError):
+        async with open_task(serve_udp, echo) as server:
+            await trio.testing.wait_all_tasks_blocked()
+            server.close()
+            await trio.sleep_forever()
+
+
+# -- arguments --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_tasks": 0}, "max_tasks must be at least 1, not 0"),
+        ({"grace_period": -1}, "grace_period must be a number of seconds of at least 0, not -1"),
+        ({"grace_period": float("nan")}, "grace_period must be"),
+    ],
+)
+async def test_bad_arguments(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        await serve_udp(echo, 0, host=LOCAL, **options)
+    endpoint = await open_udp_endpoint(LOCAL)
+    with pytest.raises(ValueError, match=message):
+        await serve_endpoints(echo, [endpoint], **options)
+    with pytest.raises(trio.ClosedResourceError):
+        await endpoint.receive()
+
+
+async def test_nothing_to_serve() -> None:
+    with pytest.raises(ValueError, match="endpoints must not be empty"):
+        await serve_endpoints(echo, [])
+
+
+async def test_a_port_in_use_is_an_os_error() -> None:
+    with await open_udp_endpoint(LOCAL) as endpoint, pytest.raises(OSError, match="Address already in use"):
+        await serve_udp(echo, endpoint.address[1], host=LOCAL)

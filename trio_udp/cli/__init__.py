@@ -1,0 +1,119 @@
+"""The command line: ``python -m trio_udp``, or ``trio-udp`` once the package is installed.
+
+One file per command. Each has ``add_parser(subparsers)``, which says what may be typed, and ``async def run(args)``,
+which does it and returns the exit code. This file chooses between them, and sees to it that a person who has made a
+mistake gets one line that says which, and not a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import trio
+
+from .. import __version__
+from . import demo, ping, request, serve
+from ._common import ExitCode, Failure, say
+
+if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
+    from exceptiongroup import BaseExceptionGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["main"]
+
+# Valid everywhere, where `trio-udp` has to be on the PATH.
+PROGRAM = "python -m trio_udp"
+
+EPILOG = f"""\
+Each command has a --help of its own, with examples: {PROGRAM} serve --help
+
+examples:
+  {PROGRAM}                                    see datagrams get lost, and every answer come
+  {PROGRAM} serve 10000                        an echo server; Ctrl-C stops it
+  {PROGRAM} request localhost:10000 'Hello'    ask it
+  {PROGRAM} ping localhost:10000               how long does it take to answer?
+
+Standard output carries data only; everything said to you goes to standard error.
+
+exit codes: 0 answered, 1 error, 2 usage, 3 no reply after all attempts, 4 refused, 130 interrupted
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+      argv: what follows the program's name; ``sys.argv`` unless given.
+
+    Returns:
+      The exit code.
+
+    Raises:
+      SystemExit: by argparse: after ``--help`` and ``--version``, and with 2 when it does not understand.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    args = make_parser().parse_args(arguments or ["demo"])
+    try:
+        code = int(trio.run(args.run, args))
+        sys.stdout.flush()
+    except BaseException as error:
+        if (explained := _explain(error, args.command)) is None:
+            raise
+        return explained
+    return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="UDP servers, clients that retry, and a demo of both on a network that loses datagrams.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"trio_udp {__version__}")
+    subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    for command in (demo, serve, request, ping):
+        command.add_parser(subparsers)
+    return parser
+
+
+def _explain(error: BaseException, command: str) -> int | None:
+    """Say what happened in a line and return the exit code; None: a bug of ours, which has a right to its traceback."""
+    problems = list(_leaves(error))
+    if any(isinstance(problem, KeyboardInterrupt) for problem in problems):
+        if sys.stderr.isatty():
+            say("")  # the terminal has written ^C where it was
+        return ExitCode.INTERRUPTED
+    if any(isinstance(problem, BrokenPipeError) for problem in problems):
+        _forget_stdout()
+        return ExitCode.ERROR
+    for problem in problems:
+        if isinstance(problem, Failure):
+            say(f"trio_udp {command}: {problem}")
+            return problem.code
+        if isinstance(problem, OSError):
+            say(f"trio_udp {command}: {problem.strerror or problem}")
+            return ExitCode.ERROR
+    return None
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """What is in a group, in groups inside it too; of anything else, itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _forget_stdout() -> None:
+    """Whoever read our output has gone (``| head``): Python must not complain about it once more when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
