@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import socket as stdlib_socket
 import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 import trio
@@ -11,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trio_udp import Datagram, DatagramTooLarge, UDPEndpoint, open_udp_endpoint, open_udp_endpoints
-from trio_udp import _endpoint as endpoint_module
+from trio_udp._batch import BatchSocket
+from trio_udp._endpoint import PORT_TRIES
+from trio_udp._statistics import Tally
 
 from .fakes import OtherSockets, closed_port
 
@@ -116,7 +120,7 @@ async def test_a_really_full_buffer(sockets: OtherSockets | None) -> None:
     """Both tasks wait for room in one socket, where Trio by itself would raise BusyResourceError for the second."""
     left, right = stdlib_socket.socketpair(stdlib_socket.AF_UNIX, stdlib_socket.SOCK_DGRAM)
     with trio.socket.from_stdlib_socket(left) as sending, trio.socket.from_stdlib_socket(right) as receiving:
-        io = endpoint_module.BatchSocket(sending, endpoint_module.Tally(), None, peer=("unused", 0))
+        io = BatchSocket(sending, Tally(), None, peer=("unused", 0))
         got = []
         async with trio.open_nursery() as nursery:
             for letter in (b"a", b"b"):
@@ -223,7 +227,7 @@ async def test_a_system_that_refuses_large_buffers_gets_smaller_wishes() -> None
     wishes = []
 
     class Stingy(OtherSockets):
-        def socket(self, *args: object) -> trio.socket.SocketType:  # type: ignore[override]
+        def socket(self, *args: Any) -> trio.socket.SocketType:
             socket = super().socket(*args)
             original = socket.setsockopt
 
@@ -280,7 +284,7 @@ async def test_a_port_that_is_taken_in_the_other_family_is_given_up_for_another(
     taken: list[int] = []
 
     class FirstTwiceTaken(OtherSockets):
-        def socket(self, *args: object) -> trio.socket.SocketType:  # type: ignore[override]
+        def socket(self, *args: Any) -> trio.socket.SocketType:
             socket = super().socket(*args)
             original = socket.bind
 
@@ -306,7 +310,7 @@ async def test_a_port_that_is_taken_in_the_other_family_is_given_up_for_another(
 
 async def test_giving_up_on_a_port_has_an_end(ipv6: None) -> None:
     class Taken(OtherSockets):
-        def socket(self, *args: object) -> trio.socket.SocketType:  # type: ignore[override]
+        def socket(self, *args: Any) -> trio.socket.SocketType:
             socket = super().socket(*args)
 
             async def bind(address: object) -> None:
@@ -319,7 +323,7 @@ async def test_giving_up_on_a_port_has_an_end(ipv6: None) -> None:
     trio.socket.set_custom_socket_factory(factory)
     with pytest.raises(OSError, match="Address already in use"):
         await open_udp_endpoints()
-    assert len(factory.made) == endpoint_module.PORT_TRIES
+    assert len(factory.made) == PORT_TRIES
     assert all(socket.inner.fileno() == -1 for socket in factory.made)
 
 
@@ -328,7 +332,7 @@ async def test_a_missing_family_is_left_out(number: int) -> None:
     """A kernel without IPv6 refuses the socket, one with IPv6 switched off refuses the address."""
 
     class NoIPv6(OtherSockets):
-        def socket(self, family: int, *args: object) -> trio.socket.SocketType:  # type: ignore[override]
+        def socket(self, family: Any = None, *args: Any) -> trio.socket.SocketType:
             socket = super().socket(family, *args)
             if family == stdlib_socket.AF_INET6:
                 socket.close()
@@ -444,15 +448,17 @@ async def test_a_cancelled_receive_has_taken_nothing(sockets: OtherSockets | Non
 
 async def test_everything_is_a_checkpoint(sockets: OtherSockets | None) -> None:
     endpoint = await open_udp_endpoint(LOCAL)
-    for action in (
+    actions: list[Callable[[], Awaitable[object]]] = [
         lambda: endpoint.send(b"x", endpoint.address),
         lambda: endpoint.send_many([]),
         endpoint.receive,
-        lambda: endpoint.aclose(),
-    ):
+        endpoint.aclose,
+    ]
+    for action in actions:
         with trio.testing.assert_checkpoints():
             await action()
-    for action in (endpoint.receive, lambda: endpoint.receive_many(0)):
+    failing: list[Callable[[], Awaitable[object]]] = [endpoint.receive, lambda: endpoint.receive_many(0)]
+    for action in failing:
         with trio.testing.assert_checkpoints(), pytest.raises((trio.ClosedResourceError, ValueError)):
             await action()
     with trio.testing.assert_checkpoints(), pytest.raises(trio.ClosedResourceError):

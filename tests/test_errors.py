@@ -47,7 +47,7 @@ def test_errno_name() -> None:
 
 
 async def _fail(error: BaseException) -> None:
-    await trio.lowlevel.checkpoint()
+    await trio.lowlevel.cancel_shielded_checkpoint()
     raise error
 
 

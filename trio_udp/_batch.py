@@ -95,6 +95,12 @@ class BatchSocket:
             self._receiving = False
         return batch
 
+    async def receive_arrived(self) -> list[Datagram]:
+        """What has arrived by now, up to a batch, possibly nothing; waits for nothing."""
+        if self._raw is None and self.socket.is_readable():
+            await self._wait_for_more(BATCH)
+        return self.drain(BATCH)
+
     async def _drain_at_once(self, limit: int) -> list[Datagram]:
         """What is there already, possibly nothing; a checkpoint if it was something."""
         try:

@@ -176,7 +176,7 @@ class UDPClient(trio.abc.AsyncResource):
             if self._late_possible:
                 await self._connection.renew()
                 self._late_possible = False
-            self._replies.discard_unasked()
+            await self._replies.discard_unasked()
             return await self._run(Request(next(self._numbers), None, data, accept), retry, on_refusal)
 
     async def _run(self, request: Request, retry: Retry, on_refusal: Callable[[], None]) -> bytes:

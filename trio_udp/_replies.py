@@ -147,10 +147,10 @@ class Replies:
                 request.refused = True
                 self._wake(request)
 
-    def discard_unasked(self) -> None:
+    async def discard_unasked(self) -> None:
         """Ignore what is there before a request is sent: none of it can be the reply."""
         try:
-            while batch := self._connection.io.drain():
+            while batch := await self._connection.io.receive_arrived():
                 for data, _ in batch:
                     self._ignore(data, "no request waits for it")
         except OSError as error:

@@ -1,0 +1,99 @@
+"""Imports go down only: a file may use what stands on a lower floor, and never what stands on a higher one.
+
+Inside a floor imports are forbidden, too, but for the few that ``BESIDE`` names. This list is the plan of the house:
+a new file gets its floor here, in docs/contributing.rst, and in the map at the top of ``trio_udp/__init__.py``.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import trio_udp
+
+PACKAGE = Path(trio_udp.__file__).parent
+
+FLOORS = [
+    {"_errors", "_address", "_events", "_retry"},  # pure: no sockets, no tasks, no clock of their own
+    {"_statistics", "_batch", "_endpoint", "_connection"},  # one socket
+    {"_crew", "_serve", "_replies", "_client", "_first_reply"},  # one idea each
+    set[str](),  # rooms that are entered by their own name; none imports another
+    {"cli", "__main__"},  # imports all, imported by none
+]
+
+BESIDE = {
+    ("_events", "_address"),
+    ("_errors", "_address"),  # for the type checker only
+    ("_batch", "_statistics"),
+    ("_endpoint", "_batch"),
+    ("_endpoint", "_statistics"),
+    ("_connection", "_batch"),
+    ("_connection", "_endpoint"),
+    ("_connection", "_statistics"),
+    ("_serve", "_crew"),
+    ("_client", "_replies"),
+    ("_first_reply", "_client"),
+    ("__main__", "cli"),
+}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def floor(name: str) -> int:
+    return next(number for number, rooms in enumerate(FLOORS) if name in rooms)
+
+
+def imported_rooms(file: Path) -> set[str]:
+    """The rooms that a file takes names from, wherever in the file the import stands."""
+    package = ("trio_udp", *file.relative_to(PACKAGE).parts[:-1])
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = list(package[: len(package) - node.level + 1]) if node.level else []
+            base += node.module.split(".") if node.module else []
+            names = [base] if len(base) > 1 else [[*base, alias.name] for alias in node.names]
+        else:
+            continue
+        found |= {name[1] if len(name) > 1 else "" for name in names if name[0] == "trio_udp"}
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_imports_go_down_only(file: Path) -> None:
+    here = room(file)
+    if here == "__init__":
+        assert imported_rooms(file) <= set().union(*FLOORS[:3])
+        return
+    for other in imported_rooms(file) - {here}:
+        if floor(here) == len(FLOORS) - 1 and other not in FLOORS[-1]:
+            continue  # the top floor may use everything, by the package's public face as well
+        assert other != "", f"{here} imports trio_udp itself"
+        lower = floor(other) < floor(here)
+        assert lower or (here, other) in BESIDE, f"{here} (floor {floor(here) + 1}) imports {other}"
+
+
+def test_the_plan_has_no_empty_rooms() -> None:
+    rooms = {room(file) for file in FILES} - {"__init__"}
+    assert rooms == set().union(*FLOORS)
+
+
+def test_every_exception_is_used() -> None:
+    used = {(room(file), other) for file in FILES for other in imported_rooms(file)}
+    assert used >= BESIDE
+
+
+def test_the_pure_floor_is_pure() -> None:
+    """No sockets and no tasks: trio only for its exceptions, its types and its resolver."""
+    for name in FLOORS[0] - {"_address"}:
+        text = (PACKAGE / f"{name}.py").read_text("utf-8")
+        for word in ("open_nursery", "trio.socket", "CancelScope", "current_time()", "import socket", "import time"):
+            code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("#", "``", '"')))
+            assert f"    {word}" not in code, f"{name} uses {word}"

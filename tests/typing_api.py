@@ -1,0 +1,75 @@
+"""How people use trio_udp, for the type checker only: nothing here is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+from typing import NoReturn
+
+import trio
+from typing_extensions import assert_type
+
+import trio_udp
+from trio_udp import Datagram, Retry, UDPClient, UDPEndpoint, UDPStatistics
+
+
+async def echo(datagram: Datagram) -> bytes:
+    return datagram.data
+
+
+async def silent(datagram: Datagram) -> None:
+    print(datagram.address[0])
+
+
+class Counting:
+    async def __call__(self, datagram: Datagram) -> bytes | None:
+        return None
+
+
+async def servers(nursery: trio.Nursery) -> None:
+    handlers: list[trio_udp.Handler] = [echo, silent, Counting()]
+    for handler in handlers:
+        nursery.start_soon(trio_udp.serve_udp, handler, 7)
+    endpoints: list[UDPEndpoint] = await nursery.start(trio_udp.serve_udp, echo, 0)
+    assert_type(await trio_udp.serve_endpoints(echo, endpoints, max_tasks=10, grace_period=1), NoReturn)
+
+
+async def endpoints() -> None:
+    async with await trio_udp.open_udp_endpoint("127.0.0.1") as endpoint:
+        assert_type(endpoint, UDPEndpoint)
+        assert_type(await endpoint.receive(), Datagram)
+        assert_type(await endpoint.receive_many(10), list[Datagram])
+        async for data, address in endpoint:
+            assert_type(data, bytes)
+            await endpoint.send(data, address)
+        await endpoint.send_many([Datagram(b"", ("::1", 7, 0, 0)), Datagram(b"", ("127.0.0.1", 7))])
+        statistics = endpoint.statistics()
+        assert_type(statistics, UDPStatistics)
+        assert_type(statistics.dropped, Mapping[str, int])
+        assert_type(statistics.kernel_drops, int | None)
+
+
+async def clients() -> None:
+    async with await trio_udp.open_udp_client("localhost", 53, correlate=lambda data: data[:2]) as client:
+        assert_type(client, UDPClient)
+        reply = await client.request(b"x", retry=Retry.dns(), accept=lambda data: len(data) > 12)
+        assert_type(reply, bytes)
+    await trio_udp.open_udp_client("localhost", 53, random=Random(1))
+    assert_type(await trio_udp.first_reply([("a", 1), ("b", 2)], b"x", stagger=0.1), Datagram)
+
+
+def events() -> None:
+    seen: list[trio_udp.Event] = []
+    with trio_udp.observe(seen.append):
+        pass
+    for event in seen:
+        assert_type(event.time, float)
+        if isinstance(event, trio_udp.ReplyAccepted):
+            assert_type(event.elapsed, float)
+
+
+def failures(error: trio_udp.NoReply, large: trio_udp.DatagramTooLarge) -> None:
+    assert_type(error.attempts, int)
+    assert_type(error.elapsed, float)
+    assert_type(error.address, trio_udp.Address | None)
+    assert_type(large.limit, int)
