@@ -140,6 +140,21 @@ async def test_requests_wait_in_order(sockets: OtherSockets | None, clock: trio.
         nursery.cancel_scope.cancel()
 
 
+async def test_round_trips_are_measured_but_not_of_what_was_sent_twice(clock: trio.testing.MockClock) -> None:
+    async def slow_first(server: FakeServer, number: int, datagram: Datagram) -> None:
+        await trio.sleep([0.5, 1.5, 0][number])
+        await answer_echo(server, number, datagram)
+
+    async with trio.open_nursery() as nursery:
+        server = await start_fake_server(nursery, slow_first)
+        async with await open_udp_client(LOCAL, server.port) as client:
+            await client.request(b"0.5 seconds", retry=PLAIN)
+            assert (client.round_trip.smoothed, client.round_trip.timeout) == (0.5, 1.5)
+            await client.request(b"1.5 seconds, or 0.5?", retry=PLAIN)
+            assert client.round_trip.smoothed == 0.5
+        nursery.cancel_scope.cancel()
+
+
 # -- what a client does not believe -------------------------------------------------------------------------------
 
 
@@ -341,6 +356,28 @@ async def test_a_refusal_that_send_reports_belongs_to_an_earlier_datagram(clock:
             io._write_now = refuse_once
             start = trio.current_time()
             assert await client.request(b"hello", retry=PLAIN) == b"hello"
+            assert trio.current_time() == start
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_refusal_of_the_last_request_does_not_touch_the_next(
+    sockets: OtherSockets | None, clock: trio.testing.MockClock
+) -> None:
+    """It waits in the socket when the next request starts, and is about a datagram that is long gone."""
+    async with trio.open_nursery() as nursery:
+        server = await start_fake_server(nursery, answer_echo)
+        async with await open_udp_client(LOCAL, server.port) as client:
+            assert await client.request(b"1", retry=PLAIN) == b"1"
+            io = client._connection.io
+            receive_arrived = io.receive_arrived
+
+            async def refused_once() -> Any:
+                io.receive_arrived = receive_arrived  # type: ignore[method-assign]
+                raise ConnectionRefusedError(errno.ECONNREFUSED, "refused")
+
+            io.receive_arrived = refused_once  # type: ignore[method-assign]
+            start = trio.current_time()
+            assert await client.request(b"2", retry=Retry(attempts=1)) == b"2"
             assert trio.current_time() == start
         nursery.cancel_scope.cancel()
 

@@ -10,9 +10,12 @@ import trio_udp
 
 NAMES = """
     Address AttemptStarted AttemptTimedOut Datagram DatagramDropped DatagramReceived DatagramSent DatagramTooLarge Event
-    Handler HandlerFinished HandlerStarted NoReply ReplyAccepted ReplyIgnored RequestFailed Retry UDPClient UDPEndpoint
+    Handler HandlerFinished HandlerStarted NoReply ReplyAccepted ReplyIgnored RequestFailed Retry
+    RoundTripEstimate UDPClient UDPEndpoint
     UDPStatistics first_reply observe open_udp_client open_udp_endpoint open_udp_endpoints serve_endpoints serve_udp
 """
+
+ALIASES = {"Address", "Event", "Handler"}  # types that have no place for a docstring
 
 
 def test_all_is_pinned_and_sorted() -> None:
@@ -23,7 +26,7 @@ def test_all_is_pinned_and_sorted() -> None:
 def test_every_name_is_there_and_documented() -> None:
     for name in trio_udp.__all__:
         value = getattr(trio_udp, name)
-        if inspect.isclass(value) or inspect.isfunction(value):
+        if name not in ALIASES and (inspect.isclass(value) or inspect.isfunction(value)):
             assert value.__doc__, f"{name} has no docstring"
             assert value.__module__.startswith("trio_udp.")
 

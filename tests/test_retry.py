@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_udp import Retry
+from trio_udp import Retry, RoundTripEstimate
 
 
 def test_stun() -> None:
@@ -121,3 +121,24 @@ def test_bad_arguments_are_named(name: str, value: float) -> None:
 def test_frozen() -> None:
     with pytest.raises(AttributeError):
         Retry().first = 2  # type: ignore[misc]
+
+
+def test_round_trips_by_the_book() -> None:
+    """RFC 6298: 2.1 before any measurement, 2.2 after the first, 2.3 after each further one, by hand."""
+    estimate = RoundTripEstimate(minimum=0)
+    assert (estimate.smoothed, estimate.timeout) == (None, 1)
+    estimate.sample(0.8)
+    assert (estimate.smoothed, estimate.variation) == (0.8, 0.4)
+    assert estimate.timeout == pytest.approx(0.8 + 4 * 0.4)
+    estimate.sample(1.6)
+    assert estimate.smoothed == pytest.approx(7 / 8 * 0.8 + 1 / 8 * 1.6)
+    assert estimate.variation == pytest.approx(3 / 4 * 0.4 + 1 / 4 * 0.8)
+    assert estimate.timeout == pytest.approx(0.9 + 4 * 0.5)
+
+
+def test_a_quick_network_still_waits_for_a_second() -> None:
+    estimate = RoundTripEstimate()
+    for _ in range(50):
+        estimate.sample(0.001)
+    assert estimate.timeout == 1
+    assert estimate.smoothed == pytest.approx(0.001)

@@ -27,6 +27,7 @@ from trio_udp import (
     serve_endpoints,
     serve_udp,
 )
+from trio_udp._batch import BATCH
 from trio_udp._crew import SEND_PATIENCE
 
 from .fakes import OtherSockets, echo
@@ -186,7 +187,7 @@ async def test_max_tasks_is_kept_and_the_rest_waits_outside(sockets: OtherSocket
             await client.send_many([Datagram(b"%d" % number, server.address) for number in range(300)])
             await trio.testing.wait_all_tasks_blocked()
             assert gate.inside == 5
-            assert server.statistics().received < 300  # the kernel keeps the others
+            assert server.statistics().received <= 5 + BATCH  # the kernel keeps the others
             gate.opened.set()
             assert sorted(map(int, await collect(client, 300))) == list(range(300))
         assert gate.most == 5

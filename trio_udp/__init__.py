@@ -39,7 +39,7 @@ from ._events import (
     observe,
 )
 from ._first_reply import first_reply
-from ._retry import Retry
+from ._retry import Retry, RoundTripEstimate
 from ._serve import serve_endpoints, serve_udp
 from ._statistics import UDPStatistics
 
@@ -63,6 +63,7 @@ __all__ = [
     "ReplyIgnored",
     "RequestFailed",
     "Retry",
+    "RoundTripEstimate",
     "UDPClient",
     "UDPEndpoint",
     "UDPStatistics",

@@ -34,7 +34,7 @@ from ._endpoint import payload_limit
 from ._errors import DatagramTooLarge, NoReply
 from ._events import AttemptStarted, AttemptTimedOut, RequestFailed, current_emit
 from ._replies import Replies, Request
-from ._retry import Retry
+from ._retry import Retry, RoundTripEstimate
 from ._statistics import Tally, UDPStatistics
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ class UDPClient(trio.abc.AsyncResource):
         self._tally = Tally()
         self._connection = Connection(targets, self._tally, self._emit)
         self._replies = Replies(self._connection, correlate, self._tally, self._emit)
+        self.round_trip = RoundTripEstimate()
+        """What the round trips of this client have taken, as a `RoundTripEstimate`."""
         self._numbers = itertools.count(1)
         self._turn = trio.StrictFIFOLock()  # one request at a time, where there is no `correlate` ...
         self._late_possible = False  # ... and whether a reply to an earlier one may still be on its way
@@ -192,6 +194,8 @@ class UDPClient(trio.abc.AsyncResource):
                 await self._attempt(request, timeout, last, on_refusal)
                 if request.reply is not None:
                     unanswered -= 1
+                    if request.attempts == 1:
+                        self.round_trip.sample(request.answered_at - request.sent_at)
                     return request.reply
                 unanswered -= request.refused  # nothing will come of that one any more
             elapsed = trio.current_time() - started

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 class Request:
     """A request on its way, and what has become of it so far."""
 
-    __slots__ = ("accept", "attempts", "data", "key", "number", "problem", "refused", "reply", "sent_at", "task")
+    __slots__ = (
+        *("accept", "data", "key", "number"),
+        *("answered_at", "attempts", "problem", "refused", "reply", "sent_at", "task"),
+    )
 
     def __init__(self, number: int, key: Hashable, data: bytes, accept: Callable[[bytes], bool] | None) -> None:
         self.number = number
@@ -36,7 +39,8 @@ class Request:
         self.data = data
         self.accept = accept
         self.attempts = 0
-        self.sent_at = 0.0  # seconds, of the latest attempt
+        self.sent_at = 0.0  # seconds, the latest attempt
+        self.answered_at = 0.0
         self.reply: bytes | None = None
         self.refused = False  # has the present attempt been?
         self.problem: Exception | None = None  # the last refusal, or what `accept` raised
@@ -169,7 +173,7 @@ class Replies:
             elif (objection := _objection(request, data)) is not None:
                 self._ignore(data, objection)
             else:
-                request.reply = data
+                request.reply, request.answered_at = data, trio.current_time()
                 self._report_accepted(request, data)
                 self._wake(request)
 
@@ -182,9 +186,8 @@ class Replies:
 
     def _report_accepted(self, request: Request, data: bytes) -> None:
         if self._emit is not None:
-            now, connection = trio.current_time(), self._connection
-            elapsed = now - request.sent_at
-            local, remote = connection.io.local, connection.address
+            local, remote = self._connection.io.local, self._connection.address
+            now, elapsed = request.answered_at, request.answered_at - request.sent_at
             self._emit(ReplyAccepted(now, local, remote, request.number, request.attempts, elapsed, data))
 
 

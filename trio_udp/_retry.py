@@ -7,7 +7,8 @@ started together drift apart:
 
     wait number i = min(first x multiplier**i x U[1, 1 + jitter], maximum)        i = 0, 1, ...
 
-A schedule is only numbers: no clock, no sleeping, no socket. The one who waits is `UDPClient.request`.
+A schedule is only numbers: no clock, no sleeping, no socket. The one who waits is `UDPClient.request`. What a client
+has measured by then, `RoundTripEstimate` turns into the first wait that this network asks for.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-__all__ = ["Retry"]
+__all__ = ["Retry", "RoundTripEstimate"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,39 @@ class Retry:
     def dns(cls) -> Retry:
         """c-ares' defaults for one name server: 2 seconds (ARES_OPT_TIMEOUTMS), 3 tries (ARES_OPT_TRIES)."""
         return cls(attempts=3, first=2.0, multiplier=1.0, jitter=0.0)
+
+
+class RoundTripEstimate:
+    """How long a round trip takes here, and how long to wait for one: RFC 6298 section 2.
+
+    ``Retry(first=client.round_trip.timeout)`` waits no shorter than this network needs.
+
+    Args:
+      minimum: seconds that ``timeout`` is never below (section 2.4 has 1 second for TCP, and RFC 8085 section 3.1.1
+        follows it).
+    """
+
+    __slots__ = ("_minimum", "smoothed", "variation")
+
+    def __init__(self, minimum: float = 1.0) -> None:
+        self._minimum = minimum
+        self.smoothed: float | None = None  # SRTT, seconds; None as long as nothing was measured
+        self.variation = 0.0  # RTTVAR, seconds
+
+    def sample(self, seconds: float) -> None:
+        """Take in a measurement; never one of a request that was sent more than once (Karn, section 3)."""
+        if self.smoothed is None:
+            self.smoothed, self.variation = seconds, seconds / 2
+        else:
+            self.variation += (abs(self.smoothed - seconds) - self.variation) / 4
+            self.smoothed += (seconds - self.smoothed) / 8
+
+    @property
+    def timeout(self) -> float:
+        """RTO, seconds: what a first wait should be; 1 before anything was measured (section 2.1)."""
+        if self.smoothed is None:
+            return max(1.0, self._minimum)
+        return max(self.smoothed + 4 * self.variation, self._minimum)
 
 
 def _check(name: str, value: float, *, infinite: bool = False) -> None:

@@ -1,0 +1,368 @@
+"""Runs every program of docs/examples as a child process and talks to it; a program without a test here fails."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import socket
+import sys
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from subprocess import PIPE, STDOUT
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from trio_udp import Datagram, UDPClient, open_udp_client, serve_udp
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from trio_udp import Handler
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "docs" / "examples"
+PATIENCE = 60  # seconds; only a failure takes so long
+
+SERVERS = {"echo_server": "localhost", "fixed_reply_server": None, "ok_server": None, "receive_only_server": None}
+"""What never ends by itself, and where it listens."""
+
+# Runs a program in virtual time, which passes at once when it waits for nothing but the clock.
+FAST_FORWARD = """
+import functools, runpy, sys, trio, trio.testing
+trio.run = functools.partial(trio.run, clock=trio.testing.MockClock(autojump_threshold=0))
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+class Program:
+    """A child process, and what it has said so far, on either stream."""
+
+    def __init__(self, process: trio.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.process = process
+        self.stdin: trio.abc.SendStream = process.stdin
+        self._stdout: trio.abc.ReceiveStream = process.stdout
+        self._said = b""
+        self._read = 0
+
+    async def line_with(self, text: str) -> str:
+        """The next line that contains the text; waits for it."""
+        while True:
+            while (end := self._said.find(b"\n", self._read)) >= 0:
+                line, self._read = self._said[self._read : end].decode(), end + 1
+                if text in line:
+                    return line.rstrip("\r")
+            chunk = await self._stdout.receive_some()
+            assert chunk, f"ended without saying {text!r}:\n{self._said.decode()}"
+            self._said += chunk
+
+    async def ends(self, code: int = 0) -> str:
+        """All that it said, once it has ended by itself, with this exit code and without a traceback."""
+        await self.stdin.aclose()
+        async for chunk in self._stdout:
+            self._said += chunk
+        transcript = self._said.decode().replace("\r\n", "\n")
+        assert await self.process.wait() == code, transcript
+        assert "Traceback" not in transcript, transcript
+        return transcript
+
+    async def ends_at_ctrl_c(self) -> str:
+        if sys.platform == "win32":  # it has no SIGINT for one process
+            self.process.terminate()
+            return await self.ends(1)
+        self.process.send_signal(signal.SIGINT)
+        return await self.ends()
+
+
+@asynccontextmanager
+async def running(name: str, *arguments: object, fast_forward: bool = False) -> AsyncIterator[Program]:
+    command = ["-u", *(["-c", FAST_FORWARD] if fast_forward else []), str(EXAMPLES / f"{name}.py")]
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    process = await trio.lowlevel.open_process(
+        [sys.executable, *command, *map(str, arguments)],
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=STDOUT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1"},
+    )
+    try:
+        with trio.fail_after(PATIENCE):
+            yield Program(process)
+    finally:
+        process.kill()
+        with trio.CancelScope(shield=True):
+            await process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    await stream.aclose()
+
+
+async def transcript_of(name: str, *arguments: object, fast_forward: bool = False) -> str:
+    async with running(name, *arguments, fast_forward=fast_forward) as program:
+        return await program.ends()
+
+
+async def port_of(server: Program) -> int:
+    """The port that a server says it listens on."""
+    return int((await server.line_with("port")).split()[-1])
+
+
+@asynccontextmanager
+async def serving(handler: Handler) -> AsyncIterator[int]:
+    """A server for the clients among the programs, on ``localhost``; its port."""
+    async with trio.open_nursery() as nursery:
+        endpoints = await nursery.start(partial(serve_udp, handler, 0, host="localhost"))
+        yield endpoints[0].address[1]
+        nursery.cancel_scope.cancel()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def heard_interrupts() -> Iterator[None]:
+    """In a shell's background SIGINT is ignored, and what is ignored is so in child processes as well."""
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """A socket on which nobody answers, on the address that ``localhost`` means first."""
+    family, _, _, _, address = socket.getaddrinfo("localhost", 0, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, socket.SOCK_DGRAM) as bound:
+        bound.bind(address)
+        bound.setblocking(False)
+        yield bound
+
+
+def datagrams_at(bound: socket.socket) -> list[bytes]:
+    datagrams = []
+    while True:
+        try:
+            datagrams.append(bound.recv(65535))
+        except BlockingIOError:
+            return datagrams
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_there_is_a_test_for(path: Path) -> None:
+    assert f"test_{path.stem}" in globals()
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_fits_on_a_slide(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len([line for line in lines if line]) <= 32
+    assert max(map(len, lines)) <= 120
+
+
+# -- all servers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_ctrl_c_ends_an_idle_server_cleanly(name: str) -> None:
+    async with running(name, 0) as server:
+        await port_of(server)
+        await server.ends_at_ctrl_c()
+
+
+@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+async def test_servers_stay_alive_with_empty_datagrams(name: str, address: str, request: pytest.FixtureRequest) -> None:
+    if address == "::1":
+        request.getfixturevalue("ipv6")
+        names = [answer[4][0] for answer in socket.getaddrinfo(SERVERS[name], 0, flags=socket.AI_PASSIVE)]
+        if not {"::1", "::"} & set(names):
+            pytest.skip("localhost is not ::1 here")
+    async with running(name, 0) as server:
+        port = await port_of(server)
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as client:
+            for data in (b"", b"", b"still there?"):
+                client.sendto(data, (address, port))
+            await server.line_with(str(client.getsockname()[1]))
+            await server.line_with(str(client.getsockname()[1]))
+            await server.line_with(str(client.getsockname()[1]))
+        await server.ends_at_ctrl_c()
+
+
+# -- one by one --------------------------------------------------------------------------------------------------------
+
+
+async def test_echo_server() -> None:
+    async with running("echo_server", 0) as server, await client_of(server) as client:
+        assert await client.request(b"x" * 8000) == b"x" * 8000, "the classic cuts off at 4096"
+        assert await client.request(b"") == b""
+        transcript = await server.ends_at_ctrl_c()
+    assert "8000 bytes came from 127.0.0.1 port" in transcript or "8000 bytes came from ::1 port" in transcript
+    assert "\n0 bytes came from" in transcript
+
+
+async def client_of(server: Program) -> UDPClient:
+    return await open_udp_client("localhost", await port_of(server))
+
+
+async def test_echo_client() -> None:
+    received: list[bytes] = []
+
+    async def lose_the_first(datagram: Datagram) -> bytes | None:
+        received.append(datagram.data)
+        return datagram.data if len(received) > 1 else None
+
+    async with serving(lose_the_first) as port:
+        transcript = await transcript_of("echo_client", port)
+    assert received == [b"This is the message.  It will be repeated."] * 2
+    assert "42 bytes came back: This is the message.  It will be repeated." in transcript
+
+
+async def test_server_and_client() -> None:
+    transcript = await transcript_of("server_and_client")
+    events = [
+        "server: listening",
+        "client: sending 42 bytes",
+        "server: 42 bytes",
+        "client: 42 bytes",
+        "both have ended",
+    ]
+    places = [transcript.index(event) for event in events]
+    assert places == sorted(places)
+    assert "This is the message.  It will be repeated." in transcript
+
+
+async def test_echo_another_message() -> None:
+    transcript = await transcript_of("echo_another_message")
+    sent, seen, received = re.findall(r"b'[^']*'", transcript)
+    assert sent == seen == received
+    assert len(sent) == 48 + len("b''")
+    assert transcript.count("48 bytes") == 2
+
+
+async def test_fixed_reply_server() -> None:
+    async with running("fixed_reply_server", 0) as server, await client_of(server) as client:
+        for question in (b"May I?", b"", b"x" * 8000):
+            assert await client.request(question) == b"Get off my lawn!"
+        await server.ends_at_ctrl_c()
+
+
+async def test_one_shot_client() -> None:
+    """The classic, an unconnected socket that receives once, would print the stranger's answer: it comes first."""
+
+    async def with_a_stranger(datagram: Datagram) -> bytes:
+        assert datagram.data == b"Hello World"
+        with socket.socket(
+            socket.AF_INET6 if ":" in datagram.address[0] else socket.AF_INET, socket.SOCK_DGRAM
+        ) as other:
+            other.sendto(b"forged", datagram.address)
+        return b"Get off my lawn!"
+
+    async with serving(with_a_stranger) as port:
+        transcript = await transcript_of("one_shot_client", "localhost", port)
+    assert transcript == "b'Get off my lawn!'\n"
+
+
+async def test_receive_only_server() -> None:
+    async with running("receive_only_server", 0) as server:
+        line = await server.line_with("port")
+        assert re.fullmatch(r"waiting on port: \d+", line)
+        with socket.socket(type=socket.SOCK_DGRAM) as client:
+            client.connect(("127.0.0.1", int(line.split()[-1])))
+            for data in (b"one\x1b[2J", b"", b"three"):
+                client.send(data)
+            await server.line_with("b'three'")
+            transcript = await server.ends_at_ctrl_c()
+            client.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                client.recv(65535)
+    assert "says b'one\\x1b[2J'\n" in transcript
+    assert "says b''\n" in transcript
+
+
+async def test_ok_server() -> None:
+    async with running("ok_server", 0) as server:
+        port = await port_of(server)
+        with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as client:
+            await client.bind(("127.0.0.1", 0))
+            for data in (b"hello", b"", b"  it's \xff\x1b[2J\n"):
+                await client.sendto(data, ("127.0.0.1", port))
+                assert await client.recv(65535) == b"OK..." + data
+            name = "127.0.0.1:{}".format(*client.getsockname()[1:])
+        transcript = await server.ends_at_ctrl_c()
+    assert transcript.splitlines()[1:] == [
+        f"Message[{name}] - hello",
+        f"Message[{name}] - ",
+        rf"Message[{name}] - it's \xff\x1b[2J",
+    ]
+
+
+async def test_ok_server_without_its_port_says_why() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind(("0.0.0.0", 0))
+        port = taken.getsockname()[1]
+        async with running("ok_server", port) as server:
+            transcript = await server.ends(1)
+    [line] = transcript.splitlines()
+    assert f":{port}: {os.strerror(errno.EADDRINUSE)}" in line
+
+
+async def test_interactive_client() -> None:
+    received: list[bytes] = []
+
+    async def lose_the_first(datagram: Datagram) -> bytes | None:
+        received.append(datagram.data)
+        return b"OK..." + datagram.data if len(received) > 1 else None
+
+    async with serving(lose_the_first) as port, running("interactive_client", port) as client:
+        await client.stdin.send_all("grüß dich\n\nand again\n".encode())
+        transcript = await client.ends()
+    assert received == ["grüß dich".encode()] * 2 + [b"", b"and again"]
+    prompt, reply = "Enter message to send : ", "Server reply : OK..."
+    assert transcript == f"{prompt}{reply}grüß dich\n{prompt}{reply}\n{prompt}{reply}and again\n{prompt}"
+
+
+async def test_many_clients() -> None:
+    transcript = await transcript_of("many_clients")
+    replies = dict(re.findall(r"^(client \d+) got b'for you: (.*)'$", transcript, re.MULTILINE))
+    assert replies == {f"client {number}": f"client {number}" for number in range(100)}
+    [seconds] = re.findall(r"took ([\d.]+) seconds", transcript)
+    assert 0.5 <= float(seconds) < 100 * 0.5 / 2, "one after the other takes 50 seconds, at any speed of the machine"
+
+
+async def test_lossy_network() -> None:
+    transcript = await transcript_of("lossy_network")
+    answered = re.findall(r"^answered: question (\d+)$", transcript, re.MULTILINE)
+    assert sorted(map(int, answered)) == list(range(1, 11))
+    lost = transcript.count("lost: question")
+    [sent] = re.findall(r"^10 questions, (\d+) datagrams sent, 10 answers$", transcript, re.MULTILINE)
+    assert lost >= 1
+    assert int(sent) >= 10 + lost
+
+
+async def test_readme_example() -> None:
+    assert await transcript_of("readme_example") == "b'LOST'\nb'DATAGRAMS'\nb'ARE'\nb'SENT'\nb'AGAIN'\n"
+
+
+# -- clients whom nobody answers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["echo_client", "one_shot_client"])
+async def test_clients_say_that_nobody_answers(name: str, silent: socket.socket) -> None:
+    port = silent.getsockname()[1]
+    arguments = ["localhost", port] if name == "one_shot_client" else [port]
+    async with running(name, *arguments, fast_forward=True) as client:
+        transcript = await client.ends(1)
+    assert f"port {port} to 5 attempts" in transcript.splitlines()[-1]
+    assert len(datagrams_at(silent)) == 5
+
+
+async def test_interactive_client_goes_on_when_nobody_answers(silent: socket.socket) -> None:
+    async with running("interactive_client", silent.getsockname()[1], fast_forward=True) as client:
+        await client.stdin.send_all(b"one\ntwo\n")
+        transcript = await client.ends()
+    assert transcript.count("no reply from") == 2
+    assert datagrams_at(silent) == [b"one"] * 3 + [b"two"] * 3
