@@ -167,15 +167,8 @@ def test_fits_on_a_slide(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SERVERS)
-async def test_ctrl_c_ends_an_idle_server_cleanly(name: str) -> None:
-    async with running(name, 0) as server:
-        await port_of(server)
-        await server.ends_at_ctrl_c()
-
-
-@pytest.mark.parametrize("name", SERVERS)
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-async def test_servers_stay_alive_with_empty_datagrams(name: str, address: str, request: pytest.FixtureRequest) -> None:
+async def test_servers_survive_empty_datagrams_and_end_at_ctrl_c(name: str, address: str, request: pytest.FixtureRequest) -> None:
     if address == "::1":
         request.getfixturevalue("ipv6")
         names = [answer[4][0] for answer in socket.getaddrinfo(SERVERS[name], 0, flags=socket.AI_PASSIVE)]

@@ -17,7 +17,7 @@ PACKAGE = Path(trio_udp.__file__).parent
 
 FLOORS = [
     {"_errors", "_address", "_events", "_retry"},  # pure: no sockets, no tasks, no clock of their own
-    {"_statistics", "_batch", "_endpoint", "_connection"},  # one socket
+    {"_statistics", "_batch", "_endpoint", "_opening", "_connection"},  # one socket
     {"_crew", "_serve", "_replies", "_client", "_first_reply"},  # one idea each
     set[str](),  # rooms that are entered by their own name; none imports another
     {"cli", "__main__"},  # imports all, imported by none
@@ -30,7 +30,8 @@ BESIDE = {
     ("_endpoint", "_batch"),
     ("_endpoint", "_statistics"),
     ("_connection", "_batch"),
-    ("_connection", "_endpoint"),
+    ("_opening", "_endpoint"),
+    ("_connection", "_opening"),
     ("_connection", "_statistics"),
     ("_serve", "_crew"),
     ("_client", "_replies"),

@@ -126,5 +126,5 @@ def test_it_is_plain_restructuredtext() -> None:
     """What a package index shows: no directive or role that only Sphinx has, and not one warning."""
     core = pytest.importorskip("docutils.core")
     settings = {"report_level": 1, "halt_level": 1, "syntax_highlight": "none", "input_encoding": "unicode"}
-    html = core.publish_string(README, writer="html5", settings_overrides={**settings, "output_encoding": "unicode"})
+    html = core.publish_string(README, writer_name="html5", settings_overrides={**settings, "output_encoding": "unicode"})
     assert "<table" in html

@@ -12,7 +12,7 @@ Where things are; each file imports only from those above it:
 
     _errors  _address  _events  _retry      pure: failures, addresses, what can be observed, when to send again
     _statistics  _batch                     one socket, many datagrams per wake-up, counted
-    _endpoint  _connection                  a socket that talks to anybody; one that talks to a server
+    _endpoint  _opening  _connection        a socket that talks to anybody; opening one; one that talks to a server
     _crew  _serve                           the tasks that run a handler; serve_udp
     _replies  _client  _first_reply         whose reply is it; open_udp_client; ask several servers
     cli                                     python -m trio_udp
@@ -22,7 +22,7 @@ from ._address import Address
 from ._batch import Datagram
 from ._client import UDPClient, open_udp_client
 from ._crew import Handler
-from ._endpoint import UDPEndpoint, open_udp_endpoint, open_udp_endpoints
+from ._endpoint import UDPEndpoint
 from ._errors import DatagramTooLarge, NoReply
 from ._events import (
     AttemptStarted,
@@ -39,6 +39,7 @@ from ._events import (
     observe,
 )
 from ._first_reply import first_reply
+from ._opening import open_udp_endpoint, open_udp_endpoints
 from ._retry import Retry, RoundTripEstimate
 from ._serve import serve_endpoints, serve_udp
 from ._statistics import UDPStatistics

@@ -43,6 +43,9 @@ READ_SIZE = 65535
 # millisecond at most, and the visit, about 15 microseconds, is shared by so many.
 BATCH = 64
 
+# What using a socket after closing it gives: the first on Unix, the second on Windows.
+_CLOSED_ERRORS = {errno.EBADF, errno.ENOTSOCK}
+
 
 class Datagram(NamedTuple):
     """What arrived, or is to be sent, and the peer: ``data, address = datagram`` works."""
@@ -84,6 +87,7 @@ class BatchSocket:
         """At least one datagram, at most ``limit``; waits only for the first. Cancelled, it has taken none."""
         await trio.lowlevel.checkpoint_if_cancelled()
         if self._receiving:
+            await trio.lowlevel.cancel_shielded_checkpoint()
             raise trio.BusyResourceError("another task is already receiving from this socket")
         self._receiving = True
         try:
@@ -208,8 +212,8 @@ class BatchSocket:
             self.emit(event)
 
     def _count_error(self, error: OSError) -> None:
-        if error.errno == errno.EBADF:
-            _raise_closed()
+        if error.errno in _CLOSED_ERRORS:
+            raise trio.ClosedResourceError("this socket was already closed") from None
         self.tally.errors[errno_name(error)] += 1
 
     # -- the rest -----------------------------------------------------------------------------------------------------
@@ -273,7 +277,3 @@ def raw_socket(socket: trio.socket.SocketType) -> stdlib_socket.socket | None:
 def _would_block(*_: object) -> NoReturn:
     """What a non-blocking call does when it cannot be done now."""
     raise BlockingIOError
-
-
-def _raise_closed() -> NoReturn:
-    raise trio.ClosedResourceError("this socket was already closed") from None

@@ -13,7 +13,7 @@ import trio
 
 from ._address import Address, Target
 from ._batch import BatchSocket
-from ._endpoint import RECEIVE_BUFFER, grow_receive_buffer
+from ._opening import RECEIVE_BUFFER, grow_receive_buffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, NoReturn
 import trio
 
 from ._crew import Crew, Handler, Places
-from ._endpoint import UDPEndpoint, open_udp_endpoints
+from ._endpoint import UDPEndpoint
 from ._errors import bare_exceptions
+from ._opening import open_udp_endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

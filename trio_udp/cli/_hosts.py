@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .._client import UDPClient, open_udp_client
-from .._endpoint import UDPEndpoint, open_udp_endpoints
+from .._endpoint import UDPEndpoint
+from .._opening import open_udp_endpoints
 from ._common import Failure
 
 if TYPE_CHECKING:
