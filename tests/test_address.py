@@ -96,6 +96,9 @@ async def test_resolve_says_what_is_wrong() -> None:
         await resolve("127.0.0.1", 65536)
     with pytest.raises(OSError, match=r"."):
         await resolve("no-such-host.invalid", 7)
+    for host in ("a..b", "x" * 64, "nul\0inside"):
+        with pytest.raises(socket.gaierror, match="cannot be a host name"):
+            await resolve(host, 7)
 
 
 async def test_duplicates_of_the_resolver_are_dropped() -> None:

@@ -116,10 +116,10 @@ async def test_the_whole_story_of_a_lost_request(
     again = start + 1.5
     mine = [event for event in events if event.local == here]
     assert mine == [
-        AttemptStarted(start, here, there, 1, 1, 1.5),
+        AttemptStarted(start, here, there, 1, 1, 1.5, b"ping"),
         DatagramSent(start, here, there, b"ping"),
         AttemptTimedOut(again, here, there, 1, 1),
-        AttemptStarted(again, here, there, 1, 2, 3.0),
+        AttemptStarted(again, here, there, 1, 2, 3.0, b"ping"),
         DatagramSent(again, here, there, b"ping"),
         DatagramReceived(again, here, there, b"pong"),
         ReplyAccepted(again, here, there, 1, 2, 0.0, b"pong"),

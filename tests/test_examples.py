@@ -168,7 +168,9 @@ def test_fits_on_a_slide(path: Path) -> None:
 
 @pytest.mark.parametrize("name", SERVERS)
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-async def test_servers_survive_empty_datagrams_and_end_at_ctrl_c(name: str, address: str, request: pytest.FixtureRequest) -> None:
+async def test_servers_survive_empty_datagrams_and_end_at_ctrl_c(
+    name: str, address: str, request: pytest.FixtureRequest
+) -> None:
     if address == "::1":
         request.getfixturevalue("ipv6")
         names = [answer[4][0] for answer in socket.getaddrinfo(SERVERS[name], 0, flags=socket.AI_PASSIVE)]

@@ -88,7 +88,10 @@ async def resolve(host: str | None, port: int, *, passive: bool = False) -> list
         await trio.lowlevel.checkpoint()
         raise ValueError(f"a port is a number from 0 to 65535, not {port!r}")
     flags = trio.socket.AI_PASSIVE if passive else 0
-    answers = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_DGRAM, flags=flags)
+    try:
+        answers = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_DGRAM, flags=flags)
+    except ValueError as error:  # UnicodeError from IDNA for "a..b", and the complaint about a NUL inside
+        raise trio.socket.gaierror(trio.socket.EAI_NONAME, f"{host!r} cannot be a host name: {error}") from None
     families = (trio.socket.AF_INET, trio.socket.AF_INET6)
     targets = [Target(int(family), _as_address(sockaddr)) for family, *_, sockaddr in answers if family in families]
     return list(dict.fromkeys(targets))

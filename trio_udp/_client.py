@@ -251,7 +251,7 @@ class UDPClient(trio.abc.AsyncResource):
     def _report_attempt(self, request: Request, timeout: float) -> None:
         if self._emit is not None:
             now, local, remote = self._now_and_where()
-            self._emit(AttemptStarted(now, local, remote, request.number, request.attempts, timeout))
+            self._emit(AttemptStarted(now, local, remote, request.number, request.attempts, timeout, request.data))
 
     def _report_timed_out(self, request: Request) -> None:
         if self._emit is not None:

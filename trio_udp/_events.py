@@ -73,7 +73,7 @@ class DatagramDropped(NamedTuple):
 class AttemptStarted(NamedTuple):
     """A request is about to be sent for the ``number``-th time (from 1) and will wait ``timeout`` seconds.
 
-    ``request`` numbers the requests of one client, from 1.
+    ``request`` numbers the requests of one client, from 1; ``data`` is the payload.
     """
 
     time: float
@@ -82,6 +82,7 @@ class AttemptStarted(NamedTuple):
     request: int
     number: int
     timeout: float
+    data: bytes
 
 
 class AttemptTimedOut(NamedTuple):
@@ -111,7 +112,11 @@ class ReplyAccepted(NamedTuple):
 
 
 class ReplyIgnored(NamedTuple):
-    """A datagram from the server was not believed; ``reason`` is its key in the client's ``dropped`` statistics."""
+    """A datagram from the server was not believed; ``reason`` is its key in the client's ``dropped`` statistics.
+
+    A client reads only while a request waits, so what comes between two requests is told at the second, and what comes
+    after the last one never.
+    """
 
     time: float
     local: Address

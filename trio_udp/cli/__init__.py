@@ -33,14 +33,16 @@ EPILOG = f"""\
 Each command has a --help of its own, with examples: {PROGRAM} serve --help
 
 examples:
-  {PROGRAM}                                    see datagrams get lost, and every answer come
-  {PROGRAM} serve 10000                        an echo server; Ctrl-C stops it
-  {PROGRAM} request localhost:10000 'Hello'    ask it
-  {PROGRAM} ping localhost:10000               how long does it take to answer?
+  {PROGRAM}                       datagrams get lost, the answers come
+  {PROGRAM} serve 10000           an echo server; Ctrl-C stops it
+  {PROGRAM} request 10000 Hello   ask it
+  {PROGRAM} ping 10000            how long does it take to answer?
 
-Standard output carries data only; everything said to you goes to standard error.
+Standard output carries data only; everything said to you goes to standard
+error.
 
-exit codes: 0 answered, 1 error, 2 usage, 3 no reply after all attempts, 4 refused, 130 interrupted
+exit codes: 0 answered, 1 error, 2 usage, 3 no reply after all attempts,
+4 refused, 130 interrupted
 """
 
 
@@ -56,8 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
       SystemExit: by argparse: after ``--help`` and ``--version``, and with 2 when it does not understand.
     """
+    _replace_missing_streams()
     arguments = sys.argv[1:] if argv is None else argv
-    args = make_parser().parse_args(arguments or ["demo"])
+    args = _parse(arguments or ["demo"])
     try:
         code = int(trio.run(args.run, args))
         sys.stdout.flush()
@@ -68,11 +71,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = make_parser()
+    args, rest = parser.parse_known_args(arguments)
+    # Before 3.13 argparse settles for no DATA as soon as an option comes, and then does not know what to do with DATA:
+    # `request 10000 --attempts 3 Hello` has to work wherever `request 10000 Hello --attempts 3` does.
+    words = rest[1:] if rest[:1] == ["--"] else [word for word in rest if word == "-" or not word.startswith("-")]
+    if len(words) == 1 and getattr(args, "data", "") is None:
+        args.data = words[0]
+        rest = [word for word in rest if word not in ("--", args.data)]
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return args
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
-        description="UDP servers, clients that retry, and a demo of both on a network that loses datagrams.",
+        description="UDP servers, clients that retry, and a demo on a network that loses datagrams.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -110,6 +127,13 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
             yield from _leaves(inner)
     else:
         yield error
+
+
+def _replace_missing_streams() -> None:
+    """For a program that was started with a stream closed (``>&-``), Python has None in its place."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as we run
 
 
 def _forget_stdout() -> None:

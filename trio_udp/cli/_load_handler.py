@@ -51,8 +51,7 @@ def load_handler(module_name: str, function_name: str) -> Handler:
     except AttributeError:
         raise Failure(f"cannot use the handler {where}: the module has no {function_name!r}") from None
     if not _may_be_async(function):
-        kind = type(function).__name__
-        raise Failure(f"cannot use the handler {where}: it must be an async function (async def), not a {kind}")
+        raise Failure(f"cannot use the handler {where}: it must be an async function (async def)")
     return cast("Handler", function)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from .._errors import bare_exceptions
+from ._common import say
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -43,6 +44,8 @@ async def run_until_signal(
             stopped_by.append(signal.Signals(number))
             for each in signals:
                 signal.signal(each, signal.SIG_DFL)  # the receiver puts back what was there before
+            if sys.stderr.isatty():
+                say("")  # the terminal has written ^C where it was
             heard()
             scope.cancel()
             return

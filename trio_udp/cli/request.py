@@ -24,29 +24,32 @@ The reply, and only the reply, goes to standard output.
 """
 
 EPILOG = f"""\
-Without DATA: on a terminal you are asked for lines, and Ctrl-D ends that; otherwise all of standard input is one
-datagram, as with "-".
+Without DATA: on a terminal you are asked for lines, and Ctrl-D ends that;
+otherwise all of standard input is one datagram, as with "-".
 
-The wait after the first attempt is --first seconds, twice that after the second, and so on, up to a minute; each wait
-is stretched by up to half at random. With the defaults a server counts as silent after {Retry().span:g} seconds at most.
-A server that refuses (nobody listens on that port) gets the same attempts: it may be starting up.
+The wait after the first attempt is --first seconds, twice that after the
+second, and so on, up to a minute; each wait is stretched by up to half at
+random. The defaults take up to {Retry().span:g} seconds to give up. A server that refuses
+(nobody listens on that port) gets the same attempts: it may be starting up.
 
-With --lines a request is one line of standard input, without its newline, and its reply is one line of standard output.
-A line without a reply leaves an empty line, so that the two stay side by side. A reply that is itself several lines
-needs --bytes-hex for that.
+With --lines a request is one line of standard input, without its newline, and
+its reply is one line of standard output. A line without a reply leaves an
+empty line, so that the two stay side by side. A reply that is itself several
+lines needs --bytes-hex for that.
 
-Repeating means that a server may do twice what it was asked once: when it was the reply that got lost.
+Repeating means that a server may do twice what it was asked once: when it was
+the reply that got lost.
 
 examples:
-  python -m trio_udp request localhost:10000 'This is the message.  It will be repeated.'
+  python -m trio_udp request 10000 'This is the message.  It will be repeated.'
   python -m trio_udp request localhost:10000 --attempts 3 --first 0.2 Hello
-  python -m trio_udp request localhost:10000 < question.bin > answer.bin
+  python -m trio_udp request '[::1]:10000' < question.bin > answer.bin
   python -m trio_udp request localhost:10000 --bytes-hex 'de ad be ef'
   seq 100 | python -m trio_udp request localhost:10000 --lines --deadline 5
-  python -m trio_udp request localhost:8888                        a conversation
+  python -m trio_udp request localhost:8888                # a conversation
 
-exit codes: 0 answered, 1 error, 2 usage, 3 no reply, 4 refused, 130 interrupted; with --lines that of the first line
-that was not answered
+exit codes: 0 answered, 1 error, 2 usage, 3 no reply, 4 refused, 130
+interrupted; with --lines that of the first line that was not answered
 """
 
 

@@ -48,32 +48,42 @@ if TYPE_CHECKING:
 
     Tell = Callable[[Datagram, "bytes | None"], None]
 
+# Bytes of a datagram that are shown at most: each may become four characters, and anybody may send 65,507 of them.
+SHOWN = 500
+
 DESCRIPTION = """\
 Answer datagrams until Ctrl-C.
 
-Each datagram is told in a line on standard error: from whom, how many bytes, what was answered.
+Each datagram is told in a line on standard error: from whom, how many bytes,
+what was answered.
 """
 
 EPILOG = """\
-Without a host the server is for this machine only: it listens on all addresses that "localhost" has. *:PORT listens on
-every interface, IPv4 and IPv6; so do 0.0.0.0:PORT and [::]:PORT, each for its own family. Port 0 lets the system choose
-a free one; which, is said at the start.
+Without a host the server is for this machine only: it listens on all addresses
+that "localhost" has. *:PORT listens on every interface, IPv4 and IPv6; so do
+0.0.0.0:PORT and [::]:PORT, each for its own family. Port 0 lets the system
+choose a free one; which, is said at the start.
 
-A handler is an async function that takes a datagram (.data, .address) and returns the reply as bytes, or None for no
-reply. Its module is looked for in the current directory first. When it raises, the traceback is shown and counted, and
-the server goes on.
+A handler is an async function that takes a datagram (.data, .address) and
+returns the reply as bytes, or None for no reply. Its module is looked for in
+the current directory first. When it raises, the traceback is shown and
+counted, and the server goes on.
 
-Ctrl-C or SIGTERM: stop receiving, finish what is begun, print the statistics. Ctrl-C again: end at once.
+Ctrl-C or SIGTERM: stop receiving, finish what is begun, print the statistics.
+Ctrl-C again: end at once.
 
 examples:
-  python -m trio_udp serve 10000                                   echo
-  python -m trio_udp serve '*:8888' --prefix OK...                 talk to it with: ncat -vv localhost 8888 -u
+  python -m trio_udp serve 10000
+  python -m trio_udp serve '*:8888' --prefix OK...
   python -m trio_udp serve 0.0.0.0:10000 --reply 'Get off my lawn!'
   python -m trio_udp serve '*:5000' --print > received.txt
-  python -m trio_udp serve 7000 --handler mymodule:answer          with, in mymodule.py:
+  python -m trio_udp serve 7000 --handler mymodule:answer
 
-      async def answer(datagram):
-          return datagram.data.upper()
+To talk to the second:  ncat -vv localhost 8888 -u
+For the last, in mymodule.py:
+
+  async def answer(datagram):
+      return datagram.data.upper()
 
 exit codes: 0 stopped by SIGTERM, 1 error, 2 usage, 130 stopped by Ctrl-C
 """
@@ -124,9 +134,7 @@ async def run(args: argparse.Namespace) -> int:
     _say_where(endpoints, args)
     serve = functools.partial(serve_endpoints, answering, endpoints, max_tasks=args.max_tasks, grace_period=args.grace)
     try:
-        stopped_by = await run_until_signal(
-            serve, *STOP_SIGNALS, heard=lambda: say("stopping; Ctrl-C again ends at once")
-        )
+        stopped_by = await run_until_signal(serve, *STOP_SIGNALS, heard=lambda: _say_who_is_busy(answering, args.grace))
     finally:
         _say_statistics(endpoints, answering)
     return ExitCode.INTERRUPTED if stopped_by == signal.SIGINT else ExitCode.ANSWERED
@@ -146,15 +154,19 @@ class Answering:
     def __init__(self, handler: Handler, tell: Tell) -> None:
         self._handler = handler
         self._tell = tell
+        self.busy = 0  # handlers that have begun and not ended
         self.failures: Counter[str] = Counter()
 
     async def __call__(self, datagram: Datagram) -> bytes | None:
         """What the inner handler returns; None if it raised, or if that is not a reply."""
+        self.busy += 1
         try:
             reply = _as_reply(await self._handler(datagram))
         except Exception as error:
             self._failed(datagram, error)
             return None
+        finally:
+            self.busy -= 1
         self._tell(datagram, reply)
         return reply
 
@@ -234,7 +246,9 @@ def _bytes_line(datagram: Datagram, reply: bytes | None) -> str:
 
 
 def _message_line(datagram: Datagram, _: bytes | None) -> str:
-    return f"Message[{format_address(datagram.address)}] - {printable(datagram.data.strip())}"
+    text = printable(datagram.data[:SHOWN].strip())
+    more = f"... ({len(datagram.data)} bytes)" if len(datagram.data) > SHOWN else ""
+    return f"Message[{format_address(datagram.address)}] - {text}{more}"
 
 
 def _say_where(endpoints: Sequence[UDPEndpoint], args: argparse.Namespace) -> None:
@@ -243,6 +257,12 @@ def _say_where(endpoints: Sequence[UDPEndpoint], args: argparse.Namespace) -> No
         say(f"waiting on port: {endpoints[0].address[1]} ({where})")
     else:
         say(f"listening on {where}")
+
+
+def _say_who_is_busy(answering: Answering, grace: float) -> None:
+    if answering.busy and grace:
+        handlers = plural(answering.busy, "handler")
+        say(f"stopping: {handlers} may go on for {grace:g} s, Ctrl-C again ends at once")
 
 
 def _say_statistics(endpoints: Sequence[UDPEndpoint], answering: Answering) -> None:

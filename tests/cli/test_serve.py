@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import errno
+import re
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from tests.cli.child import PATIENCE, has_ipv6, run, serve
+from trio_udp import Datagram
+from trio_udp._address import HostPort
+from trio_udp.cli import _hosts, main
+from trio_udp.cli.serve import Answering, listen_address
+
+if TYPE_CHECKING:
+    from trio_udp import Handler, UDPEndpoint
+
+
+def ask(peer: socket.socket, port: int, data: bytes) -> bytes:
+    peer.sendto(data, ("127.0.0.1", port))
+    return peer.recv(65535)
+
+
+# -- what is answered, and what is said ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [[], ["--echo"]])
+def test_echo(arguments: list[str], peer: socket.socket) -> None:
+    with serve("127.0.0.1:0", *arguments) as (server, port):
+        me = peer.getsockname()[1]
+        assert ask(peer, port, b"This is the message.  It will be repeated.") == (
+            b"This is the message.  It will be repeated."
+        )
+        assert ask(peer, port, b"") == b""
+        assert len(ask(peer, port, bytes(65507))) == 65507
+        server.err.wait_for(rf"listening on 127\.0\.0\.1:{port}\n")
+        server.err.wait_for(rf"127\.0\.0\.1:{me} -> 42 bytes, answered 42 bytes\n")
+        server.err.wait_for(rf"127\.0\.0\.1:{me} -> 0 bytes, answered 0 bytes\n")
+        server.err.wait_for(rf"127\.0\.0\.1:{me} -> 65507 bytes, answered 65507 bytes\n")
+
+
+def test_prefix_shows_messages_that_no_terminal_obeys(peer: socket.socket) -> None:
+    with serve("127.0.0.1:0", "--prefix", "OK...") as (server, port):
+        me = peer.getsockname()[1]
+        assert ask(peer, port, b"hello\n") == b"OK...hello\n"
+        server.err.wait_for(rf"Message\[127\.0\.0\.1:{me}\] - hello\n")
+        assert ask(peer, port, b"\x1b[2J\xff") == b"OK...\x1b[2J\xff"
+        server.err.wait_for(r"- \\x1b\[2J\\xff\n")
+        assert ask(peer, port, b"") == b"OK..."  # which ends the classic
+        server.err.wait_for(r"\] - \n")
+        assert b"\x1b" not in server.err.text.encode()
+
+
+def test_a_large_datagram_is_not_shown_whole_and_a_reply_that_is_too_large_is_said(peer: socket.socket) -> None:
+    with serve("127.0.0.1:0", "--prefix", "OK...") as (server, port):
+        peer.sendto(b"x" * 65507, ("127.0.0.1", port))
+        server.err.wait_for(r"- x{500}\.\.\. \(65507 bytes\)\n")
+        server.err.wait_for(r"65512 bytes .* was dropped: UDP carries at most 65507\n")
+        assert ask(peer, port, b"still there?") == b"OK...still there?"
+
+
+def test_reply(peer: socket.socket) -> None:
+    with serve("127.0.0.1:0", "--reply", "Get off my lawn!") as (server, port):
+        assert ask(peer, port, b"?") == b"Get off my lawn!"
+        server.err.wait_for(r" -> 1 byte, answered 16 bytes\n")
+
+
+def test_print_is_data_on_standard_output_and_silence_on_the_network(peer: socket.socket) -> None:
+    with serve("127.0.0.1:0", "--print") as (server, port):
+        server.err.wait_for(rf"waiting on port: {port} \(127\.0\.0\.1:{port}\)\n")
+        for data in (b"one", b"", b"\x1b two\xff"):
+            peer.sendto(data, ("127.0.0.1", port))
+        server.err.wait_for(r" -> 6 bytes, not answered\n")
+        server.send_signal(signal.SIGINT)
+        server.ended()
+        assert server.out.all() == b"one\n\n\x1b two\xff\n"
+    peer.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        peer.recv(1)
+
+
+def test_quiet_says_nothing_per_datagram(peer: socket.socket) -> None:
+    with serve("127.0.0.1:0", "--quiet") as (server, port):
+        assert ask(peer, port, b"psst") == b"psst"
+        server.send_signal(signal.SIGINT)
+        server.ended()
+        assert " -> " not in server.err.all().decode()
+
+
+def test_every_interface_means_both_families() -> None:
+    if not has_ipv6():
+        pytest.skip("no IPv6 here")
+    with serve("*:0") as (server, port):
+        server.err.wait_for(
+            rf"listening on (0\.0\.0\.0:{port} and \[::\]:{port}|\[::\]:{port} and 0\.0\.0\.0:{port})\n"
+        )
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            with socket.socket(family, socket.SOCK_DGRAM) as peer:
+                peer.settimeout(PATIENCE)
+                peer.sendto(b"hello", (host, port))
+                assert peer.recv(100) == b"hello"
+        server.err.wait_for(r"\[::1\]:\d+ -> 5 bytes")
+        server.send_signal(signal.SIGINT)
+        server.ended()
+        assert server.err.all().decode().count(" statistics ---\nreceived 1 datagram, 5 bytes\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("5000", HostPort("localhost", 5000)),
+        ("*:5000", HostPort(None, 5000)),
+        ("0.0.0.0:5000", HostPort("0.0.0.0", 5000)),
+        ("[::]:0", HostPort("::", 0)),
+    ],
+)
+def test_where_to_listen(text: str, address: HostPort) -> None:
+    assert listen_address(text) == address
+
+
+# -- handlers of the user's ------------------------------------------------------------------------------------------
+
+
+def test_a_handler_from_the_current_directory(folder: Path, peer: socket.socket) -> None:
+    with serve("127.0.0.1:0", "--handler", "handlers:shout", cwd=folder) as (_, port):
+        assert ask(peer, port, b"quiet") == b"QUIET"
+
+
+def test_what_a_handler_does_wrong_is_shown_and_counted_and_ends_nothing(folder: Path, peer: socket.socket) -> None:
+    with serve("127.0.0.1:0", "--handler", "handlers:sulk", cwd=folder) as (server, port):
+        for data in (b"raise", b"number", b"raise", b"silence"):
+            peer.sendto(data, ("127.0.0.1", port))
+        assert ask(peer, port, b"and now?") == b"all right"
+        assert ask(peer, port, b"array") == b"of bytes"
+        server.err.wait_for(r" -> 5 bytes, and the handler raised ValueError:\n  Traceback")
+        server.err.wait_for(r"handlers\.py\", line \d+, in sulk\n")
+        server.err.wait_for(r"  ValueError: do not say \\x1b\[2J to me\n")
+        server.err.wait_for(r"  TypeError: a handler returns bytes or None, not int\n")
+        server.err.wait_for(r" -> 7 bytes, not answered\n")
+        server.send_signal(signal.SIGINT)
+        assert server.ended() == 130
+        said = server.err.all()
+        assert b"\x1b" not in said
+        assert said.endswith(b"the handler raised 3 times: 2 ValueError, 1 TypeError\n")
+
+
+def test_a_handler_that_asks_for_the_end_gets_it(folder: Path, peer: socket.socket) -> None:
+    with serve("127.0.0.1:0", "--handler", "handlers:quit", cwd=folder) as (server, port):
+        peer.sendto(b"go", ("127.0.0.1", port))
+        assert server.ended() == 7
+        assert b"received 1 datagram" in server.err.all()
+
+
+async def test_a_callable_whose_result_cannot_be_awaited_is_a_handlers_mistake(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told: list[bytes | None] = []
+    answering = Answering(cast("Handler", lambda _: 5), lambda _, reply: told.append(reply))
+    assert await answering(Datagram(b"x", ("::1", 7, 0, 0))) is None
+    assert dict(answering.failures) == {"TypeError": 1}
+    assert told == []
+    assert capsys.readouterr().err.startswith("[::1]:7 -> 1 byte, and the handler raised TypeError:\n")
+
+
+# -- bad input -------------------------------------------------------------------------------------------------------
+
+
+def test_a_port_in_use(peer: socket.socket) -> None:
+    port = peer.getsockname()[1]
+    ended = run("serve", f"127.0.0.1:{port}")
+    assert ended.returncode == 1
+    assert one_line(ended.stderr).startswith(f"trio_udp serve: cannot open UDP 127.0.0.1:{port}: ")
+    assert b"another program has it" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "why"),
+    [
+        ("203.0.113.7:0", 1, "cannot open UDP 203.0.113.7:0: .* \\(this is not an address of this machine\\)"),
+        ("there-is.invalid:0", 1, "cannot find the host 'there-is.invalid': "),
+        ("a..b:0", 1, "cannot find the host 'a..b': "),
+    ],
+)
+def test_a_place_where_nobody_can_listen(address: str, code: int, why: str) -> None:
+    ended = run("serve", address)
+    assert ended.returncode == code
+    assert re.search(why, one_line(ended.stderr))
+
+
+@pytest.mark.parametrize(
+    "arguments", ["70000", "1.2.3.4:x", "::1:53", "5 --grace -1", "5 --max-tasks 0", "5 --handler x"]
+)
+def test_what_makes_no_sense_is_a_usage_error(arguments: str) -> None:
+    ended = run("serve", *arguments.split())
+    assert ended.returncode == 2
+    assert b"Traceback" not in ended.stderr
+
+
+def test_no_handler_is_a_line_and_not_a_traceback(folder: Path) -> None:
+    ended = run("serve", "0", "--handler", "handlers:missing", cwd=folder)
+    assert ended.returncode == 1
+    assert "the module has no 'missing'" in one_line(ended.stderr)
+
+
+def one_line(said: bytes) -> str:
+    (line,) = said.decode().splitlines()
+    return line
+
+
+def test_a_port_that_needs_special_rights(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    async def forbid(port: int, *, host: str | None) -> list[UDPEndpoint]:
+        raise OSError(errno.EACCES, f"cannot open UDP {host}:{port}: Permission denied")
+
+    monkeypatch.setattr(_hosts, "open_udp_endpoints", forbid)
+    assert main(["serve", "127.0.0.1:53"]) == 1
+    told = one_line(capsys.readouterr().err.encode())
+    assert told.startswith("trio_udp serve: cannot open UDP 127.0.0.1:53: Permission denied (a port below 1024 needs ")

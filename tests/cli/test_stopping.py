@@ -1,0 +1,67 @@
+"""`serve` at its end: Ctrl-C, SIGTERM, and what is begun then."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.child import serve
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+if sys.platform == "win32":
+    pytest.skip("Windows has no such signals", allow_module_level=True)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_stopping_prints_the_statistics(number: signal.Signals, code: int, peer: socket.socket) -> None:
+    with serve("127.0.0.1:0") as (server, port):
+        peer.sendto(b"12345", ("127.0.0.1", port))
+        assert peer.recv(100) == b"12345"
+        server.send_signal(number)
+        assert server.ended() == code
+        said = server.err.all().decode()
+    assert f"--- 127.0.0.1:{port} statistics ---\nreceived 1 datagram, 5 bytes\nsent     1 datagram, 5 bytes\n" in said
+    assert "Traceback" not in said
+
+
+def test_what_was_received_is_still_answered(folder: Path, peer: socket.socket) -> None:
+    with serve("127.0.0.1:0", "--grace", "60", "--handler", "handlers:dawdle", cwd=folder) as (server, port):
+        peer.sendto(b"0.5", ("127.0.0.1", port))
+        server.out.wait_for("begun")
+        server.send_signal(signal.SIGTERM)
+        assert server.ended() == 0
+        assert peer.recv(100) == b"at last"
+
+
+def test_but_not_for_longer_than_the_grace(folder: Path, peer: socket.socket) -> None:
+    with serve("127.0.0.1:0", "--grace", "0", "--handler", "handlers:dawdle", cwd=folder) as (server, port):
+        peer.sendto(b"3600", ("127.0.0.1", port))
+        server.out.wait_for("begun")
+        server.send_signal(signal.SIGINT)
+        assert server.ended() == 130
+
+
+def test_a_second_ctrl_c_ends_at_once_whatever_the_handlers_do(folder: Path, peer: socket.socket) -> None:
+    with serve("127.0.0.1:0", "--grace", "3600", "--handler", "handlers:never_let_go", cwd=folder) as (server, port):
+        peer.sendto(b"x", ("127.0.0.1", port))
+        server.out.wait_for("begun")
+        server.send_signal(signal.SIGINT)
+        server.err.wait_for("stopping: 1 handler may go on for 3600 s, Ctrl-C again ends at once\n")
+        server.send_signal(signal.SIGINT)
+        assert server.ended() == -signal.SIGINT  # as shells show it: 130
+
+
+def test_max_tasks_is_heeded(folder: Path, peer: socket.socket) -> None:
+    arguments = ["--max-tasks", "1", "--grace", "0", "--handler", "handlers:dawdle"]
+    with serve("127.0.0.1:0", *arguments, cwd=folder) as (server, port):
+        peer.sendto(b"0.3", ("127.0.0.1", port))
+        server.out.wait_for("begun")
+        peer.sendto(b"3600", ("127.0.0.1", port))
+        assert peer.recv(100) == b"at last"
+        server.out.wait_for("begun\nbegun")

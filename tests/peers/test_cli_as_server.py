@@ -1,0 +1,103 @@
+"""`serve`, with Ncat, OpenBSD's nc and socat as its clients.
+
+They read lines as a person types them. Their standard input stays open until the reply is there: at its end they leave,
+and lose what is still on its way.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.child import serve, start
+from tests.peers.programs import in_brackets, need, need_family
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Command = Callable[[str, int], list[str]]
+
+
+def ncat(host: str, port: int) -> list[str]:
+    return [need("ncat"), "-u", host, str(port)]
+
+
+def nc(host: str, port: int) -> list[str]:
+    return [need("nc"), "-u", host, str(port)]
+
+
+def socat(host: str, port: int) -> list[str]:
+    family = "UDP6" if ":" in host else "UDP4"
+    return [need("socat"), "-", f"{family}:{in_brackets(host)}:{port}"]
+
+
+clients = pytest.mark.parametrize("client", [ncat, nc, socat])
+hosts = pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+
+
+@clients
+@hosts
+@pytest.mark.parametrize(
+    ("options", "answer"),
+    [
+        ([], "{line}"),
+        (["--prefix", "OK..."], r"OK\.\.\.{line}"),
+        (["--reply", "Get off my lawn!"], "Get off my lawn!"),
+    ],
+)
+def test_they_get_their_answers(client: Command, host: str, options: list[str], answer: str) -> None:
+    need_family(host)
+    with serve(f"{in_brackets(host)}:0", *options) as (_, port), start(command=client(host, port)) as peer:
+        for number in range(1, 4):
+            expected = answer.format(line=f"line {number}\n")
+            seen = len(peer.out.text)
+            peer.type(f"line {number}\n".encode())
+            peer.out.wait_for(f"(?s)^.{{{seen}}}{expected}$")
+
+
+@clients
+@hosts
+def test_what_they_send_is_printed(client: Command, host: str) -> None:
+    need_family(host)
+    with serve(f"{in_brackets(host)}:0", "--print") as (server, port), start(command=client(host, port)) as peer:
+        for line in ("one", "two"):
+            peer.type(f"{line}\n".encode())
+            server.out.wait_for(f"{line}\n\n")
+            server.err.wait_for(r" -> 4 bytes, not answered\n")
+        assert peer.out.text == ""
+
+
+def test_ncat_on_localhost_line_by_line() -> None:
+    """Classic 10: ``ncat -vv localhost 8888 -u``."""
+    program = need("ncat")
+    with serve("0", "--prefix", "OK...") as (server, port):
+        with start(command=[program, "-vv", "localhost", str(port), "-u"]) as peer:
+            peer.err.wait_for(rf"Connected to .*:{port}")
+            for line in ("hello", "is anybody there?", "bye"):
+                peer.type(f"{line}\n".encode())
+                peer.out.wait_for(rf"OK\.\.\.{line.replace('?', '.')}\n$")
+                server.err.wait_for(rf"Message\[.+:\d+\] - {line.replace('?', '.')}\n")
+
+
+@clients
+def test_many_at_once_each_get_their_own(client: Command) -> None:
+    """Classic 11: any number of clients, one server, no threads."""
+    with serve("127.0.0.1:0", "--prefix", "OK...") as (_, port), ExitStack() as stack:
+        peers = [stack.enter_context(start(command=client("127.0.0.1", port))) for _ in range(5)]
+        for number, peer in enumerate(peers):
+            peer.type(f"from {number}\n".encode())
+        for number, peer in enumerate(peers):
+            peer.out.wait_for(rf"^OK\.\.\.from {number}\n$")
+
+
+@clients
+def test_a_client_that_vanishes_before_its_reply_does_not_end_the_server(client: Command) -> None:
+    with serve("127.0.0.1:0") as (server, port):
+        with start(command=client("127.0.0.1", port)) as peer:
+            peer.type(b"and gone\n")
+            server.err.wait_for("-> 9 bytes")
+        with start(command=client("127.0.0.1", port)) as peer:
+            peer.type(b"still there?\n")
+            peer.out.wait_for("^still there.\n$")
