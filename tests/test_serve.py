@@ -677,6 +677,24 @@ async def test_an_exception_in_the_grace_period_comes_out(autojump_clock: trio.t
             await trio.testing.wait_all_tasks_blocked()
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, KeyError])
+async def test_a_failure_while_starting_ends_the_server(error: type[BaseException]) -> None:
+    """Regression: Ctrl-C in the instant of starting left the shelter standing without a deadline, for ever."""
+
+    class Status(trio.TaskStatus[Any]):
+        def started(self, value: Any = None) -> None:
+            raise error
+
+    with trio.fail_after(30), pytest.raises(error):
+        await serve_udp(echo, 0, host=LOCAL, grace_period=60, task_status=Status())
+
+
+async def test_cancelled_before_it_has_begun() -> None:
+    with trio.move_on_after(0) as scope:
+        await serve_udp(echo, 0, host=LOCAL, grace_period=60)
+    assert scope.cancelled_caught
+
+
 async def test_a_deadline_around_the_server_works(autojump_clock: trio.testing.MockClock) -> None:
     with pytest.raises(trio.TooSlowError):
         with trio.fail_after(3):

@@ -131,7 +131,7 @@ class RoundTripEstimate:
 
     @property
     def timeout(self) -> float:
-        """RTO, seconds: what a first wait should be; 1 before anything was measured (section 2.1)."""
+        """What a first wait should be (RTO), in seconds; 1 before anything was measured (section 2.1)."""
         if self.smoothed is None:
             return max(1.0, self._minimum)
         return max(self.smoothed + 4 * self.variation, self._minimum)

@@ -73,6 +73,7 @@ async def serve_udp(
     await serve_endpoints(handler, endpoints, max_tasks=max_tasks, grace_period=grace_period, task_status=task_status)
 
 
+@trio.lowlevel.enable_ki_protection  # Ctrl-C ends the sleep; it must not fall into building the shelter or leaving it
 async def serve_endpoints(
     handler: Handler,
     endpoints: Sequence[UDPEndpoint],
@@ -98,12 +99,12 @@ async def serve_endpoints(
                 if not endpoints:
                     raise ValueError("endpoints must not be empty: there is nothing to serve")
                 server = _Server(handler, endpoints, max_tasks, grace_period)
-                nursery.start_soon(server.run)
-                task_status.started(list(endpoints))
                 try:
+                    nursery.start_soon(server.run)
+                    task_status.started(list(endpoints))
                     await trio.sleep_forever()
                 finally:
-                    server.stop()
+                    server.stop()  # whatever is raised above: a shelter without a deadline would stand for ever
     finally:
         for endpoint in endpoints:
             endpoint.close()
@@ -126,6 +127,7 @@ class _Server:
         places = Places(max(0, max_tasks - len(endpoints)))
         self._crews = [Crew(handler, endpoint, places) for endpoint in endpoints]
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         try:
             with self._shelter, bare_exceptions():
@@ -137,6 +139,6 @@ class _Server:
                 crew.discard_queue()
 
     def stop(self) -> None:
+        self._shelter.deadline = trio.current_time() + self._grace_period
         for crew in self._crews:
             crew.stop()
-        self._shelter.deadline = trio.current_time() + self._grace_period
