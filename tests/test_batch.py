@@ -92,7 +92,7 @@ async def test_dropping_is_counted_and_told() -> None:
     events: list[Event] = []
     with observe(events.append), await open_udp_endpoint(LOCAL) as endpoint:
         endpoint._io.drop(b"x", (LOCAL, 9), "a reason", outgoing=True)
-        endpoint._io.drop(b"y", (LOCAL, 9), "EPERM", outgoing=True, known=True)
+        endpoint._io.drop(b"y", (LOCAL, 9), "EPERM", outgoing=True, counted=True)
         assert endpoint.statistics().dropped == {"a reason": 1}
     assert [event.reason for event in events] == ["a reason", "EPERM"]  # type: ignore[union-attr]
 

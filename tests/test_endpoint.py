@@ -125,7 +125,7 @@ async def test_a_really_full_buffer(sockets: OtherSockets | None) -> None:
 
                 async def send(letter: bytes = letter) -> None:
                     for _ in range(100):
-                        if not io.send_now(letter * 10_000, ("unused", 0)):
+                        if io.send_now(letter * 10_000, ("unused", 0)) is not None:
                             await io.send_waiting(letter * 10_000, ("unused", 0))
 
                 nursery.start_soon(send)

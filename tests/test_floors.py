@@ -18,7 +18,7 @@ PACKAGE = Path(trio_udp.__file__).parent
 FLOORS = [
     {"_errors", "_address", "_events", "_retry"},  # pure: no sockets, no tasks, no clock of their own
     {"_statistics", "_batch", "_endpoint", "_opening", "_connection"},  # one socket
-    {"_crew", "_serve", "_replies", "_client", "_first_reply"},  # one idea each
+    {"_crew", "_serve", "_replies", "_attempts", "_client", "_first_reply"},  # one idea each
     set[str](),  # rooms that are entered by their own name; none imports another
     {"cli", "__main__"},  # imports all, imported by none
 ]
@@ -34,6 +34,8 @@ BESIDE = {
     ("_connection", "_opening"),
     ("_connection", "_statistics"),
     ("_serve", "_crew"),
+    ("_attempts", "_replies"),
+    ("_client", "_attempts"),
     ("_client", "_replies"),
     ("_first_reply", "_client"),
     ("__main__", "cli"),

@@ -311,7 +311,7 @@ async def test_a_waiting_handlers_frames_can_be_seen() -> None:
                     found = names[names.index("_work") :]
                     assert task.name == f"trio_udp handlers at {LOCAL}:{endpoint.address[1]}"
         nursery.cancel_scope.cancel()
-    assert found[:4] == ["_work", "deep_down", "__call__", "wait"]
+    assert found[:5] == ["_work", "_finish", "deep_down", "__call__", "wait"]
 
 
 async def test_other_tasks_run_beside_a_saturated_server() -> None:
@@ -481,7 +481,9 @@ async def test_a_reply_too_large_is_dropped_counted_and_logged(
     )
     [record] = caplog.records
     assert (record.name, record.levelno) == ("trio_udp", logging.ERROR)
-    assert record.getMessage() == f"a reply of 65508 bytes to {LOCAL}:{here[1]} was dropped: UDP carries at most 65507"
+    assert record.getMessage() == (
+        f"a reply to {LOCAL}:{here[1]} was dropped: a datagram of 65508 bytes: UDP carries at most 65507"
+    )
 
 
 NETWORK_TROUBLE = [errno.ENOBUFS, errno.EPERM, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ECONNREFUSED, errno.EINVAL]

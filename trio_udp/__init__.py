@@ -10,11 +10,12 @@
 
 Where things are; each file imports only from those above it:
 
-    _errors  _address  _events  _retry      pure: failures, addresses, what can be observed, when to send again
+    _errors  _address  _events  _retry      failures, addresses, what can be observed, when to send again
     _statistics  _batch                     one socket, many datagrams per wake-up, counted
     _endpoint  _opening  _connection        a socket that talks to anybody; opening one; one that talks to a server
     _crew  _serve                           the tasks that run a handler; serve_udp
-    _replies  _client  _first_reply         whose reply is it; open_udp_client; ask several servers
+    _replies  _attempts                     whose reply is it; one request, sent again until it has one
+    _client  _first_reply                   open_udp_client; ask several servers
     cli                                     python -m trio_udp
 """
 

@@ -84,8 +84,8 @@ async def resolve(host: str | None, port: int, *, passive: bool = False) -> list
       OSError: (``socket.gaierror``) the name could not be resolved.
       ValueError: the port is out of range.
     """
+    await trio.lowlevel.checkpoint()
     if not 0 <= port <= 65535:
-        await trio.lowlevel.checkpoint()
         raise ValueError(f"a port is a number from 0 to 65535, not {port!r}")
     flags = trio.socket.AI_PASSIVE if passive else 0
     try:

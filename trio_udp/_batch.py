@@ -10,8 +10,8 @@ That needs Trio's own socket class over a real one. A socket that somebody else 
 datagrams on purpose) has Trio's methods and nothing else, so there each primitive answers "it would block", and
 everything takes the slow way, which uses Trio's methods alone.
 
-What goes through is counted here, in one `Tally`, and reported here: with an observer the two primitives are exchanged
-once, when the socket is opened, for ones that also report; without one, nothing is asked per datagram.
+What goes through is counted here, in one `Tally`, and reported here: whether there is an observer is asked once, when
+the socket is opened, and without one nothing is asked per datagram.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import trio
 
 from ._address import Address
 from ._errors import NETWORK_ERRORS, errno_name
-from ._events import DatagramDropped, DatagramReceived, DatagramSent, Emit
+from ._events import DatagramDropped, DatagramReceived, DatagramSent, Emit, Event
 from ._statistics import Tally, UDPStatistics
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ __all__ = ["Datagram"]
 # Larger than any payload (65,507 bytes over IPv4, 65,527 over IPv6), so that no datagram is ever truncated.
 READ_SIZE = 65535
 
-# Datagrams between two visits to Trio's scheduler. At some 5 microseconds each, other tasks wait a third of a
-# millisecond at most, and the visit, about 15 microseconds, is shared by so many.
+# Datagrams between two visits to Trio's scheduler. At some 5 microseconds each, as with a handler that does little,
+# other tasks wait a third of a millisecond, and the visit, about 15 microseconds, is shared by so many.
 BATCH = 64
 
 # What using a socket after closing it gives: the first on Unix, the second on Windows.
@@ -73,15 +73,20 @@ class BatchSocket:
         self.emit = emit
         self.peer = peer
         self._raw = raw_socket(socket)
-        self._taken: list[Datagram] = []  # read the portable way, not handed out yet
-        self._error: OSError | None = None  # met behind datagrams that had to be handed out first
-        self._receiving = False
-        self._at_close: tuple[Address, UDPStatistics] | None = None
-        self._writing = trio.Lock()  # for the slow way: two tasks in wait_writable would be BusyResourceError
         self._read_now, self._write_now = self._primitives()
+        self._taken: list[Datagram] = []  # read the portable way, not handed out yet
+        self._postponed: OSError | None = None  # met behind datagrams that had to be handed out first
+        self._receiving = False
+        self._writing = trio.Lock()  # for the slow way: two tasks in wait_writable would be BusyResourceError
+        self._at_close: tuple[Address, UDPStatistics] | None = None
         self.drain = self._drain_raw if self._raw else self._drain_taken
+        # Whether somebody watches is asked here, once, and not for each datagram.
+        self.send_now = self._send_now if emit is None else self._send_now_and_report
 
     # -- receiving ----------------------------------------------------------------------------------------------------
+    #
+    # No observer is called in here; who receives a batch hands it to `report_received` afterwards. So an OSError that
+    # is raised here is the socket's, and never an observer's that looks like one.
 
     async def receive(self, limit: int = BATCH) -> list[Datagram]:
         """At least one datagram, at most ``limit``; waits only for the first. Cancelled, it has taken none."""
@@ -101,7 +106,7 @@ class BatchSocket:
 
     async def receive_arrived(self) -> list[Datagram]:
         """What has arrived by now, up to a batch, possibly nothing; waits for nothing."""
-        if self._raw is None and self.socket.is_readable():
+        if self._raw is None and not self._receiving and self.socket.is_readable():
             await self._wait_for_more(BATCH)
         return self.drain(BATCH)
 
@@ -132,8 +137,8 @@ class BatchSocket:
         batch: list[Datagram] = []
         append, read_now, make = batch.append, self._read_now, tuple.__new__
         size = 0
-        if self._error is not None:
-            error, self._error = self._error, None
+        if self._postponed is not None:
+            error, self._postponed = self._postponed, None
             raise error
         try:
             while len(batch) < limit:
@@ -143,7 +148,7 @@ class BatchSocket:
         except BlockingIOError:
             pass
         except OSError as error:
-            self._receive_failed(error, keep=bool(batch))
+            self._receive_failed(error, postpone=bool(batch))
         self.tally.received += len(batch)
         self.tally.received_bytes += size
         return batch
@@ -158,65 +163,84 @@ class BatchSocket:
         self._taken.append(datagram)
         self.tally.received += 1
         self.tally.received_bytes += len(datagram.data)
-        if self.emit is not None:
-            self._report_received(datagram)
 
-    def _receive_failed(self, error: OSError, *, keep: bool = False) -> None:
+    def report_received(self, batch: list[Datagram]) -> None:
+        """Tell who watches of datagrams that were received."""
+        if self.emit is not None:
+            for data, address in batch:
+                self.emit(DatagramReceived(trio.current_time(), self.local, address, data))
+
+    def leftover(self) -> list[Datagram]:
+        """What was taken off the socket and never handed out, because a cancellation came in between."""
+        return self.drain(BATCH) if self._taken else []
+
+    def _receive_failed(self, error: OSError, *, postpone: bool = False) -> None:
         """Count it; raise it unless it is the network talking about somebody else's datagram."""
-        self._count_error(error)
+        self._note(error)
         if error.errno in NETWORK_ERRORS and self.peer is None:
             return
-        if keep:
-            self._error = error
+        if postpone:
+            self._postponed = error
         else:
             raise error
 
     # -- sending ------------------------------------------------------------------------------------------------------
+    #
+    # Both ways return what the socket said instead of raising it, for the same reason.
 
-    def send_now(self, data: bytes, address: Address) -> bool:
-        """Send without waiting; False if that cannot be done now, and then nothing was sent."""
+    def _send_now(self, data: bytes, address: Address) -> OSError | None:
+        """Send without waiting: None if that worked, a BlockingIOError if it cannot be done now."""
         try:
             size = self._write_now(data, address)
-        except BlockingIOError:
-            return False
+        except BlockingIOError as error:
+            return error
         except OSError as error:
-            self._count_error(error)
-            raise
+            self._note(error)
+            return error
         tally = self.tally
         tally.sent += 1
         tally.sent_bytes += size
-        return True
+        return None
 
-    async def send_waiting(self, data: bytes, address: Address) -> None:
-        """Send through Trio: waits while the buffer is full, and resolves a host name."""
-        async with self._writing:
-            try:
+    def _send_now_and_report(self, data: bytes, address: Address) -> OSError | None:
+        problem = self._send_now(data, address)
+        if problem is None:
+            self._report(DatagramSent(trio.current_time(), self.local, address, bytes(data)))
+        return problem
+
+    async def send_waiting(self, data: bytes, address: Address) -> OSError | None:
+        """Send through Trio: waits while the buffer is full, and resolves a host name; None if it worked."""
+        try:
+            async with self._writing:
                 if self.peer is None:
                     size = await self.socket.sendto(data, address)
                 else:
                     size = await self.socket.send(data)
-            except OSError as error:
-                self._count_error(error)
-                raise
+        except OSError as error:
+            self._note(error)
+            return error
         self.tally.sent += 1
         self.tally.sent_bytes += size
-        if self.emit is not None:
-            self.emit(DatagramSent(trio.current_time(), self.local, address, bytes(data)))
+        self._report(DatagramSent(trio.current_time(), self.local, address, bytes(data)))
+        return None
 
-    def drop(self, data: bytes, address: Address, reason: str, *, outgoing: bool, known: bool = False) -> None:
-        """Count and report a datagram that ends here; ``known``: `_count_error` has counted it."""
-        if not known:
+    # -- the rest -----------------------------------------------------------------------------------------------------
+
+    def drop(self, data: bytes, address: Address, reason: str, *, outgoing: bool, counted: bool = False) -> None:
+        """Count and report a datagram that ends here; ``counted``: as an error of the socket already."""
+        if not counted:
             self.tally.dropped[reason] += 1
+        self._report(DatagramDropped(trio.current_time(), self.local, address, bytes(data), reason, outgoing))
+
+    def _report(self, event: Event) -> None:
         if self.emit is not None:
-            event = DatagramDropped(trio.current_time(), self.local, address, bytes(data), reason, outgoing)
             self.emit(event)
 
-    def _count_error(self, error: OSError) -> None:
+    def _note(self, error: OSError) -> None:
+        """Count an error of the socket; one that was closed is not an error of it but of who uses it."""
         if error.errno in _CLOSED_ERRORS:
             raise trio.ClosedResourceError("this socket was already closed") from None
         self.tally.errors[errno_name(error)] += 1
-
-    # -- the rest -----------------------------------------------------------------------------------------------------
 
     @property
     def local(self) -> Address:
@@ -238,33 +262,9 @@ class BatchSocket:
         self.socket.close()
 
     def _primitives(self) -> tuple[ReadNow, SendNow]:
-        if self._raw is None:
+        if (raw := self._raw) is None:
             return _would_block, _would_block
-        raw = self._raw
-        write_now = raw.sendto if self.peer is None else (lambda data, address: raw.send(data))
-        if self.emit is None:
-            return raw.recvfrom, write_now
-        return self._reporting_read(raw.recvfrom), self._reporting_write(write_now, self.emit)
-
-    def _reporting_read(self, read_now: ReadNow) -> ReadNow:
-        def read_and_report(size: int) -> tuple[bytes, Address]:
-            received = read_now(size)
-            self._report_received(Datagram(*received))
-            return received
-
-        return read_and_report
-
-    def _reporting_write(self, write_now: SendNow, emit: Emit) -> SendNow:
-        def write_and_report(data: bytes, address: Address) -> int:
-            size = write_now(data, address)
-            emit(DatagramSent(trio.current_time(), self.local, address, bytes(data)))
-            return size
-
-        return write_and_report
-
-    def _report_received(self, datagram: Datagram) -> None:
-        if self.emit is not None:
-            self.emit(DatagramReceived(trio.current_time(), self.local, datagram.address, datagram.data))
+        return raw.recvfrom, raw.sendto if self.peer is None else (lambda data, address: raw.send(data))
 
 
 def raw_socket(socket: trio.socket.SocketType) -> stdlib_socket.socket | None:

@@ -22,17 +22,15 @@ wait for one attempt is a cancel scope around that attempt. The deadline for the
 
 from __future__ import annotations
 
-import errno
 import itertools
 from typing import TYPE_CHECKING, final
 
 import trio
 
 from ._address import Address, Target, resolve
+from ._attempts import Attempts
 from ._connection import Connection
-from ._endpoint import payload_limit
-from ._errors import DatagramTooLarge, NoReply
-from ._events import AttemptStarted, AttemptTimedOut, RequestFailed, current_emit
+from ._events import current_emit
 from ._replies import Replies, Request
 from ._retry import Retry, RoundTripEstimate
 from ._statistics import Tally, UDPStatistics
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
     from random import Random
 
     from typing_extensions import Self
-
-    from ._batch import BatchSocket
 
 __all__ = ["UDPClient", "open_udp_client"]
 
@@ -60,21 +56,23 @@ async def open_udp_client(
     Use it as ``async with await open_udp_client(...) as client``.
 
     The name is resolved once, here. Of several addresses the first is used, and another whenever that one refuses:
-    ``localhost`` finds a server on ``127.0.0.1`` also where it means ``::1`` first.
+    ``localhost`` finds a server on ``127.0.0.1`` even where it means ``::1`` first.
 
     Args:
       host: a name or an address.
       port: 1 to 65535.
       correlate: a function from the bytes of a request or a reply to a key that they share. With it, requests may be on
-        their way side by side. For a reply that has no key it may return None or raise: that reply is ignored.
+        their way side by side. For a reply that has no key it may return None or raise: that reply is ignored. A key
+        should not come again soon after a request that was not answered, whose late reply would be taken for the new
+        one's.
       random: where the jitter of `Retry` comes from; give a seeded one for a run that can be repeated.
 
     Raises:
       OSError: the name could not be resolved, or no address can be reached from this machine.
       ValueError: the port is out of range.
     """
+    await trio.lowlevel.checkpoint()
     if port == 0:
-        await trio.lowlevel.checkpoint()
         raise ValueError("port 0 cannot be sent to: a port is a number from 1 to 65535")
     client = UDPClient(await resolve(host, port), correlate, random)
     await client._connection.open()
@@ -100,8 +98,7 @@ class UDPClient(trio.abc.AsyncResource):
         self.round_trip = RoundTripEstimate()
         """What the round trips of this client have taken, as a `RoundTripEstimate`."""
         self._numbers = itertools.count(1)
-        self._turn = trio.StrictFIFOLock()  # one request at a time, where there is no `correlate` ...
-        self._late_possible = False  # ... and whether a reply to an earlier one may still be on its way
+        self._turn = trio.StrictFIFOLock()  # one request at a time, where there is no `correlate`
 
     @property
     def remote_address(self) -> Address:
@@ -131,13 +128,14 @@ class UDPClient(trio.abc.AsyncResource):
           NoReply: all attempts are used up. Its ``__cause__`` is the last refusal, if there was one. After a refusal
             of the last attempt there is nothing left to wait for, and this is raised at once.
           DatagramTooLarge: nothing was sent.
-          ValueError: a request with the same key is on its way already.
+          ValueError: a request with the same key is on its way already, or ``correlate`` gives None for the request.
+          OSError: a socket is broken, or another one that is needed cannot be had: too many open files, for example.
           trio.ClosedResourceError: you have closed the client.
 
         Cancellation:
           Your cancel scope ends a request at any point; a deadline of yours always wins over the schedule.
         """
-        return await self._ask(data, retry, accept, _ignore_refusal)
+        return await self._ask(data, retry, accept)
 
     def statistics(self) -> UDPStatistics:
         """What has gone through the client's sockets, and which replies it did not believe, by reason."""
@@ -158,115 +156,33 @@ class UDPClient(trio.abc.AsyncResource):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # -- one request --------------------------------------------------------------------------------------------------
-
     async def _ask(
         self,
         data: bytes,
         retry: Retry,
         accept: Callable[[bytes], bool] | None,
-        on_refusal: Callable[[], None],
+        on_refusal: Callable[[], None] | None = None,
     ) -> bytes:
-        """`request`, and ``on_refusal()`` is called when an attempt was refused by all addresses."""
+        """`request`, and ``on_refusal()`` is called whenever all addresses have refused an attempt."""
         await trio.lowlevel.checkpoint()
-        if self._correlate is not None:
-            self._raise_if_closed()
-            request = Request(next(self._numbers), self._correlate(data), data, accept)
-            return await self._run(request, retry, on_refusal)
-        async with self._turn:
-            self._raise_if_closed()
-            if self._late_possible:
-                await self._connection.renew()
-                self._late_possible = False
-            await self._replies.discard_unasked()
-            return await self._run(Request(next(self._numbers), None, data, accept), retry, on_refusal)
-
-    async def _run(self, request: Request, retry: Retry, on_refusal: Callable[[], None]) -> bytes:
-        """Make attempts until there is a reply."""
-        started, ignored_before = trio.current_time(), self._replies.ignored
-        unanswered = 0
+        if self._correlate is None:
+            async with self._turn:
+                self._raise_if_closed()
+                return await self._run(Request(next(self._numbers), None, data, accept, on_refusal), retry)
+        self._raise_if_closed()
+        if (key := self._correlate(data)) is None:
+            raise ValueError("correlate gave None for the request itself: its reply could not be told from others")
+        request = Request(next(self._numbers), key, data, accept, on_refusal)
         self._replies.expect(request)
-        try:
-            for timeout in retry.timeouts(self._random):
-                request.attempts += 1
-                unanswered += 1
-                last = request.attempts == retry.attempts
-                await self._attempt(request, timeout, last, on_refusal)
-                if request.reply is not None:
-                    unanswered -= 1
-                    if request.attempts == 1:
-                        self.round_trip.sample(request.answered_at - request.sent_at)
-                    return request.reply
-                unanswered -= request.refused  # nothing will come of that one any more
-            elapsed = trio.current_time() - started
-            ignored = self._replies.ignored - ignored_before
-            raise NoReply(self.remote_address, request.attempts, elapsed, ignored) from request.problem
-        except BaseException as error:
-            self._report_failed(request, error)
-            raise
-        finally:
-            self._replies.forget(request)
-            self._late_possible = unanswered > 0
+        return await self._run(request, retry)
 
-    async def _attempt(self, request: Request, patience: float, last: bool, on_refusal: Callable[[], None]) -> None:
-        """Send the request and wait; ``request.reply`` is there afterwards or it is not."""
-        self._report_attempt(request, patience)
-        with trio.move_on_after(patience):
-            for _ in self._connection.targets:
-                io = self._connection.io
-                await self._send(io, request)
-                await self._replies.wait(request, heed_refusal=True)
-                if request.reply is not None:
-                    return
-                await self._connection.move_on(io)
-            # Refused by every address there is. The reply to an earlier attempt may still come, and a server that is
-            # starting up gets the time that the schedule has for it; after the last attempt neither can be hoped for.
-            on_refusal()
-            if not last:
-                await self._replies.wait(request, heed_refusal=False)
-        if request.reply is None:
-            self._report_timed_out(request)
-
-    async def _send(self, io: BatchSocket, request: Request) -> None:
-        """Hand the datagram to the kernel; if that is not possible the request is marked as refused."""
-        for _ in range(2):
-            request.refused = False
-            request.sent_at = trio.current_time()
-            try:
-                if not io.send_now(request.data, self.remote_address):
-                    await io.send_waiting(request.data, self.remote_address)
-                return
-            except OSError as error:
-                if error.errno == errno.EMSGSIZE:
-                    raise DatagramTooLarge(len(request.data), payload_limit(io.socket.family)) from None
-                # A refusal that shows itself here is about an earlier datagram and this one was not sent: once more.
-                self._replies.refused(io, error)
+    async def _run(self, request: Request, retry: Retry) -> bytes:
+        attempts = Attempts(request, self._connection, self._replies, self._emit)
+        reply = await attempts.run(retry, self._random)
+        if request.attempts == 1:  # else it is not clear which attempt was answered
+            self.round_trip.sample(request.answered_at - request.sent_at)
+        return reply
 
     def _raise_if_closed(self) -> None:
         if self._connection.closed:
             raise trio.ClosedResourceError("this client was closed")
-
-    # -- telling who watches ------------------------------------------------------------------------------------------
-
-    def _report_attempt(self, request: Request, timeout: float) -> None:
-        if self._emit is not None:
-            now, local, remote = self._now_and_where()
-            self._emit(AttemptStarted(now, local, remote, request.number, request.attempts, timeout, request.data))
-
-    def _report_timed_out(self, request: Request) -> None:
-        if self._emit is not None:
-            now, local, remote = self._now_and_where()
-            self._emit(AttemptTimedOut(now, local, remote, request.number, request.attempts))
-
-    def _report_failed(self, request: Request, error: BaseException) -> None:
-        if self._emit is not None:
-            now, local, remote = self._now_and_where()
-            reason = type(error).__name__
-            self._emit(RequestFailed(now, local, remote, request.number, request.attempts, reason))
-
-    def _now_and_where(self) -> tuple[float, Address, Address]:
-        return trio.current_time(), self._connection.io.local, self._connection.address
-
-
-def _ignore_refusal() -> None:
-    """What `request` does about a refusal: the attempt is lost, the schedule goes on."""

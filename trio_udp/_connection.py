@@ -7,6 +7,8 @@ with the address is what a forger has to guess (RFC 5452 section 4.5 tells why t
 
 from __future__ import annotations
 
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
@@ -16,10 +18,15 @@ from ._batch import BatchSocket
 from ._opening import RECEIVE_BUFFER, grow_receive_buffer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from ._events import Emit
     from ._statistics import Tally
+
+# How many of its last ports a client does not use again, and how often it asks the kernel for another one. Linux offers
+# some 28,000 (ip(7), ip_local_port_range), so one try is nearly always enough.
+LATELY = 64
+MOST_TRIES = 8
 
 
 class Connection:
@@ -38,8 +45,10 @@ class Connection:
         self._tally = tally
         self._emit = emit
         self._index = 0
-        self._exchanging = trio.Lock()
+        self._moving = trio.Lock()
+        self._ports: deque[int] = deque(maxlen=LATELY)
         self.closed = False
+        self.late_possible = False  # may a reply to a request that is over still come to the present socket?
 
     @property
     def address(self) -> Address:
@@ -55,28 +64,33 @@ class Connection:
         await self._exchange(range(len(self.targets)))
 
     async def renew(self) -> None:
-        """Exchange the socket for one with a new port, which no late reply can find."""
-        async with self._exchanging:
-            await self._exchange([self._index])
+        """Exchange the socket for one with a new port, which no late reply can find.
+
+        Raises:
+          OSError: no socket can be had, or there is no route any more; the present socket stays.
+        """
+        await self._exchange([self._index])
+        self.late_possible = False
 
     async def move_on(self, refused: BatchSocket) -> None:
-        """Go to the next address, unless there is no other, or another task has done it since ``refused``."""
-        async with self._exchanging:
+        """Go to the next address, unless another task has done it since ``refused``; stay where there is no other."""
+        async with self._moving:
             if self.io is refused and len(self.targets) > 1:
                 count = len(self.targets)
-                await self._exchange((self._index + step) % count for step in range(1, count + 1))
+                with suppress(OSError):  # no way to any of them
+                    await self._exchange([(self._index + step) % count for step in range(1, count)])
 
     def close(self) -> None:
         """Close the present socket, and let there be no other."""
         self.closed = True
         self.io.close()
 
-    async def _exchange(self, indexes: Iterable[int]) -> None:
+    async def _exchange(self, indexes: Sequence[int]) -> None:
         """Connect to the first of these addresses that can be connected to."""
         failures: list[OSError] = []
         for index in indexes:
             try:
-                io = await self._connect(self.targets[index])
+                io = await self._connect_anew(self.targets[index])
             except OSError as error:
                 failures.append(error)
                 continue
@@ -88,6 +102,21 @@ class Connection:
                 old.close()
             return
         raise failures[0]
+
+    async def _connect_anew(self, target: Target) -> BatchSocket:
+        """A socket with a port that was not ours lately: a late reply to an earlier one may still look for it."""
+        used: list[BatchSocket] = []
+        try:
+            while True:
+                io = await self._connect(target)
+                port = io.local[1]
+                if port not in self._ports or len(used) == MOST_TRIES:
+                    self._ports.append(port)
+                    return io
+                used.append(io)  # open as long as we look, or the kernel might offer it again
+        finally:
+            for io in used:
+                io.close()
 
     async def _connect(self, target: Target) -> BatchSocket:
         socket = trio.socket.socket(target.family, trio.socket.SOCK_DGRAM)

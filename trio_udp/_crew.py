@@ -23,6 +23,7 @@ awaits the rest. To hand over *before* each handler would be simpler, and wake a
 from __future__ import annotations
 
 import errno
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from types import CoroutineType
@@ -33,7 +34,7 @@ import trio
 from ._address import Address, format_address
 from ._batch import BATCH, Datagram
 from ._endpoint import UDPEndpoint, payload_limit
-from ._errors import errno_name, logger
+from ._errors import DatagramTooLarge, errno_name, is_cancellation, logger
 from ._events import Emit, HandlerFinished, HandlerStarted
 
 if TYPE_CHECKING:
@@ -87,22 +88,27 @@ class Crew:
         self._places = places
         self._queue: deque[Datagram] = deque()
         self._resting = trio.lowlevel.ParkingLot()
+        self._called = 0  # of the members woken from rest, how many have a place and have not got up yet
         self._listening: trio.CancelScope | None = None  # the leader's, while it waits
         self._led = False
         self._stopping = False
+        self._sends_end = math.inf  # on Trio's clock: no reply waits for the send buffer after this
 
     def start(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
         nursery.start_soon(self._member, name=self._name)
 
-    def stop(self) -> None:
-        """Receive no more; members end when the queue is empty."""
+    def stop(self, deadline: float) -> None:
+        """Receive no more; members end when the queue is empty, and are cancelled by others at the deadline."""
         self._stopping = True
+        self._sends_end = deadline + SEND_PATIENCE
         if self._listening is not None:
             self._listening.cancel()
         self._resting.unpark_all()
 
     def discard_queue(self) -> None:
+        """What was received and not handled is at least counted."""
+        self._queue.extend(self._io.leftover())
         for data, address in self._queue:
             self._io.drop(data, address, "server stopped", outgoing=False)
         self._queue.clear()
@@ -111,6 +117,7 @@ class Crew:
         """Let another member go on with what this one leaves behind, if it leaves anything and there is a place."""
         if (self._queue or not (self._led or self._stopping)) and self._places.take(self):
             if self._resting:
+                self._called += 1
                 self._resting.unpark()
             else:
                 self._nursery.start_soon(self._member, name=self._name)
@@ -120,22 +127,31 @@ class Crew:
             if self._queue:
                 await self._work()
             elif self._stopping:
-                return
-            elif self._led:
-                await self._rest()
-            else:
+                return self._places.give_back()
+            elif not self._led:
                 await self._lead()
+            elif not await self._rest():
+                return None
 
-    async def _rest(self) -> None:
+    async def _rest(self) -> bool:
+        """Give the place back and wait for a call; False if the server stops first."""
         self._places.give_back()
-        await self._resting.park()  # whoever wakes us has taken a place for us
+        await self._resting.park()
+        if not self._called:
+            return False
+        self._called -= 1  # who called has taken a place for us
+        return True
 
     async def _lead(self) -> None:
-        """Wait for datagrams; handle them as long as more are there at once and no handler waits."""
+        """Wait for datagrams and put them into the queue."""
         self._led = True
         try:
+            batch: list[Datagram] = []
             with trio.CancelScope() as self._listening:
-                self._queue.extend(await self._io.receive(BATCH))
+                batch = await self._io.receive(BATCH)
+            batch = batch or self._io.leftover()
+            self._queue.extend(batch)
+            self._io.report_received(batch)
         finally:
             self._listening = None
             self._led = False
@@ -153,45 +169,50 @@ class Crew:
             except StopIteration as finished:
                 reply = finished.value
             else:
-                self.hand_over()
-                reply = await _Rest(coroutine, step)
+                reply = await self._finish(coroutine, step)
             if reply is not None:
                 try:
-                    sent = send_now(reply, datagram.address)
-                except (OSError, TypeError) as error:
-                    self._not_sent(error, reply, datagram.address)
-                else:
-                    if not sent:
-                        await self._send_waiting(reply, datagram.address)
+                    if (problem := send_now(reply, datagram.address)) is not None:
+                        await self._send_otherwise(reply, datagram.address, problem)
+                except TypeError:
+                    _explain_type(reply)
+                    raise
 
-    async def _send_waiting(self, reply: bytes, address: Address) -> None:
-        """Send where that has to be waited for: the send buffer is full, or the socket is not the kernel's.
+    async def _finish(self, coroutine: Coroutine, step: object) -> bytes | None:
+        """The handler waits: let others go on, and see it through."""
+        reply: bytes | None
+        try:
+            self.hand_over()
+            reply = await _Rest(coroutine, step)
+        except BaseException as error:
+            if coroutine.cr_frame is None:
+                raise  # this is how the handler ended
+            # Ctrl-C hit a line of ours, and the handler does not know. It gets it as if one of its own had been hit.
+            reply = await _Rest(coroutine, error=error)
+        return reply
 
-        A finished reply goes out also while the server is being cancelled, but it does not wait for ever.
+    async def _send_otherwise(self, reply: bytes, address: Address, problem: OSError) -> None:
+        """The reply could not be sent at once: wait for it where that can help, or count it.
+
+        A finished reply goes out even while the server is being cancelled, but it does not wait for ever.
         """
-        self.hand_over()
-        with trio.move_on_after(SEND_PATIENCE, shield=True) as patience:
-            try:
-                await self._io.send_waiting(reply, address)
-            except (OSError, TypeError) as error:
-                self._not_sent(error, reply, address)
-        if patience.cancelled_caught:
-            self._io.drop(reply, address, "send buffer full", outgoing=True)
-
-    def _not_sent(self, error: OSError | TypeError, reply: bytes, address: Address) -> None:
-        """What the network does to a reply may not end the server; a reply that is not bytes is the handler's bug."""
-        if isinstance(error, TypeError):
-            raise TypeError(f"a handler returns bytes or None, not {type(reply).__name__}") from error
-        if error.errno == errno.EMSGSIZE:
-            logger.error(
-                "a reply of %d bytes to %s was dropped: UDP carries at most %d",
-                len(reply),
-                format_address(address),
-                self._limit,
-            )
+        if isinstance(problem, BlockingIOError):
+            self.hand_over()
+            give_up_at = min(trio.current_time() + SEND_PATIENCE, self._sends_end)
+            with trio.CancelScope(deadline=give_up_at, shield=True) as patience:
+                waited_for = await self._io.send_waiting(reply, address)
+                if waited_for is None:
+                    return None
+                problem = waited_for
+            if patience.cancelled_caught:
+                return self._io.drop(reply, address, "send buffer full", outgoing=True)
+        if problem.errno == errno.EMSGSIZE:
+            what = DatagramTooLarge(len(reply), self._limit)
+            logger.error("a reply to %s was dropped: %s", format_address(address), what)
             self._io.drop(reply, address, "reply too large", outgoing=True)
         else:
-            self._io.drop(reply, address, errno_name(error), outgoing=True, known=True)
+            self._io.drop(reply, address, errno_name(problem), outgoing=True, counted=True)
+        return None
 
 
 class _Rest(Generator[object, object, "bytes | None"]):
@@ -199,20 +220,23 @@ class _Rest(Generator[object, object, "bytes | None"]):
 
     ``await coroutine`` would start by sending None into it, but it waits for Trio's answer to ``step``, the thing that
     it has yielded already. So the first thing asked of us gives ``step``, and everything after that is the coroutine's.
+    With an ``error`` instead, the coroutine gets that thrown in to begin with.
+
     The ``cr_`` attributes let ``trio.lowlevel.Task.iter_await_frames`` look through us at the handler's frames.
     """
 
-    __slots__ = ("_coroutine", "_step")
+    __slots__ = ("_coroutine", "_error", "_step")
 
-    def __init__(self, coroutine: Coroutine, step: object) -> None:
+    def __init__(self, coroutine: Coroutine, step: object = None, *, error: BaseException | None = None) -> None:
         self._coroutine = coroutine
         self._step = step
+        self._error = error
 
     def __await__(self) -> Self:
         return self
 
     def __next__(self) -> object:
-        return self._step
+        return self._step if self._error is None else self._coroutine.throw(self._error)
 
     def send(self, answer: object) -> object:
         return self._coroutine.send(answer)
@@ -227,6 +251,12 @@ class _Rest(Generator[object, object, "bytes | None"]):
     @property
     def cr_await(self) -> object:
         return self._coroutine.cr_await
+
+
+def _explain_type(reply: object) -> None:
+    """Sending raised a TypeError; if that is because of the reply, say so in the words of who wrote the handler."""
+    if not isinstance(reply, (bytes, bytearray, memoryview)):
+        raise TypeError(f"a handler returns bytes or None, not {type(reply).__name__}")
 
 
 def _as_coroutine(awaitable: Awaitable[bytes | None]) -> Coroutine:
@@ -255,11 +285,8 @@ def _observed(handler: Handler, endpoint: UDPEndpoint, emit: Emit) -> Handler:
             if reply is not None:
                 outcome = "replied"
             return reply
-        except trio.Cancelled:
-            outcome = "cancelled"
-            raise
         except BaseException as error:
-            outcome = type(error).__name__
+            outcome = "cancelled" if is_cancellation(error) else type(error).__name__
             raise
         finally:
             emit(HandlerFinished(trio.current_time(), local, remote, data, outcome))

@@ -2,8 +2,8 @@
 
 Plain sockets have three habits that cost people a bug. A receive size that is too small truncates without a word; a
 receive buffer that is too small loses datagrams without a word; and on some systems the next receive raises because a
-datagram sent earlier, to somebody else, was refused. An endpoint reads whole datagrams, asks for a large buffer and
-says what it got, and counts refusals instead of raising them.
+datagram sent earlier, to somebody else, was refused. An endpoint reads whole datagrams, says how large the buffer is
+and what it lost (opening one asks for a large buffer), and counts refusals instead of raising them.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class UDPEndpoint(trio.abc.AsyncResource):
 
     @property
     def address(self) -> Address:
-        """The local address; the port is the real one also when port 0 was asked for."""
+        """The local address; the port is the real one even when port 0 was asked for."""
         return self._io.local
 
     async def send(self, data: bytes, address: Address) -> None:
@@ -84,8 +84,7 @@ class UDPEndpoint(trio.abc.AsyncResource):
         Args:
           datagrams: `Datagram` or plain ``(data, address)`` pairs.
 
-        Raises:
-          As `send`.
+        Raises what `send` raises.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
@@ -97,14 +96,16 @@ class UDPEndpoint(trio.abc.AsyncResource):
             await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _send_one(self, data: bytes, address: Address) -> None:
-        try:
-            # Only a numeric host may go straight to the kernel: sendto would look a name up, and block everybody.
-            if not (_is_numeric(self.socket.family, address[0]) and self._io.send_now(data, address)):
-                await self._io.send_waiting(data, address)
-        except OSError as error:
-            if error.errno == errno.EMSGSIZE:
+        problem: OSError | None = BlockingIOError()
+        # Only a numeric host may go straight to the kernel: sendto would look a name up, and block everybody.
+        if _is_numeric(self.socket.family, address[0]):
+            problem = self._io.send_now(data, address)
+        if isinstance(problem, BlockingIOError):
+            problem = await self._io.send_waiting(data, address)
+        if problem is not None:
+            if problem.errno == errno.EMSGSIZE:
                 raise DatagramTooLarge(len(data), payload_limit(self.socket.family)) from None
-            raise
+            raise problem
 
     async def receive(self) -> Datagram:
         """Wait for the next datagram.
@@ -116,7 +117,7 @@ class UDPEndpoint(trio.abc.AsyncResource):
           trio.BusyResourceError: another task is receiving.
           trio.ClosedResourceError: you have closed the endpoint.
         """
-        return (await self._io.receive(1))[0]
+        return (await self._receive(1))[0]
 
     async def receive_many(self, limit: int = BATCH) -> list[Datagram]:
         """Take what has arrived, at least one datagram; waits only for the first.
@@ -124,13 +125,17 @@ class UDPEndpoint(trio.abc.AsyncResource):
         Args:
           limit: how many at most, at least 1.
 
-        Raises:
-          As `receive`, and ValueError for a limit below 1.
+        Raises what `receive` raises, and ValueError for a limit below 1.
         """
         if limit < 1:
             await trio.lowlevel.checkpoint()
             raise ValueError(f"limit must be at least 1, not {limit!r}")
-        return await self._io.receive(limit)
+        return await self._receive(limit)
+
+    async def _receive(self, limit: int) -> list[Datagram]:
+        batch = await self._io.receive(limit)
+        self._io.report_received(batch)
+        return batch
 
     def __aiter__(self) -> Self:
         return self

@@ -83,17 +83,19 @@ class DatagramTooLarge(ValueError):
         return f"a datagram of {self.size} bytes: too large for this socket, though UDP itself carries {self.limit}"
 
 
-# What an ICMP message turns into (Linux: icmp_err_convert in net/ipv4/icmp.c, icmpv6_err_convert in net/ipv6/icmp.c;
-# Windows: WSAECONNRESET and WSAENETRESET, see recvfrom in its manual), and what a queue, a route or a firewall of this
-# machine says to a datagram. None of it says that the socket is broken.
-NETWORK_ERRORS = frozenset(
-    getattr(errno, name)
-    for name in (
-        *("ECONNREFUSED", "ECONNRESET", "ENETRESET", "EHOSTUNREACH", "EHOSTDOWN", "ENETUNREACH", "ENETDOWN", "ENONET"),
-        *("EMSGSIZE", "ENOPROTOOPT", "EOPNOTSUPP", "EPROTO", "EACCES", "EPERM", "ENOBUFS", "ENOMEM"),
-    )
-    if hasattr(errno, name)
+def _numbers(names: str) -> frozenset[int]:
+    return frozenset(getattr(errno, name) for name in names.split() if hasattr(errno, name))
+
+
+# Datagrams do not get there. This is what an ICMP message turns into (Linux: icmp_err_convert in net/ipv4/icmp.c and
+# icmpv6_err_convert in net/ipv6/icmp.c; Windows: WSAECONNRESET and WSAENETRESET, see recvfrom in its manual), and what
+# a machine without a route says.
+REFUSALS = _numbers(
+    "ECONNREFUSED ECONNRESET ENETRESET EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ENONET ENOPROTOOPT EOPNOTSUPP EPROTO"
 )
+
+# Those, and what a queue or a firewall of this machine says to one datagram. None of it means a broken socket.
+NETWORK_ERRORS = REFUSALS | _numbers("EMSGSIZE EACCES EPERM ENOBUFS ENOMEM")
 
 
 def errno_name(error: OSError) -> str:
@@ -115,16 +117,33 @@ class bare_exceptions:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if isinstance(error, BaseExceptionGroup) and (failures := _failures(error)):
+        if isinstance(error, BaseExceptionGroup):
+            failures = _failures(error)
             for other in failures[1:]:
                 logger.error("another task failed while the first failure was on its way", exc_info=other)
-            _raise_as_it_was(failures[0])
+            _raise_as_it_was(failures[0] if failures else _first_leaf(error))
 
 
 def _failures(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    """What went wrong, in order, KeyboardInterrupt and its like first; being cancelled is not going wrong."""
-    failures = [error for error in group.exceptions if not isinstance(error, trio.Cancelled)]
-    return sorted(failures, key=lambda error: isinstance(error, Exception))
+    """What went wrong, in order, KeyboardInterrupt and its like first.
+
+    Being cancelled is not going wrong, neither by itself nor in the group of a task's own nursery.
+    """
+    _, failed = group.split(trio.Cancelled)
+    return sorted(failed.exceptions, key=lambda error: isinstance(error, Exception)) if failed else []
+
+
+def _first_leaf(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Is this Cancelled, or a group of nothing else?"""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(trio.Cancelled)[1] is None
+    return isinstance(error, trio.Cancelled)
 
 
 def _raise_as_it_was(error: BaseException) -> None:

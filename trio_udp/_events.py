@@ -180,8 +180,8 @@ def observe(callback: Callable[[Event], None]) -> Iterator[None]:
 
     Tasks started inside count too, wherever they run. An endpoint keeps its observers for life, so one that was opened
     before the ``with`` says nothing, and one that outlives it falls silent at its end. Observers nest: each is called,
-    the outermost first. The callback runs in the middle of sending and receiving, so it should be quick, and what it
-    raises comes out of there.
+    the outermost first. The callback runs in the middle of sending and receiving, so it should be quick; what it
+    raises comes out of there, and datagrams that were in hand at that moment are lost.
     """
     observer = _Observer(callback)
     outer = _observers.get()

@@ -18,7 +18,7 @@ import trio
 
 from ._batch import Datagram
 from ._client import open_udp_client
-from ._errors import NoReply, bare_exceptions
+from ._errors import DatagramTooLarge, NoReply, bare_exceptions
 from ._retry import Retry
 
 if TYPE_CHECKING:
@@ -55,22 +55,24 @@ async def first_reply(
       NoReply: no server answered. Its ``__cause__`` is an ExceptionGroup of what each of them failed with, in the order
         in which they failed; ``attempts`` and ``ignored`` are the sums.
       ValueError: there are no servers, or ``stagger`` is not a number of seconds of at least 0.
-      DatagramTooLarge: nothing was sent.
+      DatagramTooLarge: too large for all of them; nothing was sent.
     """
+    await trio.lowlevel.checkpoint()
+    if not servers or not stagger >= 0:
+        raise ValueError(f"servers must not be empty and stagger at least 0, not {servers!r} and {stagger!r}")
     started = trio.current_time()
     race = _Race(data, retry, accept)
     with bare_exceptions():
-        async with trio.open_nursery() as nursery:
-            await trio.lowlevel.checkpoint()
-            if not servers or not stagger >= 0:
-                raise ValueError(f"servers must not be empty and stagger at least 0, not {servers!r} and {stagger!r}")
+        async with trio.open_nursery(strict_exception_groups=True) as nursery:
             for host, port in servers:
-                lost_hope = trio.Event()
-                nursery.start_soon(race.ask, host, port, nursery.cancel_scope, lost_hope)
+                ask_next = trio.Event()
+                nursery.start_soon(race.ask, host, port, nursery.cancel_scope, ask_next)
                 with trio.move_on_after(stagger):
-                    await lost_hope.wait()
+                    await ask_next.wait()
     if race.winner is not None:
         return race.winner
+    if all(isinstance(error, DatagramTooLarge) for error in race.failures):
+        raise race.failures[0]
     failed = [error for error in race.failures if isinstance(error, NoReply)]
     attempts = sum(error.attempts for error in failed)
     ignored = sum(error.ignored for error in failed)
@@ -86,14 +88,14 @@ class _Race:
         self.winner: Datagram | None = None
         self.failures: list[Exception] = []
 
-    async def ask(self, host: str, port: int, everybody: trio.CancelScope, lost_hope: trio.Event) -> None:
+    async def ask(self, host: str, port: int, everybody: trio.CancelScope, ask_next: trio.Event) -> None:
         """Ask one server; the winner cancels everybody else."""
         try:
             async with await open_udp_client(host, port) as client:
-                reply = await client._ask(self._data, self._retry, self._accept, lost_hope.set)
+                reply = await client._ask(self._data, self._retry, self._accept, ask_next.set)
                 if self.winner is None:
                     self.winner = Datagram(reply, client.remote_address)
                 everybody.cancel()
-        except (NoReply, OSError) as error:
+        except (NoReply, OSError, DatagramTooLarge) as error:
             self.failures.append(error)
-            lost_hope.set()
+            ask_next.set()

@@ -11,7 +11,6 @@ and take the datagrams.
 from __future__ import annotations
 
 import errno
-import os
 import socket as stdlib_socket
 
 import trio
@@ -67,17 +66,16 @@ async def open_udp_endpoints(
       receive_buffer: as in `open_udp_endpoint`.
       reuse_port: as in `open_udp_endpoint`.
 
-    Raises:
-      As `open_udp_endpoint`.
+    Raises what `open_udp_endpoint` raises.
     """
     targets = await resolve(host, port, passive=True)
-    for tries_left in reversed(range(PORT_TRIES)):
+    for _ in range(PORT_TRIES - 1):
         try:
             return await _open_all(targets, receive_buffer, reuse_port)
         except OSError as error:
-            if port != 0 or error.errno != errno.EADDRINUSE or not tries_left:
+            if port != 0 or error.errno != errno.EADDRINUSE:
                 raise
-    raise AssertionError("unreachable")
+    return await _open_all(targets, receive_buffer, reuse_port)
 
 
 async def _open_all(targets: list[Target], receive_buffer: int, reuse_port: bool) -> list[UDPEndpoint]:
@@ -127,7 +125,7 @@ async def _open(target: Target, receive_buffer: int, reuse_port: bool) -> UDPEnd
             raise
     except OSError as error:
         where = format_address(target.address)
-        raise OSError(error.errno, f"cannot open UDP {where}: {os.strerror(error.errno or 0)}") from None
+        raise OSError(error.errno, f"cannot open UDP {where}: {error.strerror or error}") from None
 
 
 def grow_receive_buffer(socket: trio.socket.SocketType, size: int) -> None:
@@ -138,9 +136,12 @@ def grow_receive_buffer(socket: trio.socket.SocketType, size: int) -> None:
     """
     if size < 1:
         raise ValueError(f"receive_buffer must be at least 1 byte, not {size!r}")
-    while size > socket.getsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF):
+    size = min(size, 2**31 - 1)  # a C int
+    while True:
         try:
             socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, size)
             return  # Linux clamps silently to net.core.rmem_max ...
         except OSError:
             size //= 2  # ... where macOS refuses what is above kern.ipc.maxsockbuf
+            if not size:
+                raise

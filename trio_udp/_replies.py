@@ -14,33 +14,52 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ._errors import NETWORK_ERRORS, logger
+from ._batch import BATCH
+from ._errors import NETWORK_ERRORS, REFUSALS, logger
 from ._events import Emit, ReplyAccepted, ReplyIgnored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from ._batch import BatchSocket
+    from ._batch import BatchSocket, Datagram
     from ._connection import Connection
     from ._statistics import Tally
 
 
 class Request:
-    """A request on its way, and what has become of it so far."""
+    """A request on its way, and what has become of it so far.
+
+    Args:
+      number: counts the requests of a client, from 1.
+      key: what its reply will have, too; None where there is one request at a time.
+      data: the payload.
+      accept: says whether a reply is one to this request.
+      on_refusal: called when all addresses have refused an attempt.
+    """
 
     __slots__ = (
-        *("accept", "data", "key", "number"),
-        *("answered_at", "attempts", "problem", "refused", "reply", "sent_at", "task"),
+        *("accept", "data", "key", "number", "on_refusal"),
+        *("answered_at", "attempts", "problem", "refused", "reply", "sent", "sent_at", "sent_through", "task"),
     )
 
-    def __init__(self, number: int, key: Hashable, data: bytes, accept: Callable[[bytes], bool] | None) -> None:
+    def __init__(
+        self,
+        number: int,
+        key: Hashable,
+        data: bytes,
+        accept: Callable[[bytes], bool] | None,
+        on_refusal: Callable[[], None] | None,
+    ) -> None:
         self.number = number
         self.key = key
         self.data = data
         self.accept = accept
+        self.on_refusal = on_refusal
         self.attempts = 0
         self.sent_at = 0.0  # seconds, the latest attempt
         self.answered_at = 0.0
+        self.sent_through: BatchSocket | None = None  # the latest socket ...
+        self.sent = 0  # ... and how many datagrams it took
         self.reply: bytes | None = None
         self.refused = False  # has the present attempt been?
         self.problem: Exception | None = None  # the last refusal, or what `accept` raised
@@ -91,6 +110,13 @@ class Replies:
         """The request is over; what still comes with its key is ignored."""
         del self._requests[request.key]
 
+    def expects(self, request: Request) -> bool:
+        """Is this request on its way?"""
+        return self._requests.get(request.key) is request
+
+    # A KeyboardInterrupt between two lines of this would leave an entry for a task that is gone, or a turn that nobody
+    # has. While a request waits, Trio delivers it all the same.
+    @trio.lowlevel.enable_ki_protection
     async def wait(self, request: Request, *, heed_refusal: bool) -> None:
         """Until the request has its reply or, if that is heeded, has been refused."""
         while request.reply is None and not (heed_refusal and request.refused):
@@ -98,6 +124,18 @@ class Replies:
                 await self._read_for_all(request, heed_refusal)
             else:
                 await self._wait_for_turn(request)
+
+    async def read_arrived(self) -> bool:
+        """Deal with what has arrived by now, up to a batch, without waiting; True if that was all."""
+        for _ in range(2):
+            try:
+                batch = await self._connection.io.receive_arrived()
+            except OSError as error:
+                self.failed(self._connection.io, error)  # the kernel tells it before it gives what came earlier
+            else:
+                self._sort_out_all(batch)
+                return len(batch) < BATCH
+        return False
 
     async def _read_for_all(self, request: Request, heed_refusal: bool) -> None:
         self._reader = request
@@ -111,14 +149,15 @@ class Replies:
 
     async def _read(self, io: BatchSocket) -> None:
         try:
-            for data, _ in await io.receive():
-                self._sort_out(data)
+            batch = await io.receive()
         except trio.ClosedResourceError:
             if self._connection.closed or io is self._connection.io:
                 raise
             # Another request has moved on to a new socket in the meantime.
         except OSError as error:
-            self.refused(io, error)
+            self.failed(io, error)
+        else:
+            self._sort_out_all(batch)
 
     async def _wait_for_turn(self, request: Request) -> None:
         """Until somebody has news for this request, or it is its turn to read."""
@@ -131,39 +170,36 @@ class Replies:
         self._waiting[request] = None
         await trio.lowlevel.wait_task_rescheduled(leave)
 
+    @trio.lowlevel.enable_ki_protection
     def _wake(self, request: Request) -> None:
         if request in self._waiting:
             del self._waiting[request]
             assert request.task is not None
             trio.lowlevel.reschedule(request.task)
 
-    def refused(self, io: BatchSocket, error: OSError) -> None:
-        """The network says that datagrams do not get there: all requests go to one port, so it is news for each.
+    def failed(self, io: BatchSocket, error: OSError) -> None:
+        """Receiving or sending failed. If datagrams do not get there, that is news for every request: one port for all.
 
         Raises:
           OSError: the error itself, if it is not the network's.
         """
         if error.errno not in NETWORK_ERRORS:
             raise error
-        if io is self._connection.io:
+        if error.errno in REFUSALS and io is self._connection.io:
             for request in self._requests.values():
                 request.problem = error
                 request.refused = True
                 self._wake(request)
 
-    async def discard_unasked(self) -> None:
-        """Ignore what is there before a request is sent: none of it can be the reply."""
-        try:
-            while batch := await self._connection.io.receive_arrived():
-                for data, _ in batch:
-                    self._ignore(data, "no request waits for it")
-        except OSError as error:
-            self.refused(self._connection.io, error)
+    def _sort_out_all(self, batch: list[Datagram]) -> None:
+        self._connection.io.report_received(batch)
+        for data, _ in batch:
+            self._sort_out(data)
 
     def _sort_out(self, data: bytes) -> None:
         """Give a reply to the request that it belongs to, or ignore it and say why."""
         try:
-            request = self._requests.get(self._correlate(data) if self._correlate else None)
+            request = self._find(data)
         except Exception as error:
             logger.debug("correlate raised about a reply, which is ignored", exc_info=True)
             self._ignore(data, f"correlate raised {type(error).__name__}")
@@ -174,8 +210,14 @@ class Replies:
                 self._ignore(data, objection)
             else:
                 request.reply, request.answered_at = data, trio.current_time()
-                self._report_accepted(request, data)
                 self._wake(request)
+                self._report_accepted(request, data)
+
+    def _find(self, data: bytes) -> Request | None:
+        if self._correlate is None:
+            return self._requests.get(None)
+        key = self._correlate(data)
+        return None if key is None else self._requests.get(key)
 
     def _ignore(self, data: bytes, reason: str) -> None:
         self.ignored += 1

@@ -34,7 +34,7 @@ class Retry:
       first: the wait after the first (RFC 8085 section 3.1.1 and RFC 6298 section 2: 1 second when the round-trip time
         is not known).
       multiplier: each wait is this many times the one before (2: RFC 6298 section 5.5).
-      maximum: no wait is longer than this, jitter included (60: RFC 6298 section 2.4 allows no less for TCP).
+      maximum: no wait is longer than this, jitter included (60: RFC 6298 section 2, rule 2.5, allows no less for TCP).
       jitter: each wait is stretched by a random factor between 1 and 1 + jitter.
       last: the wait after the last attempt, if it is not the next in line.
 
@@ -100,7 +100,10 @@ class Retry:
 
     @classmethod
     def dns(cls) -> Retry:
-        """c-ares' defaults for one name server: 2 seconds (ARES_OPT_TIMEOUTMS), 3 tries (ARES_OPT_TRIES)."""
+        """A resolver's way with one name server: c-ares' first timeout (ARES_OPT_TIMEOUTMS, 2 s) and tries (3).
+
+        c-ares goes on to longer timeouts when it comes back to a server; here each attempt waits for 2 seconds.
+        """
         return cls(attempts=3, first=2.0, multiplier=1.0, jitter=0.0)
 
 
@@ -110,7 +113,7 @@ class RoundTripEstimate:
     ``Retry(first=client.round_trip.timeout)`` waits no shorter than this network needs.
 
     Args:
-      minimum: seconds that ``timeout`` is never below (section 2.4 has 1 second for TCP, and RFC 8085 section 3.1.1
+      minimum: seconds that ``timeout`` is never below (rule 2.4 has 1 second for TCP, and RFC 8085 section 3.1.1
         follows it).
     """
 
@@ -118,8 +121,10 @@ class RoundTripEstimate:
 
     def __init__(self, minimum: float = 1.0) -> None:
         self._minimum = minimum
-        self.smoothed: float | None = None  # SRTT, seconds; None as long as nothing was measured
-        self.variation = 0.0  # RTTVAR, seconds
+        self.smoothed: float | None = None
+        """SRTT in seconds; None as long as nothing was measured."""
+        self.variation = 0.0
+        """RTTVAR in seconds."""
 
     def sample(self, seconds: float) -> None:
         """Take in a measurement; never one of a request that was sent more than once (Karn, section 3)."""

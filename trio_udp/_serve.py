@@ -22,7 +22,7 @@ from ._opening import open_udp_endpoints
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Handler", "serve_endpoints", "serve_udp"]
+__all__ = ["serve_endpoints", "serve_udp"]
 
 
 async def serve_udp(
@@ -38,15 +38,17 @@ async def serve_udp(
     """Answer every datagram that comes to a port, until cancelled.
 
     ``await handler(datagram)`` is called for each; what it returns is sent back to where the datagram came from, None
-    sends nothing. A datagram may get lost and may come twice, so a handler sees some requests never and some two times.
+    sends nothing. A datagram may get lost and may come twice, so a handler may never see some requests and see others
+    twice. Handlers run side by side, for one peer too: a quick reply overtakes a slow one.
 
     Args:
-      handler: runs in one of at most ``max_tasks`` tasks, of which the next datagram uses the same: a context variable
-        that a handler sets stays set there.
+      handler: runs in one of at most ``max_tasks`` tasks, which are reused: a context variable that one call sets is
+        still set for a later datagram.
       port: 0 lets the system choose, the same for all addresses.
       host: None listens on every interface, IPv4 and IPv6; ``"localhost"`` for this machine only.
-      max_tasks: how many handlers may wait for something at once, at least 1. When so many do, the socket is not
-        read: the kernel keeps what fits its buffer, and drops and counts the rest.
+      max_tasks: how many handlers may wait for something at once, at least 1; yet each address may always run one, so
+        with IPv4 and IPv6 there may be two. When so many wait, the socket is not read: the kernel keeps what fits its
+        buffer, and drops and counts the rest.
       grace_period: seconds. When the server is cancelled it stops receiving at once; datagrams that it has taken off
         the socket by then get this much time to be handled and answered.
       reuse_port: let several processes serve the port (SO_REUSEPORT).
@@ -66,8 +68,7 @@ async def serve_udp(
       OSError: the port could not be opened.
       ValueError: an argument is out of range.
     """
-    if max_tasks < 1 or not grace_period >= 0:
-        await trio.lowlevel.checkpoint()
+    await trio.lowlevel.checkpoint()
     _check_arguments(max_tasks, grace_period)
     endpoints = await open_udp_endpoints(port, host=host, reuse_port=reuse_port)
     await serve_endpoints(handler, endpoints, max_tasks=max_tasks, grace_period=grace_period, task_status=task_status)
@@ -88,16 +89,17 @@ async def serve_endpoints(
       endpoints: at least one. They share the ``max_tasks``, of which each may always use one.
 
     Resource handling:
-      The endpoints are closed in the end, whatever it is.
+      The endpoints are closed when this ends, however it ends.
 
     The other arguments and everything else are as in `serve_udp`.
     """
     try:
+        await trio.lowlevel.checkpoint()
+        _check_arguments(max_tasks, grace_period)
+        if not endpoints:
+            raise ValueError("endpoints must not be empty: there is nothing to serve")
         with bare_exceptions():
-            async with trio.open_nursery() as nursery:
-                _check_arguments(max_tasks, grace_period)
-                if not endpoints:
-                    raise ValueError("endpoints must not be empty: there is nothing to serve")
+            async with trio.open_nursery(strict_exception_groups=True) as nursery:
                 server = _Server(handler, endpoints, max_tasks, grace_period)
                 try:
                     nursery.start_soon(server.run)
@@ -131,7 +133,7 @@ class _Server:
     async def run(self) -> None:
         try:
             with self._shelter, bare_exceptions():
-                async with trio.open_nursery() as nursery:
+                async with trio.open_nursery(strict_exception_groups=True) as nursery:
                     for crew in self._crews:
                         crew.start(nursery)
         finally:
@@ -139,6 +141,6 @@ class _Server:
                 crew.discard_queue()
 
     def stop(self) -> None:
-        self._shelter.deadline = trio.current_time() + self._grace_period
+        self._shelter.deadline = deadline = trio.current_time() + self._grace_period
         for crew in self._crews:
-            crew.stop()
+            crew.stop(deadline)
