@@ -37,6 +37,9 @@ class OtherSocket(trio.socket.SocketType):
     def getsockname(self) -> Any:
         return self.inner.getsockname()
 
+    def getpeername(self) -> Any:
+        return self.inner.getpeername()
+
     def getsockopt(self, *args: Any) -> Any:
         return self.inner.getsockopt(*args)
 

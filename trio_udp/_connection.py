@@ -108,7 +108,12 @@ class Connection:
         used: list[BatchSocket] = []
         try:
             while True:
-                io = await self._connect(target)
+                try:
+                    io = await self._connect(target)
+                except OSError:
+                    if used:  # there is none but those
+                        return used.pop()
+                    raise
                 port = io.local[1]
                 if port not in self._ports or len(used) == MOST_TRIES:
                     self._ports.append(port)
@@ -123,6 +128,7 @@ class Connection:
         try:
             grow_receive_buffer(socket, RECEIVE_BUFFER)
             await socket.connect(target.address)
+            socket.getpeername()  # fails when all ports are taken: Trio takes connect's EAGAIN for "going on"
             return BatchSocket(socket, self._tally, self._emit, peer=target.address)
         except BaseException:
             socket.close()
