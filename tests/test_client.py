@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import errno
 import random
 from functools import partial
@@ -21,6 +22,8 @@ from trio_udp import (
     open_udp_endpoint,
     serve_udp,
 )
+from trio_udp._batch import BATCH
+from trio_udp._connection import LATELY, MOST_TRIES
 
 from .fakes import FakeServer, OtherSockets, closed_port, echo, start_fake_server
 
@@ -67,6 +70,7 @@ async def test_request_and_reply(sockets: OtherSockets | None, clock: trio.testi
             for data in (b"hello", b"", bytes(65507)):
                 assert await client.request(data) == data
             assert client.remote_address == (LOCAL, server.port)
+            assert client.statistics().receive_buffer > 212_992  # the kernel's own choice
             statistics = client.statistics()
             assert (statistics.sent, statistics.received) == (3, 3)
             assert statistics.sent_bytes == statistics.received_bytes == 65512
@@ -142,7 +146,7 @@ async def test_requests_wait_in_order(sockets: OtherSockets | None, clock: trio.
 
 async def test_round_trips_are_measured_but_not_of_what_was_sent_twice(clock: trio.testing.MockClock) -> None:
     async def slow_first(server: FakeServer, number: int, datagram: Datagram) -> None:
-        await trio.sleep([0.5, 1.5, 0][number])
+        await trio.sleep([0.5, 1.7, 0][number])
         await answer_echo(server, number, datagram)
 
     async with trio.open_nursery() as nursery:
@@ -150,8 +154,8 @@ async def test_round_trips_are_measured_but_not_of_what_was_sent_twice(clock: tr
         async with await open_udp_client(LOCAL, server.port) as client:
             await client.request(b"0.5 seconds", retry=PLAIN)
             assert (client.round_trip.smoothed, client.round_trip.timeout) == (0.5, 1.5)
-            await client.request(b"1.5 seconds, or 0.5?", retry=PLAIN)
-            assert client.round_trip.smoothed == 0.5
+            await client.request(b"1.7 seconds, or 0.7?", retry=PLAIN)
+            assert (client.round_trip.smoothed, client.round_trip.timeout) == (0.5, 1.5)
         nursery.cancel_scope.cancel()
 
 
@@ -382,6 +386,237 @@ async def test_a_refusal_of_the_last_request_does_not_touch_the_next(
         nursery.cancel_scope.cancel()
 
 
+async def test_a_size_error_of_an_earlier_datagram_is_not_this_ones(clock: trio.testing.MockClock) -> None:
+    """Regression: ICMP "fragmentation needed" shows itself at the next send, and a 5-byte request was "too large"."""
+    async with trio.open_nursery() as nursery:
+        server = await start_fake_server(nursery, answer_echo)
+        async with await open_udp_client(LOCAL, server.port) as client:
+            io = client._connection.io
+            write_now = io._write_now
+
+            def too_large_once(data: bytes, address: Any) -> int:
+                io._write_now = write_now
+                raise OSError(errno.EMSGSIZE, "Message too long")
+
+            io._write_now = too_large_once
+            assert await client.request(b"small", retry=PLAIN) == b"small"
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("number", [errno.ENOBUFS, errno.EPERM])
+async def test_one_requests_bad_luck_is_no_others(clock: trio.testing.MockClock, number: int) -> None:
+    """Regression: a send that failed here was taken for the network's refusal of all requests."""
+
+    async def answer_later(server: FakeServer, number: int, datagram: Datagram) -> None:
+        await trio.sleep(0.5)
+        await answer_echo(server, number, datagram)
+
+    async with trio.open_nursery() as nursery:
+        server = await start_fake_server(nursery, answer_later)
+        async with await open_udp_client(LOCAL, server.port, correlate=bytes) as client:
+            io = client._connection.io
+            write_now = io._write_now
+
+            def unlucky(data: bytes, address: Any) -> int:
+                if data == b"unlucky":
+                    raise OSError(number, "trouble")
+                return write_now(data, address)
+
+            io._write_now = unlucky
+            outcomes: dict[bytes, object] = {}
+
+            async def ask(data: bytes) -> None:
+                try:
+                    outcomes[data] = await client.request(data, retry=Retry(attempts=1, jitter=0))
+                except NoReply as error:
+                    outcomes[data] = (error.elapsed, error.__cause__.errno)  # type: ignore[union-attr]
+
+            async with trio.open_nursery() as askers:
+                askers.start_soon(ask, b"lucky")
+                await trio.testing.wait_all_tasks_blocked()
+                askers.start_soon(ask, b"unlucky")
+            assert outcomes == {b"lucky": b"lucky", b"unlucky": (1.0, number)}
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_forged_refusal_does_not_make_a_late_reply_believable(clock: trio.testing.MockClock) -> None:
+    """Regression: "refused" was taken for "never answered", and the next request used the old socket."""
+
+    async def answer_late(server: FakeServer, number: int, datagram: Datagram) -> None:
+        if number == 0:
+            nursery.start_soon(answer_after, 1.0, server, datagram)
+        else:
+            nursery.start_soon(answer_after, 2.0, server, datagram)
+
+    async def answer_after(seconds: float, server: FakeServer, datagram: Datagram) -> None:
+        await trio.sleep(seconds)
+        await answer_echo(server, 0, datagram)
+
+    async with trio.open_nursery() as nursery:
+        server = await start_fake_server(nursery, answer_late)
+        async with await open_udp_client(LOCAL, server.port) as client:
+            io = client._connection.io
+
+            def forged(size: int) -> Any:
+                raise ConnectionRefusedError(errno.ECONNREFUSED, "forged")
+
+            io._read_now, genuine = forged, io._read_now
+            nursery.start_soon(restore, io, genuine)
+            with pytest.raises(NoReply):
+                await client.request(b"first", retry=Retry(attempts=1, jitter=0))
+            assert await client.request(b"second", retry=Retry(attempts=1, first=5, jitter=0)) == b"second"
+        nursery.cancel_scope.cancel()
+
+
+async def restore(io: Any, read_now: Any) -> None:
+    await trio.testing.wait_all_tasks_blocked()
+    io._read_now = read_now
+
+
+async def test_a_pending_refusal_does_not_hide_stale_replies(clock: trio.testing.MockClock) -> None:
+    """The kernel tells an error before it gives what came earlier; both have to go before the next request."""
+
+    async def twice(server: FakeServer, number: int, datagram: Datagram) -> None:
+        await server.endpoint.send_many([datagram, datagram])
+
+    async with trio.open_nursery() as nursery:
+        server = await start_fake_server(nursery, twice)
+        async with await open_udp_client(LOCAL, server.port) as client:
+            assert await client.request(b"1", retry=PLAIN) == b"1"
+            io = client._connection.io
+            read_now, refused = io._read_now, [True]
+
+            def refused_once(size: int) -> Any:
+                if refused:
+                    refused.clear()
+                    raise ConnectionRefusedError(errno.ECONNREFUSED, "refused")
+                return read_now(size)
+
+            io._read_now = refused_once
+            assert await client.request(b"2", retry=PLAIN) == b"2"
+            assert not refused
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_flood_before_the_request_is_left_behind(
+    sockets: OtherSockets | None, clock: trio.testing.MockClock
+) -> None:
+    """Regression: all of it was read first, without a pause, for as long as it lasted."""
+
+    async def flood_once(server: FakeServer, number: int, datagram: Datagram) -> None:
+        await server.endpoint.send_many([Datagram(datagram.data, datagram.address)] * (200 if number == 0 else 1))
+
+    async with trio.open_nursery() as nursery:
+        server = await start_fake_server(nursery, flood_once)
+        async with await open_udp_client(LOCAL, server.port) as client:
+            assert await client.request(b"1", retry=PLAIN) == b"1"
+            await trio.testing.wait_all_tasks_blocked()
+            assert await client.request(b"2", retry=PLAIN) == b"2"
+        (_, _, first), (_, _, second) = server.seen
+        assert first != second
+        assert client.statistics().received <= 2 + 2 * BATCH
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_reply_that_came_before_the_refusal_counts(clock: trio.testing.MockClock) -> None:
+    """A server answers and exits: the kernel tells of the refusal of another request first, then gives the reply."""
+    async with trio.open_nursery() as nursery:
+        server = await start_fake_server(nursery, never_answer)
+        async with await open_udp_client(LOCAL, server.port, correlate=bytes) as client:
+            io = client._connection.io
+            read_now = io._read_now
+            story: list[Any] = [ConnectionRefusedError(errno.ECONNREFUSED, "refused"), (b"mine", (LOCAL, server.port))]
+
+            def told(size: int) -> Any:
+                if not story:
+                    return read_now(size)
+                if isinstance(story[0], Exception):
+                    raise story.pop(0)
+                return story.pop(0)
+
+            io._read_now = told
+            assert await client.request(b"mine", retry=Retry(attempts=1)) == b"mine"
+        nursery.cancel_scope.cancel()
+
+
+async def test_no_route_for_a_new_socket_is_a_lost_attempt(
+    clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: after an unanswered request the next one raised a bare OSError at once."""
+    async with trio.open_nursery() as nursery:
+        server = await start_fake_server(nursery, answer_echo)
+        async with await open_udp_client(LOCAL, server.port) as client:
+            renew, downs = client._connection.renew, [errno.ENETUNREACH, errno.EADDRNOTAVAIL]
+
+            async def down_for_a_while() -> None:
+                if downs:
+                    raise OSError(downs.pop(), "down")
+                await renew()
+
+            monkeypatch.setattr(client._connection, "renew", down_for_a_while)
+            client._connection.late_possible = True
+            start = trio.current_time()
+            assert await client.request(b"x", retry=PLAIN) == b"x"
+            assert trio.current_time() - start == 3
+            client._connection.late_possible = True
+            downs.append(errno.EMFILE)
+            with pytest.raises(OSError, match="down"):
+                await client.request(b"x", retry=PLAIN)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_port_is_not_used_again_soon(sockets: OtherSockets | None) -> None:
+    """Regression: the kernel may offer the port of a request before, for which a late reply is still on its way."""
+    async with await open_udp_client(LOCAL, await closed_port()) as client:
+        ports = [client._connection.io.local[1]]
+        for _ in range(200):
+            await client._connection.renew()
+            ports.append(client._connection.io.local[1])
+    assert all(len(set(ports[start : start + LATELY])) == LATELY for start in range(len(ports) - LATELY))
+
+
+async def test_when_every_port_was_used_lately() -> None:
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+    async with await open_udp_client(LOCAL, await closed_port()) as client:
+        client._connection._ports.extend(())
+        client._connection._ports = collections.deque(range(65536))
+        made = len(factory.made)
+        await client._connection.renew()
+        assert len(factory.made) - made == MOST_TRIES + 1
+        assert sum(socket.inner.fileno() != -1 for socket in factory.made) == 1
+
+        async def no_more(address: Any) -> None:
+            raise OSError(errno.EAGAIN, "no port left")
+
+        class Full(OtherSockets):
+            def socket(self, *args: Any) -> trio.socket.SocketType:
+                socket = super().socket(*args)
+                if len(self.made) > 3:
+                    socket.connect = no_more  # type: ignore[method-assign]
+                return socket
+
+        trio.socket.set_custom_socket_factory(full := Full())
+        await client._connection.renew()
+        assert sum(socket.inner.fileno() != -1 for socket in full.made) == 1
+
+
+async def test_ctrl_c_cannot_fall_between_taking_turns(clock: trio.testing.MockClock) -> None:
+    """Regression: an entry was left behind for a task that was gone, and waking it was a TrioInternalError."""
+    protected: list[bool] = []
+
+    def accept(reply: bytes) -> bool:
+        protected.append(trio.lowlevel.currently_ki_protected())
+        return True
+
+    async with trio.open_nursery() as nursery:
+        server = await start_fake_server(nursery, answer_echo)
+        async with await open_udp_client(LOCAL, server.port, correlate=bytes) as client:
+            await client.request(b"x", accept=accept)
+        nursery.cancel_scope.cancel()
+    assert protected == [True]
+
+
 async def test_no_route_is_a_lost_attempt(clock: trio.testing.MockClock) -> None:
     async with trio.open_nursery() as nursery:
         server = await start_fake_server(nursery, answer_echo)
@@ -456,7 +691,10 @@ async def test_all_addresses_refuse(sockets: OtherSockets | None, clock: trio.te
         assert client.statistics().sent == 4  # each address at each attempt
 
 
-async def test_many_requests_move_on_together(clock: trio.testing.MockClock, ipv6: None) -> None:
+async def test_many_requests_move_on_together(
+    sockets: OtherSockets | None, clock: trio.testing.MockClock, ipv6: None
+) -> None:
+    """Regression: one moved on and closed the socket, and those that were still sending through it failed."""
     trio.socket.set_custom_hostname_resolver(TwoAddresses())
     async with trio.open_nursery() as nursery:
         server = await start_fake_server(nursery, answer_echo)
@@ -547,6 +785,10 @@ async def test_two_in_flight_with_one_key(clock: trio.testing.MockClock) -> None
             await trio.testing.wait_all_tasks_blocked()
             with pytest.raises(ValueError, match="a request with the key 115 is on its way already"):
                 await client.request(b"same")
+            client._correlate = lambda data: None
+            with pytest.raises(ValueError, match="correlate gave None for the request itself"):
+                await client.request(b"x")
+            client._correlate = first_byte
             with pytest.raises(IndexError):  # correlate's own exception about the request comes out as it is
                 await client.request(b"")
             nursery.cancel_scope.cancel()

@@ -4,6 +4,7 @@ import errno
 import socket as stdlib_socket
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 import trio
@@ -153,22 +154,30 @@ async def test_the_largest_datagram_and_one_more(
 
 
 def test_every_size_arrives_whole() -> None:
-    """From 0 to 65,507 bytes: a receive size that is too small somewhere would truncate without a word."""
+    """From 0 to 65,507 bytes: a receive size that is too small somewhere would truncate without a word.
+
+    Few at a time, and again what does not come: the kernel drops a large one now and then, when memory is short.
+    """
+
+    async def send_until_all_are_there(one: UDPEndpoint, two: UDPEndpoint, sizes: set[int]) -> None:
+        while sizes:
+            await one.send_many([Datagram(PAYLOAD[:size], two.address) for size in sizes])
+            with trio.move_on_after(0.5):
+                while sizes:
+                    for data, _ in await two.receive_many():
+                        assert data == PAYLOAD[: len(data)]
+                        sizes.discard(len(data))
 
     async def main() -> None:
         with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
-            payload = bytes(range(251)) * 262
-            for start in range(0, 65508, 32):
-                sizes = range(start, min(start + 32, 65508))
-                await one.send_many([Datagram(payload[:size], two.address) for size in sizes])
-                got: list[Datagram] = []
-                while len(got) < len(sizes):
-                    got += await two.receive_many()
-                assert all(data == payload[:size] for size, (data, _) in zip(sizes, got, strict=True))
-            assert two.statistics().received == 65508
-            assert two.statistics().kernel_drops in (0, None)
+            for start in range(0, 65508, 3):
+                with trio.fail_after(60):
+                    await send_until_all_are_there(one, two, set(range(start, min(start + 3, 65508))))
 
     trio.run(main)
+
+
+PAYLOAD = bytes(range(251)) * 262
 
 
 @settings(max_examples=50, deadline=None)
@@ -238,6 +247,38 @@ async def test_names_are_resolved_at_every_call_without_blocking(sockets: OtherS
         assert one.statistics().sent == 1
         with pytest.raises(OSError, match=r"."):
             await one.send(b"hello", ("no-such-host.invalid", 9))
+
+
+async def test_a_name_goes_through_trios_resolver() -> None:
+    """The standard library's sendto would look it up itself, and block everybody."""
+    asked: list[object] = []
+
+    class Resolver(trio.abc.HostnameResolver):
+        async def getaddrinfo(self, host: Any, port: Any, *args: Any) -> Any:
+            asked.append(host)
+            return [(trio.socket.AF_INET, trio.socket.SOCK_DGRAM, 17, "", (LOCAL, port))]
+
+        async def getnameinfo(self, *args: Any) -> Any:
+            raise NotImplementedError
+
+    trio.socket.set_custom_hostname_resolver(Resolver())
+    with await open_udp_endpoint(LOCAL) as one:
+        await one.send(b"hello", ("localhost", one.address[1]))
+        assert (await one.receive()).data == b"hello"
+    assert asked == [b"localhost"]
+
+
+async def test_what_was_sent_is_not_cancelled_afterwards() -> None:
+    with await open_udp_endpoint(LOCAL) as one:
+        with trio.CancelScope() as scope:
+
+            def cancelling() -> Any:
+                yield (b"x", one.address)
+                scope.cancel()
+
+            await one.send_many(cancelling())
+        assert not scope.cancelled_caught
+        assert one.statistics().sent == 1
 
 
 # -- closing, cancelling, sharing ---------------------------------------------------------------------------------

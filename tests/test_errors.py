@@ -9,10 +9,10 @@ import pytest
 import trio
 
 from trio_udp import DatagramTooLarge, NoReply
-from trio_udp._errors import NETWORK_ERRORS, bare_exceptions, errno_name
+from trio_udp._errors import NETWORK_ERRORS, bare_exceptions, errno_name, is_cancellation
 
 if sys.version_info < (3, 11):
-    from exceptiongroup import ExceptionGroup
+    from exceptiongroup import BaseExceptionGroup, ExceptionGroup
 
 
 def test_no_reply_is_caught_as_too_slow() -> None:
@@ -92,10 +92,63 @@ async def test_further_failures_are_logged(caplog: pytest.LogCaptureFixture) -> 
 
 
 async def test_a_keyboard_interrupt_goes_first() -> None:
+    async def interrupted_when_cancelled() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt), bare_exceptions():
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(interrupted_when_cancelled)
+            await trio.testing.wait_all_tasks_blocked()
             nursery.start_soon(_fail, ValueError("first"))
-            nursery.start_soon(_fail, KeyboardInterrupt())
+
+
+async def test_a_group_of_cancelled_is_no_failure() -> None:
+    async def cancelled_in_a_nursery_of_its_own() -> None:
+        async with trio.open_nursery() as inner:
+            inner.start_soon(trio.sleep_forever)
+
+    async def fail_when_cancelled() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise KeyError("the failure")
+
+    with trio.CancelScope() as scope, pytest.raises(KeyError, match="the failure"), bare_exceptions():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cancelled_in_a_nursery_of_its_own)
+            nursery.start_soon(fail_when_cancelled)
+            await trio.testing.wait_all_tasks_blocked()
+            scope.cancel()
+
+
+def test_what_cancellation_looks_like() -> None:
+    async def main() -> None:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            try:
+                await trio.lowlevel.checkpoint()
+            except trio.Cancelled as cancelled:
+                assert is_cancellation(cancelled)
+                assert is_cancellation(BaseExceptionGroup("", [cancelled]))
+                assert not is_cancellation(BaseExceptionGroup("", [cancelled, KeyError()]))
+                raise
+        assert not is_cancellation(KeyError())
+
+    trio.run(main)
+
+
+async def test_a_cancelled_nursery_of_ours_leaves_one_bare_cancelled() -> None:
+    with trio.CancelScope() as scope:
+        with pytest.raises(trio.Cancelled) as caught:
+            with bare_exceptions():
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(trio.sleep_forever)
+                    scope.cancel()
+        raise caught.value
+    assert scope.cancelled_caught
 
 
 async def test_cancellation_passes_through() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
 import trio
 import trio.testing
 
@@ -14,6 +15,7 @@ from trio_udp import (
     Event,
     HandlerFinished,
     HandlerStarted,
+    NoReply,
     ReplyAccepted,
     ReplyIgnored,
     RequestFailed,
@@ -22,6 +24,7 @@ from trio_udp import (
     observe,
     open_udp_client,
     open_udp_endpoint,
+    serve_endpoints,
     serve_udp,
 )
 
@@ -157,13 +160,70 @@ async def test_a_request_that_fails(autojump_clock: trio.testing.MockClock) -> N
     ]
 
 
+async def test_a_request_that_runs_out_of_attempts(autojump_clock: trio.testing.MockClock) -> None:
+    events: list[Event] = []
+
+    async def never_answer(server: FakeServer, number: int, datagram: Datagram) -> None:
+        pass
+
+    async with trio.open_nursery() as nursery:
+        server = await start_fake_server(nursery, never_answer)
+        with observe(events.append):
+            async with await open_udp_client(server.host, server.port) as client:
+                there, here = client.remote_address, client._connection.io.local
+                start = trio.current_time()
+                with pytest.raises(NoReply):
+                    await client.request(b"ping", retry=Retry(attempts=2, jitter=0))
+        nursery.cancel_scope.cancel()
+    assert events == [
+        AttemptStarted(start, here, there, 1, 1, 1.0, b"ping"),
+        DatagramSent(start, here, there, b"ping"),
+        AttemptTimedOut(start + 1, here, there, 1, 1),
+        AttemptStarted(start + 1, here, there, 1, 2, 2.0, b"ping"),
+        DatagramSent(start + 1, here, there, b"ping"),
+        AttemptTimedOut(start + 3, here, there, 1, 2),
+        RequestFailed(start + 3, here, there, 1, 2, "NoReply"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [BlockingIOError(11, "busy"), PermissionError(1, "log"), ConnectionResetError(104, "log"), TypeError("bug")],
+)
+@pytest.mark.parametrize("kind", [DatagramReceived, DatagramSent])
+async def test_an_observers_exception_is_not_taken_for_the_sockets(
+    sockets: OtherSockets | None, error: Exception, kind: type
+) -> None:
+    """Regression: a BlockingIOError of print() had the reply sent twice, a TypeError was "a handler's"."""
+
+    def callback(event: Event) -> None:
+        if isinstance(event, kind):
+            raise error
+
+    async def handler(datagram: Datagram) -> bytes:
+        return datagram.data
+
+    with await open_udp_endpoint("127.0.0.1") as client:
+        with observe(callback):
+            endpoint = await open_udp_endpoint("127.0.0.1")
+        with observe(callback), pytest.raises(type(error)) as caught:
+            server = await open_udp_endpoint("127.0.0.1")
+            await client.send(b"x", server.address)
+            await serve_endpoints(handler, [server])
+        assert caught.value is error
+        assert server.statistics().errors == {}
+        assert server.statistics().sent == (kind is DatagramSent)
+        endpoint.close()
+
+
 async def test_how_handlers_end() -> None:
     events: list[Event] = []
 
     async def handler(datagram: Datagram) -> bytes | None:
         if datagram.data == b"raise":
             raise KeyError
-        await trio.sleep_forever()
+        async with trio.open_nursery() as inner:
+            inner.start_soon(trio.sleep_forever)
         return None
 
     with observe(events.append):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+from typing import Any
 
 import pytest
 import trio
@@ -87,6 +89,14 @@ async def test_what_is_not_accepted_does_not_win(autojump_clock: trio.testing.Mo
 
 
 async def test_all_fail(sockets: OtherSockets | None, autojump_clock: trio.testing.MockClock) -> None:
+    class NoSuchHost(trio.abc.HostnameResolver):
+        async def getaddrinfo(self, *args: Any) -> Any:
+            raise socket.gaierror(socket.EAI_NONAME, "no such host")
+
+        async def getnameinfo(self, *args: Any) -> Any:
+            raise NotImplementedError
+
+    trio.socket.set_custom_hostname_resolver(NoSuchHost())
     async with trio.open_nursery() as nursery:
         silent = await start_fake_server(nursery, Answer(None))
         wrong = await start_fake_server(nursery, Answer(0, b"wrong"))
@@ -127,6 +137,27 @@ async def test_a_refused_server_may_still_win(autojump_clock: trio.testing.MockC
         reply = await first_reply([(LOCAL, port), (LOCAL, silent.port)], b"x", retry=PLAIN)
         assert reply == (b"x", (LOCAL, port))
         assert trio.current_time() - start == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_server_that_has_given_up_is_followed_at_once(autojump_clock: trio.testing.MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        silent = await start_fake_server(nursery, Answer(None))
+        quick = await start_fake_server(nursery, Answer(0, b"quick"))
+        start = trio.current_time()
+        servers = [(LOCAL, silent.port), (LOCAL, quick.port)]
+        await first_reply(servers, b"?", retry=Retry(attempts=1, first=0.1, jitter=0), stagger=10)
+        assert trio.current_time() - start == pytest.approx(0.1)
+        nursery.cancel_scope.cancel()
+
+
+async def test_too_large_for_one_is_not_too_large_for_all(autojump_clock: trio.testing.MockClock, ipv6: None) -> None:
+    """IPv6 carries 20 bytes more."""
+    async with trio.open_nursery() as nursery:
+        four = await start_fake_server(nursery, Answer(0, b"four"))
+        six = await start_fake_server(nursery, Answer(0, b"six"), "::1")
+        reply = await first_reply([(LOCAL, four.port), ("::1", six.port)], bytes(65_520))
+        assert reply.data == b"six"
         nursery.cancel_scope.cancel()
 
 

@@ -94,6 +94,35 @@ async def test_a_missing_family_is_left_out(number: int) -> None:
         await open_udp_endpoints(host="::1")
 
 
+async def test_only_a_missing_family_is_left_out(ipv6: None) -> None:
+    class Forbidden(OtherSockets):
+        def socket(self, family: Any = None, *args: Any) -> trio.socket.SocketType:
+            if family == stdlib_socket.AF_INET6:
+                raise OSError(errno.EACCES, "not allowed")
+            return super().socket(family, *args)
+
+    trio.socket.set_custom_socket_factory(factory := Forbidden())
+    with pytest.raises(OSError, match="not allowed"):
+        await open_udp_endpoints()
+    assert all(socket.inner.fileno() == -1 for socket in factory.made)
+
+
+async def test_a_system_that_takes_no_buffer_at_all() -> None:
+    class Refusing(OtherSockets):
+        def socket(self, *args: Any) -> trio.socket.SocketType:
+            socket = super().socket(*args)
+
+            def setsockopt(*args: Any) -> None:
+                raise OSError(errno.ENOBUFS, "none")
+
+            socket.setsockopt = setsockopt  # type: ignore[method-assign]
+            return socket
+
+    trio.socket.set_custom_socket_factory(Refusing())
+    with pytest.raises(OSError, match="none"):
+        await open_udp_endpoint(LOCAL)
+
+
 async def test_a_port_in_use_is_said_clearly() -> None:
     with await open_udp_endpoint(LOCAL) as endpoint:
         port = endpoint.address[1]
@@ -130,6 +159,10 @@ async def test_receive_buffer_is_asked_for_and_shown() -> None:
     with await open_udp_endpoint(LOCAL) as large, await open_udp_endpoint(LOCAL, receive_buffer=300_000) as small:
         assert large.statistics().receive_buffer > 212_992
         assert small.statistics().receive_buffer >= 212_992
+    with await open_udp_endpoint(LOCAL, receive_buffer=8192) as tiny:  # smaller than the kernel's own choice
+        assert tiny.statistics().receive_buffer < 100_000
+    with await open_udp_endpoint(LOCAL, receive_buffer=2**40) as huge:
+        assert huge.statistics().receive_buffer >= 212_992
     with pytest.raises(ValueError, match="receive_buffer must be at least 1 byte, not 0"):
         await open_udp_endpoint(LOCAL, receive_buffer=0)
 
