@@ -124,20 +124,17 @@ async def test_a_group_of_cancelled_is_no_failure() -> None:
             scope.cancel()
 
 
-def test_what_cancellation_looks_like() -> None:
-    async def main() -> None:
-        with trio.CancelScope() as scope:
-            scope.cancel()
-            try:
-                await trio.lowlevel.checkpoint()
-            except trio.Cancelled as cancelled:
-                assert is_cancellation(cancelled)
-                assert is_cancellation(BaseExceptionGroup("", [cancelled]))
-                assert not is_cancellation(BaseExceptionGroup("", [cancelled, KeyError()]))
-                raise
+async def test_what_cancellation_looks_like() -> None:
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        with pytest.raises(trio.Cancelled) as caught:
+            await trio.lowlevel.checkpoint()
+        cancelled = caught.value
+        assert is_cancellation(cancelled)
+        assert is_cancellation(BaseExceptionGroup("", [cancelled]))
+        assert not is_cancellation(BaseExceptionGroup("", [cancelled, KeyError()]))
         assert not is_cancellation(KeyError())
-
-    trio.run(main)
+        raise cancelled
 
 
 async def test_a_cancelled_nursery_of_ours_leaves_one_bare_cancelled() -> None:

@@ -115,7 +115,7 @@ async def test_a_system_that_takes_no_buffer_at_all() -> None:
             def setsockopt(*args: Any) -> None:
                 raise OSError(errno.ENOBUFS, "none")
 
-            socket.setsockopt = setsockopt  # type: ignore[method-assign]
+            socket.setsockopt = setsockopt  # type: ignore[method-assign,assignment]
             return socket
 
     trio.socket.set_custom_socket_factory(Refusing())
