@@ -83,9 +83,8 @@ class Attempts:
                 io = await self._send(request)
                 await self._replies.wait(request, heed_refusal=True)
                 if request.reply is None:
-                    await (
-                        self._replies.read_arrived()
-                    )  # the kernel tells of a refusal before it gives what came earlier
+                    # The kernel tells of a refusal before it gives what came earlier: the reply may be there.
+                    await self._replies.read_arrived()
                 if request.reply is not None:
                     return
                 if others:
