@@ -33,7 +33,7 @@ version = release = trio_udp.__version__
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["_build", "examples"]
-default_role = "code"
+default_role = "py:obj"  # `name` in a docstring is a link, and a name that is not there an error
 highlight_language = "python3"
 html_theme = "furo"
 html_title = f"trio_udp {release}"

@@ -18,8 +18,10 @@ async def echo(datagram: trio_udp.Datagram) -> bytes:
 async def main() -> None:
     message = b"What the network loses, the client asks again..."
     async with trio.open_nursery() as nursery:
-        endpoints = await nursery.start(partial(trio_udp.serve_udp, echo, 0, host="localhost"))
-        async with await trio_udp.open_udp_client(*endpoints[0].address[:2]) as client:
+        serve = partial(trio_udp.serve_udp, echo, 0, host="localhost")
+        endpoints = await nursery.start(serve)
+        host, port, *_ = endpoints[0].address
+        async with await trio_udp.open_udp_client(host, port) as client:
             print(f"client: sending {len(message)} bytes: {message!r}")
             reply = await client.request(message)
             print(f"client: received {len(reply)} bytes: {reply!r}")

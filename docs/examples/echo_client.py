@@ -1,6 +1,7 @@
 """An echo client: sends one message and prints what comes back.
 
-A lost datagram, there or back, is sent again; and when no answer comes at all, the program says so and ends.
+A lost datagram, there or back, is sent again; and when no answer comes at all, the program
+says so and ends.
 """
 
 import sys

@@ -1,6 +1,7 @@
 """An echo server: sends every datagram back to where it came from.
 
-Nobody waits for another client, nothing is cut off, an empty datagram is data like any other, Ctrl-C ends it cleanly.
+Nobody waits for another client, nothing is cut off, an empty datagram is data like any
+other, Ctrl-C ends it cleanly.
 """
 
 import sys

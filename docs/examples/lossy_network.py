@@ -1,6 +1,7 @@
-"""Lost and reordered datagrams, which every text names and no classic handles: each request gets its own reply.
+"""Lost and reordered datagrams, which every text names and no classic handles.
 
-The server answers half of what comes, later or sooner; the client asks again, and tells the replies apart by number.
+The server answers half of what comes, later or sooner. The client asks again, and tells the
+replies apart by number: each request gets its own.
 """
 
 from functools import partial
@@ -22,14 +23,17 @@ async def lossy_echo(datagram: trio_udp.Datagram) -> bytes | None:
 
 
 async def ask(client: trio_udp.UDPClient, question: bytes) -> None:
-    reply = await client.request(question, retry=trio_udp.Retry(attempts=40, first=0.1, maximum=0.5))
+    retry = trio_udp.Retry(attempts=40, first=0.1, maximum=0.5)
+    reply = await client.request(question, retry=retry)
     print(f"answered: {reply.decode()}")
 
 
 async def main() -> None:
     async with trio.open_nursery() as nursery:
-        endpoints = await nursery.start(partial(trio_udp.serve_udp, lossy_echo, 0, host="localhost"))
-        async with await trio_udp.open_udp_client(*endpoints[0].address[:2], correlate=bytes) as client:
+        serve = partial(trio_udp.serve_udp, lossy_echo, 0, host="localhost")
+        endpoints = await nursery.start(serve)
+        host, port, *_ = endpoints[0].address
+        async with await trio_udp.open_udp_client(host, port, correlate=bytes) as client:
             async with trio.open_nursery() as requests:
                 for number in range(1, 11):
                     requests.start_soon(ask, client, b"question %d" % number)

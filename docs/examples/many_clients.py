@@ -1,6 +1,7 @@
-"""A hundred clients at once and one slow server, without threads: together they take about as long as one alone.
+"""A hundred clients at once and one slow server, without threads.
 
-Each has a socket of its own and gets its own replies; the handlers wait side by side.
+Together they take about as long as one alone. Each has a socket of its own and gets its own
+replies; the handlers wait side by side.
 """
 
 from functools import partial
@@ -23,13 +24,15 @@ async def ask(host: str, port: int, name: bytes) -> None:
 
 async def main() -> None:
     async with trio.open_nursery() as nursery:
-        endpoints = await nursery.start(partial(trio_udp.serve_udp, slow_echo, 0, host="localhost"))
+        serve = partial(trio_udp.serve_udp, slow_echo, 0, host="localhost")
+        endpoints = await nursery.start(serve)
         host, port, *_ = endpoints[0].address
         started = trio.current_time()
         async with trio.open_nursery() as clients:
             for number in range(100):
                 clients.start_soon(ask, host, port, b"client %d" % number)
-        print(f"100 clients of half a second each took {trio.current_time() - started:.2f} seconds")
+        seconds = trio.current_time() - started
+        print(f"100 clients of half a second each took {seconds:.2f} seconds")
         nursery.cancel_scope.cancel()
 
 

@@ -1,6 +1,7 @@
-"""Answers OK... and what it got. An empty datagram, which ends the classic for ever, gets its OK... like any other.
+"""Answers OK... and what it got.
 
-Another client for it: ncat -vv localhost 8888 -u
+An empty datagram, which ends the classic for ever, gets its OK... like any other. Another
+client for it: ncat -vv localhost 8888 -u
 """
 
 import sys
@@ -14,7 +15,7 @@ import trio_udp
 
 async def ok(datagram: trio_udp.Datagram) -> bytes:
     data, (host, port, *_) = datagram
-    text = repr(data.strip())[2:-1]  # strangers write this: no escape code of theirs shall reach the terminal
+    text = repr(data.strip())[2:-1]  # a stranger's escape codes do not reach the terminal
     print(f"Message[{host}:{port}] - {text}")
     return b"OK..." + data
 

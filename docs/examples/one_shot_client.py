@@ -1,6 +1,6 @@
 """Ask a server once, and print its answer: python one_shot_client.py [HOST [PORT]].
 
-The classic believes a reply from anyone. This one hears nobody but the server that it has asked.
+The classic believes a reply from anyone. This one hears nobody but the server it asked.
 """
 
 import sys

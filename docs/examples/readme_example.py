@@ -11,9 +11,9 @@ async def shout(datagram: Datagram) -> bytes:
 
 async def main() -> None:
     async with trio.open_nursery() as nursery:
-        server = await nursery.start(partial(serve_udp, shout, 0, host="localhost"))
+        await nursery.start(partial(serve_udp, shout, 10000, host="localhost"))
         with trio.fail_after(10):  # seconds for all of this: the deadline is yours
-            async with await open_udp_client(*server[0].address[:2]) as client:
+            async with await open_udp_client("localhost", 10000) as client:
                 for word in (b"lost", b"datagrams", b"are", b"sent", b"again"):
                     print(await client.request(word))
         nursery.cancel_scope.cancel()  # the server ends here

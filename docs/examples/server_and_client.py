@@ -18,7 +18,8 @@ async def echo(datagram: trio_udp.Datagram) -> bytes:
 
 async def main() -> None:
     async with trio.open_nursery() as nursery:
-        endpoints = await nursery.start(partial(trio_udp.serve_udp, echo, 0, host="localhost"))
+        serve = partial(trio_udp.serve_udp, echo, 0, host="localhost")
+        endpoints = await nursery.start(serve)
         host, port, *_ = endpoints[0].address
         print(f"{'':38}server: listening on {host} port {port}")
         async with await trio_udp.open_udp_client(host, port) as client:

@@ -1,4 +1,4 @@
-"""Real programs that nobody here wrote: found, or their tests skipped.
+"""Real programs that nobody here wrote: found, or their tests skipped; and how each is started.
 
 With TRIO_UDP_REQUIRE_PEERS=1, as in continuous integration, a missing one is a failure: a test that is always skipped
 tests nothing.
@@ -18,8 +18,12 @@ from tests.cli.child import has_ipv6, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from tests.cli.child import Child
+
+    ClientCommand = Callable[[str, int], list[str]]
+    EchoServer = Callable[[str], AbstractContextManager[int]]
 
 
 def need(program: str) -> str:
@@ -71,3 +75,60 @@ def _free_port(host: str) -> int:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+# -- clients: standard input is sent, replies come on standard output --------------------------------------------------
+
+
+def ncat(host: str, port: int) -> list[str]:
+    return [need("ncat"), "-u", host, str(port)]
+
+
+def nc(host: str, port: int) -> list[str]:
+    return [need("nc"), "-u", host, str(port)]
+
+
+def socat(host: str, port: int) -> list[str]:
+    family = "UDP6" if ":" in host else "UDP4"
+    return [need("socat"), "-", f"{family}:{in_brackets(host)}:{port}"]
+
+
+clients = pytest.mark.parametrize("client", [ncat, nc, socat])
+hosts = pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+
+
+# -- echo servers, and their port --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def ncat_echo(host: str) -> Iterator[int]:
+    """Ncat runs one cat per peer."""
+    program, cat = need("ncat"), need("cat")
+    options = ["-vv", "-u", "-l", "-k", "--exec", cat, host]
+    with on_a_free_port(lambda port: [program, *options, port], host, "Listening on") as (_, port):
+        yield port
+
+
+@contextmanager
+def socat_echo(host: str) -> Iterator[int]:
+    """Socat forks for each datagram."""
+    program, cat = need("socat"), need("cat")
+    family = "UDP6-RECVFROM" if ":" in host else "UDP4-RECVFROM"
+    options = f"bind={in_brackets(host)},fork"
+
+    def command(port: str) -> list[str]:
+        return [program, "-d", "-d", f"{family}:{port},{options}", f"EXEC:{cat}"]
+
+    with on_a_free_port(command, host, "receiving on") as (_, port):
+        yield port
+
+
+echo_servers = pytest.mark.parametrize("echo", [ncat_echo, socat_echo])
+
+
+@contextmanager
+def nc_listening(host: str) -> Iterator[tuple[Child, int]]:
+    """A person with nc: what they see is the request, what they type is the reply. And the port."""
+    program = need("nc")
+    with on_a_free_port(lambda port: [program, "-u", "-l", "-v", host, port], host, "Bound on") as nc_and_port:
+        yield nc_and_port

@@ -12,29 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.child import serve, start
-from tests.peers.programs import in_brackets, need, need_family
+from tests.peers.programs import clients, hosts, in_brackets, need, need_family
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Command = Callable[[str, int], list[str]]
-
-
-def ncat(host: str, port: int) -> list[str]:
-    return [need("ncat"), "-u", host, str(port)]
-
-
-def nc(host: str, port: int) -> list[str]:
-    return [need("nc"), "-u", host, str(port)]
-
-
-def socat(host: str, port: int) -> list[str]:
-    family = "UDP6" if ":" in host else "UDP4"
-    return [need("socat"), "-", f"{family}:{in_brackets(host)}:{port}"]
-
-
-clients = pytest.mark.parametrize("client", [ncat, nc, socat])
-hosts = pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+    from tests.peers.programs import ClientCommand
 
 
 @clients
@@ -47,7 +28,7 @@ hosts = pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
         (["--reply", "Get off my lawn!"], "Get off my lawn!"),
     ],
 )
-def test_they_get_their_answers(client: Command, host: str, options: list[str], answer: str) -> None:
+def test_they_get_their_answers(client: ClientCommand, host: str, options: list[str], answer: str) -> None:
     need_family(host)
     with serve(f"{in_brackets(host)}:0", *options) as (_, port), start(command=client(host, port)) as peer:
         for number in range(1, 4):
@@ -59,7 +40,7 @@ def test_they_get_their_answers(client: Command, host: str, options: list[str], 
 
 @clients
 @hosts
-def test_what_they_send_is_printed(client: Command, host: str) -> None:
+def test_what_they_send_is_printed(client: ClientCommand, host: str) -> None:
     need_family(host)
     with serve(f"{in_brackets(host)}:0", "--print") as (server, port), start(command=client(host, port)) as peer:
         for line in ("one", "two"):
@@ -82,7 +63,7 @@ def test_ncat_on_localhost_line_by_line() -> None:
 
 
 @clients
-def test_many_at_once_each_get_their_own(client: Command) -> None:
+def test_many_at_once_each_get_their_own(client: ClientCommand) -> None:
     """Classic 11: any number of clients, one server, no threads."""
     with serve("127.0.0.1:0", "--prefix", "OK...") as (_, port), ExitStack() as stack:
         peers = [stack.enter_context(start(command=client("127.0.0.1", port))) for _ in range(5)]
@@ -93,7 +74,7 @@ def test_many_at_once_each_get_their_own(client: Command) -> None:
 
 
 @clients
-def test_a_client_that_vanishes_before_its_reply_does_not_end_the_server(client: Command) -> None:
+def test_a_client_that_vanishes_before_its_reply_does_not_end_the_server(client: ClientCommand) -> None:
     with serve("127.0.0.1:0") as (server, port):
         with start(command=client("127.0.0.1", port)) as peer:
             peer.type(b"and gone\n")
