@@ -338,12 +338,30 @@ async def test_refused_to_the_end(sockets: OtherSockets | None, clock: trio.test
         with pytest.raises(NoReply) as caught:
             await client.request(b"x", retry=PLAIN)
         assert isinstance(caught.value.__cause__, ConnectionRefusedError)
-        assert caught.value.attempts == 5
+        assert (caught.value.attempts, caught.value.refused) == (5, True)
         # 1 + 2 + 4 + 8, and nothing to wait for after the refusal of the last attempt.
         assert trio.current_time() - start == 15
         with pytest.raises(NoReply):
             await client.request(b"x", retry=Retry(attempts=1))
         assert trio.current_time() - start == 15
+
+
+async def test_refused_and_then_silent(sockets: OtherSockets | None, clock: trio.testing.MockClock) -> None:
+    """The last refusal is told as the cause, and that it is of the past."""
+    port = await closed_port()
+    async with await open_udp_client(LOCAL, port) as client, trio.open_nursery() as nursery:
+
+        async def start_late() -> None:
+            await trio.sleep(0.5)
+            with await open_udp_endpoint(LOCAL, port):
+                await trio.sleep_forever()
+
+        nursery.start_soon(start_late)
+        with pytest.raises(NoReply) as caught:
+            await client.request(b"x", retry=Retry(attempts=2, jitter=0))
+        assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+        assert not caught.value.refused
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_refusal_that_send_reports_belongs_to_an_earlier_datagram(clock: trio.testing.MockClock) -> None:

@@ -29,7 +29,7 @@ def test_datagram_too_large_tells_the_limit() -> None:
     assert "too large for this socket" in str(DatagramTooLarge(9000, 65507))
 
 
-@pytest.mark.parametrize("error", [NoReply(("::1", 7, 0, 0), 3, 1.25, 2), DatagramTooLarge(70000, 65507)])
+@pytest.mark.parametrize("error", [NoReply(("::1", 7, 0, 0), 3, 1.25, 2, True), DatagramTooLarge(70000, 65507)])
 def test_errors_can_be_pickled(error: Exception) -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), copy.args, str(copy)) == (type(error), error.args, str(error))

@@ -64,7 +64,8 @@ class Attempts:
                     return request.reply
             elapsed = trio.current_time() - started
             ignored = self._replies.ignored - ignored_before
-            raise NoReply(self._connection.address, request.attempts, elapsed, ignored) from request.problem
+            refused = request.refused and _nobody_listens(request.problem)
+            raise NoReply(self._connection.address, request.attempts, elapsed, ignored, refused) from request.problem
         except BaseException as error:
             self._report_failed(request, error)
             raise
@@ -94,7 +95,7 @@ class Attempts:
             # is nothing left to hope for.
             if request.on_refusal is not None:
                 request.on_refusal()
-            if not (last and isinstance(request.problem, (ConnectionRefusedError, ConnectionResetError))):
+            if not (last and _nobody_listens(request.problem)):
                 await self._replies.wait(request, heed_refusal=False)
         if request.reply is None:
             self._report_timed_out(request)
@@ -172,3 +173,7 @@ class Attempts:
 
     def _now_and_where(self) -> tuple[float, Address, Address]:
         return trio.current_time(), self._connection.io.local, self._connection.address
+
+
+def _nobody_listens(problem: Exception | None) -> bool:
+    return isinstance(problem, (ConnectionRefusedError, ConnectionResetError))  # the second is Windows' word for it

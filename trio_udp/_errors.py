@@ -47,14 +47,19 @@ class NoReply(trio.TooSlowError):
       attempts: how many datagrams carried the request.
       elapsed: seconds, on Trio's clock, from the first of them to giving up.
       ignored: replies that came meanwhile and were not believed.
+      refused: was the last attempt refused, so that nobody listens there now? A refusal of an earlier attempt alone may
+        be of the past: the server came up, and was silent.
     """
 
-    def __init__(self, address: Address | None, attempts: int, elapsed: float, ignored: int) -> None:
-        super().__init__(address, attempts, elapsed, ignored)
+    def __init__(
+        self, address: Address | None, attempts: int, elapsed: float, ignored: int, refused: bool = False
+    ) -> None:
+        super().__init__(address, attempts, elapsed, ignored, refused)
         self.address = address
         self.attempts = attempts
         self.elapsed = elapsed
         self.ignored = ignored
+        self.refused = refused
 
     def __str__(self) -> str:
         who = f"{self.address[0]} port {self.address[1]}" if self.address else "any server"

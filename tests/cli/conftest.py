@@ -71,6 +71,8 @@ def clock() -> MockClock:
 
 
 HANDLERS = """\
+import time
+
 import trio
 
 async def shout(datagram):
@@ -96,6 +98,10 @@ async def never_let_go(datagram):
     print("begun", flush=True)
     with trio.CancelScope(shield=True):
         await trio.sleep_forever()
+
+async def block(datagram):
+    print("begun", flush=True)
+    time.sleep(3600)
 
 async def quit(datagram):
     raise SystemExit(7)

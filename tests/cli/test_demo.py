@@ -12,9 +12,11 @@ import pytest
 import trio
 import trio.testing
 
-from trio_udp.cli import main
+from trio_udp import UDPEndpoint, serve_endpoints
+from trio_udp.cli import demo, main
+from trio_udp.cli._lossy_socket import LossySocket
 from trio_udp.cli._story import Story
-from trio_udp.cli.demo import play, retry_for, run
+from trio_udp.cli.demo import echo, play, retry_for, run
 
 Told = list[tuple[str, int, int, dict[str, Any]]]
 
@@ -45,6 +47,79 @@ def test_the_same_seed_tells_the_same_story(seed: int) -> None:
     assert of_each_client(told) == of_each_client(told_again)
     assert (story.answered, story.attempts, story.lost) == (again.answered, again.attempts, again.lost)
     assert story.answered == 12
+
+
+def times_of_sending(seed: int) -> list[tuple[float, int, int]]:
+    """When each attempt was made: virtual time moves only while all wait, so nothing but the schedule is in it."""
+    sent: list[tuple[float, int, int]] = []
+
+    def tell(time: float, kind: str, client: int, request: int, more: dict[str, float | str]) -> None:
+        if kind == "sent":
+            sent.append((round(time, 6), client, request))
+
+    async def main() -> None:
+        await play(Story(tell), 3, 4, 0.5, seed)
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0.01))
+    return sorted(sent)
+
+
+def test_the_same_seed_waits_the_same_times() -> None:
+    """The clients' jitter is part of the story."""
+    assert times_of_sending(2) == times_of_sending(2)
+    assert len({time for time, *_ in times_of_sending(2)}) > 10
+
+
+async def test_strangers_are_no_part_of_the_story() -> None:
+    """Any process of this machine could end the demo with a datagram that is none of its clients'."""
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as stranger:
+        told: list[str] = []
+
+        async def disturb(socket: trio.socket.SocketType) -> None:
+            for data in (b"", b"nonsense", b"client x request y", b"client 1 request 1", b"\xff" * 1000):
+                await stranger.sendto(data, socket.getsockname())
+
+        story, socket = Story(lambda *event: told.append(event[1])), trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+        await socket.bind(("127.0.0.1", 0))
+        endpoint = UDPEndpoint(LossySocket(socket, 1.0, 2, story.concerns, story.loss))
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve_endpoints, echo, [endpoint])
+            await disturb(socket)
+            with trio.fail_after(60):
+                answers = {await stranger.recv(2000) for _ in range(5)}
+            nursery.cancel_scope.cancel()
+    assert b"client 1 request 1" in answers
+    assert (told, sum(story.lost.values())) == ([], 0)
+
+
+def test_many_clients_tell_one_story_too() -> None:
+    """In real time: 300 datagrams at once were more than the server's buffer took, and the kernel dropped the rest."""
+
+    async def main() -> tuple[Story, Told]:
+        told: Told = []
+        story = Story(lambda _, kind, client, request, more: told.append((kind, client, request, {})))
+        await play(story, 300, 1, 0.1, 2)
+        return story, told
+
+    (story, told), (_, again) = trio.run(main), trio.run(main)
+    assert story.timed_out == sum(story.lost.values())
+    assert of_each_client(told) == of_each_client(again)
+
+
+def test_an_honest_word_when_the_machine_was_too_busy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play(story: Story, *_: object) -> None:
+        story.timed_out = 2
+
+    monkeypatch.setattr(demo, "play", play)
+    in_virtual_time(demo_args(json=True))
+    assert "too busy: 2 attempts timed out that nobody had lost." in capsys.readouterr().err
+
+
+def test_more_clients_get_more_time() -> None:
+    assert (retry_for(0.3, 100).first, retry_for(0.3, 100).maximum) == (0.2, 0.5)
+    assert (retry_for(0.3, 1000).first, retry_for(0.3, 1000).maximum) == pytest.approx((2.0, 5.0))
 
 
 def test_another_seed_tells_another() -> None:
@@ -78,7 +153,7 @@ def test_a_hopeless_network() -> None:
 
 @pytest.mark.parametrize(("loss", "attempts"), [(0.0, 1), (0.3, 31), (0.5, 73), (0.99, 1000), (1.0, 5)])
 def test_enough_attempts(loss: float, attempts: int) -> None:
-    assert retry_for(loss).attempts == attempts
+    assert retry_for(loss, 3).attempts == attempts
 
 
 def demo_args(**options: Any) -> Namespace:

@@ -127,7 +127,7 @@ async def test_a_late_echo(clock: MockClock, capsys: pytest.CaptureFixture[str])
     assert await ping_with(first_one_late, "-c", "2") == 0
     assert printed(capsys)[:5] == [
         "seq=1 no reply within 1 s",
-        "56 bytes from SERVER: seq=1 late",
+        "56 bytes from SERVER: seq=1 attempt=1 time=1500.000 ms late",
         "56 bytes from SERVER: seq=2 attempt=1 time=750.000 ms",
         "--- SERVER ping statistics ---",
         "2 sent, 1 received, 0 duplicates, 1 late, 0 % loss",
@@ -152,8 +152,8 @@ async def test_a_doubled_echo(clock: MockClock, capsys: pytest.CaptureFixture[st
 
     assert await ping_with(double, "-c", "3", "-i", "1.25") == 0
     lines = printed(capsys)
-    assert "56 bytes from SERVER: seq=1 duplicate" in lines
-    assert "56 bytes from SERVER: seq=2 duplicate" in lines
+    assert "56 bytes from SERVER: seq=1 attempt=1 time=1250.000 ms duplicate" in lines
+    assert "56 bytes from SERVER: seq=2 attempt=1 time=1250.000 ms duplicate" in lines
     assert "3 sent, 3 received, 2 duplicates, 0 late, 0 % loss" in lines
 
 
@@ -173,7 +173,9 @@ async def test_the_answer_to_an_earlier_attempt_is_late_and_no_duplicate(
     assert await ping_with(answer_both_at_once, "-c", "2", "-i", "2.5", "--attempts", "2") == 0
     lines = printed(capsys)
     assert lines[0].startswith("56 bytes from SERVER: seq=1 attempt=2 time=")
-    assert lines[1:3] == ["56 bytes from SERVER: seq=1 late", "56 bytes from SERVER: seq=1 duplicate"]
+    assert lines[1].startswith("56 bytes from SERVER: seq=1 attempt=2 time=")
+    assert lines[1].endswith(" ms late")
+    assert lines[2] == "56 bytes from SERVER: seq=1 attempt=2 time=1500.000 ms duplicate"
     assert "2 sent, 2 received, 1 duplicate, 0 late, 0 % loss" in lines
 
 
@@ -186,8 +188,8 @@ async def test_a_broken_echo_is_said_so_and_waited_past(clock: MockClock, capsys
 
     assert await ping_with(garble_then_answer, "-c", "1") == 0
     assert printed(capsys)[:-1] == [
-        "56 bytes from SERVER: seq=1 corrupt",
-        "55 bytes from SERVER: seq=1 corrupt",
+        "56 bytes from SERVER: seq=1 attempt=1 time=0.000 ms corrupt",
+        "55 bytes from SERVER: seq=1 attempt=1 time=0.000 ms corrupt",
         "0 bytes from SERVER: seq=? corrupt",
         "18 bytes from SERVER: seq=? corrupt",
         "56 bytes from SERVER: seq=4294967295 corrupt",
@@ -212,6 +214,8 @@ async def test_json_tells_the_same(clock: MockClock, capsys: pytest.CaptureFixtu
     replies = [event for event in events if event["event"] == "reply"]
     reply = {"event": "reply", "seq": 2, "attempt": 1, "bytes": 100, "time_ms": 0.0, "from": "SERVER"}
     assert replies[0] == reply
+    late = [event for event in events if event["event"] == "late"]
+    assert late == [{**reply, "event": "late", "seq": 1, "time_ms": 2000.0}]
     summary = last["summary"]
     assert summary.pop("rtt_ms") == {"min": 0.0, "median": 0.0, "mean": 0.0, "p99": 0.0, "max": 0.0}
     assert summary == {
@@ -312,7 +316,9 @@ def test_a_size_without_room_for_the_header_or_above_what_udp_carries(
 ) -> None:
     with pytest.raises(SystemExit, match=r"^2$"):
         main(["ping", "7", "-s", size])
-    assert f"from 8 to 65507, not {size!r}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"from 8 to 65507, not {size!r}" in said
+    assert "the first 8 bytes are the ping's token and number" in said
 
 
 def test_a_system_that_takes_less_than_udp_carries(capsys: pytest.CaptureFixture[str]) -> None:

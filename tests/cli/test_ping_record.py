@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from trio_udp.cli._ping_record import WINDOW, Payloads, Record, RoundTrips
-from trio_udp.cli._ping_report import Report
+from trio_udp.cli._ping_record import WINDOW, Payloads, Record, RoundTrips, Sending
+from trio_udp.cli._ping_report import Echo, JSONReport, Report
 
 
 def test_a_payload_is_recognised_by_its_token() -> None:
@@ -47,6 +49,29 @@ def test_a_long_run_remembers_the_latest_pings_only() -> None:
     assert (record.received, record.waiting) == (1, WINDOW)
     assert record.surplus(1) == "late"
     assert (record.late, record.duplicates) == (0, 0)
+
+
+def test_what_is_not_remembered_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    record = Record()
+    record.sent_now(1, Sending(1, 0.5))
+    assert record.sending(1) is None
+    for report in (Report(), JSONReport()):
+        report.echo(Echo("late", 1, 56, ("::1", 7, 0, 0), None, None))
+    line, object_ = capsys.readouterr().out.splitlines()
+    assert line == "56 bytes from [::1]:7: seq=1 late"
+    fields = {"event": "late", "seq": 1, "attempt": None, "bytes": 56, "time_ms": None, "from": "[::1]:7"}
+    assert json.loads(object_) == fields
+
+
+def test_refused_is_what_the_newest_was() -> None:
+    record = Record()
+    for number in (1, 2, 3):
+        record.started(number, 1)
+    record.unanswered(1, refused=True)
+    assert record.ended_refused
+    record.unanswered(3, refused=False)
+    record.unanswered(2, refused=True)
+    assert not record.ended_refused
 
 
 def test_nothing_sent_is_nothing_lost(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from functools import partial
 from types import SimpleNamespace
@@ -11,10 +12,10 @@ import pytest
 import trio
 import trio.testing
 
-from tests.cli.child import PATIENCE, run, start
+from tests.cli.child import PATIENCE, has_ipv6, run, start
 from trio_udp import NoReply, Retry
 from trio_udp._address import HostPort
-from trio_udp.cli import main
+from trio_udp.cli import main, make_parser, request
 from trio_udp.cli._asker import open_asker
 from trio_udp.cli._common import ExitCode, Failure
 
@@ -80,6 +81,15 @@ def test_hexadecimal_both_ways(start_server: StartServer) -> None:
     assert ask(port, "--bytes-hex", data=b"00\nff\n").stdout == b"ff00\n"
 
 
+def test_replies_as_bytes_literals(start_server: StartServer) -> None:
+    port = start_server(lambda data: [data + b"\xff'\n"])
+    assert ask(port, "--repr", "Hello").stdout == b'b"Hello\\xff\'\\n"\n'
+    assert ask(port, "--repr", "--lines", data=b"1\n\n").stdout == b'b"1\\xff\'\\n"\nb"\\xff\'\\n"\n'
+    ended = ask(port, "--repr", "--bytes-hex", "00")
+    assert ended.returncode == 2
+    assert "not allowed with argument --repr" in one_line(ended.stderr)
+
+
 def test_what_is_not_hexadecimal_is_told(start_server: StartServer) -> None:
     port = start_server(echo)
     for arguments, data, code in [(["xyz"], b"", 2), ([], b"abc", 1), ([], b"\xff", 1)]:
@@ -125,6 +135,39 @@ def test_a_deadline_does_not_hide_a_refusal(refusing_port: int) -> None:
     ended = ask(refusing_port, "Hello", "--deadline", "0.1", "--first", "3600")
     assert ended.returncode == 4
     assert "refused" in one_line(ended.stderr)
+
+
+def test_another_address_that_refuses_is_no_refusal() -> None:
+    """``localhost`` may be ::1, where nobody is, and 127.0.0.1, where a server is there and says nothing."""
+    if not has_ipv6():
+        pytest.skip("no IPv6 here")
+    with socket.socket(type=socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        for ending in (["--attempts", "2", "--first", "0.05"], ["--deadline", "0.2"]):
+            ended = run("request", f"localhost:{silent.getsockname()[1]}", "Hello", *ending)
+            assert ended.returncode == 3
+            assert "no reply from " in one_line(ended.stderr)
+        ended = run("ping", f"localhost:{silent.getsockname()[1]}", "-c", "2", "-i", "0.01", "-W", "0.1")
+        assert (ended.returncode, b"refused" in ended.stdout) == (3, False)
+
+
+@pytest.mark.parametrize("ending", [["--attempts", "2"], ["--deadline", "1.5"]])
+async def test_a_server_that_comes_up_and_says_nothing_has_not_refused(ending: list[str]) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = probe.getsockname()
+    args = make_parser().parse_args(["request", f"127.0.0.1:{address[1]}", "Hello", "--first", "0.5", *ending])
+    with socket.socket(type=socket.SOCK_DGRAM) as server:
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def come_up() -> None:
+                await trio.sleep(0.25)
+                server.bind(address)
+
+            with pytest.raises(Failure, match="no reply") as told:
+                await request.run(args)
+    assert told.value.code == ExitCode.NO_REPLY
 
 
 def test_data_that_are_too_large(start_server: StartServer) -> None:
@@ -250,7 +293,7 @@ async def test_a_failure_that_is_not_silence_says_what_it_is(monkeypatch: pytest
         remote_address = ("192.0.2.1", 7)
 
         def statistics(self) -> SimpleNamespace:
-            return SimpleNamespace(errors={})
+            return SimpleNamespace(sent=0, errors={})
 
         async def request(self, data: bytes, *, retry: Retry) -> bytes:
             raise NoReply(("192.0.2.1", 7), 1, 0.0, 0) from OSError(113, "No route to host")

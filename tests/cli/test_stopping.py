@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
 from tests.cli.child import serve
+from trio_udp.cli._stopping import STOP_SIGNALS, run_until_signal
 
 if TYPE_CHECKING:
     import socket
@@ -39,6 +43,15 @@ def test_what_was_received_is_still_answered(folder: Path, peer: socket.socket) 
         assert peer.recv(100) == b"at last"
 
 
+def test_even_a_cancelled_handler_has_its_line(folder: Path, peer: socket.socket) -> None:
+    with serve("127.0.0.1:0", "--grace", "0.05", "--handler", "handlers:dawdle", cwd=folder) as (server, port):
+        peer.sendto(b"3600", ("127.0.0.1", port))
+        server.out.wait_for("begun")
+        server.send_signal(signal.SIGTERM)
+        server.err.wait_for(r"127\.0\.0\.1:\d+ -> 4 bytes, cancelled\n")
+        assert server.ended() == 0
+
+
 def test_but_not_for_longer_than_the_grace(folder: Path, peer: socket.socket) -> None:
     with serve("127.0.0.1:0", "--grace", "0", "--handler", "handlers:dawdle", cwd=folder) as (server, port):
         peer.sendto(b"3600", ("127.0.0.1", port))
@@ -55,6 +68,30 @@ def test_a_second_ctrl_c_ends_at_once_whatever_the_handlers_do(folder: Path, pee
         server.err.wait_for("stopping: 1 handler may go on for 3600 s, Ctrl-C again ends at once\n")
         server.send_signal(signal.SIGINT)
         assert server.ended() == -signal.SIGINT  # as shells show it: 130
+
+
+def test_a_second_ctrl_c_ends_even_a_server_that_a_handler_blocks(folder: Path, peer: socket.socket) -> None:
+    """``time.sleep`` lets no task run, so no task could hear of the first one and make room for the second."""
+    with serve("127.0.0.1:0", "--handler", "handlers:block", cwd=folder) as (server, port):
+        peer.sendto(b"x", ("127.0.0.1", port))
+        server.out.wait_for("begun")
+        server.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(0.5)
+        server.send_signal(signal.SIGINT)
+        assert server.ended() == -signal.SIGINT
+
+
+async def test_handlers_are_put_back() -> None:
+    before = [signal.getsignal(number) for number in STOP_SIGNALS]
+
+    async def work() -> None:
+        assert [signal.getsignal(number) for number in STOP_SIGNALS] != before
+        os.kill(os.getpid(), signal.SIGTERM)
+        await trio.sleep_forever()
+
+    assert await run_until_signal(work, *STOP_SIGNALS) == signal.SIGTERM
+    assert [signal.getsignal(number) for number in STOP_SIGNALS] == before
 
 
 def test_max_tasks_is_heeded(folder: Path, peer: socket.socket) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
 from .. import __version__
 from . import demo, ping, request, serve
-from ._common import ExitCode, Failure, say
+from ._common import ExitCode, Failure, printable_text, say
 
 if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
     from exceptiongroup import BaseExceptionGroup
@@ -58,9 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
       SystemExit: by argparse: after ``--help`` and ``--version``, and with 2 when it does not understand.
     """
-    _replace_missing_streams()
-    arguments = sys.argv[1:] if argv is None else argv
-    args = _parse(arguments or ["demo"])
+    with _no_stream_missing():
+        return _run(_parse((sys.argv[1:] if argv is None else argv) or ["demo"]))
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         code = int(trio.run(args.run, args))
         sys.stdout.flush()
@@ -85,9 +88,16 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return args
 
 
+class Parser(argparse.ArgumentParser):
+    """One that tells a mistake in a line; argparse itself would put four lines of usage above it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(int(ExitCode.USAGE), f"{self.prog}: error: {printable_text(message)}; see --help\n")
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=PROGRAM,
         description="UDP servers, clients that retry, and a demo on a network that loses datagrams.",
         epilog=EPILOG,
@@ -129,11 +139,15 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def _replace_missing_streams() -> None:
+@contextmanager
+def _no_stream_missing() -> Iterator[None]:
     """For a program that was started with a stream closed (``>&-``), Python has None in its place."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as we run
+    with ExitStack() as stack:
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is None:
+                stack.callback(setattr, sys, name, None)
+                setattr(sys, name, stack.enter_context(open(os.devnull, "w")))
+        yield
 
 
 def _forget_stdout() -> None:

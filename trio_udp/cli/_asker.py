@@ -2,7 +2,11 @@
 
 An exit code or an exception's name is not what a person needs to know: who did not answer, how often it was asked, and
 how long that took. The library tells two of these when attempts run out, and none when a deadline does; so attempts are
-counted here as they happen, and refusals are taken from the client's statistics.
+counted here as they happen.
+
+"Refused" is said when that is how the request ended, and not when some attempt on the way was: a server that is there
+now and says nothing has not refused. What ended it, `NoReply` knows. A deadline does not: it found the client waiting,
+and that is a refusal only where everything that was sent has been refused.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from .._address import HostPort, format_address
-from .._errors import DatagramTooLarge
+from .._errors import DatagramTooLarge, NoReply
 from .._events import AttemptStarted, Event, observe
 from ._common import ExitCode, Failure, plural, say
 from ._hosts import open_client
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
     from .._client import UDPClient
     from .._retry import Retry
+    from .._statistics import UDPStatistics
 
 
 @asynccontextmanager
@@ -51,28 +56,35 @@ class Asker:
         Raises:
           Failure: there was none, or the data are too large.
         """
-        refusals, started = self._refusals(), trio.current_time()
+        before, started = self._client.statistics(), trio.current_time()
         self._progress.attempts = 0
         try:
             with trio.fail_after(self._deadline):
                 return await self._client.request(data, retry=self._retry)
         except DatagramTooLarge as error:
             raise Failure(str(error)) from None
-        except trio.TooSlowError as error:  # NoReply is one, too; the other is the deadline
-            refused = self._refusals() > refusals
-            raise self._failure(refused, error.__cause__, trio.current_time() - started) from None
+        except NoReply as error:
+            raise self._failure(started, error.__cause__, refused=error.refused) from None
+        except trio.TooSlowError:
+            raise self._failure(started, None, refused=_all_refused(before, self._client.statistics())) from None
 
-    def _failure(self, refused: bool, cause: BaseException | None, elapsed: float) -> Failure:
+    def _failure(self, started: float, cause: BaseException | None, *, refused: bool) -> Failure:
         who = format_address(self._client.remote_address)
-        tried = f"{plural(self._progress.attempts, 'attempt')} in {elapsed:.3g} s"
+        tried = f"{plural(self._progress.attempts, 'attempt')} in {trio.current_time() - started:.3g} s"
         if refused:
             return Failure(f"{who} refused: nobody listens on that port ({tried})", ExitCode.REFUSED)
         why = f" ({cause.strerror})" if isinstance(cause, OSError) else ""
         return Failure(f"no reply from {who} to {tried}{why}", ExitCode.NO_REPLY)
 
-    def _refusals(self) -> int:
-        errors = self._client.statistics().errors
-        return errors.get("ECONNREFUSED", 0) + errors.get("ECONNRESET", 0)  # the second is Windows' word for it
+
+def _all_refused(before: UDPStatistics, after: UDPStatistics) -> bool:
+    """Was every datagram that was sent in the meantime refused?"""
+    sent = after.sent - before.sent
+    return 0 < sent <= _refusals(after) - _refusals(before)
+
+
+def _refusals(statistics: UDPStatistics) -> int:
+    return statistics.errors.get("ECONNREFUSED", 0) + statistics.errors.get("ECONNRESET", 0)  # the second: Windows
 
 
 class Progress:

@@ -21,17 +21,6 @@ if TYPE_CHECKING:
     from .._address import HostPort
 
 
-@contextmanager
-def lookup_explained(host: str | None) -> Iterator[None]:
-    """Turn what a name that cannot be resolved raises into a `Failure` that says so."""
-    try:
-        yield
-    except UnicodeError as error:  # no DNS name at all: the idna codec refuses an empty label or one of 64 letters
-        raise Failure(f"cannot find the host {host!r}: {error}") from None
-    except socket.gaierror as error:
-        raise Failure(f"cannot find the host {host!r}: {error.strerror}") from None
-
-
 async def open_client(server: HostPort, correlate: Callable[[bytes], Hashable] | None = None) -> UDPClient:
     """`open_udp_client`.
 
@@ -39,13 +28,8 @@ async def open_client(server: HostPort, correlate: Callable[[bytes], Hashable] |
       Failure: the host cannot be found, or there is no way to it.
     """
     host = server.host or "localhost"
-    with lookup_explained(host):
-        try:
-            return await open_udp_client(host, server.port, correlate=correlate)
-        except socket.gaierror:
-            raise
-        except OSError as error:
-            raise Failure(f"cannot reach {host!r}: {error.strerror or error}") from None
+    with _explained(host, lambda error: f"cannot reach {host!r}: {error.strerror or error}"):
+        return await open_udp_client(host, server.port, correlate=correlate)
 
 
 async def open_endpoints(address: HostPort) -> list[UDPEndpoint]:
@@ -55,13 +39,19 @@ async def open_endpoints(address: HostPort) -> list[UDPEndpoint]:
       Failure: the host cannot be found, or the port cannot be had.
     """
     host, port = address
-    with lookup_explained(host):
-        try:
-            return await open_udp_endpoints(port, host=host)
-        except socket.gaierror:
-            raise
-        except OSError as error:
-            raise Failure((error.strerror or str(error)) + _advice(error, port)) from None
+    with _explained(host, lambda error: (error.strerror or str(error)) + _advice(error, port)):
+        return await open_udp_endpoints(port, host=host)
+
+
+@contextmanager
+def _explained(host: str | None, explain: Callable[[OSError], str]) -> Iterator[None]:
+    """Make a `Failure` of an OSError: a name that cannot be found is the same for all, ``explain`` tells the others."""
+    try:
+        yield
+    except socket.gaierror as error:
+        raise Failure(f"cannot find the host {host!r}: {error.strerror}") from None
+    except OSError as error:
+        raise Failure(explain(error)) from None
 
 
 def _advice(error: OSError, port: int) -> str:

@@ -2,7 +2,10 @@
 
 To lose 30 % one would roll a die for each datagram. But tasks take turns in an order that differs from run to run, so
 the same rolls would hit other datagrams each time, and no run could be told twice. So the roll for a datagram depends
-on the datagram alone: on the seed, the direction, its bytes, and how often these bytes have come this way.
+on the datagram alone: on the seed, the direction, its bytes, and how often its client has sent or been sent them.
+
+Any process of this machine can send to the server, too. Strangers lose nothing and are not counted: no luck of theirs
+can become a client's, and they cannot fill our memory.
 
 It stands between the kernel and a server as any Trio socket does; the server cannot know.
 """
@@ -19,6 +22,8 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .._address import Address
+
 TO_SERVER = "to_server"
 TO_CLIENT = "to_client"
 
@@ -30,37 +35,47 @@ class LossySocket(trio.socket.SocketType):
       inner: a bound datagram socket; closed with this one.
       loss: the probability that a datagram is lost, each way.
       seed: the same seed loses the same datagrams.
-      on_loss: called with `TO_SERVER` or `TO_CLIENT` and the payload of each datagram that is lost.
+      concerns: called with a peer's address and a payload; is it one that may be lost, or a stranger's?
+      on_loss: called with `TO_SERVER` or `TO_CLIENT`, the peer's address and the payload of each datagram that is lost.
     """
 
     def __init__(
-        self, inner: trio.socket.SocketType, loss: float, seed: int, on_loss: Callable[[str, bytes], None]
+        self,
+        inner: trio.socket.SocketType,
+        loss: float,
+        seed: int,
+        concerns: Callable[[Address, bytes], bool],
+        on_loss: Callable[[str, Address, bytes], None],
     ) -> None:
         self._inner = inner
         self._loss = loss
         self._seed = seed
+        self._concerns = concerns
         self._on_loss = on_loss
-        self._seen: Counter[tuple[str, bytes]] = Counter()
+        self._seen: Counter[tuple[str, Address, bytes]] = Counter()
 
     async def recvfrom(self, *args: int) -> Any:
         """The next datagram that gets here."""
         while True:
             data, address = await self._inner.recvfrom(*args)
-            if not self._loses(TO_SERVER, data):
+            if not self._loses(TO_SERVER, address, data):
                 return data, address
 
     async def sendto(self, data: Any, *args: Any) -> int:
         """Send, or say so; who sends over UDP cannot see the difference."""
-        if self._loses(TO_CLIENT, bytes(data)):
+        if self._loses(TO_CLIENT, args[-1], bytes(data)):
             await trio.lowlevel.checkpoint()
             return len(data)
         return await self._inner.sendto(data, *args)
 
-    def _loses(self, direction: str, data: bytes) -> bool:
-        self._seen[direction, data] += 1
-        roll = Random(f"{self._seed} {direction} {data!r} {self._seen[direction, data]}").random()
+    def _loses(self, direction: str, peer: Address, data: bytes) -> bool:
+        if not self._concerns(peer, data):
+            return False
+        self._seen[direction, peer, data] += 1
+        # Without the peer: its port is another one in each run.
+        roll = Random(f"{self._seed} {direction} {data!r} {self._seen[direction, peer, data]}").random()
         if roll < self._loss:
-            self._on_loss(direction, data)
+            self._on_loss(direction, peer, data)
             return True
         return False
 

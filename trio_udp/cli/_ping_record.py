@@ -11,6 +11,7 @@ import struct
 from array import array
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ._common import quantile
 
@@ -36,7 +37,7 @@ class Payloads:
         self._padding = bytes(number & 0xFF for number in range(HEADER.size, size))
 
     def make(self, number: int) -> bytes:
-        """The payload of a ping; ``number`` is below 2**32, which are 136 years of one a second."""
+        """The payload of a ping; ``number`` is below 2**32: 2**32 pings last 136 years at one a second."""
         return HEADER.pack(self._token, number) + self._padding
 
     def number(self, data: bytes) -> int | None:
@@ -84,12 +85,20 @@ class RoundTrips:
         }
 
 
+class Sending(NamedTuple):
+    """The last time that a ping was sent: which attempt it was, and when, in seconds on Trio's clock."""
+
+    attempt: int
+    time: float
+
+
 @dataclass
 class _Ping:
     """A ping that is remembered: how many answers the attempts made can have, and how many came."""
 
     possible: int
     answers: int = 0
+    sending: Sending | None = None
 
 
 @dataclass
@@ -109,6 +118,8 @@ class Record:
     duplicates: int = 0
     corrupt: int = 0
     times: RoundTrips = field(default_factory=RoundTrips)
+    ended_refused: bool = False  # was the newest of the lost ones? A server may have come up since the others were
+    _newest_lost: int = 0
     _pings: OrderedDict[int, _Ping] = field(default_factory=OrderedDict)
 
     def started(self, number: int, attempts: int) -> None:
@@ -119,6 +130,16 @@ class Record:
         if len(self._pings) > WINDOW:
             self._pings.popitem(last=False)
 
+    def sent_now(self, number: int, sending: Sending) -> None:
+        """It goes out, for the first time or once more."""
+        if (ping := self._pings.get(number)) is not None:
+            ping.sending = sending
+
+    def sending(self, number: int | None) -> Sending | None:
+        """The last one of a ping; None if there was none, or none is remembered."""
+        ping = None if number is None else self._pings.get(number)
+        return None if ping is None else ping.sending
+
     def answered(self, number: int, attempts: int, elapsed: float) -> None:
         """Its reply came, to the ``attempts``-th sending, which was the last."""
         self.waiting -= 1
@@ -127,11 +148,13 @@ class Record:
         if (ping := self._pings.get(number)) is not None:
             ping.possible, ping.answers = attempts, ping.answers + 1
 
-    def unanswered(self, *, refused: bool) -> None:
+    def unanswered(self, number: int, *, refused: bool) -> None:
         """It was waited for long enough."""
         self.waiting -= 1
         self.lost += 1
         self.refused += refused
+        if number > self._newest_lost:
+            self._newest_lost, self.ended_refused = number, refused
 
     def surplus(self, number: int) -> str:
         """An answer that nobody waited for: is it ``"late"`` or a ``"duplicate"``?

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .._address import format_address
 from ._common import milliseconds, plural, write
 
 if TYPE_CHECKING:
+    from .._address import Address
     from .._errors import NoReply
-    from .._events import ReplyAccepted, ReplyIgnored
     from ._ping_record import Record
+
+
+class Echo(NamedTuple):
+    """A datagram that came back.
+
+    ``kind`` is ``"reply"`` for one that came in time, else ``"late"``, ``"duplicate"`` or ``"corrupt"``; ``elapsed``
+    seconds have gone by since its ping was sent for the last time, as attempt number ``attempt``. None is what nobody
+    knows: of a broken one, or of a ping that is no longer remembered.
+    """
+
+    kind: str
+    number: int | None
+    size: int
+    remote: Address
+    attempt: int | None
+    elapsed: float | None
 
 
 class Report:
     """A line for each thing that happens."""
 
-    def answered(self, number: int, event: ReplyAccepted) -> None:
-        """The echo of a ping came in time."""
-        _line(
-            f"{len(event.data)} bytes from {format_address(event.remote)}: seq={number} attempt={event.attempt}"
-            f" time={milliseconds(event.elapsed)}"
-        )
-
-    def unexpected(self, kind: str, number: int | None, event: ReplyIgnored) -> None:
-        """A datagram came that is ``"late"``, a ``"duplicate"`` or ``"corrupt"``."""
-        which = "seq=?" if number is None else f"seq={number}"
-        _line(f"{len(event.data)} bytes from {format_address(event.remote)}: {which} {kind}")
+    def echo(self, echo: Echo) -> None:
+        """A datagram came back."""
+        number = "?" if echo.number is None else echo.number
+        sent = "" if echo.elapsed is None else f" attempt={echo.attempt} time={milliseconds(echo.elapsed)}"
+        kind = "" if echo.kind == "reply" else f" {echo.kind}"
+        _line(f"{plural(echo.size, 'byte')} from {format_address(echo.remote)}: seq={number}{sent}{kind}")
 
     def unanswered(self, number: int, error: NoReply, *, refused: bool) -> None:
         """A ping was waited for in vain."""
@@ -55,18 +66,15 @@ class Report:
 class JSONReport(Report):
     """A JSON object for each; times in milliseconds."""
 
-    def answered(self, number: int, event: ReplyAccepted) -> None:
+    def echo(self, echo: Echo) -> None:
         _json(
-            event="reply",
-            seq=number,
-            attempt=event.attempt,
-            bytes=len(event.data),
-            time_ms=_in_ms(event.elapsed),
-            **{"from": format_address(event.remote)},
+            event=echo.kind,
+            seq=echo.number,
+            attempt=echo.attempt,
+            bytes=echo.size,
+            time_ms=None if echo.elapsed is None else _in_ms(echo.elapsed),
+            **{"from": format_address(echo.remote)},
         )
-
-    def unexpected(self, kind: str, number: int | None, event: ReplyIgnored) -> None:
-        _json(event=kind, seq=number, bytes=len(event.data), **{"from": format_address(event.remote)})
 
     def unanswered(self, number: int, error: NoReply, *, refused: bool) -> None:
         _json(

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .._events import AttemptStarted, AttemptTimedOut, ReplyAccepted, RequestFailed
+from .._events import AttemptStarted, AttemptTimedOut, DatagramSent, ReplyAccepted, RequestFailed
 from ._common import milliseconds, quantile
 from ._lossy_socket import TO_CLIENT, TO_SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .._address import Address
     from .._events import Event
 
 
@@ -35,8 +36,11 @@ class Story:
     started: float = field(default_factory=trio.current_time)
     answered: int = 0
     attempts: int = 0
+    timed_out: int = 0
     lost: dict[str, int] = field(default_factory=lambda: {TO_SERVER: 0, TO_CLIENT: 0})
     round_trips: list[float] = field(default_factory=list)
+    _request: dict[int, int] = field(default_factory=dict)  # what each client is at
+    _asked: dict[tuple[Address, bytes], tuple[int, int]] = field(default_factory=dict)
 
     def watch(self, client: int) -> Callable[[Event], None]:
         """An observer for one client."""
@@ -45,8 +49,12 @@ class Story:
     def _client_event(self, client: int, event: Event) -> None:
         if isinstance(event, AttemptStarted):
             self.attempts += 1
+            self._request[client] = event.request
             self._tell("sent", client, event.request, attempt=event.number)
+        elif isinstance(event, DatagramSent):  # only now is it known from where: a client may take a new socket
+            self._asked[event.local, event.data] = client, self._request[client]
         elif isinstance(event, AttemptTimedOut):
+            self.timed_out += 1
             self._tell("timed_out", client, event.request, attempt=event.number)
         elif isinstance(event, ReplyAccepted):
             self.answered += 1
@@ -55,10 +63,14 @@ class Story:
         elif isinstance(event, RequestFailed):
             self._tell("failed", client, event.request, attempts=event.attempts, reason=event.reason)
 
-    def loss(self, direction: str, data: bytes) -> None:
+    def concerns(self, address: Address, data: bytes) -> bool:
+        """Has one of the clients asked this from there? Anybody else may have sent the same bytes."""
+        return (address, data) in self._asked
+
+    def loss(self, direction: str, address: Address, data: bytes) -> None:
         """A datagram of the demo's clients, or its reply, was lost on its way."""
         self.lost[direction] += 1
-        client, request = map(int, data.decode().split()[1::2])
+        client, request = self._asked[address, data]
         self._tell("lost", client, request, direction=direction)
 
     def _tell(self, kind: str, client: int, request: int, **more: float | str) -> None:

@@ -19,12 +19,12 @@ import trio
 
 from .._address import format_address
 from .._errors import DatagramTooLarge, NoReply, bare_exceptions
-from .._events import Event, ReplyAccepted, ReplyIgnored, observe
+from .._events import AttemptStarted, Event, ReplyAccepted, ReplyIgnored, observe
 from .._retry import Retry
 from ._common import ExitCode, Failure, count, seconds, server_port
 from ._hosts import open_client
-from ._ping_record import LARGEST, RESERVOIR, SMALLEST, Payloads, Record
-from ._ping_report import JSONReport, Report
+from ._ping_record import LARGEST, RESERVOIR, SMALLEST, Payloads, Record, Sending
+from ._ping_report import Echo, JSONReport, Report
 from ._stopping import run_until_signal
 
 if TYPE_CHECKING:
@@ -46,14 +46,15 @@ that there was none within -W seconds. An echo that comes after that is shown
 as "late", a second one of the same ping as "duplicate", and one with other
 bytes than were sent as "corrupt"; none of these counts as received. With
 --attempts above 1 a ping that is not answered in time is sent again, and the
-time shown is that of the last sending.
+time shown is that since the last sending. (What comes while no ping is waited
+for is noticed when the next one is sent; its time is the one until then.)
 
 At the end, or at Ctrl-C: how many were sent, received, late and lost, and the
 least, median, mean, 99th percentile and largest round-trip time. (Median and
 percentile are exact for {RESERVOIR} echoes; of more, those of a fair sample.)
 
 With --json each of these is a JSON object on a line of its own, times in
-milliseconds; the last is {{"summary": ...}}.
+milliseconds, null where unknown; the last is {{"summary": ...}}.
 
 examples:
   python -m trio_udp ping localhost:10000
@@ -61,7 +62,7 @@ examples:
   python -m trio_udp ping localhost:10000 -c 1000 -i 0 -s 1400 --json
 
 exit codes: 0 there was an echo, 3 there was none, 4 there was none and the
-server refused, 1 error, 2 usage, 130 ended by Ctrl-C
+last ping was refused, 1 error, 2 usage, 130 ended by Ctrl-C
 """
 
 
@@ -89,7 +90,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def payload_size(text: str) -> int:
     """A number of bytes that has room for the header and that UDP can carry."""
     if not (text.isascii() and text.isdigit()) or len(text) > 5 or not SMALLEST <= int(text) <= LARGEST:
-        raise argparse.ArgumentTypeError(f"a size is a number of bytes from {SMALLEST} to {LARGEST}, not {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"a size is a number of bytes from {SMALLEST} to {LARGEST}, not {text!r}"
+            f" (the first {SMALLEST} bytes are the ping's token and number)"
+        )
     return int(text)
 
 
@@ -106,7 +110,7 @@ async def run(args: argparse.Namespace) -> int:
 def _verdict(record: Record) -> ExitCode:
     if record.received or record.late:
         return ExitCode.ANSWERED
-    return ExitCode.REFUSED if record.refused else ExitCode.NO_REPLY
+    return ExitCode.REFUSED if record.ended_refused else ExitCode.NO_REPLY
 
 
 class Pinger:
@@ -139,8 +143,8 @@ class Pinger:
             # A broken echo has the number and not the bytes; without `accept` it would pass for the answer.
             await client.request(payload, retry=self._retry, accept=lambda reply: reply == payload)
         except NoReply as error:
-            refused = isinstance(error.__cause__, (ConnectionRefusedError, ConnectionResetError))  # the latter: Windows
-            self._record.unanswered(refused=refused)
+            refused = error.refused
+            self._record.unanswered(number, refused=refused)
             self._report.unanswered(number, error, refused=refused)
         except DatagramTooLarge as error:
             raise Failure(str(error)) from None
@@ -148,12 +152,17 @@ class Pinger:
             self._room.release()
 
     def _notice(self, event: Event) -> None:
-        """Echoes are taken from the events, which tell of those that nobody waits for, too."""
-        if isinstance(event, ReplyAccepted):
+        """Echoes are taken from the events, which tell even of those that nobody waits for."""
+        if isinstance(event, AttemptStarted):
+            number = self._payloads.number(event.data)
+            assert number is not None
+            self._record.sent_now(number, Sending(event.number, event.time))
+        elif isinstance(event, ReplyAccepted):
             number = self._payloads.number(event.data)
             assert number is not None
             self._record.answered(number, event.attempt, event.elapsed)
-            self._report.answered(number, event)
+            echo = Echo("reply", number, len(event.data), event.remote, event.attempt, event.elapsed)
+            self._report.echo(echo)
         elif isinstance(event, ReplyIgnored):
             self._unexpected(event)
 
@@ -161,6 +170,10 @@ class Pinger:
         number = self._payloads.number(event.data)
         if number is None or number > self._record.sent or event.data != self._payloads.make(number):
             self._record.corrupt += 1
-            self._report.unexpected("corrupt", number, event)
+            kind = "corrupt"
         else:
-            self._report.unexpected(self._record.surplus(number), number, event)
+            kind = self._record.surplus(number)
+        attempt, elapsed = None, None
+        if (sending := self._record.sending(number)) is not None:
+            attempt, elapsed = sending.attempt, event.time - sending.time
+        self._report.echo(Echo(kind, number, len(event.data), event.remote, attempt, elapsed))

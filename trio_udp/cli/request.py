@@ -4,14 +4,17 @@
 lost. This sends again until a reply comes, writes that reply and nothing else to standard output, and says by its exit
 code how it went. One datagram, one per line of a file (``--lines``), or as a conversation with a person.
 
-The bytes are the user's, exactly. What a shell or a terminal cannot carry goes through ``--bytes-hex``.
+The bytes are the user's, exactly. What a shell or a terminal cannot carry goes through ``--bytes-hex``; replies that
+are only to be looked at are readable with ``--repr``.
 """
 
 from __future__ import annotations
 
 import argparse
+import socket
 import sys
 
+from .._endpoint import payload_limit
 from .._retry import Retry
 from ._asker import Asker, open_asker
 from ._common import ExitCode, Failure, count, say, seconds, server_port, text_bytes, write, write_line
@@ -35,7 +38,7 @@ random. The defaults take up to {Retry().span:g} seconds to give up. A server th
 With --lines a request is one line of standard input, without its newline, and
 its reply is one line of standard output. A line without a reply leaves an
 empty line, so that the two stay side by side. A reply that is itself several
-lines needs --bytes-hex for that.
+lines needs --bytes-hex or --repr for that.
 
 Repeating means that a server may do twice what it was asked once: when it was
 the reply that got lost.
@@ -45,6 +48,7 @@ examples:
   python -m trio_udp request localhost:10000 --attempts 3 --first 0.2 Hello
   python -m trio_udp request '[::1]:10000' < question.bin > answer.bin
   python -m trio_udp request localhost:10000 --bytes-hex 'de ad be ef'
+  python -m trio_udp request localhost:10000 --repr Hello           # b'Hello'
   seq 100 | python -m trio_udp request localhost:10000 --lines --deadline 5
   python -m trio_udp request localhost:8888                # a conversation
 
@@ -73,7 +77,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--deadline", type=seconds, metavar="SECONDS", help="give a request up after this time, whatever the attempts"
     )
-    parser.add_argument("--bytes-hex", action="store_true", help="data and replies are hexadecimal digits")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--bytes-hex", action="store_true", help="data and replies are hexadecimal digits")
+    shown.add_argument("--repr", action="store_true", help="replies are shown as Python's bytes literals, like b'\\n'")
     parser.add_argument("--lines", action="store_true", help="a request per line of input, a reply per line of output")
     parser.set_defaults(run=run)
 
@@ -83,7 +89,7 @@ async def run(args: argparse.Namespace) -> int:
     data = None if args.data == "-" else args.data
     if args.lines and data is not None:
         raise Failure("--lines reads standard input: leave DATA out", ExitCode.USAGE)
-    encoding = Hexadecimal() if args.bytes_hex else Plain()
+    encoding = Hexadecimal() if args.bytes_hex else Literal() if args.repr else Plain()
     question = None if data is None else encoding.read(text_bytes(data), ExitCode.USAGE)
     # Retry caps each wait at a minute, jitter included. Who asks for a longer first one means it.
     retry = Retry(attempts=args.attempts, first=args.first, maximum=max(Retry.maximum, args.first * 1.5))
@@ -100,7 +106,7 @@ async def run(args: argparse.Namespace) -> int:
 
 async def _once(asker: Asker, encoding: Plain, question: bytes | None) -> ExitCode:
     if question is None:
-        question = encoding.read(await Input().all())
+        question = encoding.read(await Input(encoding.longest).all())
     reply = encoding.show(await asker.ask(question))
     # A prompt behind the last word of a reply is the terminal's business, so this is for terminals only.
     ending = b"\n" if sys.stdout.isatty() and not reply.endswith(b"\n") else b""
@@ -110,7 +116,7 @@ async def _once(asker: Asker, encoding: Plain, question: bytes | None) -> ExitCo
 
 async def _lines(asker: Asker, encoding: Plain) -> ExitCode:
     """One reply per line; the exit code is the first one that is not ANSWERED."""
-    lines = Input()
+    lines = Input(encoding.longest)
     result = ExitCode.ANSWERED
     while (line := await lines.line()) is not None:
         try:
@@ -124,7 +130,7 @@ async def _lines(asker: Asker, encoding: Plain) -> ExitCode:
 
 
 async def _conversation(asker: Asker, encoding: Plain) -> ExitCode:
-    lines = Input()
+    lines = Input(encoding.longest)
     while True:
         say("Enter message to send : ", end="")
         if (line := await lines.line()) is None:
@@ -143,8 +149,12 @@ async def _conversation(asker: Asker, encoding: Plain) -> ExitCode:
 
 
 class Plain:
-    """The bytes themselves."""
+    """The bytes themselves.
 
+    ``longest`` is how many bytes of input a datagram can take; ``ending`` ends what is shown.
+    """
+
+    longest = payload_limit(socket.AF_INET6)
     ending = b""
 
     def read(self, data: bytes, _: ExitCode = ExitCode.ERROR) -> bytes:
@@ -157,6 +167,7 @@ class Plain:
 class Hexadecimal(Plain):
     """Two digits a byte; white space between bytes does not matter."""
 
+    longest = 4 * Plain.longest  # a pair of digits, and two more for a CRLF behind each pair
     ending = b"\n"
 
     def read(self, data: bytes, wrong: ExitCode = ExitCode.ERROR) -> bytes:
@@ -167,3 +178,12 @@ class Hexadecimal(Plain):
 
     def show(self, data: bytes) -> bytes:
         return data.hex().encode()
+
+
+class Literal(Plain):
+    """The bytes as they are; replies as Python would write them."""
+
+    ending = b"\n"
+
+    def show(self, data: bytes) -> bytes:
+        return repr(data).encode()

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import argparse
 import functools
+import math
 import signal
 import socket
 import traceback
 from collections import Counter
 from typing import TYPE_CHECKING
+
+import trio
 
 from .._address import HostPort, format_address
 from .._crew import Handler
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
     from .._batch import Datagram
     from .._endpoint import UDPEndpoint
 
-    Tell = Callable[[Datagram, "bytes | None"], None]
+    Tell = Callable[[Datagram, "bytes | str | None"], None]
 
 # Bytes of a datagram that are shown at most: each may become four characters, and anybody may send 65,507 of them.
 SHOWN = 500
@@ -54,8 +57,8 @@ SHOWN = 500
 DESCRIPTION = """\
 Answer datagrams until Ctrl-C.
 
-Each datagram is told in a line on standard error: from whom, how many bytes,
-what was answered.
+Each datagram is told in a line on standard error when its handler has ended:
+from whom, how many bytes, what was answered.
 """
 
 EPILOG = """\
@@ -70,7 +73,8 @@ the current directory first. When it raises, the traceback is shown and
 counted, and the server goes on.
 
 Ctrl-C or SIGTERM: stop receiving, finish what is begun, print the statistics.
-Ctrl-C again: end at once.
+Ctrl-C or SIGTERM again: end at once, without statistics, even when a handler
+keeps the whole server from running (time.sleep where trio.sleep was meant).
 
 examples:
   python -m trio_udp serve 10000
@@ -148,7 +152,8 @@ class Answering:
 
     Args:
       handler: the one inside.
-      tell: called with each datagram and its reply. What it raises does end the server: nobody is reading any more.
+      tell: called when a handler has ended, with the datagram and the reply, or in words how else it ended, unless it
+        raised. What ``tell`` raises does end the server: nobody is reading any more.
     """
 
     def __init__(self, handler: Handler, tell: Tell) -> None:
@@ -165,6 +170,9 @@ class Answering:
         except Exception as error:
             self._failed(datagram, error)
             return None
+        except BaseException as error:  # it goes on its way, but no datagram is without its line
+            self._tell(datagram, _how_it_ended(error))
+            raise
         finally:
             self.busy -= 1
         self._tell(datagram, reply)
@@ -177,6 +185,12 @@ class Answering:
         # A stranger's bytes are often part of the message, and the terminal would obey them there too.
         for line in "".join(traceback.format_exception(error)).splitlines():
             say("  " + printable_text(line))
+
+
+def _how_it_ended(error: BaseException) -> str:
+    # Not by the error's type: a nursery of the handler's own may have wrapped what cancelled it in a group.
+    cancelled = trio.current_effective_deadline() == -math.inf
+    return "cancelled" if cancelled else f"ended by {type(error).__name__}"
 
 
 def _as_reply(reply: object) -> bytes | None:
@@ -227,25 +241,27 @@ def _prefixing(prefix: bytes) -> Handler:
 def _choose_tell(args: argparse.Namespace) -> Tell:
     describe = _bytes_line if args.prefix is None else _message_line
 
-    def tell(datagram: Datagram, reply: bytes | None) -> None:
+    def tell(datagram: Datagram, outcome: bytes | str | None) -> None:
         if args.print_only:
             write_line(datagram.data)
         if not args.quiet:
-            say(describe(datagram, reply))
+            say(describe(datagram, outcome))
 
     return tell
 
 
-def _bytes_line(datagram: Datagram, reply: bytes | None) -> str:
+def _bytes_line(datagram: Datagram, outcome: bytes | str | None) -> str:
     received = f"{format_address(datagram.address)} -> {plural(len(datagram.data), 'byte')}"
-    if reply is None:
+    if outcome is None:
         return f"{received}, not answered"
-    if len(reply) > payload_limit(socket.AF_INET6 if ":" in datagram.address[0] else socket.AF_INET):
+    if isinstance(outcome, str):
+        return f"{received}, {outcome}"
+    if len(outcome) > payload_limit(socket.AF_INET6 if ":" in datagram.address[0] else socket.AF_INET):
         return f"{received}, and a reply that is too large"  # the server logs the details
-    return f"{received}, answered {plural(len(reply), 'byte')}"
+    return f"{received}, answered {plural(len(outcome), 'byte')}"
 
 
-def _message_line(datagram: Datagram, _: bytes | None) -> str:
+def _message_line(datagram: Datagram, _: bytes | str | None) -> str:
     text = printable(datagram.data[:SHOWN].strip())
     more = f"... ({len(datagram.data)} bytes)" if len(datagram.data) > SHOWN else ""
     return f"Message[{format_address(datagram.address)}] - {text}{more}"
