@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import errno
 import random
+import socket as stdlib_socket
 from functools import partial
 from typing import Any
 
@@ -14,10 +15,14 @@ import trio.testing
 
 from trio_udp import (
     Datagram,
+    DatagramSent,
     DatagramTooLarge,
+    Event,
     NoReply,
+    ReplyIgnored,
     Retry,
     UDPClient,
+    observe,
     open_udp_client,
     open_udp_endpoint,
     serve_udp,
@@ -189,6 +194,161 @@ async def test_a_late_reply_is_never_taken_for_the_next_ones(
         ports = [address[1] for _, _, address in server.seen]
         assert ports[0] != ports[1]
         nursery.cancel_scope.cancel()
+
+
+async def test_a_late_reply_is_counted_and_told(sockets: OtherSockets | None, clock: trio.testing.MockClock) -> None:
+    """Regression: the socket at which it lay was left without a look."""
+
+    async def late(server: FakeServer, number: int, datagram: Datagram) -> None:
+        await trio.sleep([1.5, 0][number])
+        await answer_echo(server, number, datagram)
+
+    events: list[Event] = []
+    async with trio.open_nursery() as nursery:
+        server = await start_fake_server(nursery, late)
+        with observe(events.append):
+            async with await open_udp_client(LOCAL, server.port) as client:
+                with pytest.raises(NoReply):
+                    await client.request(b"first", retry=Retry(attempts=1, jitter=0))
+                await trio.sleep(1)
+                assert await client.request(b"second") == b"second"
+                assert client.statistics().dropped == {"no request waits for it": 1}
+        assert [event.data for event in events if isinstance(event, ReplyIgnored)] == [b"first"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_datagram_counts_as_sent_whatever_is_raised_then(clock: trio.testing.MockClock) -> None:
+    """Regression: an observer raised just after sending, and the next request believed the late reply."""
+
+    async def late(server: FakeServer, number: int, datagram: Datagram) -> None:
+        await trio.sleep([1, 2][number])
+        await answer_echo(server, number, datagram)
+
+    def raise_once(event: Event) -> None:
+        if isinstance(event, DatagramSent) and event.data == b"first":
+            raise KeyError
+
+    async with trio.open_nursery() as nursery:
+        server = await start_fake_server(nursery, late)
+        with observe(raise_once):
+            async with await open_udp_client(LOCAL, server.port) as client:
+                with pytest.raises(KeyError):
+                    await client.request(b"first")
+                assert await client.request(b"second", retry=Retry(attempts=1, first=9)) == b"second"
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_reply_counts_that_came_while_the_program_stood_still(clock: trio.testing.MockClock) -> None:
+    """Regression: whose deadline was handled before the reader's turn lost a reply that was there."""
+    with stdlib_socket.socket(type=stdlib_socket.SOCK_DGRAM) as server:
+        server.bind((LOCAL, 0))
+        got: list[bytes] = []
+        async with await open_udp_client(LOCAL, server.getsockname()[1], correlate=bytes) as client:
+
+            async def ask(number: int) -> None:
+                got.append(await client.request(b"%d" % number, retry=Retry(attempts=1, first=0.1, jitter=0)))
+
+            clock.autojump_threshold = float("inf")
+            async with trio.open_nursery() as askers:
+                for number in range(20):
+                    askers.start_soon(ask, number)
+                await trio.testing.wait_all_tasks_blocked()
+                for _ in range(20):
+                    server.sendto(*server.recvfrom(100))
+                clock.jump(0.2)
+        assert len(got) == 20
+
+
+async def test_a_request_on_a_socket_that_is_being_left_goes_on(clock: trio.testing.MockClock, ipv6: None) -> None:
+    """Regression: it was sent while another one was moving on, and waited at the wrong address."""
+    trio.socket.set_custom_hostname_resolver(TwoAddresses())
+    connecting, go_on = trio.Event(), trio.Event()
+
+    class SlowToConnect(OtherSockets):
+        def socket(self, *args: Any) -> trio.socket.SocketType:
+            socket = super().socket(*args)
+            connect = socket.connect
+
+            async def wait(address: Any) -> None:
+                connecting.set()
+                await go_on.wait()
+                await connect(address)
+
+            if len(self.made) > 1:
+                socket.connect = wait  # type: ignore[method-assign]
+            return socket
+
+    async with trio.open_nursery() as nursery:
+        server = await start_fake_server(nursery, answer_echo)
+        trio.socket.set_custom_socket_factory(SlowToConnect())
+        async with await open_udp_client("localhost", server.port, correlate=bytes) as client:
+            got: list[bytes] = []
+
+            async def ask(data: bytes) -> None:
+                got.append(await client.request(data, retry=Retry(attempts=1)))
+
+            start = trio.current_time()
+            async with trio.open_nursery() as askers:
+                askers.start_soon(ask, b"first")
+                await connecting.wait()
+                askers.start_soon(ask, b"second")
+                await trio.testing.wait_all_tasks_blocked()
+                go_on.set()
+            assert sorted(got) == [b"first", b"second"]
+            assert trio.current_time() == start
+        nursery.cancel_scope.cancel()
+
+
+async def test_closing_ends_a_request_that_cannot_be_sent(clock: trio.testing.MockClock) -> None:
+    async with await open_udp_client(LOCAL, await closed_port()) as client:
+
+        async def down() -> None:
+            raise OSError(errno.ENETUNREACH, "down")
+
+        client._connection.late_possible = True
+        client._connection.renew = down  # type: ignore[method-assign]
+        start = trio.current_time()
+        async with trio.open_nursery() as nursery:
+
+            async def ask() -> None:
+                with pytest.raises(trio.ClosedResourceError):
+                    await client.request(b"x")
+
+            nursery.start_soon(ask)
+            await trio.sleep(0.25)
+            client.close()
+        assert trio.current_time() - start == 0.25
+
+
+async def test_waits_of_no_time_still_send(clock: trio.testing.MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        server = await start_fake_server(nursery, never_answer)
+        async with await open_udp_client(LOCAL, server.port) as client:
+            for number in range(3):
+                with pytest.raises(NoReply):
+                    await client.request(b"%d" % number, retry=Retry(attempts=2, first=0))
+            await trio.testing.wait_all_tasks_blocked()
+        assert [data for _, data, _ in server.seen] == [b"0", b"0", b"1", b"1", b"2", b"2"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_no_free_port_is_an_error_and_leaks_nothing() -> None:
+    """Trio takes the EAGAIN of a UDP connect for "going on", and the socket stays unbound."""
+
+    class Unbound(OtherSockets):
+        def socket(self, *args: Any) -> trio.socket.SocketType:
+            socket = super().socket(*args)
+
+            async def connect(address: Any) -> None:
+                await trio.lowlevel.checkpoint()
+
+            socket.connect = connect  # type: ignore[method-assign]
+            return socket
+
+    trio.socket.set_custom_socket_factory(factory := Unbound())
+    with pytest.raises(OSError, match="no free port to send from"):
+        await open_udp_client(LOCAL, 9)
+    assert all(socket.inner.fileno() == -1 for socket in factory.made)
 
 
 async def test_two_replies_to_two_attempts(sockets: OtherSockets | None, clock: trio.testing.MockClock) -> None:
@@ -474,21 +634,18 @@ async def test_a_forged_refusal_does_not_make_a_late_reply_believable(clock: tri
         server = await start_fake_server(nursery, answer_late)
         async with await open_udp_client(LOCAL, server.port) as client:
             io = client._connection.io
+            read_now, story = io._read_now, [BlockingIOError(), ConnectionRefusedError(errno.ECONNREFUSED, "forged")]
 
             def forged(size: int) -> Any:
-                raise ConnectionRefusedError(errno.ECONNREFUSED, "forged")
+                if story:
+                    raise story.pop(0)
+                return read_now(size)
 
-            io._read_now, genuine = forged, io._read_now
-            nursery.start_soon(restore, io, genuine)
+            io._read_now = forged
             with pytest.raises(NoReply):
                 await client.request(b"first", retry=Retry(attempts=1, jitter=0))
             assert await client.request(b"second", retry=Retry(attempts=1, first=5, jitter=0)) == b"second"
         nursery.cancel_scope.cancel()
-
-
-async def restore(io: Any, read_now: Any) -> None:
-    await trio.testing.wait_all_tasks_blocked()
-    io._read_now = read_now
 
 
 async def test_a_pending_refusal_does_not_hide_stale_replies(clock: trio.testing.MockClock) -> None:
@@ -973,7 +1130,7 @@ async def test_closing_wakes_everybody(
 async def test_closing_while_the_socket_is_exchanged() -> None:
     """The new socket must not outlive the client."""
     async with await open_udp_client(LOCAL, await closed_port()) as client:
-        client._connection.closed = True
+        client.close()
         with pytest.raises(trio.ClosedResourceError):
             await client._connection.renew()
 

@@ -268,6 +268,37 @@ async def test_a_name_goes_through_trios_resolver() -> None:
     assert asked == [b"localhost"]
 
 
+async def test_a_name_that_cannot_be_one() -> None:
+    with await open_udp_endpoint(LOCAL) as one:
+        with pytest.raises(OSError, match=r"'a\.\.b' cannot be a host name"):
+            await one.send(b"x", ("a..b", 9))
+
+
+async def test_what_was_taken_off_the_socket_is_handed_out_whenever_the_cancellation_comes(
+    sockets: OtherSockets | None,
+) -> None:
+    with await open_udp_endpoint(LOCAL) as one:
+        for steps in range(8):
+            for number in range(3):
+                await one.send(b"%d" % number, one.address)
+            got: list[bytes] = []
+
+            async def receive(scope: trio.CancelScope) -> None:
+                with scope:
+                    got.extend(data for data, _ in await one.receive_many())  # noqa: B023
+
+            async with trio.open_nursery() as nursery:
+                scope = trio.CancelScope()
+                nursery.start_soon(receive, scope)
+                for _ in range(steps):
+                    await trio.lowlevel.checkpoint()
+                scope.cancel()
+            with trio.fail_after(10):
+                while len(got) < 3:
+                    got += [data for data, _ in await one.receive_many()]
+            assert got == [b"0", b"1", b"2"]
+
+
 async def test_what_was_sent_is_not_cancelled_afterwards() -> None:
     with await open_udp_endpoint(LOCAL) as one:
         with trio.CancelScope() as scope:

@@ -841,20 +841,70 @@ async def test_a_full_buffer_does_not_hold_up_the_end(autojump_clock: trio.testi
     """Regression: each reply of the queue waited for its own second, one after another."""
     factory = OtherSockets()
     trio.socket.set_custom_socket_factory(factory)
+    gate = Gate()
+
+    async def handler(datagram: Datagram) -> bytes:
+        return await gate(datagram) if datagram.data == b"first" else datagram.data
+
     with await open_udp_endpoint(LOCAL) as client:
-        async with serving(echo, max_tasks=1) as server:
+        async with serving(handler, max_tasks=1) as server:
 
             async def never(*args: Any) -> int:
                 await trio.sleep_forever()
                 raise AssertionError
 
             factory.made[-1].sendto = never  # type: ignore[method-assign]
-            await client.send_many([Datagram(b"x", server.address)] * 20)
+            await client.send(b"first", server.address)
             await trio.testing.wait_all_tasks_blocked()
+            await client.send_many([Datagram(b"x", server.address)] * 20)
+            gate.opened.set()
+            await trio.sleep(SEND_PATIENCE + 0.5)  # "first" is given up, and the others have been taken in one go
+            assert server.statistics().received == 21
             start = trio.current_time()
         assert trio.current_time() - start <= SEND_PATIENCE
-        statistics = server.statistics()
-        assert sum(statistics.dropped.values()) == statistics.received
+        assert server.statistics().dropped == {"send buffer full": 21}
+
+
+async def test_a_reply_that_is_finished_after_the_deadline_still_has_a_moment(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+
+    async def slow_to_stop(datagram: Datagram) -> bytes:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(1)
+        return datagram.data
+
+    with await open_udp_endpoint(LOCAL) as client:
+        async with serving(slow_to_stop) as server:
+            socket = factory.made[-1]
+            sendto = socket.sendto
+
+            async def slowly(*args: Any) -> int:
+                await trio.sleep(SEND_PATIENCE / 2)
+                return await sendto(*args)
+
+            socket.sendto = slowly  # type: ignore[method-assign]
+            await client.send(b"finished", server.address)
+            await trio.sleep(0.75)
+        assert (await client.receive()).data == b"finished"
+
+
+async def test_closing_while_datagrams_are_read_is_a_closed_resource() -> None:
+    """Regression: on other sockets it came out as a ValueError about a file descriptor."""
+    for steps in range(8):
+        trio.socket.set_custom_socket_factory(OtherSockets())
+        with await open_udp_endpoint(LOCAL) as client:
+            with pytest.raises(trio.ClosedResourceError):
+                async with open_task(serve_udp, echo) as server:
+                    await trio.testing.wait_all_tasks_blocked()
+                    for number in range(5):
+                        client.socket.inner._sock.sendto(b"%d" % number, server.address)  # type: ignore[attr-defined]
+                    for _ in range(steps):
+                        await trio.lowlevel.checkpoint()
+                    server.close()
+                    await trio.sleep_forever()
 
 
 async def test_what_was_read_when_the_server_stopped_is_handled() -> None:
@@ -916,9 +966,10 @@ async def test_when_grace_is_over_it_is_over(
             nursery.cancel_scope.cancel()
         assert trio.current_time() - start == 2.5
         taken = server.statistics().received
-        assert server.statistics().dropped == ({"server stopped": taken - 1} if taken > 1 else {})
-        dropped = [event for event in events if isinstance(event, DatagramDropped)]
-        assert [event.reason for event in dropped] == ["server stopped"] * (taken - 1)
+        expected = {"handler cancelled": 1} | ({"server stopped": taken - 1} if taken > 1 else {})
+        assert server.statistics().dropped == expected
+        dropped = [event.reason for event in events if isinstance(event, DatagramDropped)]
+        assert dropped == ["handler cancelled"] + ["server stopped"] * (taken - 1)
 
 
 async def test_an_exception_in_the_grace_period_comes_out(autojump_clock: trio.testing.MockClock) -> None:

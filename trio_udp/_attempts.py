@@ -77,9 +77,10 @@ class Attempts:
     async def _attempt(self, request: Request, patience: float, *, last: bool) -> None:
         """Send the request and wait; ``request.reply`` is there afterwards or it is not."""
         self._report_attempt(request, patience)
+        ready = await self._leave_late_replies_behind(request)
         with trio.move_on_after(patience):
-            if not await self._leave_late_replies_behind(request):
-                await trio.sleep_forever()
+            if not ready:
+                await self._connection.wait_closed()
             for others in reversed(range(len(self._connection.targets))):
                 io = await self._send(request)
                 await self._replies.wait(request, heed_refusal=True)
@@ -90,6 +91,7 @@ class Attempts:
                     return
                 if others:
                     await self._connection.move_on(io)
+                    self._replies.left_behind(io)
             # Refused by every address there is. The reply to an earlier attempt may still come, and a server that is
             # starting up gets the time that the schedule has for it. But when nobody listens at the last attempt, there
             # is nothing left to hope for.
@@ -97,6 +99,9 @@ class Attempts:
                 request.on_refusal()
             if not (last and _nobody_listens(request.problem)):
                 await self._replies.wait(request, heed_refusal=False)
+        if request.reply is None:
+            # The whole program may have stood still for longer than this wait, and the reply may be there.
+            await self._replies.read_arrived()
         if request.reply is None:
             self._report_timed_out(request)
 
@@ -109,7 +114,8 @@ class Attempts:
         if self._replies.expects(request):
             return True
         try:
-            if self._connection.late_possible or not await self._replies.read_arrived():
+            was_all = await self._replies.read_arrived()
+            if self._connection.late_possible or not was_all:
                 await self._connection.renew()
         except OSError as error:
             if error.errno not in NO_WAY:
@@ -126,6 +132,7 @@ class Attempts:
             io = self._connection.io
             request.refused = False
             request.sent_at = trio.current_time()
+            self._count_sent(request, io)
             try:
                 problem = io.send_now(request.data, self._connection.address)
                 if isinstance(problem, BlockingIOError):
@@ -135,8 +142,8 @@ class Attempts:
                     raise
                 continue  # another request has moved on to a new socket in the meantime
             if problem is None:
-                self._sent(request, io)
                 return io
+            request.sent -= 1
             # What the kernel says here may be about an earlier datagram, and this one was not sent: once more. If it
             # says so again, then this attempt is lost.
             self._replies.failed(io, problem)
@@ -147,7 +154,8 @@ class Attempts:
                     raise DatagramTooLarge(len(request.data), payload_limit(io.socket.family)) from None
                 return io
 
-    def _sent(self, request: Request, io: BatchSocket) -> None:
+    def _count_sent(self, request: Request, io: BatchSocket) -> None:
+        """Count a datagram before it is sent: should anything be raised in between, its reply may still come."""
         if request.sent_through is not io:
             # What another address said, or may still reply to a socket that we have left, is of no interest any more.
             request.sent_through, request.sent, request.problem = io, 0, None

@@ -25,7 +25,7 @@ import trio
 
 from ._address import Address
 from ._errors import NETWORK_ERRORS, errno_name
-from ._events import DatagramDropped, DatagramReceived, DatagramSent, Emit, Event
+from ._events import DatagramDropped, DatagramReceived, DatagramSent, Emit
 from ._statistics import Tally, UDPStatistics
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class BatchSocket:
 
     async def receive_arrived(self) -> list[Datagram]:
         """What has arrived by now, up to a batch, possibly nothing; waits for nothing."""
-        if self._raw is None and not self._receiving and self.socket.is_readable():
+        if self._raw is None and not self._receiving and self._is_readable():
             await self._wait_for_more(BATCH)
         return self.drain(BATCH)
 
@@ -127,10 +127,16 @@ class BatchSocket:
             return
         try:
             self._take(await self.socket.recvfrom(READ_SIZE))
-            while len(self._taken) < limit and self.socket.is_readable():
+            while len(self._taken) < limit and self._is_readable():
                 self._take(await self.socket.recvfrom(READ_SIZE))
         except OSError as error:
             self._receive_failed(error)
+
+    def _is_readable(self) -> bool:
+        try:
+            return self.socket.is_readable()
+        except ValueError:  # what asking about a closed socket gives, inside Trio
+            raise trio.ClosedResourceError("this socket was already closed") from None
 
     def _drain_raw(self, limit: int = BATCH) -> list[Datagram]:
         """What the kernel has, up to ``limit`` datagrams; never waits."""
@@ -204,8 +210,8 @@ class BatchSocket:
 
     def _send_now_and_report(self, data: bytes, address: Address) -> OSError | None:
         problem = self._send_now(data, address)
-        if problem is None:
-            self._report(DatagramSent(trio.current_time(), self.local, address, bytes(data)))
+        if problem is None and self.emit is not None:
+            self.emit(DatagramSent(trio.current_time(), self.local, address, bytes(data)))
         return problem
 
     async def send_waiting(self, data: bytes, address: Address) -> OSError | None:
@@ -219,9 +225,12 @@ class BatchSocket:
         except OSError as error:
             self._note(error)
             return error
+        except UnicodeError as error:  # IDNA's for a name like "a..b"
+            return trio.socket.gaierror(trio.socket.EAI_NONAME, f"{address[0]!r} cannot be a host name: {error}")
         self.tally.sent += 1
         self.tally.sent_bytes += size
-        self._report(DatagramSent(trio.current_time(), self.local, address, bytes(data)))
+        if self.emit is not None:
+            self.emit(DatagramSent(trio.current_time(), self.local, address, bytes(data)))
         return None
 
     # -- the rest -----------------------------------------------------------------------------------------------------
@@ -230,11 +239,8 @@ class BatchSocket:
         """Count and report a datagram that ends here; ``counted``: as an error of the socket already."""
         if not counted:
             self.tally.dropped[reason] += 1
-        self._report(DatagramDropped(trio.current_time(), self.local, address, bytes(data), reason, outgoing))
-
-    def _report(self, event: Event) -> None:
         if self.emit is not None:
-            self.emit(event)
+            self.emit(DatagramDropped(trio.current_time(), self.local, address, bytes(data), reason, outgoing))
 
     def _note(self, error: OSError) -> None:
         """Count an error of the socket; one that was closed is not an error of it but of who uses it."""

@@ -55,7 +55,8 @@ async def open_udp_client(
 
     Use it as ``async with await open_udp_client(...) as client``.
 
-    The name is resolved once, here. Of several addresses the first is used, and another whenever that one refuses:
+    The name is resolved once, here. Of several addresses the first is used, and another whenever that one refuses (and
+    then that other one, until it refuses as well):
     ``localhost`` finds a server on ``127.0.0.1`` even where it means ``::1`` first.
 
     Args:
@@ -175,6 +176,10 @@ class UDPClient(trio.abc.AsyncResource):
         request = Request(next(self._numbers), key, data, accept, on_refusal)
         self._replies.expect(request)
         return await self._run(request, retry)
+
+    async def _listen(self) -> None:
+        """Read what comes while no request waits, so that it is told when it comes and not later; until cancelled."""
+        await self._replies.wait(Request(0, None, b"", None, None), heed_refusal=False)
 
     async def _run(self, request: Request, retry: Retry) -> bytes:
         attempts = Attempts(request, self._connection, self._replies, self._emit)

@@ -7,9 +7,10 @@ with the address is what a forger has to guess (RFC 5452 section 4.5 tells why t
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
@@ -47,7 +48,7 @@ class Connection:
         self._index = 0
         self._moving = trio.Lock()
         self._ports: deque[int] = deque(maxlen=LATELY)
-        self.closed = False
+        self._closing = trio.Event()
         self.late_possible = False  # may a reply to a request that is over still come to the present socket?
 
     @property
@@ -80,9 +81,19 @@ class Connection:
                 with suppress(OSError):  # no way to any of them
                     await self._exchange([(self._index + step) % count for step in range(1, count)])
 
+    @property
+    def closed(self) -> bool:
+        """Has `close` been called?"""
+        return self._closing.is_set()
+
+    async def wait_closed(self) -> NoReturn:
+        """What those do who have nothing to wait for: until it is closed, and then ``trio.ClosedResourceError``."""
+        await self._closing.wait()
+        raise trio.ClosedResourceError("this client was closed")
+
     def close(self) -> None:
         """Close the present socket, and let there be no other."""
-        self.closed = True
+        self._closing.set()
         self.io.close()
 
     async def _exchange(self, indexes: Sequence[int]) -> None:
@@ -105,22 +116,21 @@ class Connection:
 
     async def _connect_anew(self, target: Target) -> BatchSocket:
         """A socket with a port that was not ours lately: a late reply to an earlier one may still look for it."""
-        used: list[BatchSocket] = []
+        tried: list[BatchSocket] = []  # open as long as we look, or the kernel might offer the same port again
         try:
             while True:
                 try:
-                    io = await self._connect(target)
+                    tried.append(await self._connect(target))
                 except OSError:
-                    if used:  # there is none but those
-                        return used.pop()
-                    raise
-                port = io.local[1]
-                if port not in self._ports or len(used) == MOST_TRIES:
+                    if not tried:
+                        raise
+                    return tried.pop()  # there is no other port
+                port = tried[-1].local[1]
+                if port not in self._ports or len(tried) > MOST_TRIES:
                     self._ports.append(port)
-                    return io
-                used.append(io)  # open as long as we look, or the kernel might offer it again
+                    return tried.pop()
         finally:
-            for io in used:
+            for io in tried:
                 io.close()
 
     async def _connect(self, target: Target) -> BatchSocket:
@@ -128,7 +138,8 @@ class Connection:
         try:
             grow_receive_buffer(socket, RECEIVE_BUFFER)
             await socket.connect(target.address)
-            socket.getpeername()  # fails when all ports are taken: Trio takes connect's EAGAIN for "going on"
+            if socket.getsockname()[1] == 0:  # all are taken: Trio takes connect's EAGAIN for "going on"
+                raise OSError(errno.EAGAIN, "no free port to send from")
             return BatchSocket(socket, self._tally, self._emit, peer=target.address)
         except BaseException:
             socket.close()

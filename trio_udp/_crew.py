@@ -108,7 +108,9 @@ class Crew:
 
     def discard_queue(self) -> None:
         """What was received and not handled is at least counted."""
-        self._queue.extend(self._io.leftover())
+        leftover = self._io.leftover()
+        self._io.report_received(leftover)
+        self._queue.extend(leftover)
         for data, address in self._queue:
             self._io.drop(data, address, "server stopped", outgoing=False)
         self._queue.clear()
@@ -169,7 +171,7 @@ class Crew:
             except StopIteration as finished:
                 reply = finished.value
             else:
-                reply = await self._finish(coroutine, step)
+                reply = await self._finish(coroutine, step, datagram)
             if reply is not None:
                 try:
                     if (problem := send_now(reply, datagram.address)) is not None:
@@ -178,15 +180,17 @@ class Crew:
                     _explain_type(reply)
                     raise
 
-    async def _finish(self, coroutine: Coroutine, step: object) -> bytes | None:
+    async def _finish(self, coroutine: Coroutine, step: object, datagram: Datagram) -> bytes | None:
         """The handler waits: let others go on, and see it through."""
         reply: bytes | None
         try:
             self.hand_over()
             reply = await _Rest(coroutine, step)
         except BaseException as error:
-            if coroutine.cr_frame is None:
-                raise  # this is how the handler ended
+            if coroutine.cr_frame is None:  # this is how the handler ended
+                if is_cancellation(error):
+                    self._io.drop(*datagram, "handler cancelled", outgoing=False)
+                raise
             # Ctrl-C hit a line of ours, and the handler does not know. It gets it as if one of its own had been hit.
             reply = await _Rest(coroutine, error=error)
         return reply

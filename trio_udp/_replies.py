@@ -124,14 +124,19 @@ class Replies:
                 await self._read_for_all(request, heed_refusal)
             else:
                 await self._wait_for_turn(request)
+        self._pass_turn()  # it may have been given to us when the reply was there already
 
     async def read_arrived(self) -> bool:
         """Deal with what has arrived by now, up to a batch, without waiting; True if that was all."""
         for _ in range(2):
+            io = self._connection.io  # another request may exchange it while we look
             try:
-                batch = await self._connection.io.receive_arrived()
+                batch = await io.receive_arrived()
+            except trio.ClosedResourceError:
+                if self._is_ours(io):
+                    raise
             except OSError as error:
-                self.failed(self._connection.io, error)  # the kernel tells it before it gives what came earlier
+                self.failed(io, error)  # the kernel tells it before it gives what came earlier
             else:
                 self._sort_out_all(batch)
                 return len(batch) < BATCH
@@ -144,16 +149,22 @@ class Replies:
                 await self._read(self._connection.io)
         finally:
             self._reader = None
-            if self._waiting:
-                self._wake(next(iter(self._waiting)))
+            self._pass_turn()
+
+    def _is_ours(self, io: BatchSocket) -> bool:
+        """That this socket is closed means that the client is; else another request has moved on from it."""
+        return self._connection.closed or io is self._connection.io
+
+    def _pass_turn(self) -> None:
+        if self._reader is None and self._waiting:
+            self._wake(next(iter(self._waiting)))
 
     async def _read(self, io: BatchSocket) -> None:
         try:
             batch = await io.receive()
         except trio.ClosedResourceError:
-            if self._connection.closed or io is self._connection.io:
+            if self._is_ours(io):
                 raise
-            # Another request has moved on to a new socket in the meantime.
         except OSError as error:
             self.failed(io, error)
         else:
@@ -190,6 +201,14 @@ class Replies:
                 request.problem = error
                 request.refused = True
                 self._wake(request)
+
+    def left_behind(self, io: BatchSocket) -> None:
+        """The connection may have moved on from a socket: who has sent through that one has to send again."""
+        if io is not self._connection.io:
+            for request in self._requests.values():
+                if request.sent_through is io:
+                    request.refused = True
+                    self._wake(request)
 
     def _sort_out_all(self, batch: list[Datagram]) -> None:
         self._connection.io.report_received(batch)

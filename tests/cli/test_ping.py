@@ -215,7 +215,7 @@ async def test_json_tells_the_same(clock: MockClock, capsys: pytest.CaptureFixtu
     reply = {"event": "reply", "seq": 2, "attempt": 1, "bytes": 100, "time_ms": 0.0, "from": "SERVER"}
     assert replies[0] == reply
     late = [event for event in events if event["event"] == "late"]
-    assert late == [{**reply, "event": "late", "seq": 1, "time_ms": 2000.0}]
+    assert late == [{**reply, "event": "late", "seq": 1, "time_ms": 1500.0}]
     summary = last["summary"]
     assert summary.pop("rtt_ms") == {"min": 0.0, "median": 0.0, "mean": 0.0, "p99": 0.0, "max": 0.0}
     assert summary == {

@@ -46,8 +46,8 @@ that there was none within -W seconds. An echo that comes after that is shown
 as "late", a second one of the same ping as "duplicate", and one with other
 bytes than were sent as "corrupt"; none of these counts as received. With
 --attempts above 1 a ping that is not answered in time is sent again, and the
-time shown is that since the last sending. (What comes while no ping is waited
-for is noticed when the next one is sent; its time is the one until then.)
+time shown is that since the last sending. When no ping is waited for any more,
+ping ends, and does not see what comes after that.
 
 At the end, or at Ctrl-C: how many were sent, received, late and lost, and the
 least, median, mean, 99th percentile and largest round-trip time. (Median and
@@ -128,7 +128,14 @@ class Pinger:
         """Send as many as were asked for, each in a task of its own."""
         with observe(self._notice), bare_exceptions():
             client = await open_client(self._args.server, self._payloads.number)
-            async with client, trio.open_nursery() as nursery:
+            async with client, trio.open_nursery() as listening:
+                listening.start_soon(client._listen)  # late and doubled echoes come when no ping is waited for
+                await self._ping_all(client)
+                listening.cancel_scope.cancel()
+
+    async def _ping_all(self, client: UDPClient) -> None:
+        with bare_exceptions():
+            async with trio.open_nursery() as nursery:
                 for number in itertools.count(1):
                     await self._room.acquire()
                     nursery.start_soon(self._ping, client, number)

@@ -12,7 +12,6 @@ Stopping is part of serving: Ctrl-C and SIGTERM stop the receiving at once, what
 from __future__ import annotations
 
 import argparse
-import functools
 import math
 import signal
 import socket
@@ -135,8 +134,11 @@ async def run(args: argparse.Namespace) -> int:
     """Serve until a signal comes; then say how it went."""
     answering = Answering(_choose_handler(args), _choose_tell(args))
     endpoints = await open_endpoints(args.address)
-    _say_where(endpoints, args)
-    serve = functools.partial(serve_endpoints, answering, endpoints, max_tasks=args.max_tasks, grace_period=args.grace)
+
+    async def serve() -> None:
+        _say_where(endpoints, args)  # not before signals are heard: who reads this may send one at once
+        await serve_endpoints(answering, endpoints, max_tasks=args.max_tasks, grace_period=args.grace)
+
     try:
         stopped_by = await run_until_signal(serve, *STOP_SIGNALS, heard=lambda: _say_who_is_busy(answering, args.grace))
     finally:
