@@ -12,11 +12,14 @@ import pytest
 import trio
 
 from tests.cli.child import serve
+from trio_udp.cli import make_parser
 from trio_udp.cli._stopping import STOP_SIGNALS, run_until_signal
 
 if TYPE_CHECKING:
     import socket
     from pathlib import Path
+
+    from trio_udp import UDPEndpoint
 
 if sys.platform == "win32":
     pytest.skip("Windows has no such signals", allow_module_level=True)
@@ -32,6 +35,29 @@ def test_stopping_prints_the_statistics(number: signal.Signals, code: int, peer:
         said = server.err.all().decode()
     assert f"--- 127.0.0.1:{port} statistics ---\nreceived 1 datagram, 5 bytes\nsent     1 datagram, 5 bytes\n" in said
     assert "Traceback" not in said
+
+
+def test_who_reads_that_it_listens_may_stop_it_at_once() -> None:
+    """Regression: the signals were not heard yet when the line was written, and SIGTERM killed the server."""
+    for _ in range(5):
+        with serve("127.0.0.1:0") as (server, _):
+            server.send_signal(signal.SIGTERM)
+            assert server.ended() == 0
+            assert "statistics ---" in server.err.all().decode()
+
+
+async def test_the_numbers_that_were_typed_are_those_that_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[dict[str, object]] = []
+
+    async def serve_endpoints(handler: object, endpoints: list[UDPEndpoint], **options: object) -> None:
+        used.append(options)
+        for endpoint in endpoints:
+            await endpoint.aclose()
+
+    monkeypatch.setattr("trio_udp.cli.serve.serve_endpoints", serve_endpoints)
+    args = make_parser().parse_args(["serve", "127.0.0.1:0", "--max-tasks", "7", "--grace", "2.5"])
+    await args.run(args)
+    assert used == [{"max_tasks": 7, "grace_period": 2.5}]
 
 
 def test_what_was_received_is_still_answered(folder: Path, peer: socket.socket) -> None:
