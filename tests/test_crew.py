@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from trio_udp._crew import _Rest
+from trio_udp._crew import _Remainder
 
 
 @types.coroutine
@@ -33,7 +33,7 @@ def begin(log: list[object]) -> Any:
         coroutine: Any = inner()
         step = coroutine.send(None)
         assert step == "question 0"
-        return await _Rest(coroutine, step) or b""
+        return await _Remainder(coroutine, step) or b""
 
     return outer()
 

@@ -90,11 +90,16 @@ async def resolve(host: str | None, port: int, *, passive: bool = False) -> list
     flags = trio.socket.AI_PASSIVE if passive else 0
     try:
         answers = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_DGRAM, flags=flags)
-    except ValueError as error:  # UnicodeError from IDNA for "a..b", and the complaint about a NUL inside
-        raise trio.socket.gaierror(trio.socket.EAI_NONAME, f"{host!r} cannot be a host name: {error}") from None
+    except ValueError as error:
+        raise not_a_name(host, error) from None
     families = (trio.socket.AF_INET, trio.socket.AF_INET6)
     targets = [Target(int(family), _as_address(sockaddr)) for family, *_, sockaddr in answers if family in families]
     return list(dict.fromkeys(targets))
+
+
+def not_a_name(host: str | None, error: ValueError) -> OSError:
+    """The error for a text that is no host name, where Python raises another: UnicodeError for "a..b", by IDNA."""
+    return trio.socket.gaierror(trio.socket.EAI_NONAME, f"{host!r} cannot be a host name: {error}")
 
 
 def _as_address(sockaddr: tuple[str | int | bytes, ...]) -> Address:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import trio
 
-from ._address import Address
+from ._address import Address, not_a_name
 from ._errors import NETWORK_ERRORS, errno_name
 from ._events import DatagramDropped, DatagramReceived, DatagramSent, Emit
 from ._statistics import Tally, UDPStatistics
@@ -222,11 +222,13 @@ class BatchSocket:
                     size = await self.socket.sendto(data, address)
                 else:
                     size = await self.socket.send(data)
+        except trio.socket.gaierror as error:
+            return error  # no error of the socket's: the name was looked up, and not found
         except OSError as error:
             self._note(error)
             return error
-        except UnicodeError as error:  # IDNA's for a name like "a..b"
-            return trio.socket.gaierror(trio.socket.EAI_NONAME, f"{address[0]!r} cannot be a host name: {error}")
+        except UnicodeError as error:
+            return not_a_name(address[0], error)
         self.tally.sent += 1
         self.tally.sent_bytes += size
         if self.emit is not None:

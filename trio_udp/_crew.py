@@ -185,14 +185,14 @@ class Crew:
         reply: bytes | None
         try:
             self.hand_over()
-            reply = await _Rest(coroutine, step)
+            reply = await _Remainder(coroutine, step)
         except BaseException as error:
             if coroutine.cr_frame is None:  # this is how the handler ended
                 if is_cancellation(error):
                     self._io.drop(*datagram, "handler cancelled", outgoing=False)
                 raise
             # Ctrl-C hit a line of ours, and the handler does not know. It gets it as if one of its own had been hit.
-            reply = await _Rest(coroutine, error=error)
+            reply = await _Remainder(coroutine, error=error)
         return reply
 
     async def _send_otherwise(self, reply: bytes, address: Address, problem: OSError) -> None:
@@ -219,7 +219,7 @@ class Crew:
         return None
 
 
-class _Rest(Generator[object, object, "bytes | None"]):
+class _Remainder(Generator[object, object, "bytes | None"]):
     """What remains of a coroutine after its first step, as something to await.
 
     ``await coroutine`` would start by sending None into it, but it waits for Trio's answer to ``step``, the thing that

@@ -59,7 +59,7 @@ class Request:
         self.sent_at = 0.0  # seconds, the latest attempt
         self.answered_at = 0.0
         self.sent_through: BatchSocket | None = None  # the latest socket ...
-        self.sent = 0  # ... and how many datagrams it took
+        self.sent = 0  # ... and how many datagrams it was given
         self.reply: bytes | None = None
         self.refused = False  # has the present attempt been?
         self.problem: Exception | None = None  # the last refusal, or what `accept` raised
@@ -138,7 +138,7 @@ class Replies:
             except OSError as error:
                 self.failed(io, error)  # the kernel tells it before it gives what came earlier
             else:
-                self._sort_out_all(batch)
+                self._sort_out_all(io, batch)
                 return len(batch) < BATCH
         return False
 
@@ -168,7 +168,7 @@ class Replies:
         except OSError as error:
             self.failed(io, error)
         else:
-            self._sort_out_all(batch)
+            self._sort_out_all(io, batch)
 
     async def _wait_for_turn(self, request: Request) -> None:
         """Until somebody has news for this request, or it is its turn to read."""
@@ -210,8 +210,8 @@ class Replies:
                     request.refused = True
                     self._wake(request)
 
-    def _sort_out_all(self, batch: list[Datagram]) -> None:
-        self._connection.io.report_received(batch)
+    def _sort_out_all(self, io: BatchSocket, batch: list[Datagram]) -> None:
+        io.report_received(batch)
         for data, _ in batch:
             self._sort_out(data)
 
