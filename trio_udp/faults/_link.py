@@ -13,16 +13,17 @@ networks go wrong. Three of those places:
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeGuard
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from ._checks import check_number, check_positive, check_probability, check_whole, is_whole
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 SHAPES = ("uniform", "normal", "exponential")
 
-# Bytes. A host of IPv4 must take datagrams of 68 bytes whole (RFC 791 section 3.2), so no link can have a smaller MTU.
+# Bytes. What every link must carry without fragmenting it (RFC 791 section 3.2; RFC 8200 section 5 has 1280 for IPv6).
 SMALLEST_MTU = 68
 
 # Bytes of headers in front of the payload: UDP 8 (RFC 768), IPv4 20 (RFC 791), IPv6 40 (RFC 8200).
@@ -35,7 +36,8 @@ class GilbertElliott:
     """Losses that come in bursts: the link is in a good state or in a bad one, and changes after each datagram.
 
     Gilbert's model with Elliott's extension (Bell System Technical Journal 39, 1960, and 42, 1963), in the notation of
-    tc-netem(8): ``p`` is ``enter``, ``r`` is ``leave``, ``1-h`` is ``loss_in_bad``, ``1-k`` is ``loss_in_good``.
+    tc-netem(8): ``p`` is ``enter``, ``r`` is ``leave``, ``1-h`` is ``loss_in_bad``, ``1-k`` is ``loss_in_good``. It
+    begins in the good state, so the first datagrams fare better than the average.
 
     Args:
       enter: the probability that the good state turns bad.
@@ -54,7 +56,7 @@ class GilbertElliott:
 
     def __post_init__(self) -> None:
         for name in ("enter", "leave", "loss_in_bad", "loss_in_good"):
-            _check_probability(name, getattr(self, name))
+            check_probability(name, getattr(self, name))
 
     @classmethod
     def average(cls, loss: float, length: float) -> Self:
@@ -67,8 +69,8 @@ class GilbertElliott:
         Raises:
           ValueError: a value is out of range, or bursts as short as these cannot lose as much.
         """
-        _check_probability("loss", loss)
-        _check_number("length", length, 1)
+        check_probability("loss", loss)
+        check_number("length", length, 1)
         if loss > length / (length + 1):
             raise ValueError(f"loss must be at most {length / (length + 1):.3g} for bursts of {length!r}, not {loss!r}")
         return cls(enter=min(loss / (length * (1 - loss)), 1.0), leave=1 / length)
@@ -79,7 +81,8 @@ class Link:
     """How one direction between two hosts behaves. By default it is perfect.
 
     Times are seconds, probabilities are from 0 to 1 and independent of each other. What happens to a datagram happens
-    in this order: ``mtu``, then ``rate`` and ``queue``, then the losses, the damages, and in the end the delays.
+    in this order: ``mtu``, then ``rate`` and ``queue``, then the losses, the damages, and in the end ``duplicate`` and
+    the delays.
 
     Args:
       delay: what every datagram takes.
@@ -89,11 +92,12 @@ class Link:
       loss: the probability that a datagram is lost.
       burst: losses that come in bursts.
       exact_loss: ``(3, 10)``: of the first ten datagrams exactly three are lost, of the next ten as well, and so on.
-        Which three is chance.
-      in_a_row: chance loses or damages at most so many datagrams one after another; ``exact_loss`` is not counted.
+        Which three is chance. What ``mtu`` or a full queue drops is not among the ten.
+      in_a_row: chance loses or damages at most so many datagrams one after another; the next goes through unharmed.
+        What ``exact_loss`` takes is neither counted nor spared.
       duplicate: the probability that a datagram arrives twice; each copy has its own jitter.
-      reorder: the probability that a datagram is held back, so that those behind it overtake it.
-      reorder_delay: by how much.
+      reorder: the probability that a datagram is held back, so that those behind it overtake it; a second copy is not.
+      reorder_delay: by how much; those that come within that time overtake it.
       corrupt: the probability that one bit is flipped. (Over a real network UDP's checksum finds that, and the datagram
         is lost. What gets through is what a protocol's own checks are for.)
       garble: the probability that a run of up to 8 bytes is replaced by random ones.
@@ -124,11 +128,15 @@ class Link:
     queue: int = 100
     mtu: int | None = None
 
+    def __repr__(self) -> str:
+        values = [(each.name, getattr(self, each.name), each.default) for each in fields(self)]
+        return f"Link({', '.join(f'{name}={value!r}' for name, value, default in values if value != default)})"
+
     def __post_init__(self) -> None:
         for name in ("loss", "duplicate", "reorder", "corrupt", "garble", "truncate"):
-            _check_probability(name, getattr(self, name))
+            check_probability(name, getattr(self, name))
         for name in ("delay", "jitter", "reorder_delay"):
-            _check_number(name, getattr(self, name), 0)
+            check_number(name, getattr(self, name), 0)
         if self.jitter_shape not in SHAPES:
             raise ValueError(f"jitter_shape must be one of {', '.join(SHAPES)}, not {self.jitter_shape!r}")
         if self.burst is not None and not isinstance(self.burst, GilbertElliott):
@@ -136,12 +144,12 @@ class Link:
         if self.exact_loss is not None:
             _check_exact(self.exact_loss)
         if self.in_a_row is not None:
-            _check_whole("in_a_row", self.in_a_row, 1)
-        if self.rate is not None and (_check_number("rate", self.rate, 0) == 0):
-            raise ValueError("rate must be above 0 bits per second; for a link that is down, take loss=1")
-        _check_whole("queue", self.queue, 0)
+            check_whole("in_a_row", self.in_a_row, 1)
+        if self.rate is not None:
+            check_positive("rate", self.rate)
+        check_whole("queue", self.queue, 0)
         if self.mtu is not None:
-            _check_whole("mtu", self.mtu, SMALLEST_MTU)
+            check_whole("mtu", self.mtu, SMALLEST_MTU)
 
 
 def headers(host: str) -> int:
@@ -149,28 +157,8 @@ def headers(host: str) -> int:
     return HEADERS_IPV6 if ":" in host else HEADERS_IPV4
 
 
-def _check_probability(name: str, value: object) -> None:
-    if not _is_number(value) or not 0 <= value <= 1:
-        raise ValueError(f"{name} must be a probability from 0 to 1, not {value!r}")
-
-
-def _check_number(name: str, value: object, least: float) -> float:
-    if not _is_number(value) or not least <= value < math.inf:
-        raise ValueError(f"{name} must be a number, at least {least} and not infinite, not {value!r}")
-    return value
-
-
-def _check_whole(name: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be a whole number, at least {least}, not {value!r}")
-
-
 def _check_exact(value: object) -> None:
     match value:
-        case (int(lost), int(of)) if 0 <= lost <= of and of > 0:
+        case tuple((lost, of)) if is_whole(lost) and is_whole(of) and 0 <= lost <= of and of > 0:
             return
     raise ValueError(f"exact_loss must be a pair like (3, 10), for 3 of every 10, not {value!r}")
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

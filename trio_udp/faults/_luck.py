@@ -10,7 +10,6 @@ datagrams that are not lost keep their delays.
 from __future__ import annotations
 
 import math
-from enum import IntEnum
 from hashlib import blake2b
 from struct import unpack
 from typing import TYPE_CHECKING
@@ -18,13 +17,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-# BLAKE2b gives 64 bytes (RFC 7693): sixteen slots of 32 bits, one more than the faults need.
-SLOTS = 16
 _SCALE = 2.0**-32
 
 
-class Slot(IntEnum):
-    """Which part of the hash decides what. The numbers are part of every recorded story: add, never reorder."""
+class Slot:
+    """Which part of the hash decides what: BLAKE2b gives 64 bytes (RFC 7693), sixteen slots of 32 bits.
+
+    The numbers are part of every recorded story: never reorder them. They are no Enum, which until Python 3.12 takes
+    longer to find its members than the rest of a draw.
+    """
 
     LOSS = 0
     BURST_LOSS = 1
@@ -38,7 +39,8 @@ class Slot(IntEnum):
     TRUNCATE = 9
     TRUNCATE_WHERE = 10
     JITTER = 11  # and the next: a normal distribution takes two
-    COPY_JITTER = 13  # the same for the second copy of a duplicated datagram
+    COPY_JITTER = 13  # and the next: the same for the second copy of a duplicated datagram
+    EXACT = 15
 
 
 class Luck:
@@ -54,17 +56,9 @@ class Luck:
 
     def draw(self, n: int) -> Draw:
         """The chances of the ``n``-th datagram."""
-        return Draw(self._digest(b"n%d" % n))
-
-    def sample(self, block: int, size: int, count: int) -> frozenset[int]:
-        """Which ``count`` of the ``size`` places of a block; each choice is as likely as any other."""
-        order = sorted(range(size), key=lambda place: self._digest(b"block %d place %d" % (block, place)))
-        return frozenset(order[:count])
-
-    def _digest(self, who: bytes) -> bytes:
         hash = self._hash.copy()
-        hash.update(who)
-        return hash.digest()
+        hash.update(b"n%d" % n)
+        return Draw(hash.digest())
 
 
 class Draw:

@@ -28,7 +28,12 @@ class Copy(NamedTuple):
 
 
 class Fate(NamedTuple):
-    """What becomes of a datagram: the copies that arrive, or why there are none."""
+    """What becomes of a datagram: the copies that arrive, or why there are none.
+
+    Args:
+      copies: each with its ``time``, when it arrives, and its ``data``; two if it was duplicated.
+      dropped: ``"mtu"``, ``"queue full"``, ``"loss"``, ``"burst"`` or ``"exact loss"``; None if it arrives.
+    """
 
     copies: tuple[Copy, ...]
     dropped: str | None
@@ -49,8 +54,7 @@ class Passage:
         self._leaving: deque[float] = deque()  # when each datagram at the sender's end will have left it
         self._in_burst = False
         self._run = 0  # how many were lost or damaged, one after another
-        self._block = -1
-        self._doomed: frozenset[int] = frozenset()
+        self._places = self._losses = 0  # how many are left in this block of `exact_loss`
         harm = (link.loss, link.burst, link.exact_loss, link.corrupt, link.garble, link.truncate)
         self._by_chance = any((*harm, link.duplicate, link.reorder, link.jitter))
 
@@ -88,10 +92,13 @@ class Passage:
         link = self.link
         luck = self._luck.draw(n)
         spared = link.in_a_row is not None and self._run >= link.in_a_row
-        reason = self._lost(luck, spared) or self._lost_exactly(n)
+        reason = self._lost(luck, spared)
+        exactly = link.exact_loss is not None and self._lost_exactly(luck, *link.exact_loss)
         if reason is not None:
             self._run += 1
             return Fate((), reason)
+        if exactly:
+            return Fate((), "exact loss")
         damaged = data if spared else self._damage(luck, data)
         self._run = self._run + 1 if damaged != data else 0
         delay = link.delay + (link.reorder_delay if luck(Slot.REORDER) < link.reorder else 0.0)
@@ -111,14 +118,14 @@ class Passage:
                 self._in_burst = not self._in_burst
         return None if spared else reason
 
-    def _lost_exactly(self, n: int) -> str | None:
-        if self.link.exact_loss is None:
-            return None
-        lost, size = self.link.exact_loss
-        block, place = divmod(n - 1, size)
-        if block != self._block:
-            self._block, self._doomed = block, self._luck.sample(block, size, lost)
-        return "exact loss" if place in self._doomed else None
+    def _lost_exactly(self, luck: Draw, lost: int, size: int) -> bool:
+        """So many of each block, every choice as likely as any other (Knuth, TAOCP section 3.4.2, algorithm S)."""
+        if not self._places:
+            self._places, self._losses = size, lost
+        doomed = luck.below(Slot.EXACT, self._places) < self._losses
+        self._places -= 1
+        self._losses -= doomed
+        return doomed
 
     def _damage(self, luck: Draw, data: bytes) -> bytes:
         link = self.link

@@ -10,12 +10,12 @@ rule is asked about, and start anew with each call of the function.
 from __future__ import annotations
 
 import ipaddress
-import math
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple, Protocol, TypeAlias
 
 from .._address import Address
+from ._checks import check_number, check_positive, check_whole
 
 
 class InFlight(NamedTuple):
@@ -91,8 +91,8 @@ def first_verdict(rules: Iterable[Rule], flight: InFlight) -> Verdict | None:
             continue
         if not isinstance(verdict, (Deliver, Drop, Held)):
             raise TypeError(f"a rule returns Deliver(...), Drop(...) or None, not {verdict!r}: {rule!r}")
-        if isinstance(verdict, Deliver) and not 0 <= verdict.delay < math.inf:
-            raise ValueError(f"delay must be a number of seconds, at least 0, not {verdict.delay!r}: {rule!r}")
+        if isinstance(verdict, Deliver):
+            check_number(f"delay of {rule!r}", verdict.delay, 0)
         return verdict
     return None
 
@@ -107,8 +107,10 @@ def drop_nth(*numbers: int, match: Predicate | None = None) -> Rule:
     Raises:
       ValueError: there is no number, or one below 1.
     """
-    if not numbers or any(not isinstance(number, int) or number < 1 for number in numbers):
-        raise ValueError(f"drop_nth takes whole numbers from 1, not {numbers!r}")
+    if not numbers:
+        raise ValueError("drop_nth needs a number: drop_nth(1) loses the first datagram")
+    for number in numbers:
+        check_whole("number", number, 1)
     return _drop_counted(frozenset(numbers).__contains__, match, "drop_nth")
 
 
@@ -122,8 +124,7 @@ def drop_first(count: int, *, match: Predicate | None = None) -> Rule:
     Raises:
       ValueError: the count is below 1.
     """
-    if not isinstance(count, int) or count < 1:
-        raise ValueError(f"count must be a whole number, at least 1, not {count!r}")
+    check_whole("count", count, 1)
     return _drop_counted(lambda number: number <= count, match, "drop_first")
 
 
@@ -162,10 +163,10 @@ def blackhole(on: float, off: float, *, repeat: int | None = None) -> Rule:
     Raises:
       ValueError: a value is out of range.
     """
-    if not 0 <= on < math.inf or not 0 < off < math.inf:
-        raise ValueError(f"on must be at least 0 seconds and off above 0, not {on!r} and {off!r}")
-    if repeat is not None and (not isinstance(repeat, int) or repeat < 1):
-        raise ValueError(f"repeat must be a whole number, at least 1, or None, not {repeat!r}")
+    check_number("on", on, 0)
+    check_positive("off", off)
+    if repeat is not None:
+        check_whole("repeat", repeat, 1)
     began: float | None = None
 
     def rule(flight: InFlight) -> Drop | None:
@@ -182,7 +183,7 @@ def partition(a: Hosts, b: Hosts, *, both: bool = True) -> Rule:
     """Two parts of the network that cannot see each other.
 
     Args:
-      a: an IP address, several, or a host of the virtual network.
+      a: an IP address, several, or a host of the virtual network, which stands for the addresses that it has now.
       b: the same.
       both: False: only what goes from ``a`` to ``b`` is lost.
 
@@ -200,16 +201,21 @@ def partition(a: Hosts, b: Hosts, *, both: bool = True) -> Rule:
 
 
 def _addresses(hosts: Hosts) -> frozenset[str]:
-    several = [hosts] if isinstance(hosts, str) else hosts if isinstance(hosts, Collection) else hosts.addresses
-    found = set()
-    for address in several:
-        try:
-            found.add(str(ipaddress.ip_address(address)))
-        except ValueError:
-            raise ValueError(f"partition takes IP addresses, or a Host for its own; {address!r} is neither") from None
-    if not found:
+    several = getattr(hosts, "addresses", hosts)
+    if isinstance(several, str) or not isinstance(several, Collection):
+        several = [several]
+    if not several:
         raise ValueError("partition needs an address on each side")
-    return frozenset(found)
+    return frozenset(_canonical(address) for address in several)
+
+
+def _canonical(address: object) -> str:
+    try:
+        if isinstance(address, str):  # ip_address() takes numbers, too
+            return str(ipaddress.ip_address(address))
+    except ValueError:
+        pass
+    raise ValueError(f"partition takes IP addresses, or a Host for its own; {address!r} is neither")
 
 
 class hold:
@@ -218,11 +224,13 @@ class hold:
     Args:
       match: which datagrams; all of them unless given.
       limit: how many may wait; a datagram beyond it is dropped as ``"hold full"``.
+
+    Raises:
+      ValueError: the limit is below 1.
     """
 
     def __init__(self, match: Predicate | None = None, *, limit: int = 1000) -> None:
-        if not isinstance(limit, int) or limit < 1:
-            raise ValueError(f"limit must be a whole number, at least 1, not {limit!r}")
+        check_whole("limit", limit, 1)
         self._match = match
         self._limit = limit
         self._waiting: deque[Callable[[], None]] = deque()
@@ -246,9 +254,14 @@ class hold:
         return True  # a rule is one also when nothing waits in it
 
     def release(self, count: int | None = None) -> int:
-        """Let the first ``count`` go on, or all: now they are sent over the link. Returns how many those were."""
-        released = 0
-        while self._waiting and (count is None or released < count):
+        """Let the first ``count`` go on, or all: now they are sent over the link. Returns how many those were.
+
+        Raises:
+          ValueError: the count is below 0.
+        """
+        if count is not None:
+            check_whole("count", count, 0)
+        released = len(self) if count is None else min(count, len(self))
+        for _ in range(released):
             self._waiting.popleft()()
-            released += 1
         return released

@@ -1,0 +1,75 @@
+"""What Wireshark says of our files: nothing is marked as wrong, and it sees what was sent."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from tests.peers.programs import need
+from trio_udp.testing._pcap import pcap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trio_udp import Address
+
+FIELDS = [
+    "frame.time_epoch",
+    "ip.src",
+    "ipv6.src",
+    "udp.srcport",
+    "ip.dst",
+    "ipv6.dst",
+    "udp.dstport",
+    "udp.payload",
+    "ip.checksum.status",
+    "udp.checksum.status",
+    "_ws.expert.message",
+]
+GOOD = "1"  # epan/proto.h: PROTO_CHECKSUM_E_GOOD
+
+SENT: list[tuple[float, Address, Address, bytes]] = [
+    (0.0, ("10.0.0.1", 40_000), ("10.0.0.2", 40_001), b"hello"),
+    (0.000001, ("10.0.0.2", 40_001), ("10.0.0.1", 40_000), b""),
+    (0.25, ("::ffff:10.0.0.1", 40_000, 0, 0), ("::ffff:10.0.0.2", 40_001, 0, 0), b"odd"),
+    (1.5, ("fd00::1", 40_000, 0, 0), ("fd00::2", 40_001, 0, 0), b"even"),
+    (3600.000000001, ("fe80::1%eth0", 40_000, 0, 2), ("fe80::2%eth0", 40_001, 0, 2), b""),
+    (3601.0, ("10.0.0.1", 40_000), ("10.0.0.2", 40_001), bytes(65_507)),
+    (3602.0, ("fd00::1", 40_000, 0, 0), ("fd00::2", 40_001, 0, 0), b"\xff" * 65_527),
+]
+
+
+def seen_by_tshark(path: Path) -> list[list[str]]:
+    command = [need("tshark"), "-n", "-r", str(path), "-T", "fields", "-E", "separator=|"]
+    command += ["-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"]
+    for field in FIELDS:
+        command += ["-e", field]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return [line.split("|") for line in answer.stdout.splitlines()]
+
+
+def test_tshark_reads_our_files(tmp_path: Path) -> None:
+    path = tmp_path / "network.pcap"
+    with path.open("wb") as file:
+        file.writelines(pcap(SENT))
+    v4 = ["10.0.0.1", "", "40000", "10.0.0.2", "", "40001"]
+    v6 = ["", "fd00::1", "40000", "", "fd00::2", "40001"]
+    assert seen_by_tshark(path) == [
+        ["0.000000000", *v4, b"hello".hex(), GOOD, GOOD, ""],
+        ["0.000001000", "10.0.0.2", "", "40001", "10.0.0.1", "", "40000", "", GOOD, GOOD, ""],
+        ["0.250000000", *v4, b"odd".hex(), GOOD, GOOD, ""],
+        ["1.500000000", *v6, b"even".hex(), "", GOOD, ""],
+        ["3600.000000001", "", "fe80::1", "40000", "", "fe80::2", "40001", "", "", GOOD, ""],
+        ["3601.000000000", *v4, bytes(65_507).hex(), GOOD, GOOD, ""],
+        ["3602.000000000", *v6, (b"\xff" * 65_527).hex(), "", GOOD, ""],
+    ]
+
+
+def test_tshark_would_see_a_wrong_checksum(tmp_path: Path) -> None:
+    """So the test above can fail."""
+    path = tmp_path / "network.pcap"
+    path.write_bytes(b"".join(pcap(SENT[:1]))[:-1] + b"!")
+    ((*_, ip, udp, remark),) = seen_by_tshark(path)
+    assert ip == GOOD
+    assert udp != GOOD
+    assert "Bad checksum" in remark

@@ -1,0 +1,42 @@
+"""What a value must be. Each refusal is a ValueError that names the field: a person typed it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TypeGuard
+
+# Not infinity: an int can be larger than every float and yet finite, and would overflow when it meets one.
+_LARGEST = sys.float_info.max
+
+
+def check_probability(name: str, value: object) -> None:
+    """From 0 to 1."""
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a probability from 0 to 1, not {value!r}")
+
+
+def check_number(name: str, value: object, least: float) -> None:
+    """Finite, and at least this."""
+    if not _is_number(value) or not least <= value <= _LARGEST:
+        raise ValueError(f"{name} must be a finite number, at least {least}, not {value!r}")
+
+
+def check_positive(name: str, value: object) -> None:
+    """Finite, and above 0."""
+    if not _is_number(value) or not 0 < value <= _LARGEST:
+        raise ValueError(f"{name} must be a finite number above 0, not {value!r}")
+
+
+def check_whole(name: str, value: object, least: int) -> None:
+    """A whole number, and at least this."""
+    if not is_whole(value) or value < least:
+        raise ValueError(f"{name} must be a whole number, at least {least}, not {value!r}")
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """True is none, though Python counts with it."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, float) or is_whole(value)

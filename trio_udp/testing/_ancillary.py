@@ -1,0 +1,75 @@
+"""Control messages: what ``recvmsg`` tells beside the data, and what ``sendmsg`` may ask for.
+
+Two kinds are understood: to which address a datagram came, and from which address it is to be sent (IP_PKTINFO, ip(7);
+IPV6_PKTINFO, RFC 3542); and how many datagrams were dropped before it (SO_RXQ_OVFL, socket(7)).
+"""
+
+from __future__ import annotations
+
+import socket as stdlib_socket
+import struct
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeAlias
+
+from ._ip import IP, parse_ip, shown
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from ._mailbox import Arrived, Mailbox
+
+ControlMessage: TypeAlias = tuple[int, int, bytes]
+
+# Linux's numbers (linux/in.h, linux/in6.h, asm-generic/socket.h) where Python does not know the names.
+_IP_PKTINFO = getattr(stdlib_socket, "IP_PKTINFO", 8)
+_IPV6_PKTINFO = getattr(stdlib_socket, "IPV6_PKTINFO", 50)
+_SO_RXQ_OVFL = 40
+
+_IPV4 = struct.Struct("=i4s4s")  # in_pktinfo: interface, the address that answers, the address in the header
+_IPV6 = struct.Struct("=16si")  # in6_pktinfo: address, interface
+_INTERFACE = 1  # the only one there is
+
+_HEADER = struct.calcsize("@Nii")  # cmsghdr
+_ALIGNMENT = struct.calcsize("@N")
+
+
+def told(mailbox: Mailbox, arrived: Arrived, room: int) -> tuple[list[ControlMessage], bool]:
+    """What is told with a datagram, as far as there is room for it (bytes); True: not all of it had room."""
+    messages: list[ControlMessage] = []
+    for message in _all(mailbox, arrived):
+        size = _HEADER + len(message[2])
+        if size > room:
+            return messages, True
+        messages.append(message)
+        room -= size + -size % _ALIGNMENT
+    return messages, False
+
+
+def _all(mailbox: Mailbox, arrived: Arrived) -> Iterable[ControlMessage]:
+    if mailbox.options.rxq_ovfl and arrived.drops:
+        yield stdlib_socket.SOL_SOCKET, _SO_RXQ_OVFL, struct.pack("=I", arrived.drops)
+    if mailbox.options.pktinfo:
+        host = shown(mailbox.family, (arrived.destination, 0))[0]
+        address = stdlib_socket.inet_pton(mailbox.family, host)
+        if mailbox.family == stdlib_socket.AF_INET:
+            yield stdlib_socket.IPPROTO_IP, _IP_PKTINFO, _IPV4.pack(_INTERFACE, address, address)
+        else:
+            yield stdlib_socket.IPPROTO_IPV6, _IPV6_PKTINFO, _IPV6.pack(address, _INTERFACE)
+
+
+def asked_source(messages: Iterable[tuple[int, int, Buffer]]) -> IP | None:
+    """From which address a datagram is to be sent; None: from the one that fits.
+
+    Raises:
+      NotImplementedError: something else is asked for.
+    """
+    source: IP | None = None
+    for level, kind, value in messages:
+        data = bytes(value)
+        if (level, kind) == (stdlib_socket.IPPROTO_IP, _IP_PKTINFO) and len(data) == _IPV4.size:
+            source = parse_ip(stdlib_socket.inet_ntop(stdlib_socket.AF_INET, _IPV4.unpack(data)[1]))
+        elif (level, kind) == (stdlib_socket.IPPROTO_IPV6, _IPV6_PKTINFO) and len(data) == _IPV6.size:
+            source = parse_ip(stdlib_socket.inet_ntop(stdlib_socket.AF_INET6, _IPV6.unpack(data)[0]))
+        else:
+            raise NotImplementedError(f"the virtual network has no control message of level {level}, type {kind}")
+    return None if source is None or source.is_wildcard else source

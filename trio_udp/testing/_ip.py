@@ -1,0 +1,71 @@
+"""IP addresses as the virtual network looks at them: canonical text, and what kind of address it is.
+
+Inside the network an IPv4 address is always written as one; that a socket of IPv6 shows it as ``::ffff:10.0.0.1`` is a
+matter between that socket and its owner (RFC 4291 section 2.5.5.2).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket as stdlib_socket
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
+
+from .._address import Address
+
+Place: TypeAlias = tuple[str, int]
+"""An IP address and a port, inside the network."""
+
+ANY = "*"  # what a socket is bound to that is bound to no address in particular
+
+_MAPPED = "::ffff:"
+
+
+class IP(NamedTuple):
+    """An address and its kind."""
+
+    text: str
+    is_ipv4: bool
+    is_loopback: bool
+    is_wildcard: bool
+    is_multicast: bool
+    is_broadcast: bool
+
+
+@lru_cache(maxsize=65536)
+def parse_ip(text: str) -> IP:
+    """Read an address; one that is mapped into IPv6 becomes the IPv4 address that it stands for.
+
+    Raises:
+      ValueError: it is none.
+    """
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    canonical = str(address).partition("%")[0]
+    broadcast = canonical == "255.255.255.255"
+    ipv4 = address.version == 4
+    return IP(canonical, ipv4, address.is_loopback, address.is_unspecified, address.is_multicast, broadcast)
+
+
+@lru_cache(maxsize=65536)
+def is_numeric(family: int, host: str) -> bool:
+    """Is this an address that a socket of the family takes as it is?"""
+    try:
+        stdlib_socket.inet_pton(family, host)
+    except (OSError, ValueError, TypeError):
+        return False
+    return True
+
+
+def is_mapped(host: str) -> bool:
+    """Is this an IPv4 address in the clothes of IPv6?"""
+    return ":" in host and parse_ip(host).is_ipv4
+
+
+def shown(family: int, place: Place) -> Address:
+    """A place as a socket of this family shows it to its owner."""
+    ip, port = place
+    if family == stdlib_socket.AF_INET:
+        return place
+    return (ip if ":" in ip else _MAPPED + ip, port, 0, 0)

@@ -1,0 +1,259 @@
+"""`VirtualNetwork`: hosts, links between them, and what happened."""
+
+from __future__ import annotations
+
+import socket as stdlib_socket
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .._errors import bare_exceptions
+from ..faults import Link, Rule
+from ._describe import describe
+from ._host import Host, entered_hosts
+from ._ip import parse_ip
+from ._mailbox import Mailbox
+from ._pcap import pcap
+from ._record import RecordedDatagram
+from ._resolver import Resolver, normal_name
+from ._socket import VirtualSocket
+from ._wire import Wire
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+    from typing_extensions import Self
+
+# The host of code that is in no host: addresses that are set aside for documentation (RFC 5737 and 3849).
+LOCALHOST = ("192.0.2.1", "2001:db8::1")
+
+# Bits that Linux lets one add to a socket's type.
+_TYPE_BITS = int(getattr(stdlib_socket, "SOCK_NONBLOCK", 0)) | int(getattr(stdlib_socket, "SOCK_CLOEXEC", 0))
+
+
+class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
+    """Hosts and a bad network between them, for all UDP sockets of one Trio run.
+
+    ::
+
+        async with VirtualNetwork(link=Link(loss=0.3, delay=0.05), seed=7) as network:
+            with network.host("10.0.0.1", name="server"):
+                await nursery.start(serve_udp, echo, 7)
+
+    Inside the ``async with`` every socket that is made by ``trio.socket`` is one of this network's, whoever makes it:
+    this library, plain Trio programs, AnyIO on Trio, dnspython. Use it with a clock that jumps
+    (``trio.testing.MockClock(autojump_threshold=0)``, pytest-trio's ``autojump_clock``): then delays take no time, and
+    the same seed gives the same `datagrams`, in every run.
+
+    Code that is in no host's ``with`` runs on a host named ``localhost``, with the addresses 192.0.2.1 and 2001:db8::1.
+    Datagrams that a host sends to itself take a microsecond and are never lost, unless `set_link` says so; rules are
+    asked about them, too.
+
+    Args:
+      link: how each direction between two hosts behaves, if `set_link` does not say otherwise.
+      seed: the same seed, the same story.
+      record_limit: how many datagrams `datagrams` keeps.
+
+    Raises:
+      ValueError: an argument makes no sense.
+
+    Exceptions of the code inside come out as they are, never in a group of the network's; an exception of a rule does,
+    too.
+    """
+
+    def __init__(self, link: Link = Link(), *, seed: int = 0, record_limit: int = 100_000) -> None:
+        self.seed = seed
+        self._wire = Wire(link, seed, record_limit)
+        self._hosts: dict[str, Host] = {}
+        self._numbers = count(1)
+        self._localhost = self._add("localhost", LOCALHOST)
+        self._resolver = Resolver(self._addresses_of, self._name_of, lambda: self._here().name)
+        self._running: AbstractAsyncContextManager[None] | None = None
+        self._ended_at: float | None = None
+
+    # -- its life -----------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._running is not None:
+            raise RuntimeError("a VirtualNetwork can be entered only once: make a new one")
+        self._running = self._run()
+        await self._running.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: Any) -> bool | None:
+        assert self._running is not None
+        return await self._running.__aexit__(*exc_info)
+
+    @asynccontextmanager
+    async def _run(self) -> AsyncIterator[None]:
+        with bare_exceptions(), self._installed():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._wire.run, name="the virtual network delivers datagrams")
+                try:
+                    yield
+                    self._wire.decide(float("inf"))  # what was sent last belongs into the record, too
+                finally:
+                    nursery.cancel_scope.cancel()
+
+    @contextmanager
+    def _installed(self) -> Iterator[None]:
+        factory = trio.socket.set_custom_socket_factory(self)
+        resolver = trio.socket.set_custom_hostname_resolver(self)
+        try:
+            yield
+        finally:
+            self._ended_at = trio.current_time()
+            trio.socket.set_custom_socket_factory(factory)
+            trio.socket.set_custom_hostname_resolver(resolver)
+
+    # -- hosts --------------------------------------------------------------------------------------------------------
+
+    def host(self, *addresses: str, name: str | None = None) -> Host:
+        """Add a host.
+
+        Args:
+          addresses: its IPv4 and IPv6 addresses; one of each (10.0.0.N and fd00::N) unless given. The loopback
+            addresses every host has.
+          name: by which others find it; its first address unless given.
+
+        Raises:
+          ValueError: the name or an address is taken, or is none.
+        """
+        if not addresses:
+            addresses = next(pair for pair in self._free_addresses())
+        name = addresses[0] if name is None else normal_name(name)
+        if name in self._hosts:
+            raise ValueError(f"there is a host named {name!r} already")
+        ips = [parse_ip(address) for address in addresses]
+        for ip in ips:
+            if ip.is_loopback or ip.is_wildcard or ip.is_multicast or ip.is_broadcast:
+                raise ValueError(f"a host cannot have the address {ip.text}")
+            if ip.text in self._wire.hosts:
+                raise ValueError(f"{ip.text} is {self._wire.hosts[ip.text].name}'s already")
+        return self._add(name, [ip.text for ip in ips])
+
+    def _add(self, name: str, addresses: Any) -> Host:
+        host = self._hosts[name] = Host(self._wire, name, addresses)
+        return host
+
+    def _free_addresses(self) -> Iterator[tuple[str, str]]:
+        for number in self._numbers:
+            pair = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", f"fd00::{number:x}"
+            if not any(address in self._wire.hosts for address in pair):
+                yield pair
+
+    @property
+    def hosts(self) -> Mapping[str, Host]:
+        """The hosts by name, ``localhost`` among them."""
+        return dict(self._hosts)
+
+    def _here(self) -> Host:
+        """The host that this task is in."""
+        own = (host for host in reversed(entered_hosts()) if self._hosts.get(host.name) is host)
+        return next(own, self._localhost)
+
+    def _addresses_of(self, name: str) -> tuple[str, ...] | None:
+        host = self._hosts.get(name)
+        return host.addresses if host else None
+
+    def _name_of(self, address: str) -> str | None:
+        host = self._wire.hosts.get(address)
+        return host.name if host else None
+
+    def _find(self, host: Host | str) -> Host:
+        if isinstance(host, str):
+            found = self._hosts.get(host) or self._wire.hosts.get(host)
+        else:
+            found = host if self._hosts.get(host.name) is host else None
+        if found is None:
+            raise ValueError(f"there is no host {host!r}; there are {', '.join(self._hosts)}")
+        return found
+
+    # -- links and rules ----------------------------------------------------------------------------------------------
+
+    @property
+    def link(self) -> Link:
+        """How a direction behaves for which `set_link` does not say otherwise; may be set at any time."""
+        return self._wire.link
+
+    @link.setter
+    def link(self, link: Link) -> None:
+        self._wire.set_default_link(link)
+
+    def set_link(self, source: Host | str, destination: Host | str, link: Link | None, *, both: bool = False) -> None:
+        """Say how one direction between two hosts behaves from now on; what is on its way already stays as it is.
+
+        Args:
+          source: a host, its name or one of its addresses.
+          destination: the same.
+          link: None: as all the others.
+          both: the other direction, too.
+
+        Raises:
+          ValueError: there is no such host.
+        """
+        one, other = self._find(source), self._find(destination)
+        self._wire.set_link(one, other, link)
+        if both:
+            self._wire.set_link(other, one, link)
+
+    @contextmanager
+    def rule(self, *rules: Rule) -> Iterator[None]:
+        """While the ``with`` lasts, these decide about every datagram; rules are asked in the order of their entry."""
+        self._wire.rules = (*self._wire.rules, *rules)
+        try:
+            yield
+        finally:
+            remaining = list(self._wire.rules)
+            for rule in rules:
+                del remaining[next(i for i, other in enumerate(remaining) if other is rule)]
+            self._wire.rules = tuple(remaining)
+
+    # -- what happened ------------------------------------------------------------------------------------------------
+
+    @property
+    def datagrams(self) -> list[RecordedDatagram]:
+        """What was sent, in order, and what became of it.
+
+        A datagram is in here from when its fate is decided: before the first moment at which it could arrive.
+        """
+        return list(self._wire.record.datagrams)
+
+    def describe(self) -> str:
+        """Who listens where, what waits in which queue, and the counters, as text."""
+        time = trio.current_time() if self._ended_at is None else self._ended_at
+        return describe(self.seed, time, self._wire.record, self.link, self._hosts.values())
+
+    def write_pcap(self, path: str | os.PathLike[str]) -> None:
+        """Write the `datagrams` as their senders sent them, lost ones too, into a file for Wireshark."""
+        with open(path, "wb") as file:
+            file.writelines(pcap((each.time, each.source, each.destination, each.data) for each in self.datagrams))
+
+    # -- for Trio -----------------------------------------------------------------------------------------------------
+
+    def socket(self, family: Any = stdlib_socket.AF_INET, type: Any = stdlib_socket.SOCK_STREAM, proto: int = 0) -> Any:
+        """Make a socket on the host that the calling task is in; Trio calls this.
+
+        Raises:
+          NotImplementedError: it is not to be a UDP socket.
+        """
+        kind = int(type) & ~_TYPE_BITS
+        if family not in (stdlib_socket.AF_INET, stdlib_socket.AF_INET6):
+            raise NotImplementedError(f"the virtual network has IPv4 and IPv6, not {family!r}")
+        if kind != stdlib_socket.SOCK_DGRAM or proto not in (0, stdlib_socket.IPPROTO_UDP):
+            raise NotImplementedError(f"the virtual network carries UDP only: no socket of {type!r}, protocol {proto}")
+        host = self._here()
+        mailbox = Mailbox(host, int(family), stdlib_socket.IPPROTO_UDP)
+        host.keep(mailbox)
+        return VirtualSocket(mailbox)
+
+    async def getaddrinfo(self, *args: Any) -> Any:
+        """Look a host's name up; Trio calls this."""
+        return await self._resolver.getaddrinfo(*args)
+
+    async def getnameinfo(self, sockaddr: Any, flags: int) -> tuple[str, str]:
+        """Look an address up; Trio calls this."""
+        return await self._resolver.getnameinfo(sockaddr, flags)

@@ -1,0 +1,252 @@
+"""`Wire`: how datagrams get from one host to another, in an order that is the same in every run.
+
+The obvious way decides what becomes of a datagram when it is sent. But Trio steps the tasks that can run in random
+order, so of two clients that send at the same moment sometimes the one and sometimes the other would be first: another
+number, another chance, another story.
+
+So sending only puts a datagram into an outbox, with the link and the rules of that moment. Its fate is decided later,
+when the clock has moved on: then every task has done what it wanted to do at that moment, and what is in the outbox can
+be put in order. The clock of a test moves only when all tasks wait, which is what makes this right. Later means: when
+the first datagram in the outbox could arrive at the earliest. That is never the same moment, so two hosts that answer
+each other at once still let time pass.
+
+One task, `run`, sleeps until the next datagram can arrive. It is an ordinary task in the network's nursery.
+"""
+
+from __future__ import annotations
+
+import math
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+import trio
+
+from ..faults import Drop, Held, InFlight, Link, Passage, Rule, first_verdict
+from ..faults._link import headers
+from ._ip import IP, Place
+from ._record import Record, RecordedDatagram
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._host import Host
+    from ._mailbox import Mailbox
+
+# Seconds: the shortest time in which a datagram arrives, and the time on a host's own loopback. Small beside any delay
+# that matters, and large beside what a float can tell apart after a year (4e-9 s).
+TICK = 1e-6
+
+
+class Way:
+    """The way from one host to another, or to an address that no host has."""
+
+    def __init__(self, link: Link, seed: int, source: Host, target: Host | None) -> None:
+        names = source.name, target.name if target else None
+        self.link = link
+        self.target = target
+        self.is_local = source is target
+        self.passage = Passage(link, seed, names)
+        self.refusals = Passage(link, seed, ("refusal", *names))
+        self.earliest = max(link.delay, TICK)
+
+
+class Sent(NamedTuple):
+    """A datagram in the outbox. The first fields are the order in which fates are decided."""
+
+    time: float
+    source: Place
+    destination: Place
+    number: int  # of all that were sent: one socket's datagrams stay in order
+    way: Way
+    rules: tuple[Rule, ...]
+    mailbox: Mailbox
+    data: bytes
+    held: RecordedDatagram | None = None  # it was in the outbox before, and a rule has held it
+
+
+class Wire:
+    """Everything between the hosts."""
+
+    def __init__(self, link: Link, seed: int, record_limit: int) -> None:
+        self.link = link
+        self.seed = seed
+        self.rules: tuple[Rule, ...] = ()
+        self.record = Record(record_limit)
+        self.hosts: dict[str, Host] = {}  # by address
+        self._links: dict[tuple[Host, Host | None], Link] = {}
+        self._ways: dict[tuple[Host, Host | None], Way] = {}
+        self._counts: dict[tuple[Host, Host | None], int] = {}
+        self._outbox: list[Sent] = []
+        self._number = 0
+        self._arrivals: list[tuple[float, int, Callable[[float], None]]] = []
+        self._sleep = trio.CancelScope()
+
+    # -- hosts and links ----------------------------------------------------------------------------------------------
+
+    def claim(self, address: str, host: Host) -> str:
+        """Give an address to a host; returns it.
+
+        Raises:
+          ValueError: another host has it.
+        """
+        if (owner := self.hosts.setdefault(address, host)) is not host:
+            raise ValueError(f"{address} is {owner.name}'s already")
+        return address
+
+    def set_link(self, source: Host, destination: Host, link: Link | None) -> None:
+        """From now on this is the link between two hosts; None: the network's own."""
+        if link is None:
+            self._links.pop((source, destination), None)
+        else:
+            self._links[source, destination] = link
+        self._ways.pop((source, destination), None)
+
+    def set_default_link(self, link: Link) -> None:
+        """From now on this is the link of all that have none of their own."""
+        self.link = link
+        for pair in [pair for pair in self._ways if pair not in self._links]:
+            del self._ways[pair]
+
+    def way(self, source: Host, target: Host | None) -> Way:
+        """How datagrams get from one host to another; None: to an address that no host has."""
+        pair = (source, target)
+        if pair not in self._ways:
+            # A host's own loopback is perfect unless somebody says otherwise.
+            default = Link() if source is target else self.link
+            self._ways[pair] = Way(self._links.get(pair, default), self.seed, source, target)
+        return self._ways[pair]
+
+    def way_to(self, source: Host, ip: IP) -> Way:
+        """How datagrams get from a host to an address."""
+        return self.way(source, source if source.has(ip) else self.hosts.get(ip.text))
+
+    # -- sending ------------------------------------------------------------------------------------------------------
+
+    def send(self, mailbox: Mailbox, way: Way, source: Place, destination: Place, data: bytes) -> None:
+        """Put a datagram into the outbox."""
+        time = trio.current_time()
+        self._number += 1
+        self._outbox.append(Sent(time, source, destination, self._number, way, self.rules, mailbox, data))
+        self._wake_by(time + (TICK if self.rules else way.earliest))
+
+    def _wake_by(self, time: float) -> None:
+        if time < self._sleep.deadline:
+            self._sleep.deadline = time
+
+    async def run(self) -> NoReturn:
+        """Deliver, for ever."""
+        while True:
+            self._sleep = trio.CancelScope(deadline=self._next_deadline())
+            with self._sleep:
+                await trio.sleep_forever()
+            self._step(trio.current_time())
+
+    def _next_deadline(self) -> float:
+        first = self._arrivals[0][0] if self._arrivals else math.inf
+        return min([first, *(sent.time + (TICK if sent.rules else sent.way.earliest) for sent in self._outbox)])
+
+    def _step(self, now: float) -> None:
+        self.decide(now)
+        arrivals = self._arrivals
+        while arrivals and arrivals[0][0] <= now:
+            time, _, arrive = heappop(arrivals)
+            arrive(time)
+
+    # -- deciding -----------------------------------------------------------------------------------------------------
+
+    def decide(self, now: float) -> None:
+        """Decide what becomes of everything that was sent before ``now``, in order."""
+        outbox = self._outbox
+        if not outbox:
+            return
+        if outbox[-1].time < now:
+            self._outbox = []
+        else:
+            self._outbox = [sent for sent in outbox if sent.time >= now]
+            outbox = [sent for sent in outbox if sent.time < now]
+        outbox.sort()
+        for sent in outbox:
+            self._decide(sent)
+
+    def _decide(self, sent: Sent) -> None:
+        if sent.held is not None:
+            self._put_on_link(sent, sent.held)
+            return
+        host, way = sent.mailbox.host, sent.way
+        number = self._counts[host, way.target] = self._counts.get((host, way.target), 0) + 1
+        source = sent.source if way.is_local else host.outside(sent.source)
+        recorded = RecordedDatagram(sent.time, source, sent.destination, number, sent.data)
+        self.record.add(recorded)
+        if way.target is None:
+            self.record.drop(recorded, "no such host")
+        elif not sent.rules or self._obey(sent, recorded):
+            self._put_on_link(sent, recorded)
+
+    def _obey(self, sent: Sent, recorded: RecordedDatagram) -> bool:
+        """Do what the rules say; True: they say nothing."""
+        flight = InFlight(sent.time, recorded.source, recorded.destination, recorded.n, sent.data)
+        verdict = first_verdict(sent.rules, flight)
+        if verdict is None:
+            return True
+        if isinstance(verdict, Drop):
+            self.record.drop(recorded, verdict.reason)
+        elif isinstance(verdict, Held):
+            if not verdict.keep(lambda: self._go_on(sent, recorded)):
+                self.record.drop(recorded, "hold full")
+        else:
+            self._arrive_at(sent.time + verdict.delay, sent, recorded, sent.data)
+        return False
+
+    def _go_on(self, sent: Sent, recorded: RecordedDatagram) -> None:
+        """A datagram that was held is sent, now."""
+        self._number += 1
+        now = trio.current_time()
+        self._outbox.append(sent._replace(time=now, number=self._number, held=recorded))
+        self._wake_by(now + TICK)
+
+    def _put_on_link(self, sent: Sent, recorded: RecordedDatagram) -> None:
+        fate = sent.way.passage.fate(sent.time, recorded.n, sent.data, headers(recorded.destination[0]))
+        if fate.dropped is not None:
+            self.record.drop(recorded, fate.dropped)
+        for time, data in fate.copies:
+            self._arrive_at(time, sent, recorded, data)
+
+    # -- arriving -----------------------------------------------------------------------------------------------------
+
+    def _arrive_at(self, time: float, sent: Sent, recorded: RecordedDatagram, data: bytes) -> None:
+        self._schedule(max(time, sent.time + TICK), lambda when: self._arrive(when, sent, recorded, data))
+
+    def _schedule(self, time: float, arrive: Callable[[float], None]) -> None:
+        self._number += 1
+        heappush(self._arrivals, (time, self._number, arrive))
+
+    def _arrive(self, time: float, sent: Sent, recorded: RecordedDatagram, data: bytes) -> None:
+        host = sent.way.target
+        assert host is not None  # what goes to nobody was dropped when its fate was decided
+        place = recorded.destination if sent.way.is_local else host.inside(recorded.destination)
+        if not host.is_up:
+            self.record.drop(recorded, "host down")
+        elif place is None:
+            self.record.drop(recorded, "rebound")
+        elif (mailbox := host.ports.find(place, recorded.source)) is None:
+            self.record.drop(recorded, "refused")
+            self._refuse(time, sent, recorded, host)
+        elif mailbox.put(data, recorded.source, place[0]):
+            self.record.deliver(recorded, time)
+        else:
+            self.record.drop(recorded, "buffer full")
+
+    def _refuse(self, time: float, sent: Sent, recorded: RecordedDatagram, host: Host) -> None:
+        """The news that nobody listens goes back, by the rules and the link of the other direction."""
+        flight = InFlight(time, recorded.destination, recorded.source, recorded.n, recorded.data, refusal=True)
+        verdict = first_verdict(self.rules, flight) if self.rules else None
+        if isinstance(verdict, (Drop, Held)):
+            return
+        if verdict is not None:
+            arrivals = [time + verdict.delay]
+        else:
+            passage = self.way(host, sent.mailbox.host).refusals
+            fate = passage.fate(time, recorded.n, b"", headers(recorded.source[0]))
+            arrivals = [copy.time for copy in fate.copies[:1]]
+        for arrival in arrivals:
+            self._schedule(max(arrival, time + TICK), lambda _: sent.mailbox.refuse(recorded.destination))
