@@ -391,7 +391,7 @@ def commands_of(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_commands_are_understood(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trio, "run", lambda *_: 0)  # understood, and not done
+    monkeypatch.setattr(trio, "run", lambda *_, **__: 0)  # understood, and not done
     for words in commands_of(page):
         assert main(shlex.split(words, comments=True)) == 0
 

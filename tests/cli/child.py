@@ -153,6 +153,15 @@ def serve(*arguments: str, cwd: Path | None = None) -> Iterator[tuple[Child, int
         yield server, int(found[1])
 
 
+@contextmanager
+def relay(target_port: int, *arguments: str, host: str = "127.0.0.1") -> Iterator[tuple[Child, int]]:
+    """``relay`` in front of a port of this machine, and the port that it says it listens on."""
+    where = f"[{host}]" if ":" in host else host
+    with start("relay", f"{where}:0", f"{where}:{target_port}", *arguments) as relay:
+        found = relay.err.wait_for(r"relaying .*:(\d+) to .+\n")
+        yield relay, int(found[1])
+
+
 def run(*arguments: str, data: bytes = b"", cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
     """Run the program to its end."""
     command = [*COMMAND, *arguments]

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from argparse import Namespace
-from typing import Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 import trio.testing
 
-from trio_udp import UDPEndpoint, serve_endpoints
-from trio_udp.cli import demo, main
-from trio_udp.cli._lossy_socket import LossySocket
+from trio_udp import DatagramSent, Event
+from trio_udp.cli import demo, main, make_parser
+from trio_udp.cli._faults import Network, read_network
 from trio_udp.cli._story import Story
-from trio_udp.cli.demo import echo, play, retry_for, run
+from trio_udp.cli.demo import play, retry_for, run
+from trio_udp.faults import Link
+from trio_udp.testing import VirtualNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Told = list[tuple[str, int, int, dict[str, Any]]]
 
 
-def tell_story(seed: int, loss: float = 0.3, clients: int = 3, requests: int = 4) -> tuple[Story, Told]:
+def losing(loss: float) -> Network:
+    return both_ways(Link(loss=loss))
+
+
+def both_ways(link: Link) -> Network:
+    return Network(link, link, (), (), None)
+
+
+def tell_story(
+    seed: int, loss: float = 0.3, clients: int = 3, requests: int = 4, virtual: bool = False
+) -> tuple[Story, Told]:
     """What happened, and to whom, without the times of the answers, which are real."""
     told: Told = []
 
@@ -29,9 +47,10 @@ def tell_story(seed: int, loss: float = 0.3, clients: int = 3, requests: int = 4
         told.append((kind, client, request, {key: more[key] for key in more if key != "elapsed"}))
 
     async def main() -> Story:
-        story = Story(tell)
-        await play(story, clients, requests, loss, seed)
-        return story
+        async with VirtualNetwork() if virtual else nullcontext():
+            story = Story(tell)
+            await play(story, clients, requests, losing(loss), seed)
+            return story
 
     return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0)), told
 
@@ -58,7 +77,7 @@ def times_of_sending(seed: int) -> list[tuple[float, int, int]]:
             sent.append((round(time, 6), client, request))
 
     async def main() -> None:
-        await play(Story(tell), 3, 4, 0.5, seed)
+        await play(Story(tell), 3, 4, losing(0.5), seed)
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0.01))
     return sorted(sent)
@@ -70,35 +89,45 @@ def test_the_same_seed_waits_the_same_times() -> None:
     assert len({time for time, *_ in times_of_sending(2)}) > 10
 
 
-async def test_strangers_are_no_part_of_the_story() -> None:
+class Disturbed(Story):
+    """While it is told, somebody else sends to the relay what its clients do."""
+
+    def watch(self, client: int) -> Callable[[Event], None]:
+        inner = super().watch(client)
+
+        def observer(event: Event) -> None:
+            inner(event)
+            if isinstance(event, DatagramSent):
+                with socket.socket(type=socket.SOCK_DGRAM) as stranger:
+                    for data in (b"", b"nonsense", b"client x request y", event.data, b"\xff" * 1000):
+                        stranger.sendto(data, event.remote)
+
+        return observer
+
+
+def test_strangers_are_no_part_of_the_story() -> None:
     """Any process of this machine could end the demo with a datagram that is none of its clients'."""
-    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as stranger:
-        told: list[str] = []
 
-        async def disturb(socket: trio.socket.SocketType) -> None:
-            for data in (b"", b"nonsense", b"client x request y", b"client 1 request 1", b"\xff" * 1000):
-                await stranger.sendto(data, socket.getsockname())
+    async def main() -> Story:
+        story = Disturbed(lambda *_: None)
+        await play(story, 3, 4, losing(0.5), 2)
+        return story
 
-        story, socket = Story(lambda *event: told.append(event[1])), trio.socket.socket(type=trio.socket.SOCK_DGRAM)
-        await socket.bind(("127.0.0.1", 0))
-        endpoint = UDPEndpoint(LossySocket(socket, 1.0, 2, story.concerns, story.loss))
-        async with trio.open_nursery() as nursery:
-            await nursery.start(serve_endpoints, echo, [endpoint])
-            await disturb(socket)
-            with trio.fail_after(60):
-                answers = {await stranger.recv(2000) for _ in range(5)}
-            nursery.cancel_scope.cancel()
-    assert b"client 1 request 1" in answers
-    assert (told, sum(story.lost.values())) == ([], 0)
+    story = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert story.answered == 12
+    assert story.attempts == 12 + sum(story.lost.values())
 
 
 def test_many_clients_tell_one_story_too() -> None:
-    """In real time: 300 datagrams at once were more than the server's buffer took, and the kernel dropped the rest."""
+    """In real time: 300 datagrams at once were more than the server's buffer took, and the kernel dropped the rest.
+
+    And a client that got the port of one that was done was the same to the relay, and had another story.
+    """
 
     async def main() -> tuple[Story, Told]:
         told: Told = []
         story = Story(lambda _, kind, client, request, more: told.append((kind, client, request, {})))
-        await play(story, 300, 1, 0.1, 2)
+        await play(story, 300, 1, losing(0.1), 2)
         return story, told
 
     (story, told), (_, again) = trio.run(main), trio.run(main)
@@ -118,8 +147,14 @@ def test_an_honest_word_when_the_machine_was_too_busy(
 
 
 def test_more_clients_get_more_time() -> None:
-    assert (retry_for(0.3, 100).first, retry_for(0.3, 100).maximum) == (0.2, 0.5)
-    assert (retry_for(0.3, 1000).first, retry_for(0.3, 1000).maximum) == pytest.approx((2.0, 5.0))
+    some, many = retry_for(losing(0.3), 100), retry_for(losing(0.3), 1000)
+    assert (some.first, some.maximum) == (0.2, 0.5)
+    assert (many.first, many.maximum) == pytest.approx((2.0, 5.0))
+
+
+def test_so_do_slow_networks() -> None:
+    retry = retry_for(both_ways(Link(delay=0.5, jitter=0.25)), 3)
+    assert (retry.first, retry.maximum) == (1.7, 2.0)
 
 
 def test_another_seed_tells_another() -> None:
@@ -153,11 +188,12 @@ def test_a_hopeless_network() -> None:
 
 @pytest.mark.parametrize(("loss", "attempts"), [(0.0, 1), (0.3, 31), (0.5, 73), (0.99, 1000), (1.0, 5)])
 def test_enough_attempts(loss: float, attempts: int) -> None:
-    assert retry_for(loss, 3).attempts == attempts
+    assert retry_for(losing(loss), 3).attempts == attempts
+    assert retry_for(both_ways(Link(garble=loss)), 3).attempts == attempts
 
 
 def demo_args(**options: Any) -> Namespace:
-    return Namespace(**{"seed": 2, "loss": 0.3, "clients": 3, "requests": 4, "json": False} | options)
+    return Namespace(**{**vars(make_parser().parse_args(["demo"])), **options})
 
 
 def in_virtual_time(args: Namespace) -> int:
@@ -196,8 +232,69 @@ def test_what_a_program_reads(capsys: pytest.CaptureFixture[str]) -> None:
     for way in ("to_server", "to_client"):
         lost = [event for event in lines if event.get("direction") == way]
         assert summary[f"lost_{way}"] == len(lost)
-    assert (summary["seed"], summary["loss"], summary["clients"]) == (2, 0.3, 3)
+    assert (summary["seed"], summary["loss"], summary["clients"]) == (1, 0.3, 3)
     assert 0 < summary["duration"] < 5
+
+
+def test_a_network_with_a_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """It takes 30 ms there and back, and what it damages is sent again as well."""
+    assert in_virtual_time(demo_args(preset="interop-corrupt-rate")) == 0
+    out, err = capsys.readouterr()
+    assert "a network that is like interop-corrupt-rate (QUIC interop runner, handshakecorruption).\n" in err
+    assert "too busy" not in err
+    assert " is damaged on its way to the server\n" in out
+    assert "\ndamaged      " in out
+    assert in_virtual_time(demo_args(preset="interop-corrupt-rate", json=True)) == 0
+    out, _ = capsys.readouterr()
+    *lines, last = [json.loads(line) for line in out.splitlines()]
+    summary = last["summary"]
+    assert (summary["preset"], summary["loss"]) == ("interop-corrupt-rate", 0)
+    assert summary["damaged"] == len([event for event in lines if event["event"] == "damaged"]) > 0
+    assert summary["round_trip_median"] >= 0.03
+
+
+def test_a_slow_network_is_not_a_lossy_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert in_virtual_time(demo_args(loss=0.0, delay=2.0, jitter=1.0, json=True)) == 0
+    out, err = capsys.readouterr()
+    summary = json.loads(out.splitlines()[-1])["summary"]
+    assert summary["attempts"] == summary["answered"] == 12
+    assert 4 <= summary["round_trip_median"] <= 6
+    assert err == ""
+
+
+def test_virtual_sockets_tell_the_same_story() -> None:
+    story, told = tell_story(3, loss=0.5, clients=10)
+    virtual_story, virtually_told = tell_story(3, loss=0.5, clients=10, virtual=True)
+    assert of_each_client(told) == of_each_client(virtually_told)
+    assert story.lost == virtual_story.lost
+
+
+def test_virtual_time_is_the_same_each_time() -> None:
+    """To the byte, times included, in processes whose sets have other orders."""
+    options = ["--virtual", "--json", "--clients", "20", "--delay", "0.05", "--jitter", "0.02"]
+    command = [sys.executable, "-m", "trio_udp", "demo", *options]
+    told = [
+        subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": seed}, stdout=subprocess.PIPE, check=True).stdout
+        for seed in ("1", "2")
+    ]
+    assert told[0] == told[1]
+    assert told[0].count(b"\n") > 200
+
+
+def test_nothing_is_real_in_virtual_time(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--virtual", "--json", "--loss", "0", "--delay", "3600"]) == 0
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])["summary"]
+    assert summary["round_trip_median"] == pytest.approx(7200, abs=0.001)
+    assert summary["duration"] == pytest.approx(4 * 7200, abs=1)
+    assert main(["demo", "--virtual"]) == 0
+    assert "3 clients in one nursery, in virtual time, and between them" in capsys.readouterr().err
+
+
+def test_the_options_are_those_of_the_relay() -> None:
+    arguments = ["--loss", ".1", "--delay", ".2", "--jitter", ".3", "--preset", "mobile"]
+    ours = make_parser().parse_args(["demo", *arguments])
+    theirs = make_parser().parse_args(["relay", "7000", "8000", *arguments])
+    assert read_network(ours) == read_network(theirs)
 
 
 def test_when_nothing_gets_through(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ tests nothing.
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import socket
@@ -19,6 +20,7 @@ from tests.cli.child import has_ipv6, start
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from tests.cli.child import Child
 
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
 
 def need(program: str) -> str:
     """The path of a program that this test talks to."""
-    if (path := shutil.which(program)) is not None:
-        return path
+    for places in (None, "/usr/sbin:/usr/local/sbin"):  # where servers are, and not on everybody's PATH
+        if (path := shutil.which(program, path=places)) is not None:
+            return path
     if os.environ.get("TRIO_UDP_REQUIRE_PEERS") == "1":
         pytest.fail(f"{program} is not installed, and TRIO_UDP_REQUIRE_PEERS=1")
     pytest.skip(f"{program} is not installed")
@@ -132,3 +135,55 @@ def nc_listening(host: str) -> Iterator[tuple[Child, int]]:
     program = need("nc")
     with on_a_free_port(lambda port: [program, "-u", "-l", "-v", host, port], host, "Bound on") as nc_and_port:
         yield nc_and_port
+
+
+# -- a DNS server and a TFTP server, and their ports -------------------------------------------------------------------
+
+
+@contextmanager
+def unbound(folder: Path) -> Iterator[int]:
+    """Unbound, which knows one name and asks nobody about others."""
+    program = need("unbound")
+
+    def command(port: str) -> list[str]:
+        configuration = folder / "unbound.conf"
+        configuration.write_text(UNBOUND.format(folder=folder, port=port))
+        return [program, "-d", "-c", str(configuration)]
+
+    with on_a_free_port(command, "127.0.0.1", "start of service") as (_, port):
+        yield port
+
+
+UNBOUND = """\
+server:
+  directory: "{folder}"
+  chroot: ""
+  username: ""
+  pidfile: ""
+  use-syslog: no
+  logfile: ""
+  verbosity: 1
+  do-tcp: no
+  interface: 127.0.0.1@{port}
+  module-config: "iterator"
+  local-zone: "." static
+  local-data: "www.example. 60 IN A 192.0.2.1"
+remote-control:
+  control-enable: no
+"""
+
+
+@contextmanager
+def atftpd(folder: Path) -> Iterator[int]:
+    """Atftpd, which gives out the files of a folder, each from a port of its own."""
+    program = need("atftpd")
+    import grp  # which Windows does not have
+
+    me = f"{getpass.getuser()}.{grp.getgrgid(os.getgid()).gr_name}"
+    options = ["--daemon", "--no-fork", "--logfile", "-", "--verbose=7", "--user", me, "--bind-address", "127.0.0.1"]
+
+    def command(port: str) -> list[str]:
+        return [program, *options, "--port", port, str(folder)]
+
+    with on_a_free_port(command, "127.0.0.1", "running in daemon mode") as (_, port):
+        yield port

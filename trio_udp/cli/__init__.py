@@ -11,19 +11,20 @@ import argparse
 import os
 import sys
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn, SupportsInt
 
 import trio
 
 from .. import __version__
-from . import demo, ping, request, serve
+from . import demo, ping, relay, request, serve
 from ._common import ExitCode, Failure, printable_text, say
 
 if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
     from exceptiongroup import BaseExceptionGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["main"]
 
@@ -38,6 +39,7 @@ examples:
   {PROGRAM} serve 10000           an echo server; Ctrl-C stops it
   {PROGRAM} request 10000 Hello   ask it
   {PROGRAM} ping 10000            how long does it take to answer?
+  {PROGRAM} relay 10001 localhost:10000 --loss .3   a bad network before it
 
 Standard output carries data only; everything said to you goes to standard
 error.
@@ -65,13 +67,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     try:
-        code = int(trio.run(args.run, args))
+        code = int(_in_its_time(args)(args.run, args))
         sys.stdout.flush()
     except BaseException as error:
         if (explained := _explain(error, args.command)) is None:
             raise
         return explained
     return code
+
+
+def _in_its_time(args: argparse.Namespace) -> Callable[..., SupportsInt]:
+    """``trio.run``, for a virtual network in virtual time."""
+    if not getattr(args, "virtual", False):
+        return trio.run
+    from trio.testing import MockClock  # which nobody else waits for at the start
+
+    return partial(trio.run, clock=MockClock(autojump_threshold=0))
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -99,13 +110,13 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = Parser(
         prog=PROGRAM,
-        description="UDP servers, clients that retry, and a demo on a network that loses datagrams.",
+        description="UDP servers, clients that retry, and bad networks to try them on.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"trio_udp {__version__}")
     subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for command in (demo, serve, request, ping):
+    for command in (demo, serve, request, ping, relay):
         command.add_parser(subparsers)
     return parser
 

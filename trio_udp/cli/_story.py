@@ -1,6 +1,6 @@
 """Tells what happens in the demo: as lines for a person, or as JSON for a program, and counts along.
 
-The clients' side is told by the library's own events; what was lost, by the socket that loses it.
+The clients' side is told by the library's own events; what was lost or damaged on the way, by the relay that did it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,18 @@ import trio
 
 from .._events import AttemptStarted, AttemptTimedOut, DatagramSent, ReplyAccepted, RequestFailed
 from ._common import milliseconds, quantile
-from ._lossy_socket import TO_CLIENT, TO_SERVER
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterator
 
     from .._address import Address
     from .._events import Event
+    from ..relay import Relayed
+    from ._faults import Network
+
+TO_SERVER = "to_server"
+TO_CLIENT = "to_client"
 
 
 @dataclass
@@ -38,9 +43,11 @@ class Story:
     attempts: int = 0
     timed_out: int = 0
     lost: dict[str, int] = field(default_factory=lambda: {TO_SERVER: 0, TO_CLIENT: 0})
+    damaged: int = 0
     round_trips: list[float] = field(default_factory=list)
     _request: dict[int, int] = field(default_factory=dict)  # what each client is at
-    _asked: dict[tuple[Address, bytes], tuple[int, int]] = field(default_factory=dict)
+    _clients: dict[Address, int] = field(default_factory=dict)
+    _asked: dict[bytes, int] = field(default_factory=dict)  # in which request
 
     def watch(self, client: int) -> Callable[[Event], None]:
         """An observer for one client."""
@@ -51,8 +58,9 @@ class Story:
             self.attempts += 1
             self._request[client] = event.request
             self._tell("sent", client, event.request, attempt=event.number)
-        elif isinstance(event, DatagramSent):  # only now is it known from where: a client may take a new socket
-            self._asked[event.local, event.data] = client, self._request[client]
+        elif isinstance(event, DatagramSent):
+            self._clients[event.local] = client
+            self._asked[event.data] = self._request[client]
         elif isinstance(event, AttemptTimedOut):
             self.timed_out += 1
             self._tell("timed_out", client, event.request, attempt=event.number)
@@ -63,15 +71,20 @@ class Story:
         elif isinstance(event, RequestFailed):
             self._tell("failed", client, event.request, attempts=event.attempts, reason=event.reason)
 
-    def concerns(self, address: Address, data: bytes) -> bool:
-        """Has one of the clients asked this from there? Anybody else may have sent the same bytes."""
-        return (address, data) in self._asked
-
-    def loss(self, direction: str, address: Address, data: bytes) -> None:
-        """A datagram of the demo's clients, or its reply, was lost on its way."""
-        self.lost[direction] += 1
-        client, request = self._asked[address, data]
-        self._tell("lost", client, request, direction=direction)
+    def relayed(self, relayed: Relayed) -> None:
+        """What the relay has done with a datagram. Anybody else on this machine may send to it as well: not told."""
+        client = self._clients.get(relayed.address)
+        if client is None or not (relayed.dropped or relayed.damaged):
+            return
+        # What is damaged on its way to the server comes back like that: then all we know is what its client is at.
+        request = self._asked.get(relayed.data, self._request[client])
+        direction = TO_SERVER if relayed.forward else TO_CLIENT
+        if relayed.dropped:
+            self.lost[direction] += 1
+            self._tell("lost", client, request, direction=direction)
+        else:
+            self.damaged += 1
+            self._tell("damaged", client, request, direction=direction)
 
     def _tell(self, kind: str, client: int, request: int, **more: float | str) -> None:
         self.tell(trio.current_time() - self.started, kind, client, request, more)
@@ -90,10 +103,10 @@ def tell_line(time: float, kind: str, client: int, request: int, more: dict[str,
     """One line for a person."""
     if kind == "sent":
         text = f'-> sends "request {request}"' + (f", attempt {more['attempt']}" if more["attempt"] != 1 else "")
-    elif kind == "lost" and more["direction"] == TO_SERVER:
-        text = f" x request {request} is lost on its way to the server"
-    elif kind == "lost":
-        text = f" x the reply to request {request} is lost on its way back"
+    elif kind in ("lost", "damaged") and more["direction"] == TO_SERVER:
+        text = f" x request {request} is {kind} on its way to the server"
+    elif kind in ("lost", "damaged"):
+        text = f" x the reply to request {request} is {kind} on its way back"
     elif kind == "timed_out":
         text = f"   hears nothing: attempt {more['attempt']} of request {request} has timed out"
     elif kind == "answered":
@@ -107,6 +120,45 @@ def tell_line(time: float, kind: str, client: int, request: int, more: dict[str,
 def tell_json(time: float, kind: str, client: int, request: int, more: dict[str, float | str]) -> None:
     """One JSON object on a line of its own, for a program."""
     print(json.dumps({"time": round(time, 6), "event": kind, "client": client, "request": request, **more}), flush=True)
+
+
+def summary(story: Story, args: argparse.Namespace, network: Network) -> dict[str, float | str | None]:
+    """The totals, by the names that programs know them by; times in seconds."""
+    median, high = story.round_trip(0.5), story.round_trip(0.99)
+    return {
+        "requests": args.clients * args.requests,
+        "answered": story.answered,
+        "attempts": story.attempts,
+        "lost_to_server": story.lost[TO_SERVER],
+        "lost_to_client": story.lost[TO_CLIENT],
+        "damaged": story.damaged,
+        "seed": args.seed,
+        "preset": args.preset,
+        "loss": network.forward.loss,
+        "clients": args.clients,
+        "round_trip_median": None if median is None else round(median, 6),
+        "round_trip_p99": None if high is None else round(high, 6),
+        "duration": round(trio.current_time() - story.started, 6),
+    }
+
+
+def print_summary(story: Story, args: argparse.Namespace, network: Network) -> None:
+    """The same for a person."""
+    totals = summary(story, args, network)
+    rows = [(name.replace("_", " "), str(totals[name])) for name in ("requests", "answered", "attempts")]
+    rows += [
+        ("lost to the server", str(totals["lost_to_server"])),
+        ("lost to the clients", str(totals["lost_to_client"])),
+    ]
+    if story.damaged:
+        rows.append(("damaged", str(story.damaged)))
+    for fraction, label in ((0.5, "round trip, median"), (0.99, "round trip, 99th percentile")):
+        value = story.round_trip(fraction)
+        rows.append((label, "-" if value is None else milliseconds(value)))
+    rows.append(("duration", f"{totals['duration']:.2f} s"))
+    print()
+    for line in table(rows):
+        print(line)
 
 
 def table(rows: list[tuple[str, str]]) -> Iterator[str]:

@@ -1,0 +1,156 @@
+"""The options that say what a network is like, for every command that has one.
+
+Each field of `Link` is an option of the same name, so what can be said in a program can be said here, and the other way
+round. A preset is a network that somebody else has described; options beside it say what is different here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from ..faults import PRESETS, GilbertElliott, Link, Preset, Rebind, Rule, drop_first
+from ..faults._link import SHAPES, SMALLEST_MTU
+from ._common import count, probability, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NO_PRESET = Preset("", Link(), Link())
+
+PRESET_LINES = "\n".join(f"  {name:<28} {preset.source}" for name, preset in PRESETS.items())
+
+PREFIXES = {"k": 1e3, "M": 1e6, "G": 1e9}  # of the SI; a kilobit is 1000 bits
+
+
+@dataclass(frozen=True)
+class Network:
+    """What the command line says about the network."""
+
+    forward: Link
+    backward: Link
+    forward_rules: tuple[Rule, ...]
+    backward_rules: tuple[Rule, ...]
+    rebind: Rebind | None
+
+
+def add_preset(parser: argparse._ActionsContainer, where: str) -> None:
+    """``--preset``; ``where`` says where the names are listed."""
+    parser.add_argument("--preset", choices=PRESETS, metavar="NAME", help=f"a network that has a name, {where}")
+
+
+def add_link_options(parser: argparse._ActionsContainer, *names: str) -> None:
+    """Options for these fields of `Link`, or for all."""
+    for name in names or _OPTIONS:
+        parser.add_argument(f"--{name.replace('_', '-')}", **_OPTIONS[name])
+
+
+def read_network(args: argparse.Namespace) -> Network:
+    """The network that was asked for; options that the command does not have were not given."""
+    given = vars(args)
+    said = {field.name: given[field.name] for field in fields(Link) if given.get(field.name) is not None}
+    preset = PRESETS[args.preset] if args.preset else NO_PRESET
+    forward, backward = replace(preset.forward, **said), replace(preset.backward, **said)
+    rules = preset.make_rules()
+    drops = (drop_first(given["drop_first"]),) if given.get("drop_first") else ()
+    there = not given.get("backward_only")
+    back = not given.get("forward_only")
+    return Network(
+        forward if there else Link(),
+        backward if back else Link(),
+        (drops + rules) if there else (),
+        (rules if there else drops + rules) if back else (),
+        given.get("rebind") or preset.rebind,
+    )
+
+
+# -- what a person may type ------------------------------------------------------------------------------------------
+
+
+def burst(text: str) -> GilbertElliott:
+    """``0.1,4``: a tenth is lost, four in a row on average."""
+    try:
+        loss, length = map(float, text.split(","))
+    except ValueError:
+        wanted = "a burst is LOSS,LENGTH, like 0.1,4 for 10 % lost, 4 in a row"
+        raise argparse.ArgumentTypeError(f"{wanted}, not {text!r}") from None
+    try:
+        return GilbertElliott.average(loss, length)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def exact_loss(text: str) -> tuple[int, int]:
+    """``3/10``: three of every ten."""
+    lost, slash, of = text.partition("/")
+    if not (slash and lost.isdecimal() and of.isdecimal() and int(lost) <= int(of) and int(of) > 0):
+        raise argparse.ArgumentTypeError(f"exact loss is LOST/OF, like 3/10 for 3 of every 10, not {text!r}")
+    return int(lost), int(of)
+
+
+def bit_rate(text: str) -> float:
+    """``9600``, ``64k``, ``1.5M``, ``1G``: bits per second."""
+    number, factor = (text[:-1], PREFIXES[text[-1]]) if text[-1:] in PREFIXES else (text, 1.0)
+    try:
+        rate = float(number) * factor
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < math.inf:
+        raise argparse.ArgumentTypeError(f"a rate is bits per second above 0, like 64k or 1.5M, not {text!r}")
+    return rate
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A whole number that is not below this."""
+
+    def whole(text: str) -> int:
+        if not (text.isdecimal() and int(text) >= least):
+            raise argparse.ArgumentTypeError(f"this has to be a whole number, {least} or more, not {text!r}")
+        return int(text)
+
+    return whole
+
+
+def positive_seconds(text: str) -> float:
+    """A time above 0."""
+    if not (number := seconds(text)):
+        raise argparse.ArgumentTypeError(f"this has to be a number of seconds above 0, not {text!r}")
+    return number
+
+
+def rebind_every(text: str) -> Rebind:
+    """Seconds from the start to the first time, and between two times."""
+    return Rebind(every := positive_seconds(text), every)
+
+
+_CHANCE = {"type": probability, "metavar": "P"}
+_TIME = {"type": seconds, "metavar": "SECONDS"}
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "loss": {**_CHANCE, "help": "lose a datagram with this probability, 0 to 1"},
+    "burst": {"type": burst, "metavar": "LOSS,LENGTH", "help": "lose this part of all, so many in a row on average"},
+    "exact_loss": {"type": exact_loss, "metavar": "LOST/OF", "help": "lose exactly so many of every so many: 3/10"},
+    "in_a_row": {"type": count, "metavar": "N", "help": "lose or damage at most so many one after another by chance"},
+    "delay": {**_TIME, "help": "what every datagram takes"},
+    "jitter": {**_TIME, "help": "what it may take longer; datagrams may overtake each other"},
+    "jitter_shape": {"choices": SHAPES, "metavar": "SHAPE", "help": f"{', '.join(SHAPES)} (default: {SHAPES[0]})"},
+    "duplicate": {**_CHANCE, "help": "deliver a datagram twice"},
+    "reorder": {**_CHANCE, "help": "hold a datagram back, so that others overtake it"},
+    "reorder_delay": {**_TIME, "help": f"for how long (default: {Link.reorder_delay:g})"},
+    "corrupt": {**_CHANCE, "help": "flip one bit"},
+    "garble": {**_CHANCE, "help": "replace up to 8 bytes by random ones"},
+    "truncate": {**_CHANCE, "help": "cut off the end"},
+    "rate": {"type": bit_rate, "metavar": "BITS", "help": "bits per second, headers included: 64k, 1.5M"},
+    "queue": {
+        "type": at_least(0),
+        "metavar": "N",
+        "help": f"datagrams that may wait for that rate (default: {Link.queue})",
+    },
+    "mtu": {
+        "type": at_least(SMALLEST_MTU),
+        "metavar": "BYTES",
+        "help": "drop larger ones; 28 bytes of headers count, 48 for IPv6",
+    },
+}

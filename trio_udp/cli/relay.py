@@ -1,0 +1,210 @@
+"""``relay``: a bad network in front of any program, for a person at a terminal.
+
+Clients talk to the relay instead of to the server, and every fault that the library knows is an option here. What the
+relay loses or damages is told at once, since a network that loses is otherwise hard to tell from a program that does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import trio
+
+from .._address import format_address, resolve
+from .._statistics import UDPStatistics
+from ..relay import Relay, Relayed
+from ..relay._later import Later
+from ..relay._serve import IDLE_TIMEOUT, MAX_CLIENTS, MAX_WAITING
+from ..relay._way import Direction, Terms
+from ._common import ExitCode, Failure, count, plural, say, server_port, statistics_lines
+from ._faults import (
+    PRESET_LINES,
+    Network,
+    add_link_options,
+    add_preset,
+    at_least,
+    positive_seconds,
+    read_network,
+    rebind_every,
+)
+from ._hosts import open_endpoints
+from ._stopping import STOP_SIGNALS, run_until_signal
+from .serve import listen_address
+
+if TYPE_CHECKING:
+    from .._address import HostPort, Target
+    from ..relay import RelayStatistics, WayStatistics
+
+DESCRIPTION = """\
+Put a bad network in front of a server: clients talk to this relay instead of to
+the server, and their datagrams get lost, late, doubled or damaged on the way.
+
+Without options it loses nothing. Each datagram that it drops or damages is told
+in a line on standard error.
+"""
+
+EPILOG = f"""\
+Without a host the relay is for this machine only; *:PORT listens on every
+interface. Port 0 lets the system choose a free one; which, is said at the
+start. Each client has a socket of its own towards the server, so to the server
+they look like as many clients.
+
+The fate of a datagram hangs on the seed, on which client it belongs to (1, 2, 3
+in the order in which they first appear), on its direction, and on how many
+datagrams of that client went that way before. The same seed loses the same
+ones, whatever ports the clients have. Each client has a network of its own: the
+rate is not shared.
+
+A preset is a network that somebody else has measured or standardised; options
+beside it replace its values.
+{PRESET_LINES}
+
+A server of TFTP answers from another port than it was asked at, and wants to go
+on there. That needs --follow-port: the first port of the server's host that
+answers a client is then the one it talks to. It is not the default because that
+may be any program there.
+
+Ctrl-C or SIGTERM: stop, and print what came, what went on, and what did not.
+
+examples:
+  python -m trio_udp relay 5001 localhost:5000 --loss 0.3
+  python -m trio_udp relay 5300 192.0.2.1:53 --drop-first 2
+  python -m trio_udp relay '*:5001' '[::1]:5000' --preset mobile --seed 7
+  python -m trio_udp relay 5001 localhost:5000 --delay .05 --jitter .02 --quiet
+  python -m trio_udp relay 6900 localhost:69 --exact-loss 1/5 --follow-port
+
+exit codes: 0 stopped by SIGTERM, 1 error, 2 usage, 130 stopped by Ctrl-C
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Say what ``relay`` takes."""
+    parser = subparsers.add_parser(
+        "relay",
+        help="a bad network in front of any server",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("address", type=listen_address, metavar="[HOST:]PORT", help="where to listen")
+    parser.add_argument("target", type=server_port, metavar="HOST:PORT", help="the server")
+    network = parser.add_argument_group("the network, each way; by default it is perfect")
+    add_link_options(network)
+    add_preset(network, "see below")
+    what = network.add_argument
+    what("--drop-first", type=count, metavar="N", help="lose the first N on the way to the server, whoever sent them")
+    what("--rebind", type=rebind_every, metavar="SECONDS", help="new ports towards the server, every so often")
+    one_way = network.add_mutually_exclusive_group()
+    one_way.add_argument("--forward-only", action="store_true", help="all this on the way to the server")
+    one_way.add_argument("--backward-only", action="store_true", help="all this on the way back")
+    add = parser.add_argument
+    add("--seed", type=int, default=0, metavar="N", help="which of all possible stories (default: 0)")
+    add("--follow-port", action="store_true", help="the server may answer from any of its ports (TFTP)")
+    add("--max-clients", type=count, default=MAX_CLIENTS, metavar="N", help=f"at once (default: {MAX_CLIENTS})")
+    add(
+        "--max-waiting",
+        type=at_least(1),
+        default=MAX_WAITING,
+        metavar="N",
+        help=f"datagrams that may be on their way at once (default: {MAX_WAITING})",
+    )
+    add(
+        "--idle-timeout",
+        type=positive_seconds,
+        default=IDLE_TIMEOUT,
+        metavar="SECONDS",
+        help=f"forget a client that has been silent for so long (default: {IDLE_TIMEOUT:g})",
+    )
+    add("--quiet", action="store_true", help="no line per datagram")
+    parser.set_defaults(run=run)
+
+
+async def run(args: argparse.Namespace) -> int:
+    """Relay until a signal comes; then say how it went."""
+    network = read_network(args)
+    terms = _make_terms(args, network, await _find(args.target))
+    endpoints = await open_endpoints(args.address)
+    try:
+        relay = Relay(endpoints, terms)
+    except ValueError as error:
+        raise Failure(str(error)) from None
+
+    async def carry() -> None:
+        _say_where(relay, args.target)  # not before signals are heard: who reads this may send one at once
+        await relay._run(network.rebind, trio.TASK_STATUS_IGNORED)
+
+    try:
+        stopped_by = await run_until_signal(carry, *STOP_SIGNALS)
+    finally:
+        _say_statistics(relay.statistics())
+    return ExitCode.INTERRUPTED if stopped_by == signal.SIGINT else ExitCode.ANSWERED
+
+
+async def _find(target: HostPort) -> list[Target]:
+    host = target.host or "localhost"
+    try:
+        return await resolve(host, target.port)
+    except socket.gaierror as error:
+        raise Failure(f"cannot find the host {host!r}: {error.strerror}") from None
+
+
+def _make_terms(args: argparse.Namespace, network: Network, targets: list[Target]) -> Terms:
+    return Terms(
+        forward=Direction(network.forward, network.forward_rules, forward=True),
+        backward=Direction(network.backward, network.backward_rules, forward=False),
+        seed=args.seed,
+        later=Later(args.max_waiting),
+        targets=targets,
+        max_clients=args.max_clients,
+        idle_timeout=args.idle_timeout,
+        follow_port=args.follow_port,
+        tell=None if args.quiet else _tell,
+    )
+
+
+# -- what to say -----------------------------------------------------------------------------------------------------
+
+
+def _tell(relayed: Relayed) -> None:
+    if relayed.dropped is not None:
+        outcome = f"dropped: {relayed.dropped}"
+    elif relayed.damaged:
+        outcome = "damaged"
+    else:
+        return
+    who = f"client {relayed.client}, {format_address(relayed.address)}"
+    what = f"datagram {relayed.n}, {plural(len(relayed.data), 'byte')}"
+    say(f"{who} {'->' if relayed.forward else '<-'} {what}, {outcome}")
+
+
+def _say_where(relay: Relay, target: HostPort) -> None:
+    where = " and ".join(format_address(address) for address in relay.addresses)
+    say(f"relaying {where} to {format_address((target.host or 'localhost', target.port))}")
+
+
+def _say_statistics(statistics: RelayStatistics) -> None:
+    say(f"--- {plural(statistics.clients_in_all, 'client')} ---")
+    for name, way in (("to the server", statistics.forward), ("to the clients", statistics.backward)):
+        say(f"--- {name} ---")
+        for line in _way_lines(way):
+            say(line)
+
+
+def _way_lines(way: WayStatistics) -> list[str]:
+    received, *rest = statistics_lines(
+        UDPStatistics(
+            way.received,
+            way.received_bytes,
+            way.forwarded,
+            way.forwarded_bytes,
+            way.dropped,
+            way.errors,
+            way.kernel_drops,
+            receive_buffer=0,
+        )
+    )
+    counts = [("doubled ", way.duplicated), ("damaged ", way.damaged)]
+    return [received, *rest[:1], *(f"{name} {plural(n, 'datagram')}" for name, n in counts if n), *rest[1:]]

@@ -1,0 +1,206 @@
+"""One direction of one client: each datagram gets its number, then its fate, and then goes on or does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import trio
+
+from .._address import Address
+from .._crew import SEND_PATIENCE
+from .._errors import REFUSALS, errno_name
+from ..faults import Deliver, Drop, Fate, InFlight, Link, Passage, Rule, first_verdict
+from ..faults._link import headers
+from ..faults._passage import Copy
+
+if TYPE_CHECKING:
+    from .._address import Target
+    from .._batch import BatchSocket
+    from ._client import Client
+    from ._later import Later
+
+
+class Relayed(NamedTuple):
+    """A datagram has come to the relay, and this is what becomes of it.
+
+    Args:
+      time: when that was decided, seconds on Trio's clock.
+      client: the number of its client, from 1, in the order in which they first appeared.
+      address: and that client's address.
+      forward: is it on its way to the target, or to the client?
+      n: its number, from 1, among the client's datagrams in that direction.
+      data: its payload as it came.
+      copies: when it goes on, how often and with which bytes.
+      dropped: why it does not; None if it does.
+    """
+
+    time: float
+    client: int
+    address: Address
+    forward: bool
+    n: int
+    data: bytes
+    copies: tuple[Copy, ...]
+    dropped: str | None
+
+    @property
+    def damaged(self) -> bool:
+        """Does it go on with other bytes?"""
+        return any(copy.data != self.data for copy in self.copies)
+
+
+@dataclass
+class Direction:
+    """What all clients have in common in one direction, and what happened there to all of them together."""
+
+    link: Link
+    rules: tuple[Rule, ...]
+    forward: bool
+    dropped: Counter[str] = field(default_factory=Counter)
+    duplicated: int = 0
+    damaged: int = 0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What all clients have in common; `serve_relay` tells what each means."""
+
+    forward: Direction
+    backward: Direction
+    seed: int
+    later: Later
+    targets: list[Target]
+    max_clients: int
+    idle_timeout: float
+    follow_port: bool
+    tell: Callable[[Relayed], None] | None
+
+    def prefer(self, address: Address) -> None:
+        """New clients try this address of the target first."""
+        self.targets.sort(key=lambda target: target.address != address)
+
+
+class Way:
+    """One direction of one client.
+
+    Args:
+      terms: what all clients have in common.
+      direction: which direction this is.
+      client: whose.
+    """
+
+    def __init__(self, terms: Terms, direction: Direction, client: Client) -> None:
+        self._terms = terms
+        self._direction = direction
+        self._client = client
+        self._n = 0
+        name = "forward" if direction.forward else "backward"
+        self._passage = Passage(direction.link, terms.seed, ("client", client.index, name))
+        # Nothing can happen here to a datagram, and nobody wants to know: then nothing is asked about each of them.
+        self._is_plain = direction.link == Link() and not direction.rules and terms.tell is None
+
+    async def carry(self, time: float, data: bytes, source: Address) -> None:
+        """A datagram has come: decide what becomes of it, and do what is to be done at once.
+
+        Args:
+          time: when its batch was read.
+          data: its payload.
+          source: where it comes from.
+        """
+        self._n += 1
+        self._client.is_active_until(time)
+        if self._is_plain:
+            await self.send(data, source)
+            return
+        time = trio.current_time()  # those before it in the batch may have waited to be sent
+        fate = self._decide(time, data, source)
+        if fate is not None:
+            for copy in self._begin(time, self._n, data, source, fate, postpone=False):
+                await self.send(copy.data, source)
+
+    def _decide(self, time: float, data: bytes, source: Address) -> Fate | None:
+        """The fate of the newest datagram; None: a rule holds it back."""
+        destination = self._client.target if self._direction.forward else self._client.address
+        flight = InFlight(time, source, destination, self._n, data)
+        verdict = first_verdict(self._direction.rules, flight)
+        if verdict is None:
+            return self._passage.fate(time, self._n, data, headers(destination[0]))
+        if isinstance(verdict, Deliver):
+            return Fate((Copy(time + verdict.delay, data),), None)
+        if isinstance(verdict, Drop):
+            return Fate((), verdict.reason)
+        return None if verdict.keep(partial(self._go_on, self._n, data, source)) else Fate((), "hold full")
+
+    def _go_on(self, n: int, data: bytes, source: Address) -> None:
+        """A rule lets a datagram go that it has held back: only now it comes to the link."""
+        if self._client.gone:
+            self.drop(data, "client gone")
+            return
+        time = trio.current_time()
+        fate = self._passage.fate(time, n, data, headers(self._outlet()[1][0]))
+        self._begin(time, n, data, source, fate, postpone=True)
+
+    def _begin(self, time: float, n: int, data: bytes, source: Address, fate: Fate, *, postpone: bool) -> list[Copy]:
+        """Count, tell, and put aside what is for later; returns the rest (nothing if ``postpone``)."""
+        direction, later = self._direction, self._terms.later
+        late = [copy for copy in fate.copies if postpone or copy.time > time]
+        if late and not later.has_room_for(len(late)):
+            fate = Fate((), "too many waiting")
+        if self._terms.tell is not None:
+            forward, client = direction.forward, self._client
+            self._terms.tell(Relayed(time, client.index, client.address, forward, n, data, *fate))
+        if fate.dropped is not None:
+            self.drop(data, fate.dropped)
+            return []
+        direction.duplicated += len(fate.copies) - 1
+        direction.damaged += any(copy.data != data for copy in fate.copies)
+        for copy in late:
+            later.put(copy.time, self, copy.data, source)
+            self._client.is_active_until(copy.time)
+        return [] if postpone else [copy for copy in fate.copies if copy.time <= time]
+
+    # -- sending ------------------------------------------------------------------------------------------------------
+
+    async def send(self, data: bytes, source: Address) -> None:
+        """Hand a datagram to the kernel, or count why not; ``source`` is where it came from."""
+        if not (self._direction.forward or self._client.may_hear(source)):
+            return self.drop(data, "stranger")
+        io, address = self._outlet()
+        problem = io.send_now(data, address)
+        if problem is not None:
+            try:
+                await self._send_otherwise(io, data, address, problem)
+            except trio.ClosedResourceError:
+                self.drop(data, "socket closed")  # the client got a new one meanwhile, or went
+        return None
+
+    def _outlet(self) -> tuple[BatchSocket, Address]:
+        client = self._client
+        return (client.io, client.target) if self._direction.forward else (client.listener, client.address)
+
+    async def _send_otherwise(self, io: BatchSocket, data: bytes, address: Address, problem: OSError | None) -> None:
+        first_refusal = True
+        while problem is not None:
+            if isinstance(problem, BlockingIOError):
+                with trio.move_on_after(SEND_PATIENCE) as patience:
+                    problem = await io.send_waiting(data, address)
+                if patience.cancelled_caught:
+                    return self.drop(data, "send buffer full")
+            elif problem.errno in REFUSALS and first_refusal:
+                first_refusal = False  # this is news of an earlier datagram, and the present one has not been sent
+                await self._client.refused(io)
+                io, address = self._outlet()
+                problem = io.send_now(data, address)
+            else:
+                return self.drop(data, errno_name(problem))
+        return None
+
+    def drop(self, data: bytes, reason: str) -> None:
+        """This datagram, or this copy, ends here."""
+        self._direction.dropped[reason] += 1
+        io, address = self._outlet()
+        io.drop(data, address, reason, outgoing=True, counted=True)
