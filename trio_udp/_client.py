@@ -165,11 +165,11 @@ class UDPClient(trio.abc.AsyncResource):
         on_refusal: Callable[[], None] | None = None,
     ) -> bytes:
         """`request`, and ``on_refusal()`` is called whenever all addresses have refused an attempt."""
-        await trio.lowlevel.checkpoint()
         if self._correlate is None:
-            async with self._turn:
+            async with self._turn:  # a checkpoint
                 self._raise_if_closed()
                 return await self._run(Request(next(self._numbers), None, data, accept, on_refusal), retry)
+        await trio.lowlevel.checkpoint()
         self._raise_if_closed()
         if (key := self._correlate(data)) is None:
             raise ValueError("correlate gave None for the request itself: its reply could not be told from others")
