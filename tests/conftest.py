@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import AsyncIterator
 
 import pytest
 import trio
 
+from trio_udp.testing import Host, VirtualNetwork
+
 from .fakes import OtherSockets
 
 
-@pytest.fixture(params=["fast", "portable"])
-async def sockets(request: pytest.FixtureRequest) -> OtherSockets | None:
-    """The test runs twice: on Trio's own sockets, and on those of somebody else."""
-    if request.param == "fast":
-        return None
-    factory = OtherSockets()
-    trio.socket.set_custom_socket_factory(factory)
-    return factory
+@pytest.fixture(params=["fast", "portable", "virtual"])
+async def sockets(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """The test runs three times: on Trio's own sockets, on somebody else's, and on those of a virtual network.
+
+    The first two are real, over loopback. On the virtual one everything is on one host, too, where a datagram takes a
+    microsecond: see `fakes.settled` and `fakes.about`.
+    """
+    if request.param == "virtual":
+        async with VirtualNetwork():
+            yield request.param
+        return
+    if request.param == "portable":
+        trio.socket.set_custom_socket_factory(OtherSockets())
+    yield request.param
+
+
+@pytest.fixture
+def clock(autojump_clock: trio.testing.MockClock) -> trio.testing.MockClock:
+    """Time is virtual and begins at 0; seconds cost nothing, and every time is exact."""
+    return autojump_clock
+
+
+@pytest.fixture
+def network(virtual_network: VirtualNetwork) -> VirtualNetwork:
+    """A virtual network, perfect until the test says otherwise; the test itself is on its host ``localhost``."""
+    return virtual_network
+
+
+@pytest.fixture
+def server(network: VirtualNetwork) -> Host:
+    """A host for the server, with one address."""
+    return network.host("10.0.0.1", name="server")
 
 
 @pytest.fixture

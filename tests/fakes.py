@@ -1,18 +1,21 @@
-"""Sockets and servers that do on purpose what real ones do by chance."""
+"""Sockets that do on purpose what real ones do by chance, and handlers and numbers that many tests need."""
 
 from __future__ import annotations
 
 import socket as stdlib_socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import pytest
 import trio
+import trio.testing
 
-from trio_udp import Address, Datagram, UDPEndpoint, open_udp_endpoint
+from trio_udp import Datagram, Handler, open_udp_endpoint, serve_udp
 
 
 class OtherSocket(trio.socket.SocketType):
-    """A socket that works like Trio's and is not Trio's: what a virtual network would hand out.
+    """A socket that works like Trio's and is not Trio's: what somebody's own socket factory would hand out.
 
     It passes everything on to a real one, so trio_udp has to use its methods and nothing else. ``before_send`` and
     ``before_receive`` may raise what a test wants to see.
@@ -83,41 +86,6 @@ class OtherSockets(trio.abc.SocketFactory):
         return self.made[-1]
 
 
-class FakeServer:
-    """A server that a test plays: it sees what came, and answers what, when and from where the test wants."""
-
-    def __init__(self, endpoint: UDPEndpoint) -> None:
-        self.endpoint = endpoint
-        self.seen: list[tuple[float, bytes, Address]] = []
-
-    @property
-    def host(self) -> str:
-        return self.endpoint.address[0]
-
-    @property
-    def port(self) -> int:
-        return self.endpoint.address[1]
-
-    @property
-    def times(self) -> list[float]:
-        return [time for time, _, _ in self.seen]
-
-    async def run(self, answer: Callable[[FakeServer, int, Datagram], Awaitable[None]]) -> None:
-        """Call ``answer(server, number of the datagram from 0, datagram)``, one after another."""
-        with self.endpoint:
-            async for datagram in self.endpoint:
-                self.seen.append((trio.current_time(), *datagram))
-                await answer(self, len(self.seen) - 1, datagram)
-
-
-async def start_fake_server(
-    nursery: trio.Nursery, answer: Callable[[FakeServer, int, Datagram], Awaitable[None]], host: str = "127.0.0.1"
-) -> FakeServer:
-    server = FakeServer(await open_udp_endpoint(host))
-    nursery.start_soon(server.run, answer)
-    return server
-
-
 async def closed_port(host: str = "127.0.0.1") -> int:
     """A port on which nobody listens."""
     with await open_udp_endpoint(host) as endpoint:
@@ -126,3 +94,36 @@ async def closed_port(host: str = "127.0.0.1") -> int:
 
 async def echo(datagram: Datagram) -> bytes:
     return datagram.data
+
+
+async def silent(datagram: Datagram) -> None:
+    """A server that takes everything and answers nothing."""
+
+
+def echo_after(*seconds: float) -> Handler:
+    """A server that takes its time: so many seconds for the first datagram, so many for the second, and so on."""
+    waits = iter(seconds)
+
+    async def handler(datagram: Datagram) -> bytes:
+        await trio.sleep(next(waits))
+        return datagram.data
+
+    return handler
+
+
+async def start_on_loopback(nursery: trio.Nursery, handler: Handler, host: str = "127.0.0.1") -> int:
+    """Serve on the loopback address of the test's `sockets`, whatever their kind; returns the port."""
+    [endpoint] = await nursery.start(partial(serve_udp, handler, 0, host=host))
+    port: int = endpoint.address[1]
+    return port
+
+
+async def settled() -> None:
+    """Wait until what was sent has arrived and has been dealt with, on the `sockets` of every kind."""
+    await trio.sleep(2e-6)  # on a virtual host a datagram to itself takes 1e-6
+    await trio.testing.wait_all_tasks_blocked()
+
+
+def about(seconds: float) -> Any:
+    """Exact on real sockets; on a virtual network, each of the datagrams before that moment has taken 1e-6 seconds."""
+    return pytest.approx(seconds, abs=2e-5)

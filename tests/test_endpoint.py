@@ -16,12 +16,12 @@ from trio_udp import Datagram, DatagramTooLarge, UDPEndpoint, open_udp_endpoint
 from trio_udp._batch import BatchSocket
 from trio_udp._statistics import Tally
 
-from .fakes import OtherSockets, closed_port
+from .fakes import OtherSockets, closed_port, settled
 
 LOCAL = "127.0.0.1"
 
 
-async def test_there_and_back(sockets: OtherSockets | None) -> None:
+async def test_there_and_back(sockets: str) -> None:
     with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
         await one.send(b"hello", two.address)
         data, address = await two.receive()
@@ -30,7 +30,7 @@ async def test_there_and_back(sockets: OtherSockets | None) -> None:
         assert await one.receive() == Datagram(b"", two.address)
 
 
-async def test_there_and_back_over_ipv6(sockets: OtherSockets | None, ipv6: None) -> None:
+async def test_there_and_back_over_ipv6(sockets: str, ipv6: None) -> None:
     with await open_udp_endpoint("::1") as one, await open_udp_endpoint("::1") as two:
         await one.send(b"hello", two.address)
         assert await two.receive() == (b"hello", one.address)
@@ -38,7 +38,7 @@ async def test_there_and_back_over_ipv6(sockets: OtherSockets | None, ipv6: None
         assert (await two.receive()).data == b"short address"
 
 
-async def test_iteration(sockets: OtherSockets | None) -> None:
+async def test_iteration(sockets: str) -> None:
     with await open_udp_endpoint(LOCAL) as one:
         for number in range(3):
             await one.send(b"%d" % number, one.address)
@@ -50,7 +50,9 @@ async def test_iteration(sockets: OtherSockets | None) -> None:
         assert seen == [b"0", b"1", b"2"]
 
 
-async def test_receive_many_takes_what_is_there_and_waits_only_for_the_first(sockets: OtherSockets | None) -> None:
+async def test_receive_many_takes_what_is_there_and_waits_only_for_the_first(
+    sockets: str, clock: trio.testing.MockClock
+) -> None:
     with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
         await one.send_many([Datagram(b"%d" % number, two.address) for number in range(10)])
         assert [data for data, _ in await two.receive_many(4)] == [b"0", b"1", b"2", b"3"]
@@ -62,7 +64,7 @@ async def test_receive_many_takes_what_is_there_and_waits_only_for_the_first(soc
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(receive)
-            await trio.testing.wait_all_tasks_blocked()
+            await settled()
             assert batches == []
             await one.send(b"late", two.address)
         assert batches == [[Datagram(b"late", one.address)]]
@@ -73,7 +75,7 @@ async def test_limit_must_make_sense() -> None:
         await one.receive_many(0)
 
 
-async def test_send_many_takes_any_iterable_and_keeps_the_order(sockets: OtherSockets | None) -> None:
+async def test_send_many_takes_any_iterable_and_keeps_the_order(sockets: str) -> None:
     with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
         await one.send_many((b"%d" % number, two.address) for number in range(200))  # type: ignore[misc]
         seen: list[bytes] = []
@@ -115,7 +117,7 @@ async def test_send_waits_in_order_when_the_buffer_is_full() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="relies on the size of Linux's buffers")
-async def test_a_really_full_buffer(sockets: OtherSockets | None) -> None:
+async def test_a_really_full_buffer() -> None:
     """Both tasks wait for room in one socket, where Trio by itself would raise BusyResourceError for the second."""
     left, right = stdlib_socket.socketpair(stdlib_socket.AF_UNIX, stdlib_socket.SOCK_DGRAM)
     with trio.socket.from_stdlib_socket(left) as sending, trio.socket.from_stdlib_socket(right) as receiving:
@@ -139,7 +141,7 @@ async def test_a_really_full_buffer(sockets: OtherSockets | None) -> None:
 
 @pytest.mark.parametrize(("host", "limit"), [(LOCAL, 65507), ("::1", 65527)])
 async def test_the_largest_datagram_and_one_more(
-    sockets: OtherSockets | None, host: str, limit: int, request: pytest.FixtureRequest
+    sockets: str, host: str, limit: int, request: pytest.FixtureRequest
 ) -> None:
     if host == "::1":
         request.getfixturevalue("ipv6")
@@ -196,7 +198,7 @@ def test_any_batch_comes_back_as_it_was(payloads: list[bytes]) -> None:
     trio.run(main)
 
 
-async def test_statistics(sockets: OtherSockets | None) -> None:
+async def test_statistics(sockets: str) -> None:
     with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
         for data in (b"", b"1234567"):
             await one.send(data, two.address)
@@ -209,9 +211,10 @@ async def test_statistics(sockets: OtherSockets | None) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
-async def test_the_kernels_drops_are_counted(sockets: OtherSockets | None) -> None:
+async def test_the_kernels_drops_are_counted(sockets: str, clock: trio.testing.MockClock) -> None:
     with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL, receive_buffer=2048) as two:
         await one.send_many([Datagram(bytes(1000), two.address)] * 1000)
+        await settled()
         seen = two.statistics()
         assert seen.kernel_drops
         arrived = 1000 - seen.kernel_drops
@@ -240,7 +243,7 @@ async def test_other_sockets_get_the_portable_path() -> None:
         assert endpoint._io._raw is None
 
 
-async def test_names_are_resolved_at_every_call_without_blocking(sockets: OtherSockets | None) -> None:
+async def test_names_are_resolved_at_every_call_without_blocking(sockets: str) -> None:
     with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
         await one.send(b"hello", ("localhost", two.address[1]))
         assert (await two.receive()).data == b"hello"
@@ -277,12 +280,13 @@ async def test_a_name_that_cannot_be_one() -> None:
 
 
 async def test_what_was_taken_off_the_socket_is_handed_out_whenever_the_cancellation_comes(
-    sockets: OtherSockets | None,
+    sockets: str, clock: trio.testing.MockClock
 ) -> None:
     with await open_udp_endpoint(LOCAL) as one:
         for steps in range(8):
             for number in range(3):
                 await one.send(b"%d" % number, one.address)
+            await settled()
             got: list[bytes] = []
 
             async def receive(scope: trio.CancelScope) -> None:
@@ -317,7 +321,7 @@ async def test_what_was_sent_is_not_cancelled_afterwards() -> None:
 # -- closing, cancelling, sharing ---------------------------------------------------------------------------------
 
 
-async def test_closing_wakes_the_receiver(sockets: OtherSockets | None) -> None:
+async def test_closing_wakes_the_receiver(sockets: str) -> None:
     endpoint = await open_udp_endpoint(LOCAL)
     async with trio.open_nursery() as nursery:
 
@@ -336,7 +340,7 @@ async def test_closing_wakes_the_receiver(sockets: OtherSockets | None) -> None:
     assert endpoint.address[0] == LOCAL
 
 
-async def test_closing_the_socket_itself(sockets: OtherSockets | None) -> None:
+async def test_closing_the_socket_itself(sockets: str) -> None:
     endpoint = await open_udp_endpoint(LOCAL)
     endpoint.socket.close()
     endpoint.close()
@@ -344,7 +348,7 @@ async def test_closing_the_socket_itself(sockets: OtherSockets | None) -> None:
         await endpoint.receive()
 
 
-async def test_one_receiver_at_a_time(sockets: OtherSockets | None) -> None:
+async def test_one_receiver_at_a_time(sockets: str) -> None:
     with await open_udp_endpoint(LOCAL) as endpoint:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(endpoint.receive)
@@ -357,10 +361,11 @@ async def test_one_receiver_at_a_time(sockets: OtherSockets | None) -> None:
         assert (await endpoint.receive()).data == b"free again"
 
 
-async def test_a_cancelled_receive_has_taken_nothing(sockets: OtherSockets | None) -> None:
+async def test_a_cancelled_receive_has_taken_nothing(sockets: str, clock: trio.testing.MockClock) -> None:
     with await open_udp_endpoint(LOCAL) as endpoint:
         for _ in range(3):
             await endpoint.send(b"x", endpoint.address)
+        await settled()
         with trio.CancelScope() as scope:
             scope.cancel()
             await endpoint.receive_many()
@@ -373,7 +378,7 @@ async def test_a_cancelled_receive_has_taken_nothing(sockets: OtherSockets | Non
         assert endpoint.statistics().received == 3
 
 
-async def test_everything_is_a_checkpoint(sockets: OtherSockets | None) -> None:
+async def test_everything_is_a_checkpoint(sockets: str) -> None:
     endpoint = await open_udp_endpoint(LOCAL)
     actions: list[Callable[[], Awaitable[object]]] = [
         lambda: endpoint.send(b"x", endpoint.address),
@@ -431,7 +436,7 @@ async def test_the_same_on_other_sockets() -> None:
         assert endpoint.statistics().errors == {"ECONNRESET": 1}
 
 
-async def test_sending_to_a_dead_port_does_no_harm(sockets: OtherSockets | None) -> None:
+async def test_sending_to_a_dead_port_does_no_harm(sockets: str) -> None:
     dead = await closed_port()
     with await open_udp_endpoint(LOCAL) as endpoint:
         for _ in range(3):
@@ -451,7 +456,7 @@ async def test_a_broken_socket_is_not_the_networks_fault() -> None:
             await endpoint.receive()
 
 
-async def test_an_error_of_send_is_raised_and_counted(sockets: OtherSockets | None) -> None:
+async def test_an_error_of_send_is_raised_and_counted(sockets: str) -> None:
     with await open_udp_endpoint(LOCAL) as endpoint:
         with pytest.raises(OSError, match=r"."):
             await endpoint.send(b"x", ("255.255.255.255", 9))  # broadcast needs SO_BROADCAST

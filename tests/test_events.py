@@ -27,38 +27,36 @@ from trio_udp import (
     serve_endpoints,
     serve_udp,
 )
+from trio_udp.faults import Link, drop_first
+from trio_udp.testing import Host, VirtualNetwork
 
-from .fakes import FakeServer, OtherSockets, start_fake_server
+from .fakes import echo
+
+LOCAL = "127.0.0.1"
 
 
 def kinds(events: list[Event]) -> list[str]:
     return [type(event).__name__ for event in events]
 
 
-async def test_an_endpoint_tells_what_it_sends_and_receives(
-    sockets: OtherSockets | None, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_an_endpoint_tells_what_it_sends_and_receives(sockets: str, clock: trio.testing.MockClock) -> None:
     events: list[Event] = []
-    with (
-        observe(events.append),
-        await open_udp_endpoint("127.0.0.1") as one,
-        await open_udp_endpoint("127.0.0.1") as two,
-    ):
+    with observe(events.append), await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
         await trio.sleep(1)
         await one.send(b"hello", two.address)
+        sent_at = trio.current_time()
         await two.receive()
-        now = trio.current_time()
         assert events == [
-            DatagramSent(now, one.address, two.address, b"hello"),
-            DatagramReceived(now, two.address, one.address, b"hello"),
+            DatagramSent(sent_at, one.address, two.address, b"hello"),
+            DatagramReceived(trio.current_time(), two.address, one.address, b"hello"),
         ]
 
 
 async def test_only_endpoints_opened_inside_and_only_inside() -> None:
     events: list[Event] = []
-    before = await open_udp_endpoint("127.0.0.1")
+    before = await open_udp_endpoint(LOCAL)
     with observe(events.append):
-        inside = await open_udp_endpoint("127.0.0.1")
+        inside = await open_udp_endpoint(LOCAL)
         await before.send(b"unseen", inside.address)
         assert events == []
         await inside.send(b"seen", before.address)
@@ -75,7 +73,7 @@ async def test_tasks_started_inside_count() -> None:
     opened: list[UDPEndpoint] = []
 
     async def open_later() -> None:
-        opened.append(await open_udp_endpoint("127.0.0.1"))
+        opened.append(await open_udp_endpoint(LOCAL))
 
     async with trio.open_nursery() as nursery:
         with observe(events.append):
@@ -91,7 +89,7 @@ async def test_observers_nest() -> None:
     inner: list[Event] = []
     with observe(outer.append):
         with observe(inner.append):
-            endpoint = await open_udp_endpoint("127.0.0.1")
+            endpoint = await open_udp_endpoint(LOCAL)
             await endpoint.send(b"1", endpoint.address)
         await endpoint.send(b"2", endpoint.address)
     endpoint.close()
@@ -99,90 +97,111 @@ async def test_observers_nest() -> None:
 
 
 async def test_the_whole_story_of_a_lost_request(
-    sockets: OtherSockets | None, autojump_clock: trio.testing.MockClock
+    network: VirtualNetwork, server: Host, clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     """Everything that a ladder diagram needs, in order and with exact times."""
     events: list[Event] = []
-    replies = iter([None, b"pong"])
 
-    async def lose_the_first(datagram: Datagram) -> bytes | None:
-        return next(replies)
+    async def pong(datagram: Datagram) -> bytes:
+        return b"pong"
 
-    async with trio.open_nursery() as nursery:
-        with observe(events.append):
-            [endpoint] = await nursery.start(partial(serve_udp, lose_the_first, 0, host="127.0.0.1"))
-            async with await open_udp_client("127.0.0.1", endpoint.address[1]) as client:
-                there, here = client.remote_address, client._connection.io.local
-                start = trio.current_time()
-                assert await client.request(b"ping", retry=Retry(first=1.5, jitter=0)) == b"pong"
-        nursery.cancel_scope.cancel()
-    again = start + 1.5
-    mine = [event for event in events if event.local == here]
-    assert mine == [
-        AttemptStarted(start, here, there, 1, 1, 1.5, b"ping"),
-        DatagramSent(start, here, there, b"ping"),
-        AttemptTimedOut(again, here, there, 1, 1),
-        AttemptStarted(again, here, there, 1, 2, 3.0, b"ping"),
-        DatagramSent(again, here, there, b"ping"),
-        DatagramReceived(again, here, there, b"pong"),
-        ReplyAccepted(again, here, there, 1, 2, 0.0, b"pong"),
-    ]
-    servers = [event for event in events if event.local == there]
-    assert servers == [
-        DatagramReceived(start, there, here, b"ping"),
-        HandlerStarted(start, there, here, b"ping"),
-        HandlerFinished(start, there, here, b"ping", "silent"),
-        DatagramReceived(again, there, here, b"ping"),
-        HandlerStarted(again, there, here, b"ping"),
-        HandlerFinished(again, there, here, b"ping", "replied"),
-        DatagramSent(again, there, here, b"pong"),
-    ]
-
-
-async def test_a_request_that_fails(autojump_clock: trio.testing.MockClock) -> None:
-    events: list[Event] = []
-
-    async def answer_garbage(server: FakeServer, number: int, datagram: Datagram) -> None:
-        await server.endpoint.send(b"garbage", datagram.address)
-
-    async with trio.open_nursery() as nursery:
-        server = await start_fake_server(nursery, answer_garbage)
-        with observe(events.append):
-            async with await open_udp_client(server.host, server.port) as client:
-                there, here = client.remote_address, client._connection.io.local
-                start = trio.current_time()
-                with trio.move_on_after(0.5):
-                    await client.request(b"ping", accept=lambda reply: reply == b"pong")
-        nursery.cancel_scope.cancel()
-    assert events[-2:] == [
-        ReplyIgnored(start, here, there, b"garbage", "not accepted"),
-        RequestFailed(start + 0.5, here, there, 1, 1, "Cancelled"),
-    ]
-
-
-async def test_a_request_that_runs_out_of_attempts(autojump_clock: trio.testing.MockClock) -> None:
-    events: list[Event] = []
-
-    async def never_answer(server: FakeServer, number: int, datagram: Datagram) -> None:
-        pass
-
-    async with trio.open_nursery() as nursery:
-        server = await start_fake_server(nursery, never_answer)
-        with observe(events.append):
-            async with await open_udp_client(server.host, server.port) as client:
-                there, here = client.remote_address, client._connection.io.local
-                start = trio.current_time()
-                with pytest.raises(NoReply):
-                    await client.request(b"ping", retry=Retry(attempts=2, jitter=0))
-        nursery.cancel_scope.cancel()
+    network.link = Link(delay=0.25)
+    with observe(events.append), network.rule(drop_first(1)):
+        await nursery.start(server.run, partial(serve_udp, pong, 7, host="10.0.0.1"))
+        async with await open_udp_client("server", 7) as client:
+            there, here = client.remote_address, client._connection.io.local
+            assert await client.request(b"ping", retry=Retry(first=1.5, jitter=0)) == b"pong"
     assert events == [
-        AttemptStarted(start, here, there, 1, 1, 1.0, b"ping"),
-        DatagramSent(start, here, there, b"ping"),
-        AttemptTimedOut(start + 1, here, there, 1, 1),
-        AttemptStarted(start + 1, here, there, 1, 2, 2.0, b"ping"),
-        DatagramSent(start + 1, here, there, b"ping"),
-        AttemptTimedOut(start + 3, here, there, 1, 2),
-        RequestFailed(start + 3, here, there, 1, 2, "NoReply"),
+        AttemptStarted(0, here, there, 1, 1, 1.5, b"ping"),
+        DatagramSent(0, here, there, b"ping"),
+        AttemptTimedOut(1.5, here, there, 1, 1),
+        AttemptStarted(1.5, here, there, 1, 2, 3.0, b"ping"),
+        DatagramSent(1.5, here, there, b"ping"),
+        DatagramReceived(1.75, there, here, b"ping"),
+        HandlerStarted(1.75, there, here, b"ping"),
+        HandlerFinished(1.75, there, here, b"ping", "replied"),
+        DatagramSent(1.75, there, here, b"pong"),
+        DatagramReceived(2.0, here, there, b"pong"),
+        ReplyAccepted(2.0, here, there, 1, 2, 0.5, b"pong"),
+    ]
+
+
+async def test_both_ends_over_real_loopback(nursery: trio.Nursery) -> None:
+    events: list[Event] = []
+    with observe(events.append):
+        [endpoint] = await nursery.start(partial(serve_udp, echo, 0, host=LOCAL))
+        async with await open_udp_client(LOCAL, endpoint.address[1]) as client:
+            there, here = client.remote_address, client._connection.io.local
+            assert await client.request(b"ping", retry=Retry(first=60)) == b"ping"
+    assert kinds([event for event in events if event.local == here]) == [
+        *("AttemptStarted", "DatagramSent", "DatagramReceived", "ReplyAccepted"),
+    ]
+    assert kinds([event for event in events if event.local == there]) == [
+        *("DatagramReceived", "HandlerStarted", "HandlerFinished", "DatagramSent"),
+    ]
+
+
+async def test_a_handler_that_is_silent(
+    network: VirtualNetwork, server: Host, clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    events: list[Event] = []
+
+    async def think(datagram: Datagram) -> None:
+        await trio.sleep(2)
+
+    network.link = Link(delay=0.25)
+    with await open_udp_endpoint("192.0.2.1") as client, observe(events.append):
+        await nursery.start(server.run, partial(serve_udp, think, 7, host="10.0.0.1"))
+        await client.send(b"?", ("10.0.0.1", 7))
+        await trio.sleep(3)
+    there = ("10.0.0.1", 7)
+    assert events == [
+        DatagramReceived(0.25, there, client.address, b"?"),
+        HandlerStarted(0.25, there, client.address, b"?"),
+        HandlerFinished(2.25, there, client.address, b"?", "silent"),
+    ]
+
+
+async def test_a_request_that_fails(
+    network: VirtualNetwork, server: Host, clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    events: list[Event] = []
+
+    async def garbage(datagram: Datagram) -> bytes:
+        return b"garbage"
+
+    network.link = Link(delay=0.125)
+    await nursery.start(server.run, serve_udp, garbage, 7)
+    with observe(events.append):
+        async with await open_udp_client("server", 7) as client:
+            there, here = client.remote_address, client._connection.io.local
+            with trio.move_on_after(0.5):
+                await client.request(b"ping", accept=lambda reply: reply == b"pong")
+    assert events[-3:] == [
+        DatagramReceived(0.25, here, there, b"garbage"),
+        ReplyIgnored(0.25, here, there, b"garbage", "not accepted"),
+        RequestFailed(0.5, here, there, 1, 1, "Cancelled"),
+    ]
+
+
+async def test_a_request_that_runs_out_of_attempts(
+    network: VirtualNetwork, server: Host, clock: trio.testing.MockClock
+) -> None:
+    events: list[Event] = []
+    network.link = Link(loss=1)
+    with observe(events.append):
+        async with await open_udp_client("server", 7) as client:
+            there, here = client.remote_address, client._connection.io.local
+            with pytest.raises(NoReply):
+                await client.request(b"ping", retry=Retry(attempts=2, jitter=0))
+    assert events == [
+        AttemptStarted(0, here, there, 1, 1, 1.0, b"ping"),
+        DatagramSent(0, here, there, b"ping"),
+        AttemptTimedOut(1, here, there, 1, 1),
+        AttemptStarted(1, here, there, 1, 2, 2.0, b"ping"),
+        DatagramSent(1, here, there, b"ping"),
+        AttemptTimedOut(3, here, there, 1, 2),
+        RequestFailed(3, here, there, 1, 2, "NoReply"),
     ]
 
 
@@ -191,25 +210,20 @@ async def test_a_request_that_runs_out_of_attempts(autojump_clock: trio.testing.
     [BlockingIOError(11, "busy"), PermissionError(1, "log"), ConnectionResetError(104, "log"), TypeError("bug")],
 )
 @pytest.mark.parametrize("kind", [DatagramReceived, DatagramSent])
-async def test_an_observers_exception_is_not_taken_for_the_sockets(
-    sockets: OtherSockets | None, error: Exception, kind: type
-) -> None:
+async def test_an_observers_exception_is_not_taken_for_the_sockets(sockets: str, error: Exception, kind: type) -> None:
     """Regression: a BlockingIOError of print() had the reply sent twice, a TypeError was "a handler's"."""
 
     def callback(event: Event) -> None:
         if isinstance(event, kind):
             raise error
 
-    async def handler(datagram: Datagram) -> bytes:
-        return datagram.data
-
-    with await open_udp_endpoint("127.0.0.1") as client:
+    with await open_udp_endpoint(LOCAL) as client:
         with observe(callback):
-            endpoint = await open_udp_endpoint("127.0.0.1")
+            endpoint = await open_udp_endpoint(LOCAL)
         with observe(callback), pytest.raises(type(error)) as caught:
-            server = await open_udp_endpoint("127.0.0.1")
+            server = await open_udp_endpoint(LOCAL)
             await client.send(b"x", server.address)
-            await serve_endpoints(handler, [server])
+            await serve_endpoints(echo, [server])
         assert caught.value is error
         assert server.statistics().errors == {}
         assert server.statistics().sent == (kind is DatagramSent)
@@ -227,12 +241,12 @@ async def test_how_handlers_end() -> None:
         return None
 
     with observe(events.append):
-        client = await open_udp_endpoint("127.0.0.1")
+        client = await open_udp_endpoint(LOCAL)
         async with trio.open_nursery() as nursery:
 
             async def serve(task_status: trio.TaskStatus[list[UDPEndpoint]]) -> None:
                 try:
-                    await serve_udp(handler, 0, host="127.0.0.1", task_status=task_status)
+                    await serve_udp(handler, 0, host=LOCAL, task_status=task_status)
                 except KeyError:
                     nursery.cancel_scope.cancel()
 
@@ -247,7 +261,7 @@ async def test_how_handlers_end() -> None:
 
 async def test_without_an_observer_the_primitives_are_the_sockets_own() -> None:
     """Nothing is paid per datagram: there is nothing of ours between the loop and the system call."""
-    with await open_udp_endpoint("127.0.0.1") as endpoint:
+    with await open_udp_endpoint(LOCAL) as endpoint:
         io = endpoint._io
         assert io._raw is not None
         assert io._read_now == io._raw.recvfrom
@@ -258,7 +272,7 @@ async def test_what_a_callback_raises_comes_out() -> None:
     def refuse(event: Event) -> None:
         raise KeyError
 
-    with observe(refuse), await open_udp_endpoint("127.0.0.1") as endpoint:
+    with observe(refuse), await open_udp_endpoint(LOCAL) as endpoint:
         try:
             await endpoint.send(b"x", endpoint.address)
         except KeyError:

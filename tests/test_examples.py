@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from contextlib import asynccontextmanager
+from difflib import unified_diff
 from functools import partial
 from pathlib import Path
 from subprocess import PIPE, STDOUT
@@ -20,6 +21,7 @@ import trio
 
 from trio_udp import Datagram, UDPClient, open_udp_client, serve_udp
 from trio_udp.cli import main
+from trio_udp.faults import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
+BAD_NETWORK = EXAMPLES / "bad_network"
 PATIENCE = 60  # seconds; only a failure takes so long
 
 SERVERS = {"echo_server": "localhost", "fixed_reply_server": None, "ok_server": None, "receive_only_server": None}
@@ -72,14 +75,14 @@ class Program:
             assert chunk, f"ended without saying {text!r}:\n{self._said.decode()}"
             self._said += chunk
 
-    async def ends(self, code: int = 0) -> str:
+    async def ends(self, code: int = 0, *, tracebacks: bool = False) -> str:
         """All that it said, once it has ended by itself, with this exit code and without a traceback."""
         await self.stdin.aclose()
         async for chunk in self._stdout:
             self._said += chunk
         transcript = self._said.decode().replace("\r\n", "\n")
         assert await self.process.wait() == code, transcript
-        assert "Traceback" not in transcript, transcript
+        assert tracebacks or "Traceback" not in transcript, transcript
         return transcript
 
     async def ends_at_ctrl_c(self) -> str:
@@ -168,12 +171,12 @@ def datagrams_at(bound: socket.socket) -> list[bytes]:
             return datagrams
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.stem)
 def test_there_is_a_test_for(path: Path) -> None:
-    assert f"test_{path.stem}" in globals()
+    assert f"test_{path.stem}" in globals() or path in NETWORK_TESTS
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.stem)
 def test_fits_on_a_slide(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     assert len([line for line in lines if line]) <= 32
@@ -375,6 +378,87 @@ async def test_readme_example() -> None:
 
 async def echo(datagram: Datagram) -> bytes:
     return datagram.data
+
+
+# -- on a bad network --------------------------------------------------------------------------------------------------
+
+# These are tests themselves, and there to pass; what is shown of the others is how they fail.
+NETWORK_TESTS = {
+    BAD_NETWORK / f"{name}.py"
+    for name in (
+        "counter_repaired",
+        "crashes",
+        "exact_loss",
+        "exact_times",
+        "first_test",
+        "partitions",
+        "presets",
+        "what_happened",
+    )
+}
+
+
+async def pytest_says(*arguments: object, code: int = 0) -> str:
+    """As whoever reads the page would run it; with the options of this repository, trio_mode among them."""
+    async with running_python("-m", "pytest", "-p", "no:cacheprovider", "--color=no", *arguments) as program:
+        return await program.ends(code, tracebacks=True)
+
+
+def as_shown(name: str) -> str:
+    return (BAD_NETWORK / f"{name}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+async def test_on_a_bad_network(seed: int) -> None:
+    """Whatever the seed, which says that none of them passes by luck."""
+    transcript = await pytest_says("-v", "--udp-seed", seed, *sorted(NETWORK_TESTS))
+    passed = re.findall(r"^docs/examples/bad_network/(\w+)\.py::\S+ PASSED", transcript, re.MULTILINE)
+    assert {BAD_NETWORK / f"{name}.py" for name in passed} == NETWORK_TESTS
+    assert len(passed) == len(NETWORK_TESTS) - 1 + len(PRESETS)
+
+
+async def test_five_attempts() -> None:
+    """Enough for one seed and not for another; what the report says of that one is on the page."""
+    path = BAD_NETWORK / "five_attempts.py"
+    assert "1 passed" in await pytest_says(path)
+    assert as_shown("five_attempts") in await pytest_says(path, "--udp-seed", 2, code=1)
+
+
+async def test_counter() -> None:
+    """What Hypothesis finds is the same every time, and so is how it puts it, but for one word in older versions."""
+    transcript = await pytest_says(BAD_NETWORK / "counter.py", code=1)
+    transcript = transcript.replace("Falsifying example: ", "Failing test case: ")
+    lines = iter(transcript.splitlines())
+    assert all(line in lines for line in as_shown("counter").splitlines()), transcript
+
+
+def test_twins_differ_only_where_the_page_says_so() -> None:
+    assert differences("first_test", "five_attempts") == [
+        "-from trio_udp import Datagram, Retry, open_udp_client, serve_udp",
+        "+from trio_udp import Datagram, open_udp_client, serve_udp",
+        '-                reply = await client.request(b"word %d" % number, retry=Retry(attempts=20))',
+        '+                reply = await client.request(b"word %d" % number)',
+    ]
+    assert differences("counter", "counter_repaired") == [
+        "-    count = 0",
+        "+    count = last = 0",
+        "-        self.count += 1",
+        "+        if int(datagram.data) > self.last:",
+        "+            self.last = int(datagram.data)",
+        "+            self.count += 1",
+    ]
+
+
+def differences(one: str, other: str) -> list[str]:
+    """What is on one page and not on the other, below the first line, which says what it is about."""
+    this, that = ((BAD_NETWORK / f"{name}.py").read_text(encoding="utf-8").splitlines()[1:] for name in (one, other))
+    return [line for line in unified_diff(this, that, n=0) if not line.startswith(("---", "+++", "@@"))]
+
+
+async def test_relay_in_code() -> None:
+    transcript = await transcript_of("bad_network/relay_in_code")
+    [(came, went)] = re.findall(r"^b'HELLO'\n(\d+) came, (\d+) went on, \{'drop_first': 1\}\n$", transcript)
+    assert int(came) == int(went) + 1
 
 
 # -- the commands that the pages show ----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from .fakes import OtherSockets
 LOCAL = "127.0.0.1"
 
 
-async def test_both_families_share_one_port_also_when_the_system_chooses_it(ipv6: None) -> None:
+async def test_both_families_share_one_port_also_when_the_system_chooses_it(sockets: str, ipv6: None) -> None:
     endpoints = await open_udp_endpoints()
     try:
         assert {endpoint.socket.family for endpoint in endpoints} == {stdlib_socket.AF_INET, stdlib_socket.AF_INET6}
@@ -123,7 +123,7 @@ async def test_a_system_that_takes_no_buffer_at_all() -> None:
         await open_udp_endpoint(LOCAL)
 
 
-async def test_a_port_in_use_is_said_clearly() -> None:
+async def test_a_port_in_use_is_said_clearly(sockets: str) -> None:
     with await open_udp_endpoint(LOCAL) as endpoint:
         port = endpoint.address[1]
         with pytest.raises(OSError, match=rf"cannot open UDP 127.0.0.1:{port}: Address already in use") as caught:
@@ -134,7 +134,7 @@ async def test_a_port_in_use_is_said_clearly() -> None:
 
 
 @pytest.mark.skipif(not hasattr(stdlib_socket, "SO_REUSEPORT"), reason="this platform cannot share ports")
-async def test_a_port_is_shared_only_when_both_ask() -> None:
+async def test_a_port_is_shared_only_when_both_ask(sockets: str) -> None:
     with await open_udp_endpoint(LOCAL, reuse_port=True) as endpoint:
         port = endpoint.address[1]
         with await open_udp_endpoint(LOCAL, port, reuse_port=True) as other:
@@ -150,12 +150,12 @@ async def test_a_platform_that_cannot_share_ports(monkeypatch: pytest.MonkeyPatc
         await open_udp_endpoint(LOCAL, reuse_port=True)
 
 
-async def test_a_single_endpoint_of_a_name() -> None:
+async def test_a_single_endpoint_of_a_name(sockets: str) -> None:
     with await open_udp_endpoint("localhost") as endpoint:
         assert endpoint.address[0] in (LOCAL, "::1")
 
 
-async def test_receive_buffer_is_asked_for_and_shown() -> None:
+async def test_receive_buffer_is_asked_for_and_shown(sockets: str) -> None:
     with await open_udp_endpoint(LOCAL) as large, await open_udp_endpoint(LOCAL, receive_buffer=300_000) as small:
         assert large.statistics().receive_buffer > 212_992
         assert small.statistics().receive_buffer >= 212_992

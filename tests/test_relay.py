@@ -59,7 +59,7 @@ def ways(relay: Relay) -> tuple[WayStatistics, WayStatistics]:
 # -- without faults ---------------------------------------------------------------------------------------------------
 
 
-async def test_datagrams_go_there_and_back(sockets: OtherSockets | None) -> None:
+async def test_datagrams_go_there_and_back(sockets: str) -> None:
     with await open_udp_endpoint(LOCAL) as target, await open_udp_endpoint(LOCAL) as client:
         async with relaying(target) as relay:
             for data in (b"hello", b"", bytes(65507)):

@@ -78,7 +78,9 @@ class Attempts:
         """Send the request and wait; ``request.reply`` is there afterwards or it is not."""
         self._report_attempt(request, patience)
         ready = await self._leave_late_replies_behind(request)
-        with trio.move_on_after(patience):
+        with trio.CancelScope() as scope:
+            # Not move_on_after: a wait of no time would be over before the portable way has sent anything.
+            scope.deadline = trio.current_time() + patience
             if not ready:
                 await self._connection.wait_closed()
             for others in reversed(range(len(self._connection.targets))):

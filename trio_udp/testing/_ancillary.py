@@ -6,6 +6,8 @@ IPV6_PKTINFO, RFC 3542); and how many datagrams were dropped before it (SO_RXQ_O
 
 from __future__ import annotations
 
+import errno
+import os
 import socket as stdlib_socket
 import struct
 from collections.abc import Iterable
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from ._mailbox import Arrived, Mailbox
 
 ControlMessage: TypeAlias = tuple[int, int, bytes]
+AskedMessage: TypeAlias = "tuple[int, int, Buffer]"
 
 # Linux's numbers (linux/in.h, linux/in6.h, asm-generic/socket.h) where Python does not know the names.
 _IP_PKTINFO = getattr(stdlib_socket, "IP_PKTINFO", 8)
@@ -34,13 +37,18 @@ _ALIGNMENT = struct.calcsize("@N")
 
 
 def told(mailbox: Mailbox, arrived: Arrived, room: int) -> tuple[list[ControlMessage], bool]:
-    """What is told with a datagram, as far as there is room for it (bytes); True: not all of it had room."""
+    """What is told with a datagram, as far as there is room for it (bytes); True: not all of it had room.
+
+    As on Linux the last message may be cut, even to nothing.
+    """
     messages: list[ControlMessage] = []
-    for message in _all(mailbox, arrived):
-        size = _HEADER + len(message[2])
+    for level, kind, data in _all(mailbox, arrived):
+        if room < _HEADER:
+            return messages, True
+        messages.append((level, kind, data[: room - _HEADER]))
+        size = _HEADER + len(data)
         if size > room:
             return messages, True
-        messages.append(message)
         room -= size + -size % _ALIGNMENT
     return messages, False
 
@@ -57,19 +65,33 @@ def _all(mailbox: Mailbox, arrived: Arrived) -> Iterable[ControlMessage]:
             yield stdlib_socket.IPPROTO_IPV6, _IPV6_PKTINFO, _IPV6.pack(address, _INTERFACE)
 
 
-def asked_source(messages: Iterable[tuple[int, int, Buffer]]) -> IP | None:
-    """From which address a datagram is to be sent; None: from the one that fits.
+def asked_source(family: int, towards: IP, messages: Iterable[AskedMessage]) -> IP | None:
+    """From which address a datagram is to be sent; None: nothing is asked for. The wildcard: from the one that fits.
+
+    As on Linux a request for the other family's source is passed over, but for a mapped one.
 
     Raises:
+      OSError: EINVAL, it cannot be that address.
       NotImplementedError: something else is asked for.
     """
     source: IP | None = None
     for level, kind, value in messages:
         data = bytes(value)
-        if (level, kind) == (stdlib_socket.IPPROTO_IP, _IP_PKTINFO) and len(data) == _IPV4.size:
-            source = parse_ip(stdlib_socket.inet_ntop(stdlib_socket.AF_INET, _IPV4.unpack(data)[1]))
-        elif (level, kind) == (stdlib_socket.IPPROTO_IPV6, _IPV6_PKTINFO) and len(data) == _IPV6.size:
-            source = parse_ip(stdlib_socket.inet_ntop(stdlib_socket.AF_INET6, _IPV6.unpack(data)[0]))
+        if (level, kind) == (stdlib_socket.IPPROTO_IP, _IP_PKTINFO):
+            _check(len(data) == _IPV4.size)
+            if towards.is_ipv4:
+                source = parse_ip(stdlib_socket.inet_ntop(stdlib_socket.AF_INET, _IPV4.unpack(data)[1]))
+        elif (level, kind) == (stdlib_socket.IPPROTO_IPV6, _IPV6_PKTINFO):
+            _check(len(data) >= _IPV6.size)
+            if family == stdlib_socket.AF_INET6:
+                asked = parse_ip(stdlib_socket.inet_ntop(stdlib_socket.AF_INET6, _IPV6.unpack_from(data)[0]))
+                _check(asked.is_ipv4 == towards.is_ipv4)
+                source = asked if towards.is_ipv4 or not asked.is_wildcard else source
         else:
             raise NotImplementedError(f"the virtual network has no control message of level {level}, type {kind}")
-    return None if source is None or source.is_wildcard else source
+    return source
+
+
+def _check(is_valid: bool) -> None:
+    if not is_valid:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from ..faults import Link
     from ._host import Host
+    from ._ip import Place
     from ._mailbox import Mailbox
     from ._record import Record
 
@@ -31,8 +32,19 @@ def _lines(seed: int, time: float, record: Record, link: Link, hosts: Iterable[H
     yield f"the link between hosts: {link}"
     for host in hosts:
         if host.mailboxes or host.name != "localhost":
-            yield f"{host.name}: {', '.join(host.addresses)}{'' if host.is_up else '; crashed'}"
-            yield from (f"  {_socket(mailbox)}" for mailbox in host.mailboxes)
+            yield f"{host.name}: {', '.join(host.own_addresses)}{_state(host)}"
+            yield from (f"  {_socket(mailbox)}" for mailbox in sorted(host.mailboxes, key=_place))
+
+
+def _state(host: Host) -> str:
+    behind = f"; behind a NAT{f' as {host.nat.address}' if host.nat.address else ''}" if host.nat else ""
+    return behind + ("" if host.is_up else "; crashed")
+
+
+def _place(mailbox: Mailbox) -> tuple[int, str, Place]:
+    """By port: the order in which tasks opened and closed their sockets may be chance."""
+    ip, port = mailbox.local or ("", 0)
+    return port, ip, mailbox.peer or ("", 0)
 
 
 def _socket(mailbox: Mailbox) -> str:

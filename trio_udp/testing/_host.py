@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# So many sockets a host remembers, as long as they are not open: for `VirtualNetwork.describe`.
+# So many closed sockets a host remembers, for `VirtualNetwork.describe`.
 REMEMBERED = 100
 
 _entered: ContextVar[tuple[Host, ...]] = ContextVar("trio_udp virtual hosts", default=())
@@ -40,18 +40,30 @@ class Host:
 
     ``with host:`` puts sockets on it that are opened inside, by this task or by tasks that it starts. Any number of
     tasks may enter it, and it may be entered inside another host.
+
+    Attributes:
+      name: by which others find it.
+      is_up: False from `crash` to `restart`.
     """
 
     def __init__(self, wire: Wire, name: str, addresses: Sequence[str]) -> None:
         self.name = name
-        self.addresses: tuple[str, ...] = tuple(wire.claim(address, self) for address in addresses)
+        self.own_addresses = tuple(wire.claim(address, self) for address in addresses)
         self.is_up = True
-        self._wire = wire
         self.ports = Ports()
         self.nat: NAT | None = None
-        self.mailboxes: deque[Mailbox] = deque()  # all that are open, and the latest that are not
+        self.catch_up = wire.catch_up
+        self._wire = wire
+        self._open: dict[Mailbox, None] = {}  # in order
+        self._closed: deque[Mailbox] = deque(maxlen=REMEMBERED)
         self._lives: set[trio.CancelScope] = set()
         self._restarted = trio.Event()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """By which the network knows it: its own, and the one that a NAT has given it."""
+        given = self.nat.address if self.nat else None
+        return self.own_addresses if given is None or given in self.own_addresses else (*self.own_addresses, given)
 
     def __repr__(self) -> str:
         return f"<Host {self.name} {' '.join(self.addresses)}{'' if self.is_up else ', crashed'}>"
@@ -62,9 +74,9 @@ class Host:
 
     def __exit__(self, *_: object) -> None:
         # No token: another task may have inherited this context, or entered in another order.
-        entered = _entered.get()
-        last = len(entered) - 1 - entered[::-1].index(self)
-        _entered.set(entered[:last] + entered[last + 1 :])
+        entered = list(reversed(_entered.get()))
+        entered.remove(self)
+        _entered.set(tuple(reversed(entered)))
 
     async def run(
         self,
@@ -74,25 +86,32 @@ class Host:
     ) -> T:
         """Run ``async_fn(*args)`` on this host, again from the start after each `crash` and `restart`.
 
-        ``await nursery.start(host.run, serve_udp, echo, 7)`` works: a function that takes a ``task_status`` gets one.
+        On a host that has crashed it waits for the `restart`. ``await nursery.start(host.run, serve_udp, echo, 7)``
+        works: a function that takes a ``task_status`` gets one, any other has started when it is called. Only the
+        first start is told to the nursery. Exceptions of ``async_fn`` come out as they are, and it is not run again.
+
+        Args:
+          async_fn: what to run.
+          args: its arguments; for keywords there is ``functools.partial``.
+          task_status: used by ``nursery.start``.
 
         Returns:
           What ``async_fn`` returns, once it does.
         """
         status = _StartedOnce(task_status)
         takes_status = "task_status" in inspect.signature(async_fn).parameters
-        if not takes_status:
-            status.started()
         keywords = {"task_status": status} if takes_status else {}
         with self:
             while True:
+                await self._up()
+                if not takes_status:
+                    status.started()
                 with trio.CancelScope() as life:
                     self._lives.add(life)
                     try:
                         return await async_fn(*args, **keywords)
                     finally:
                         self._lives.discard(life)
-                await self._up()
 
     async def _up(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -105,14 +124,17 @@ class Host:
         They are not closed, since nobody is there to do it; what they send goes nowhere. What is sent to the host is
         lost. Tasks that use the host without `run` go on, with sockets as good as dead.
         """
+        self.catch_up()
         self.is_up = False
-        for mailbox in self.ports.clear():
+        self.ports.clear()
+        for mailbox in self._open:
             mailbox.unplugged = True
         for life in self._lives:
             life.cancel()
 
     def restart(self) -> None:
         """Start again: with no sockets, and what runs in `run` runs from its start."""
+        self.catch_up()
         self.is_up = True
         event, self._restarted = self._restarted, trio.Event()
         event.set()
@@ -123,22 +145,35 @@ class Host:
         What is sent to the old ones is lost. The host itself is not told, and its sockets still show what they did.
 
         Args:
-          address: from now on the network sees the host under this one; its own unless given.
+          address: from now on the network sees what the host sends over this address's family (IPv4 or IPv6) under
+            this one; under its own unless given.
 
         Raises:
           ValueError: another host has that address, or it is none.
         """
         if address is not None:
-            address = self._wire.claim(parse_ip(address).text, self)
+            address = self._wire.claim(parse_unicast(address).text, self)
+        self._wire.settle()  # what was sent before now was sent from the old ports
         self.nat = self.nat or NAT()
         self.nat.rebind(address)
 
+    # -- sockets ------------------------------------------------------------------------------------------------------
+
+    @property
+    def mailboxes(self) -> list[Mailbox]:
+        """The sockets that were closed lately, and all that are open."""
+        return [*self._closed, *self._open]
+
     def keep(self, mailbox: Mailbox) -> None:
-        """A socket was made on this host; it stays in sight for a while after it is closed."""
-        closed = [other for other in self.mailboxes if not other.is_open] if len(self.mailboxes) > REMEMBERED else []
-        for other in closed[: len(self.mailboxes) - REMEMBERED]:
-            self.mailboxes.remove(other)
-        self.mailboxes.append(mailbox)
+        """A socket was made on this host."""
+        self._open[mailbox] = None
+
+    def release(self, mailbox: Mailbox) -> None:
+        """A socket was closed; it stays in sight for a while."""
+        self.catch_up()
+        self.ports.release(mailbox)
+        del self._open[mailbox]
+        self._closed.append(mailbox)
 
     # -- addresses ----------------------------------------------------------------------------------------------------
 
@@ -146,9 +181,9 @@ class Host:
         """Give an address to a socket.
 
         Raises:
-          OSError: EADDRNOTAVAIL, EADDRINUSE, or ENETDOWN on a host that has crashed.
+          OSError: EADDRNOTAVAIL, EADDRINUSE, or ENETDOWN if the host has crashed.
         """
-        if not self.is_up:
+        if mailbox.unplugged or not self.is_up:
             raise OSError(errno.ENETDOWN, os.strerror(errno.ENETDOWN))
         if not ip.is_wildcard and not self.has(ip):
             raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
@@ -156,15 +191,15 @@ class Host:
 
     def has(self, ip: IP) -> bool:
         """Is this one of its addresses, as it knows them?"""
-        return ip.is_loopback or ip.text in self.addresses
+        return ip.is_loopback or ip.text in self.own_addresses
 
     def address_towards(self, ip: IP) -> str | None:
         """Which of its addresses a datagram for ``ip`` is sent from; None: there is no way to it."""
         if ip.is_loopback:
             return "127.0.0.1" if ip.is_ipv4 else "::1"
-        if ip.text in self.addresses:
+        if ip.text in self.own_addresses:
             return ip.text
-        return next((own for own in self.addresses if (":" not in own) == ip.is_ipv4), None)
+        return next((own for own in self.own_addresses if (":" not in own) == ip.is_ipv4), None)
 
     def way_to(self, ip: IP) -> Way:
         """How datagrams get from here to there."""
@@ -195,6 +230,18 @@ class _StartedOnce:
         status, self._status = self._status, None
         if status is not None:
             status.started(value)
+
+
+def parse_unicast(address: str) -> IP:
+    """Read an address that a host may have.
+
+    Raises:
+      ValueError: it is none.
+    """
+    ip = parse_ip(address)
+    if ip.is_loopback or ip.is_wildcard or ip.is_multicast or ip.is_broadcast:
+        raise ValueError(f"a host cannot have the address {ip.text}")
+    return ip
 
 
 def entered_hosts() -> tuple[Host, ...]:

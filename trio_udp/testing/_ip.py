@@ -58,11 +58,6 @@ def is_numeric(family: int, host: str) -> bool:
     return True
 
 
-def is_mapped(host: str) -> bool:
-    """Is this an IPv4 address in the clothes of IPv6?"""
-    return ":" in host and parse_ip(host).is_ipv4
-
-
 def shown(family: int, place: Place) -> Address:
     """A place as a socket of this family shows it to its owner."""
     ip, port = place

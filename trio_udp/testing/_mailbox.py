@@ -86,6 +86,11 @@ class Mailbox:
         self.local = self.hears_ipv4 = self.hears_ipv6 = None
         self.options.bound = False
 
+    def may_hear(self, source: Place) -> bool:
+        """A connected socket hears its peer alone; port 0 of the peer stands for all of them, as on Linux."""
+        peer = self.peer
+        return peer is None or peer == source or peer == (source[0], 0)
+
     @property
     def is_open(self) -> bool:
         """Has the program a handle to it?"""
@@ -119,7 +124,7 @@ class Mailbox:
 
     def refuse(self, place: Place) -> None:
         """The news has come that nobody listens there. If that is the peer, the next call of the program learns it."""
-        if place == self.peer and self.is_open and not self.unplugged:
+        if self.peer is not None and self.may_hear(place) and self.is_open and not self.unplugged:
             self._error = errno.ECONNREFUSED
             self.wake()
 

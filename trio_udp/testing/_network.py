@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket as stdlib_socket
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -12,8 +12,8 @@ import trio
 from .._errors import bare_exceptions
 from ..faults import Link, Rule
 from ._describe import describe
-from ._host import Host, entered_hosts
-from ._ip import parse_ip
+from ._host import Host, entered_hosts, parse_unicast
+from ._ip import is_numeric
 from ._mailbox import Mailbox
 from ._pcap import pcap
 from ._record import RecordedDatagram
@@ -23,7 +23,7 @@ from ._wire import Wire
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from typing_extensions import Self
 
@@ -66,7 +66,8 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
 
     def __init__(self, link: Link = Link(), *, seed: int = 0, record_limit: int = 100_000) -> None:
         self.seed = seed
-        self._wire = Wire(link, seed, record_limit)
+        self._wire = Wire(_a_link(link), seed, record_limit)
+        self._rules: list[tuple[Rule, ...]] = []
         self._hosts: dict[str, Host] = {}
         self._numbers = count(1)
         self._localhost = self._add("localhost", LOCALHOST)
@@ -94,7 +95,7 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
                 nursery.start_soon(self._wire.run, name="the virtual network delivers datagrams")
                 try:
                     yield
-                    self._wire.decide(float("inf"))  # what was sent last belongs into the record, too
+                    self._wire.finish()
                 finally:
                     nursery.cancel_scope.cancel()
 
@@ -122,20 +123,15 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         Raises:
           ValueError: the name or an address is taken, or is none.
         """
-        if not addresses:
-            addresses = next(pair for pair in self._free_addresses())
-        name = addresses[0] if name is None else normal_name(name)
-        if name in self._hosts:
-            raise ValueError(f"there is a host named {name!r} already")
-        ips = [parse_ip(address) for address in addresses]
+        ips = [parse_unicast(address) for address in addresses or next(self._free_addresses())]
         for ip in ips:
-            if ip.is_loopback or ip.is_wildcard or ip.is_multicast or ip.is_broadcast:
-                raise ValueError(f"a host cannot have the address {ip.text}")
             if ip.text in self._wire.hosts:
                 raise ValueError(f"{ip.text} is {self._wire.hosts[ip.text].name}'s already")
-        return self._add(name, [ip.text for ip in ips])
+        return self._add(ips[0].text if name is None else _a_name(name), list(dict.fromkeys(ip.text for ip in ips)))
 
-    def _add(self, name: str, addresses: Any) -> Host:
+    def _add(self, name: str, addresses: Sequence[str]) -> Host:
+        if name in self._hosts:
+            raise ValueError(f"there is a host named {name!r} already")
         host = self._hosts[name] = Host(self._wire, name, addresses)
         return host
 
@@ -157,7 +153,7 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
 
     def _addresses_of(self, name: str) -> tuple[str, ...] | None:
         host = self._hosts.get(name)
-        return host.addresses if host else None
+        return host.own_addresses if host else None
 
     def _name_of(self, address: str) -> str | None:
         host = self._wire.hosts.get(address)
@@ -181,7 +177,8 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
 
     @link.setter
     def link(self, link: Link) -> None:
-        self._wire.set_default_link(link)
+        self._wire.catch_up()
+        self._wire.set_default_link(_a_link(link))
 
     def set_link(self, source: Host | str, destination: Host | str, link: Link | None, *, both: bool = False) -> None:
         """Say how one direction between two hosts behaves from now on; what is on its way already stays as it is.
@@ -196,36 +193,50 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
           ValueError: there is no such host.
         """
         one, other = self._find(source), self._find(destination)
+        link = None if link is None else _a_link(link)
+        self._wire.catch_up()
         self._wire.set_link(one, other, link)
         if both:
             self._wire.set_link(other, one, link)
 
     @contextmanager
     def rule(self, *rules: Rule) -> Iterator[None]:
-        """While the ``with`` lasts, these decide about every datagram; rules are asked in the order of their entry."""
-        self._wire.rules = (*self._wire.rules, *rules)
+        """While the ``with`` lasts, these decide about every datagram that is sent.
+
+        Rules are asked in the order of their entry. An exception of a rule ends the network: it comes out of its
+        ``async with``.
+        """
+        self._set_rules([*self._rules, rules])
         try:
             yield
         finally:
-            remaining = list(self._wire.rules)
-            for rule in rules:
-                del remaining[next(i for i, other in enumerate(remaining) if other is rule)]
-            self._wire.rules = tuple(remaining)
+            self._set_rules([others for others in self._rules if others is not rules])
+
+    def _set_rules(self, rules: list[tuple[Rule, ...]]) -> None:
+        self._wire.catch_up()
+        self._rules = rules
+        self._wire.rules = tuple(chain.from_iterable(rules))
 
     # -- what happened ------------------------------------------------------------------------------------------------
 
     @property
     def datagrams(self) -> list[RecordedDatagram]:
-        """What was sent, in order, and what became of it.
+        """What was sent before now, in order, and what became of it.
 
-        A datagram is in here from when its fate is decided: before the first moment at which it could arrive.
+        What is being sent at this very moment is not in here yet: what becomes of it has not been decided.
         """
+        self._settle()
         return list(self._wire.record.datagrams)
 
     def describe(self) -> str:
         """Who listens where, what waits in which queue, and the counters, as text."""
+        self._settle()
         time = trio.current_time() if self._ended_at is None else self._ended_at
         return describe(self.seed, time, self._wire.record, self.link, self._hosts.values())
+
+    def _settle(self) -> None:
+        if self._running is not None and self._ended_at is None:
+            self._wire.settle()
 
     def write_pcap(self, path: str | os.PathLike[str]) -> None:
         """Write the `datagrams` as their senders sent them, lost ones too, into a file for Wireshark."""
@@ -257,3 +268,16 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
     async def getnameinfo(self, sockaddr: Any, flags: int) -> tuple[str, str]:
         """Look an address up; Trio calls this."""
         return await self._resolver.getnameinfo(sockaddr, flags)
+
+
+def _a_link(link: Link) -> Link:
+    if not isinstance(link, Link):
+        raise ValueError(f"a link must be a Link, not {link!r}")
+    return link
+
+
+def _a_name(text: str) -> str:
+    name = normal_name(text)
+    if not name or is_numeric(stdlib_socket.AF_INET, name) or is_numeric(stdlib_socket.AF_INET6, name):
+        raise ValueError(f"a host cannot have the name {text!r}")
+    return name

@@ -75,6 +75,10 @@ class Options:
     def v6only(self) -> bool:
         return bool(self._values["IPV6_V6ONLY"])
 
+    def become_v6only(self) -> None:
+        """As it happens to a socket that is bound to one IPv6 address."""
+        self._values["IPV6_V6ONLY"] = 1
+
     @property
     def reuse_address(self) -> bool:
         return bool(self._values["SO_REUSEADDR"])
@@ -131,7 +135,7 @@ class Options:
         if name == "IPV6_V6ONLY" and self.bound:
             raise error(errno.EINVAL)
         kept = KEPT[name](number)
-        if name == "IP_TOS" and kept != self._values["IP_TOS"]:
+        if name == "IP_TOS" and number != self._values["IP_TOS"]:  # Linux compares the int, not the byte it keeps
             self._values["SO_PRIORITY"] = TOS_PRIORITY[kept >> 3 & 3]
         self._values[name.removesuffix("FORCE")] = kept
 

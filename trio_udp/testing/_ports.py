@@ -103,7 +103,7 @@ def _score(mailbox: Mailbox, hears: str | None, ip: str, source: Place) -> int:
     """How well a socket suits a datagram; 0: not at all."""
     if hears is None or (hears != ip and hears != ANY):
         return 0
-    if mailbox.peer is not None and mailbox.peer != source:
+    if not mailbox.may_hear(source):
         return 0
     exact_family = (mailbox.family == AF_INET6) == (":" in ip)
     return 1 + exact_family + 2 * (hears == ip) + 4 * (mailbox.peer is not None)

@@ -56,6 +56,7 @@ class Sent(NamedTuple):
     time: float
     source: Place
     destination: Place
+    sender: str  # on their loopbacks several hosts have the same addresses
     number: int  # of all that were sent: one socket's datagrams stay in order
     way: Way
     rules: tuple[Rule, ...]
@@ -80,6 +81,8 @@ class Wire:
         self._number = 0
         self._arrivals: list[tuple[float, int, Callable[[float], None]]] = []
         self._sleep = trio.CancelScope()
+        self._due = math.inf  # until when `run` sleeps
+        self._failure: BaseException | None = None  # what a rule has raised
 
     # -- hosts and links ----------------------------------------------------------------------------------------------
 
@@ -126,20 +129,49 @@ class Wire:
         """Put a datagram into the outbox."""
         time = trio.current_time()
         self._number += 1
-        self._outbox.append(Sent(time, source, destination, self._number, way, self.rules, mailbox, data))
+        name = mailbox.host.name
+        self._outbox.append(Sent(time, source, destination, name, self._number, way, self.rules, mailbox, data))
         self._wake_by(time + (TICK if self.rules else way.earliest))
 
     def _wake_by(self, time: float) -> None:
-        if time < self._sleep.deadline:
-            self._sleep.deadline = time
+        if time < self._due:
+            self._due = self._sleep.deadline = time
 
     async def run(self) -> NoReturn:
-        """Deliver, for ever."""
+        """Deliver, for ever, or until a rule raises."""
         while True:
-            self._sleep = trio.CancelScope(deadline=self._next_deadline())
+            self._due = self._next_deadline()
+            self._sleep = trio.CancelScope(deadline=self._due)
             with self._sleep:
                 await trio.sleep_forever()
+            self.settle()
+            self._raise_failure()
+
+    def catch_up(self) -> None:
+        """What should have arrived by now, has: before a program looks at the network, or does something to it.
+
+        Else it would be chance whether `run` has its turn before or after the other tasks that wake at that moment.
+        """
+        if self._due < math.inf and self._due <= trio.current_time():
+            self.settle()
+
+    def settle(self) -> None:
+        """The same, and all that was sent before now is in the record."""
+        try:
             self._step(trio.current_time())
+        except BaseException as failure:  # a rule's; it must not come out of whatever the program does just now
+            self._failure = self._failure or failure
+            self._sleep.cancel()
+
+    def finish(self) -> None:
+        """Nothing more is sent: decide what becomes of the last datagrams, which belong into the record, too."""
+        self._raise_failure()
+        self.decide(math.inf)
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
 
     def _next_deadline(self) -> float:
         first = self._arrivals[0][0] if self._arrivals else math.inf

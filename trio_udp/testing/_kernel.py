@@ -1,0 +1,143 @@
+"""What Linux does in ``bind``, ``connect`` and ``send``: its checks in its order, and what it chooses by itself.
+
+A test that has met another error than the one that users will meet has tested nothing. So what is here follows Linux
+call by call (net/ipv4/udp.c, net/ipv4/datagram.c and their siblings in net/ipv6), and a test makes the same calls on
+real sockets.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from socket import AF_INET6
+from typing import TYPE_CHECKING
+
+from ..faults._link import headers
+from ._ancillary import asked_source
+from ._ip import IP, Place, parse_ip
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._ancillary import AskedMessage
+    from ._mailbox import Mailbox
+
+# Bytes: 65,535, less the headers that count (RFC 768 and 791; RFC 8200 does not count its own).
+_LARGEST_IPV4, _LARGEST_IPV6 = 65507, 65527
+
+_ANY_IPV4, _ANY_IPV6 = parse_ip("0.0.0.0"), parse_ip("::")
+_LOOPBACK_IPV4, _LOOPBACK_IPV6 = parse_ip("127.0.0.1"), parse_ip("::1")
+
+
+def error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
+def bind(mailbox: Mailbox, ip: IP, port: int) -> None:
+    """Give a socket the address that it asks for; port 0 is any that is free."""
+    host = mailbox.host
+    if ip.is_multicast or ip.is_broadcast:
+        raise NotImplementedError(f"the virtual network has no multicast or broadcast: cannot bind {ip.text}")
+    # IPv6 asks first whether the socket has an address already, IPv4 whether the host has that one.
+    if mailbox.local is not None and (mailbox.family == AF_INET6 or ip.is_wildcard or host.has(ip)):
+        raise error(errno.EINVAL)
+    if mailbox.family == AF_INET6 and ip.is_ipv4 and mailbox.options.v6only:
+        raise error(errno.EINVAL)
+    host.bind(mailbox, ip, port)
+    if not ip.is_ipv4 and not ip.is_wildcard:
+        mailbox.options.become_v6only()
+
+
+def connect(mailbox: Mailbox, ip: IP, port: int) -> None:
+    """Talk to this peer only, from the address that is chosen now, unless the socket is bound to one already."""
+    own, own_port = _local(mailbox)
+    bound = parse_ip(own)
+    ip = _meant(ip, bound)
+    source = _source(mailbox, ip, bound)
+    if bound.is_wildcard:
+        mailbox.listen_at(source, own_port)
+    mailbox.peer = (ip.text, port)
+
+
+def send(mailbox: Mailbox, data: bytes, place: tuple[IP, int] | None, messages: Sequence[AskedMessage] = ()) -> None:
+    """Send a datagram.
+
+    Args:
+      mailbox: the socket.
+      data: the payload.
+      place: where to; None: to the peer.
+      messages: control messages; one may ask for a source address.
+    """
+    own, own_port = _local(mailbox)
+    bound = parse_ip(own)
+    if place is None:
+        if mailbox.peer is None:
+            raise error(errno.EDESTADDRREQ)
+        ip, port = parse_ip(mailbox.peer[0]), mailbox.peer[1]
+    else:
+        ip, port = _meant(place[0], bound), place[1]
+        _check_family(mailbox, ip)
+    if port == 0 and (place is not None or (ip.is_ipv4 and mailbox.family == AF_INET6)):
+        raise error(errno.EINVAL)
+    asked = asked_source(mailbox.family, ip, messages) if messages else None
+    if asked is not None and not asked.is_wildcard and not mailbox.host.has(asked):
+        raise error(errno.EINVAL)
+    source = _source(mailbox, ip, bound if asked is None else asked)
+    _check_size(mailbox, len(data), ip)
+    mailbox.raise_error()
+    mailbox.host.send(mailbox, (source.text, own_port), ip, port, data)
+
+
+def _local(mailbox: Mailbox) -> Place:
+    """What the socket is bound to; one that is not gets a port now."""
+    if mailbox.local is None:
+        mailbox.host.bind(mailbox, _ANY_IPV6 if mailbox.family == AF_INET6 else _ANY_IPV4, 0)
+    assert mailbox.local is not None
+    return mailbox.local
+
+
+def _meant(ip: IP, bound: IP) -> IP:
+    """Linux takes "any address" as a destination for the socket's own address, or for the loopback."""
+    if not ip.is_wildcard:
+        return ip
+    if not bound.is_ipv4:
+        return _LOOPBACK_IPV4 if ip.is_ipv4 else _LOOPBACK_IPV6
+    return _LOOPBACK_IPV4 if bound.is_wildcard or not ip.is_ipv4 else bound
+
+
+def _check_family(mailbox: Mailbox, ip: IP) -> None:
+    if ip.is_ipv4 and mailbox.family == AF_INET6 and mailbox.options.v6only:
+        raise error(errno.ENETUNREACH)
+
+
+def _source(mailbox: Mailbox, ip: IP, bound: IP) -> IP:
+    """Which of the host's addresses a datagram for ``ip`` comes from, if the socket is bound to ``bound``.
+
+    Raises:
+      OSError: there is no way from this socket to there.
+    """
+    _check_family(mailbox, ip)
+    if ip.is_broadcast and not mailbox.options.broadcast:
+        raise error(errno.EACCES)
+    if ip.is_multicast or ip.is_broadcast:
+        raise NotImplementedError(f"the virtual network has no multicast or broadcast: cannot send to {ip.text}")
+    if bound.is_ipv4 and not ip.is_ipv4:
+        raise error(errno.EAFNOSUPPORT)
+    if bound.is_wildcard or bound.is_ipv4 != ip.is_ipv4:
+        own = mailbox.host.address_towards(ip)
+        if own is None:
+            raise error(errno.ENETUNREACH)
+        return parse_ip(own)
+    if bound.is_loopback and not mailbox.host.has(ip):
+        raise error(errno.EINVAL)
+    return bound
+
+
+def _check_size(mailbox: Mailbox, size: int, ip: IP) -> None:
+    if size > (_LARGEST_IPV4 if ip.is_ipv4 else _LARGEST_IPV6):
+        raise error(errno.EMSGSIZE)
+    options = mailbox.options
+    if options.dont_fragment_ipv4 if ip.is_ipv4 else options.dont_fragment:
+        mtu = mailbox.host.way_to(ip).link.mtu
+        if mtu is not None and size + headers(ip.text) > mtu:
+            raise error(errno.EMSGSIZE)
