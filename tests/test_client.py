@@ -251,6 +251,22 @@ async def test_a_partition_that_heals(
     assert [datagram.dropped for datagram in asked(network)] == ["partition", "partition", None]
 
 
+async def test_a_client_stays_on_the_host_on_which_it_was_opened(
+    network: VirtualNetwork, server: Host, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Outside its host's ``with`` it took its next socket, after a loss, on the host of code that is on none."""
+    with server:
+        await nursery.start(serve_udp, echo, 7)
+    with network.host("10.0.0.2"):
+        client = await open_udp_client("10.0.0.1", 7)
+    with network.rule(drop_first(1)):
+        assert await client.request(b"lost once", retry=PLAIN) == b"lost once"
+    assert await client.request(b"from a new port", retry=PLAIN) == b"from a new port"
+    client.close()
+    assert {datagram.source[0] for datagram in asked(network)} == {"10.0.0.2"}
+    assert len({datagram.source for datagram in asked(network)}) == 2
+
+
 async def test_a_client_behind_a_nat_that_forgets_it(
     network: VirtualNetwork, server: Host, clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 from collections import deque
 from contextlib import suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING, NoReturn
 
 import trio
@@ -49,6 +50,7 @@ class Connection:
         self._moving = trio.Lock()
         self._ports: deque[int] = deque(maxlen=LATELY)
         self._closing = trio.Event()
+        self._context = copy_context()  # on a virtual network, it says on which host a socket is made
         self.late_possible = False  # may a reply to a request that is over still come to the present socket?
 
     @property
@@ -134,7 +136,7 @@ class Connection:
                 io.close()
 
     async def _connect(self, target: Target) -> BatchSocket:
-        socket = trio.socket.socket(target.family, trio.socket.SOCK_DGRAM)
+        socket = self._context.run(trio.socket.socket, target.family, trio.socket.SOCK_DGRAM)
         try:
             grow_receive_buffer(socket, RECEIVE_BUFFER)
             await socket.connect(target.address)

@@ -218,7 +218,8 @@ class World:
         await self.get(number).accept()
 
     async def wait_writable(self, number: int) -> None:
-        await self.get(number).wait_writable()
+        if self.get(number).fileno() >= 0:  # of a closed one Trio says ValueError first and then BusyResourceError
+            await self.get(number).wait_writable()
 
 
 def pktinfo(source: str) -> tuple[int, int, bytes]:

@@ -65,10 +65,11 @@ def _all(mailbox: Mailbox, arrived: Arrived) -> Iterable[ControlMessage]:
             yield stdlib_socket.IPPROTO_IPV6, _IPV6_PKTINFO, _IPV6.pack(address, _INTERFACE)
 
 
-def asked_source(family: int, towards: IP, messages: Iterable[AskedMessage]) -> IP | None:
+def asked_source(mailbox: Mailbox, towards: IP, messages: Iterable[AskedMessage]) -> IP | None:
     """From which address a datagram is to be sent; None: nothing is asked for. The wildcard: from the one that fits.
 
-    As on Linux a request for the other family's source is passed over, but for a mapped one.
+    As on Linux, what asks for a source of the wrong family is passed over, except that IPV6_PKTINFO for IPv4 is refused
+    unless the address is a mapped one.
 
     Raises:
       OSError: EINVAL, it cannot be that address.
@@ -79,16 +80,18 @@ def asked_source(family: int, towards: IP, messages: Iterable[AskedMessage]) -> 
         data = bytes(value)
         if (level, kind) == (stdlib_socket.IPPROTO_IP, _IP_PKTINFO):
             _check(len(data) == _IPV4.size)
-            if towards.is_ipv4:
-                source = parse_ip(stdlib_socket.inet_ntop(stdlib_socket.AF_INET, _IPV4.unpack(data)[1]))
+            asked = parse_ip(stdlib_socket.inet_ntop(stdlib_socket.AF_INET, _IPV4.unpack(data)[1]))
+            is_meant = towards.is_ipv4
         elif (level, kind) == (stdlib_socket.IPPROTO_IPV6, _IPV6_PKTINFO):
             _check(len(data) >= _IPV6.size)
-            if family == stdlib_socket.AF_INET6:
-                asked = parse_ip(stdlib_socket.inet_ntop(stdlib_socket.AF_INET6, _IPV6.unpack_from(data)[0]))
-                _check(asked.is_ipv4 == towards.is_ipv4)
-                source = asked if towards.is_ipv4 or not asked.is_wildcard else source
+            asked = parse_ip(stdlib_socket.inet_ntop(stdlib_socket.AF_INET6, _IPV6.unpack_from(data)[0]))
+            is_meant = mailbox.family == stdlib_socket.AF_INET6
+            _check(not is_meant or asked.is_ipv4 == towards.is_ipv4)
         else:
             raise NotImplementedError(f"the virtual network has no control message of level {level}, type {kind}")
+        if is_meant and (towards.is_ipv4 or not asked.is_wildcard):
+            _check(asked.is_wildcard or mailbox.host.has(asked))
+            source = asked
     return source
 
 

@@ -70,19 +70,11 @@ def send(mailbox: Mailbox, data: bytes, place: tuple[IP, int] | None, messages: 
     """
     own, own_port = _local(mailbox)
     bound = parse_ip(own)
-    if place is None:
-        if mailbox.peer is None:
-            raise error(errno.EDESTADDRREQ)
-        ip, port = parse_ip(mailbox.peer[0]), mailbox.peer[1]
-    else:
-        ip, port = _meant(place[0], bound), place[1]
-        _check_family(mailbox, ip)
-    if port == 0 and (place is not None or (ip.is_ipv4 and mailbox.family == AF_INET6)):
-        raise error(errno.EINVAL)
-    asked = asked_source(mailbox.family, ip, messages) if messages else None
-    if asked is not None and not asked.is_wildcard and not mailbox.host.has(asked):
-        raise error(errno.EINVAL)
-    source = _source(mailbox, ip, bound if asked is None else asked)
+    ip, port = _destination(mailbox, place, bound)
+    if messages:
+        bound = asked_source(mailbox, ip, messages) or bound
+        ip, port = _destination(mailbox, place, bound)
+    source = _source(mailbox, ip, bound)
     _check_size(mailbox, len(data), ip)
     mailbox.raise_error()
     mailbox.host.send(mailbox, (source.text, own_port), ip, port, data)
@@ -94,6 +86,20 @@ def _local(mailbox: Mailbox) -> Place:
         mailbox.host.bind(mailbox, _ANY_IPV6 if mailbox.family == AF_INET6 else _ANY_IPV4, 0)
     assert mailbox.local is not None
     return mailbox.local
+
+
+def _destination(mailbox: Mailbox, place: tuple[IP, int] | None, bound: IP) -> tuple[IP, int]:
+    """Where a datagram is to go: to that place, or to the peer."""
+    if place is not None:
+        ip, port = _meant(place[0], bound), place[1]
+        _check_family(mailbox, ip)
+    elif mailbox.peer is not None:
+        ip, port = parse_ip(mailbox.peer[0]), mailbox.peer[1]
+    else:
+        raise error(errno.EDESTADDRREQ)
+    if port == 0 and (place is not None or (ip.is_ipv4 and mailbox.family == AF_INET6)):
+        raise error(errno.EINVAL)
+    return ip, port
 
 
 def _meant(ip: IP, bound: IP) -> IP:
