@@ -1,4 +1,4 @@
-"""What is told beside the data, and what may be asked for; compared with Linux's layouts, and in test_model.py with Linux."""
+"""What is told beside the data, and what may be asked for, as Linux lays it out; test_model.py asks Linux itself."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ from trio_udp.testing._wire import Wire
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-[SO_REUSEPORT] = [option for (level, option), name in NAMES.items() if name == "SO_REUSEPORT"] or [None]
-reuse_port = pytest.mark.skipif(SO_REUSEPORT is None, reason="no SO_REUSEPORT here")
+SO_REUSEPORT = next((option for (_, option), name in NAMES.items() if name == "SO_REUSEPORT"), -1)
+reuse_port = pytest.mark.skipif(SO_REUSEPORT == -1, reason="no SO_REUSEPORT here")
 
 CLIENT = ("10.0.0.2", 5000)
 
@@ -31,18 +31,17 @@ def host() -> Host:
     return Host(Wire(Link(), 0, 0), "server", ["10.0.0.1", "10.0.0.3", "fd00::1"])
 
 
-def made(host: Host, address: str, *options: int | None, v6only: bool = False) -> Mailbox:
+def made(host: Host, address: str, *options: int, v6only: bool = False) -> Mailbox:
     """A socket that is not bound, of the family that can be bound to this address."""
     mailbox = Mailbox(host, AF_INET6 if ":" in address else AF_INET, IPPROTO_UDP)
     for option in options:
-        assert option is not None
         mailbox.options.set(SOL_SOCKET, option, 1)
     if v6only:
         mailbox.options.set(IPPROTO_IPV6, IPV6_V6ONLY, 1)
     return mailbox
 
 
-def bound(ports: Ports, host: Host, address: str, port: int, *options: int | None, v6only: bool = False) -> Mailbox:
+def bound(ports: Ports, host: Host, address: str, port: int, *options: int, v6only: bool = False) -> Mailbox:
     mailbox = made(host, address, *options, v6only=v6only)
     ports.bind(mailbox, parse_ip(address), port)
     return mailbox

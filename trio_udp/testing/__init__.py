@@ -10,8 +10,9 @@ network seconds cost nothing, and the same seed tells the same story.
     _network             hosts, links and rules; what was sent, and what became of it
     _wire                how datagrams get from one host to another, in an order that is always the same
     _host  _nat          a machine; how it looks from behind a NAT
-    _socket  _mailbox    what a program has in its hands; what the network delivers to
-    _ports               who listens where
+    _socket  _handle     what a program has in its hands: sending and receiving; everything else
+    _kernel  _buffers    what Linux decides in bind, connect and send; how receive buffers are filled
+    _mailbox  _ports     what the network delivers to; who listens where
     _options  _ancillary what can be set, and what is told beside the data
     _resolver  _ip       names and addresses
     _record  _describe  _pcap     what happened: as objects, as text, for Wireshark

@@ -25,9 +25,9 @@ def as_bytes(data: Buffer) -> bytes:
     return data if type(data) is bytes else bytes(memoryview(data))
 
 
-def check_sizes(*sizes: int) -> None:
+def check_sizes(size: int, control_size: int = 0) -> None:
     """Raises ValueError if one is negative."""
-    if min(sizes) < 0:
+    if size < 0 or control_size < 0:
         raise ValueError("negative buffersize in recv")
 
 
@@ -49,6 +49,14 @@ def check_buffers(buffers: Sequence[Buffer], size: int) -> None:
     for buffer in buffers:
         if memoryview(buffer).readonly:
             raise TypeError(f"read-write bytes-like object expected, not {type(buffer).__name__!r}")
+
+
+def is_empty(buffer: Buffer) -> bool:
+    """Is it a buffer without room?"""
+    try:
+        return not memoryview(buffer).nbytes
+    except TypeError:
+        return False
 
 
 def cut(data: bytes, room: int, flags: int) -> bytes:

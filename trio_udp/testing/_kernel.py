@@ -52,7 +52,8 @@ def connect(mailbox: Mailbox, ip: IP, port: int) -> None:
     """Talk to this peer only, from the address that is chosen now, unless the socket is bound to one already."""
     own, own_port = _local(mailbox)
     bound = parse_ip(own)
-    ip = _meant(ip, bound)
+    ip = _meant(ip, bound) if ip.is_wildcard else ip
+    _check_family(mailbox, ip)
     source = _source(mailbox, ip, bound)
     if bound.is_wildcard:
         mailbox.listen_at(source, own_port)
@@ -91,7 +92,9 @@ def _local(mailbox: Mailbox) -> Place:
 def _destination(mailbox: Mailbox, place: tuple[IP, int] | None, bound: IP) -> tuple[IP, int]:
     """Where a datagram is to go: to that place, or to the peer."""
     if place is not None:
-        ip, port = _meant(place[0], bound), place[1]
+        ip, port = place
+        if ip.is_wildcard:
+            ip = _meant(ip, bound)
         _check_family(mailbox, ip)
     elif mailbox.peer is not None:
         ip, port = parse_ip(mailbox.peer[0]), mailbox.peer[1]
@@ -103,9 +106,7 @@ def _destination(mailbox: Mailbox, place: tuple[IP, int] | None, bound: IP) -> t
 
 
 def _meant(ip: IP, bound: IP) -> IP:
-    """Linux takes "any address" as a destination for the socket's own address, or for the loopback."""
-    if not ip.is_wildcard:
-        return ip
+    """What Linux takes "any address" for, as a destination: the socket's own address, or the loopback."""
     if not bound.is_ipv4:
         return _LOOPBACK_IPV4 if ip.is_ipv4 else _LOOPBACK_IPV6
     return _LOOPBACK_IPV4 if bound.is_wildcard or not ip.is_ipv4 else bound
@@ -122,7 +123,6 @@ def _source(mailbox: Mailbox, ip: IP, bound: IP) -> IP:
     Raises:
       OSError: there is no way from this socket to there.
     """
-    _check_family(mailbox, ip)
     if ip.is_broadcast and not mailbox.options.broadcast:
         raise error(errno.EACCES)
     if ip.is_multicast or ip.is_broadcast:

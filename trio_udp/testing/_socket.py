@@ -4,49 +4,31 @@ It does what Trio's own socket over a Linux UDP socket does: the same results, t
 same checkpoints. What it cannot do raises NotImplementedError and says what that is; nothing is accepted and ignored.
 A test makes the same calls on both kinds and compares.
 
-This file has the methods that programs call. What is behind them is in a `Mailbox`, which ``dup`` shares; what a call
-does is in `_kernel`.
+This file has the calls that wait, or could: for an address, for a datagram. The rest of what a program holds is the
+`Handle`; what is behind it is a `Mailbox`; what the system does in a call is in `_kernel`.
 """
 
 from __future__ import annotations
 
-import errno
 import socket as stdlib_socket
-from itertools import count
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 from . import _kernel
 from ._ancillary import ControlMessage, told
-from ._buffers import TRUNC, as_bytes, check_buffers, check_room, check_sizes, cut, scatter
+from ._buffers import TRUNC, as_bytes, check_buffers, check_room, check_sizes, cut, is_empty, scatter
+from ._handle import Handle, at_once
 from ._ip import IP, is_numeric, parse_ip, shown
-from ._kernel import error
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from typing_extensions import Buffer, Self
+    from typing_extensions import Buffer
 
     from .._address import Address
     from ._ancillary import AskedMessage
     from ._mailbox import Arrived, Mailbox
-
-
-class _AtOnce:
-    """What is inside does not wait, and is a checkpoint all the same, as a system call inside Trio is one."""
-
-    def __aenter__(self) -> Awaitable[None]:
-        return trio.lowlevel.checkpoint_if_cancelled()  # noqa: ASYNC105 - awaited by `async with`
-
-    def __aexit__(self, *_: object) -> Awaitable[None]:
-        return trio.lowlevel.cancel_shielded_checkpoint()  # noqa: ASYNC105
-
-
-_at_once = _AtOnce()
-
-# Beyond any number that the system would give to a file, so that nobody can take one for the other.
-_filenos = count(10_000_000)
 
 _PEEK, _CTRUNC, _DONTWAIT, _NOSIGNAL = (  # Windows does not have them all
     int(getattr(stdlib_socket, name, 0)) for name in ("MSG_PEEK", "MSG_CTRUNC", "MSG_DONTWAIT", "MSG_NOSIGNAL")
@@ -57,131 +39,38 @@ _RECEIVE_FLAGS = _PEEK | TRUNC | _DONTWAIT
 _SEND_FLAGS = _DONTWAIT | _NOSIGNAL
 
 
-class VirtualSocket(trio.socket.SocketType):
-    """A handle to a socket on a virtual host.
+class VirtualSocket(Handle):
+    """A UDP socket on a virtual host.
 
     Args:
       mailbox: the socket.
     """
 
     def __init__(self, mailbox: Mailbox) -> None:
-        self._mailbox = mailbox
-        self._fileno = next(_filenos)
+        super().__init__(mailbox)
         self._reading = False
 
-    # -- what it is ---------------------------------------------------------------------------------------------------
-
-    def __repr__(self) -> str:
-        state = "closed " if self._fileno < 0 else ""
-        return f"<{state}virtual socket {self._mailbox.shown_local} on {self._mailbox.host.name}>"
-
-    @property
-    def family(self) -> stdlib_socket.AddressFamily:
-        return stdlib_socket.AddressFamily(self._mailbox.family)
-
-    @property
-    def type(self) -> stdlib_socket.SocketKind:
-        return stdlib_socket.SOCK_DGRAM
-
-    @property
-    def proto(self) -> int:
-        return self._mailbox.proto
-
-    @property
-    def did_shutdown_SHUT_WR(self) -> bool:
-        return False
-
-    @property
-    def _sock(self) -> Self:
-        """Where libraries expect the standard library's socket, to ask it for its names and options."""
-        return self
-
-    def fileno(self) -> int:
-        """A number that is no file's; -1 once it is closed."""
-        return self._fileno
-
-    def getsockname(self) -> Any:
-        return self._opened().shown_local
-
-    def getpeername(self) -> Any:
-        mailbox = self._opened()
-        if mailbox.peer is None or mailbox.peer[1] == 0:
-            raise error(errno.ENOTCONN)
-        return shown(mailbox.family, mailbox.peer)
-
-    def getsockopt(self, level: int, optname: int, buflen: int | None = None) -> Any:
-        return self._opened().options.get(level, optname, buflen or 0)
-
-    def setsockopt(self, level: int, optname: int, value: int | Buffer | None, optlen: int | None = None) -> None:
-        self._opened().options.set(level, optname, value, optlen)
-
-    def get_inheritable(self) -> bool:
-        return False
-
-    def set_inheritable(self, inheritable: bool) -> None:
-        if inheritable:
-            raise NotImplementedError("a virtual socket cannot be inherited by another process")
-
-    # -- opening and closing ------------------------------------------------------------------------------------------
+    # -- who talks to whom --------------------------------------------------------------------------------------------
 
     async def bind(self, address: Any) -> None:
-        async with _at_once:
+        async with at_once:
             ip, port = await self._place(address, "bind", stdlib_socket.AI_PASSIVE)
             _kernel.bind(self._opened(), ip, port)
 
     async def connect(self, address: Any) -> None:
         try:
-            async with _at_once:
+            async with at_once:
                 ip, port = await self._place(address, "connect")
                 _kernel.connect(self._opened(), ip, port)
         except trio.Cancelled:
             self.close()  # as Trio's own does
             raise
 
-    def dup(self) -> VirtualSocket:
-        mailbox = self._opened()
-        mailbox.handles += 1
-        return VirtualSocket(mailbox)
-
-    def close(self) -> None:
-        if self._fileno < 0:
-            return
-        self._fileno = -1
-        mailbox = self._mailbox
-        mailbox.handles -= 1
-        if not mailbox.is_open:
-            mailbox.closed_at = trio.current_time()
-            mailbox.host.release(mailbox)
-        mailbox.wake()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def detach(self) -> NoReturn:
-        raise NotImplementedError("a virtual socket cannot be detached: there is no file behind it")
-
-    def shutdown(self, flag: int) -> None:
-        raise NotImplementedError("the virtual network does not have shutdown() of a datagram socket")
-
-    def listen(self, backlog: int = 0) -> NoReturn:
-        self._opened()
-        raise error(errno.EOPNOTSUPP)
-
-    async def accept(self) -> NoReturn:
-        async with _at_once:
-            self.listen()
-
-    def share(self, process_id: int) -> NoReturn:
-        raise NotImplementedError("a virtual socket cannot be shared with another process")
-
     # -- receiving ----------------------------------------------------------------------------------------------------
 
     async def recv(self, buflen: int, flags: int = 0, /) -> bytes:
         if buflen == 0:  # asks the system for nothing, not even for a datagram to throw away
-            async with _at_once:
+            async with at_once:
                 return b""
         return cut((await self._receive(flags, check_sizes, buflen)).data, buflen, flags)
 
@@ -190,7 +79,7 @@ class VirtualSocket(trio.socket.SocketType):
         return cut(arrived.data, bufsize, flags), shown(self._mailbox.family, arrived.source)
 
     async def recv_into(self, buffer: Buffer, nbytes: int = 0, flags: int = 0) -> int:
-        if not nbytes and not memoryview(buffer).nbytes:
+        if not nbytes and is_empty(buffer):
             return len(await self.recv(0))
         return (await self.recvfrom_into(buffer, nbytes, flags))[0]
 
@@ -249,13 +138,10 @@ class VirtualSocket(trio.socket.SocketType):
         if self._fileno < 0:
             raise trio.ClosedResourceError("another task closed this socket")
 
-    def is_readable(self) -> bool:
-        return self._polled().readable
-
     # -- sending ------------------------------------------------------------------------------------------------------
 
     async def send(self, data: Buffer, flags: int = 0, /) -> int:
-        async with _at_once:
+        async with at_once:
             return self._send(as_bytes(data), flags)
 
     async def sendto(self, data: Buffer, *args: Any) -> int:
@@ -263,7 +149,7 @@ class VirtualSocket(trio.socket.SocketType):
             raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(args)} given)")
         *some_flags, address = args
         flags = some_flags[0] if some_flags else 0
-        async with _at_once:
+        async with at_once:
             return self._send(as_bytes(data), flags, await self._place(address, "sendto"))
 
     async def sendmsg(
@@ -274,7 +160,7 @@ class VirtualSocket(trio.socket.SocketType):
         address: Any = None,
         /,
     ) -> int:
-        async with _at_once:
+        async with at_once:
             place = None if address is None else await self._place(address, "sendmsg")
             return self._send(b"".join(map(as_bytes, buffers)), flags, place, list(ancdata))
 
@@ -286,23 +172,7 @@ class VirtualSocket(trio.socket.SocketType):
         _kernel.send(self._opened(), data, place, messages)
         return len(data)
 
-    async def wait_writable(self) -> None:
-        async with _at_once:
-            self._polled()  # the network takes all that it is given
-
     # -- addresses ----------------------------------------------------------------------------------------------------
-
-    def _opened(self) -> Mailbox:
-        if self._fileno < 0:
-            raise error(errno.EBADF)
-        self._mailbox.host.catch_up()
-        return self._mailbox
-
-    def _polled(self) -> Mailbox:
-        """What is asked whether it is ready; of a closed one the system says this instead of EBADF."""
-        if self._fileno < 0:
-            raise ValueError("file descriptor cannot be a negative integer (-1)")
-        return self._opened()
 
     async def _place(self, address: Any, call: str, flags: int = 0) -> tuple[IP, int]:
         """Where an address is; names are looked up, as Trio's own sockets do it."""
