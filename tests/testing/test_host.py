@@ -282,24 +282,38 @@ async def test_a_host_that_is_down_runs_nothing(autojump_clock: MockClock) -> No
         nursery.cancel_scope.cancel()
 
 
-async def test_a_program_that_will_not_go(autojump_clock: MockClock) -> None:
-    """What it returns when it is cancelled is its result: it has ended, and not by the crash."""
+async def test_a_program_that_will_not_go(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
+    """What it returns or raises after the crash is forgotten: nobody is there to hear it, and it runs again."""
+    lives = 0
 
     async def stubborn() -> str:
+        nonlocal lives
+        lives += 1
+        if lives == 3:
+            return "the third life"
         try:
             await trio.sleep_forever()
         except trio.Cancelled:
-            return "saved"
+            if lives == 1:
+                return "the first"
+            raise ValueError("the second") from None
+        raise AssertionError
 
     async with VirtualNetwork() as network, trio.open_nursery() as nursery:
         host = network.host(name="host")
 
-        async def accident() -> None:
-            await trio.sleep(1)
-            host.crash()
+        async def accidents() -> None:
+            for _ in range(2):
+                await trio.sleep(1)
+                host.crash()
+                host.restart()
 
-        nursery.start_soon(accident)
-        assert await host.run(stubborn) == "saved"
+        nursery.start_soon(accidents)
+        with caplog.at_level("WARNING", "trio_udp"):
+            assert await host.run(stubborn) == "the third life"
+    assert trio.current_time() == 2
+    assert "host has crashed" in caplog.text
+    assert "the second" in caplog.text
 
 
 async def test_sockets_do_not_survive_a_crash(autojump_clock: MockClock) -> None:

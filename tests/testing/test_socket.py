@@ -6,7 +6,7 @@ import errno
 import os
 import socket as stdlib_socket
 import struct
-from socket import AF_INET, AF_INET6, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, SO_BROADCAST, SO_RCVBUF, SOL_SOCKET
+from socket import AF_INET, AF_INET6, IPPROTO_IP, IPPROTO_IPV6, SO_BROADCAST, SO_RCVBUF, SOL_SOCKET
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -80,8 +80,8 @@ async def number(call: Callable[..., Any], *arguments: Any) -> int | None:
 async def test_what_a_new_socket_is(network: VirtualNetwork, autojump_clock: MockClock) -> None:
     socket, ipv6 = made(network), made(network, family=AF_INET6)
     assert isinstance(socket, VirtualSocket)
-    assert (socket.family, socket.type, socket.proto) == (AF_INET, DGRAM, IPPROTO_UDP)
-    assert (ipv6.family, ipv6.type, ipv6.proto) == (AF_INET6, DGRAM, IPPROTO_UDP)
+    assert (socket.family, socket.type, socket.proto) == (AF_INET, DGRAM, 0)
+    assert (ipv6.family, ipv6.type, ipv6.proto) == (AF_INET6, DGRAM, 0)
     assert socket.getsockname() == ("0.0.0.0", 0)
     assert ipv6.getsockname() == ("::", 0, 0, 0)
     assert await number(socket.getpeername) == errno.ENOTCONN

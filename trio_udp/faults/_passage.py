@@ -63,7 +63,7 @@ class Passage:
 
         Args:
           time: when it was sent, in seconds; of any two calls, the later one must not have the earlier time.
-          n: its number in this direction, from 1; numbers must not go back either.
+          n: its number in this direction, from 1: which part of chance is its own.
           data: its payload.
           headers: bytes in front of the payload on the wire.
         """

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
+from .._errors import logger
 from ._ip import IP, Place, parse_ip
 from ._nat import NAT
 from ._ports import Ports
@@ -60,6 +61,11 @@ class Host:
         self._restarted = trio.Event()
 
     @property
+    def network_is_over(self) -> bool:
+        """Has the network ended? Then nothing will ever come."""
+        return self._wire.is_over
+
+    @property
     def addresses(self) -> tuple[str, ...]:
         """By which the network knows it: its own, and the one that a NAT has given it."""
         given = self.nat.address if self.nat else None
@@ -88,7 +94,9 @@ class Host:
 
         On a host that has crashed it waits for the `restart`. ``await nursery.start(host.run, serve_udp, echo, 7)``
         works: a function that takes a ``task_status`` gets one, any other has started when it is called. Only the
-        first start is told to the nursery. Exceptions of ``async_fn`` come out as they are, and it is not run again.
+        first start is told to the nursery. Exceptions of ``async_fn`` come out as they are, and it is not run again;
+        but what it returns or raises after a crash is forgotten (an exception is logged), as nobody is there to hear
+        it. It runs again once it has ended: a shield in it delays that.
 
         Args:
           async_fn: what to run.
@@ -106,12 +114,19 @@ class Host:
                 await self._up()
                 if not takes_status:
                     status.started()
-                with trio.CancelScope() as life:
-                    self._lives.add(life)
-                    try:
-                        return await async_fn(*args, **keywords)
-                    finally:
-                        self._lives.discard(life)
+                life = trio.CancelScope()
+                self._lives.add(life)
+                try:
+                    with life:
+                        result = await async_fn(*args, **keywords)
+                    if not life.cancel_called:
+                        return result
+                except Exception:
+                    if not life.cancel_called:
+                        raise
+                    logger.warning("%s has crashed, and what ran on it raised", self.name, exc_info=True)
+                finally:
+                    self._lives.discard(life)
 
     async def _up(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -156,6 +171,11 @@ class Host:
         self._wire.settle()  # what was sent before now was sent from the old ports
         self.nat = self.nat or NAT()
         self.nat.rebind(address)
+
+    def wake(self) -> None:
+        """Whoever waits at a socket of this host has to look again."""
+        for mailbox in self._open:
+            mailbox.wake()
 
     # -- sockets ------------------------------------------------------------------------------------------------------
 
@@ -207,7 +227,7 @@ class Host:
 
     def send(self, mailbox: Mailbox, source: Place, ip: IP, port: int, data: bytes) -> None:
         """Send a datagram; a host that has crashed sends nothing, and nobody is told."""
-        if not mailbox.unplugged:
+        if not mailbox.unplugged and not self.network_is_over:
             self._wire.send(mailbox, self._wire.way_to(self, ip), source, (ip.text, port), data)
             mailbox.sent += 1
 

@@ -43,7 +43,7 @@ class Mailbox:
     Args:
       host: where it lives.
       family: ``AF_INET`` or ``AF_INET6``.
-      proto: ``IPPROTO_UDP``.
+      proto: what the program asked for: ``IPPROTO_UDP``, or 0.
     """
 
     def __init__(self, host: Host, family: int, proto: int) -> None:

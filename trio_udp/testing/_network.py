@@ -65,7 +65,6 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
     """
 
     def __init__(self, link: Link = Link(), *, seed: int = 0, record_limit: int = 100_000) -> None:
-        self.seed = seed
         self._wire = Wire(_a_link(link), seed, record_limit)
         self._rules: list[tuple[Rule, ...]] = []
         self._hosts: dict[str, Host] = {}
@@ -91,11 +90,15 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
     @asynccontextmanager
     async def _run(self) -> AsyncIterator[None]:
         with bare_exceptions(), self._installed():
-            async with trio.open_nursery() as nursery:
+            async with trio.open_nursery(strict_exception_groups=True) as nursery:
                 nursery.start_soon(self._wire.run, name="the virtual network delivers datagrams")
                 try:
                     yield
                     self._wire.finish()
+                except Exception:
+                    self._wire.settle()
+                    self._wire.raise_failure()  # what a rule has raised comes first: the rest may be its consequence
+                    raise
                 finally:
                     nursery.cancel_scope.cancel()
 
@@ -107,8 +110,16 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
             yield
         finally:
             self._ended_at = trio.current_time()
+            self._wire.end()
+            for host in self._hosts.values():
+                host.wake()
             trio.socket.set_custom_socket_factory(factory)
             trio.socket.set_custom_hostname_resolver(resolver)
+
+    @property
+    def seed(self) -> int:
+        """The same seed, the same story."""
+        return self._wire.seed
 
     # -- hosts --------------------------------------------------------------------------------------------------------
 
@@ -257,7 +268,7 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         if kind != stdlib_socket.SOCK_DGRAM or proto not in (0, stdlib_socket.IPPROTO_UDP):
             raise NotImplementedError(f"the virtual network carries UDP only: no socket of {type!r}, protocol {proto}")
         host = self._here()
-        mailbox = Mailbox(host, int(family), stdlib_socket.IPPROTO_UDP)
+        mailbox = Mailbox(host, int(family), proto)
         host.keep(mailbox)
         return VirtualSocket(mailbox)
 
@@ -278,6 +289,8 @@ def _a_link(link: Link) -> Link:
 
 def _a_name(text: str) -> str:
     name = normal_name(text)
+    if name == "localhost" or name.endswith(".localhost"):
+        raise ValueError(f"{text!r} is each host's own name for itself (RFC 6761 section 6.3), and cannot be another's")
     if not name or is_numeric(stdlib_socket.AF_INET, name) or is_numeric(stdlib_socket.AF_INET6, name):
         raise ValueError(f"a host cannot have the name {text!r}")
     return name

@@ -131,12 +131,18 @@ class VirtualSocket(Handle):
             await trio.lowlevel.checkpoint()
             raise trio.BusyResourceError("another task is already reading this socket")
         self._reading = True
+        host = self._mailbox.host
         try:
-            await self._mailbox.wait()
+            if host.network_is_over:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            else:
+                await self._mailbox.wait()
         finally:
             self._reading = False
         if self._fileno < 0:
             raise trio.ClosedResourceError("another task closed this socket")
+        if host.network_is_over:
+            raise trio.ClosedResourceError("the virtual network of this socket has ended")
 
     # -- sending ------------------------------------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ class Sent(NamedTuple):
     source: Place
     destination: Place
     sender: str  # on their loopbacks several hosts have the same addresses
-    number: int  # of all that were sent: one socket's datagrams stay in order
+    number: int  # of all that were sent: what a socket sends from one address to another stays in order
     way: Way
     rules: tuple[Rule, ...]
     mailbox: Mailbox
@@ -72,6 +72,7 @@ class Wire:
         self.link = link
         self.seed = seed
         self.rules: tuple[Rule, ...] = ()
+        self.is_over = False
         self.record = Record(record_limit)
         self.hosts: dict[str, Host] = {}  # by address
         self._links: dict[tuple[Host, Host | None], Link] = {}
@@ -145,7 +146,7 @@ class Wire:
             with self._sleep:
                 await trio.sleep_forever()
             self.settle()
-            self._raise_failure()
+            self.raise_failure()
 
     def catch_up(self) -> None:
         """What should have arrived by now, has: before a program looks at the network, or does something to it.
@@ -165,10 +166,16 @@ class Wire:
 
     def finish(self) -> None:
         """Nothing more is sent: decide what becomes of the last datagrams, which belong into the record, too."""
-        self._raise_failure()
+        self.raise_failure()
         self.decide(math.inf)
 
-    def _raise_failure(self) -> None:
+    def end(self) -> None:
+        """From now on nothing is sent and nothing arrives."""
+        self.is_over = True
+        self._due = math.inf
+
+    def raise_failure(self) -> None:
+        """Raise what a rule has raised, if it has not come out yet."""
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
@@ -281,4 +288,9 @@ class Wire:
             fate = passage.fate(time, recorded.n, b"", headers(recorded.source[0]))
             arrivals = [copy.time for copy in fate.copies[:1]]
         for arrival in arrivals:
-            self._schedule(max(arrival, time + TICK), lambda _: sent.mailbox.refuse(recorded.destination))
+            self._schedule(max(arrival, time + TICK), lambda _: self._refused(sent, recorded))
+
+    def _refused(self, sent: Sent, recorded: RecordedDatagram) -> None:
+        mailbox = sent.mailbox.host.ports.find(sent.source, recorded.destination)
+        if mailbox is not None:
+            mailbox.refuse(recorded.destination)
