@@ -136,3 +136,8 @@ def test_headers() -> None:
     assert headers("127.0.0.1") == 28
     assert headers("::1") == 48
     assert headers("fe80::1%eth0") == 48
+
+
+def test_bursts_so_long_that_floats_take_them_for_endless() -> None:
+    with pytest.raises(ValueError, match="loss must be at most"):
+        GilbertElliott.average(1.0, 1e17)

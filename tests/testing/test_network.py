@@ -910,3 +910,82 @@ async def test_the_seed_is_what_it_was() -> None:
     with pytest.raises(AttributeError):
         network.seed = 8  # type: ignore[misc]
     assert network.seed == 7
+
+
+async def test_what_is_due_at_the_end_has_arrived(autojump_clock: MockClock) -> None:
+    """Whether the delivering task had its turn before the end was chance."""
+    for _ in range(30):
+        async with VirtualNetwork(Link(delay=0.1)) as network:
+            here, there = two_hosts(network)
+            server, client = await udp(here, 7), await udp(there)
+            sent_at = trio.current_time()
+            await client.sendto(b"hello", SERVER)
+            await trio.sleep(0.1)
+        assert fates(network) == [[sent_at + 0.1]]
+        server.close()
+
+
+async def test_the_record_of_a_block_that_fails_is_whole(autojump_clock: MockClock) -> None:
+    network = VirtualNetwork()
+    with pytest.raises(ZeroDivisionError):
+        async with network:
+            here, there = two_hosts(network)
+            await udp(here, 7)
+            await (await udp(there)).sendto(b"the last", SERVER)
+            raise ZeroDivisionError
+    assert [each.data for each in network.datagrams] == [b"the last"]
+
+
+async def test_networks_that_are_not_inside_each_other(autojump_clock: MockClock) -> None:
+    """The end of the first took the sockets of the second away, and the end of the second put the first one's back."""
+    homes: list[bool] = []
+
+    async def live(start: float, end: float) -> None:
+        await trio.sleep(start)
+        async with VirtualNetwork() as network:
+            await trio.sleep(end - start - 0.1)
+            with network.host(name="host"), trio.socket.socket(type=trio.socket.SOCK_DGRAM) as socket:
+                homes.append("on host" in repr(socket))
+            await trio.sleep(0.1)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(live, 0, 2)
+        nursery.start_soon(live, 1, 3)
+    assert homes == [False, True]  # the second network was entered later, and has the sockets until its end
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as socket:
+        assert type(socket).__module__ == "trio._socket"
+
+
+async def test_time_goes_on_where_a_microsecond_is_too_short_to_see(autojump_clock: MockClock) -> None:
+    async with VirtualNetwork() as network:
+        here, there = two_hosts(network)
+        server, client = await udp(here, 7), await udp(there)
+        await trio.sleep(1e12)  # noqa: ASYNC116 - so far from now, and not for ever
+        await client.sendto(b"hello", SERVER)
+        assert (await server.recvfrom(10))[0] == b"hello"
+        assert trio.current_time() > 1e12
+
+
+async def test_what_was_held_goes_over_the_link_as_it_is_by_then(autojump_clock: MockClock) -> None:
+    gate = hold()
+    async with VirtualNetwork(Link(delay=1)) as network:
+        here, there = two_hosts(network)
+        server, client = await udp(here, 7), await udp(there)
+        with network.rule(gate):
+            await client.sendto(b"hello", SERVER)
+            await trio.sleep(1)
+        network.set_link(there, here, Link(delay=5))
+        assert gate.release() == 1
+        await server.recvfrom(10)
+        assert trio.current_time() == 6
+
+
+async def test_an_address_that_a_nat_has_given_back_is_free() -> None:
+    network = VirtualNetwork()
+    one, other = two_hosts(network)
+    one.rebind("203.0.113.1")
+    with pytest.raises(ValueError, match="already"):
+        other.rebind("203.0.113.1")
+    one.rebind()
+    other.rebind("203.0.113.1")
+    assert other.addresses == ("10.0.0.2", "203.0.113.1")

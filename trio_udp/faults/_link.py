@@ -71,7 +71,7 @@ class GilbertElliott:
         """
         check_probability("loss", loss)
         check_number("length", length, 1)
-        if loss > length / (length + 1):
+        if loss == 1 or loss > length / (length + 1):
             raise ValueError(f"loss must be at most {length / (length + 1):.3g} for bursts of {length!r}, not {loss!r}")
         return cls(enter=min(loss / (length * (1 - loss)), 1.0), leave=1 / length)
 

@@ -93,6 +93,8 @@ def first_verdict(rules: Iterable[Rule], flight: InFlight) -> Verdict | None:
             raise TypeError(f"a rule returns Deliver(...), Drop(...) or None, not {verdict!r}: {rule!r}")
         if isinstance(verdict, Deliver):
             check_number(f"delay of {rule!r}", verdict.delay, 0)
+        if isinstance(verdict, Drop) and not isinstance(verdict.reason, str):
+            raise TypeError(f"the reason of Drop is text, not {verdict.reason!r}: {rule!r}")
         return verdict
     return None
 

@@ -148,7 +148,7 @@ class Host:
             life.cancel()
 
     def restart(self) -> None:
-        """Start again: with no sockets, and what runs in `run` runs from its start."""
+        """Start again after a `crash`: with no sockets, and what runs in `run` runs from its start."""
         self.catch_up()
         self.is_up = True
         event, self._restarted = self._restarted, trio.Event()

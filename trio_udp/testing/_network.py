@@ -43,7 +43,7 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
             with network.host("10.0.0.1", name="server"):
                 await nursery.start(serve_udp, echo, 7)
 
-    Inside the ``async with`` every socket that is made by ``trio.socket`` is one of this network's, whoever makes it:
+    Inside the ``async with`` every socket that ``trio.socket.socket`` makes is one of this network's, whoever calls it:
     this library, plain Trio programs, AnyIO on Trio, dnspython. Use it with a clock that jumps
     (``trio.testing.MockClock(autojump_threshold=0)``, pytest-trio's ``autojump_clock``): then delays take no time, and
     the same seed gives the same `datagrams`, in every run.
@@ -73,6 +73,7 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         self._resolver = Resolver(self._addresses_of, self._name_of, lambda: self._here().name)
         self._running: AbstractAsyncContextManager[None] | None = None
         self._ended_at: float | None = None
+        self._before: tuple[trio.abc.SocketFactory | None, trio.abc.HostnameResolver | None] = (None, None)
 
     # -- its life -----------------------------------------------------------------------------------------------------
 
@@ -96,16 +97,14 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
                     yield
                     self._wire.finish()
                 except Exception:
-                    self._wire.settle()
-                    self._wire.raise_failure()  # what a rule has raised comes first: the rest may be its consequence
+                    self._wire.finish()  # what a rule has raised comes first: the rest may be its consequence
                     raise
                 finally:
                     nursery.cancel_scope.cancel()
 
     @contextmanager
     def _installed(self) -> Iterator[None]:
-        factory = trio.socket.set_custom_socket_factory(self)
-        resolver = trio.socket.set_custom_hostname_resolver(self)
+        self._before = trio.socket.set_custom_socket_factory(self), trio.socket.set_custom_hostname_resolver(self)
         try:
             yield
         finally:
@@ -113,8 +112,17 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
             self._wire.end()
             for host in self._hosts.values():
                 host.wake()
-            trio.socket.set_custom_socket_factory(factory)
-            trio.socket.set_custom_hostname_resolver(resolver)
+            self._uninstall()
+
+    def _uninstall(self) -> None:
+        """Put back what was there before; where networks are not entered inside each other, who runs still stays."""
+        factory, resolver = self._before
+        while isinstance(factory, VirtualNetwork) and factory._ended_at is not None:
+            factory, resolver = factory._before
+        if (present := trio.socket.set_custom_socket_factory(factory)) is not self:
+            trio.socket.set_custom_socket_factory(present)
+        if (resolving := trio.socket.set_custom_hostname_resolver(resolver)) is not self:
+            trio.socket.set_custom_hostname_resolver(resolving)
 
     @property
     def seed(self) -> int:

@@ -93,8 +93,10 @@ class Wire:
         Raises:
           ValueError: another host has it.
         """
-        if (owner := self.hosts.setdefault(address, host)) is not host:
+        owner = self.hosts.get(address, host)
+        if owner is not host and address in owner.addresses:  # else a NAT had given it, and has given another since
             raise ValueError(f"{address} is {owner.name}'s already")
+        self.hosts[address] = host
         return address
 
     def set_link(self, source: Host, destination: Host, link: Link | None) -> None:
@@ -132,7 +134,7 @@ class Wire:
         self._number += 1
         name = mailbox.host.name
         self._outbox.append(Sent(time, source, destination, name, self._number, way, self.rules, mailbox, data))
-        self._wake_by(time + (TICK if self.rules else way.earliest))
+        self._wake_by(_after(time, TICK if self.rules else way.earliest))
 
     def _wake_by(self, time: float) -> None:
         if time < self._due:
@@ -166,6 +168,7 @@ class Wire:
 
     def finish(self) -> None:
         """Nothing more is sent: decide what becomes of the last datagrams, which belong into the record, too."""
+        self.settle()
         self.raise_failure()
         self.decide(math.inf)
 
@@ -182,7 +185,7 @@ class Wire:
 
     def _next_deadline(self) -> float:
         first = self._arrivals[0][0] if self._arrivals else math.inf
-        return min([first, *(sent.time + (TICK if sent.rules else sent.way.earliest) for sent in self._outbox)])
+        return min([first, *(_after(sent.time, TICK if sent.rules else sent.way.earliest) for sent in self._outbox)])
 
     def _step(self, now: float) -> None:
         self.decide(now)
@@ -240,8 +243,9 @@ class Wire:
         """A datagram that was held is sent, now."""
         self._number += 1
         now = trio.current_time()
-        self._outbox.append(sent._replace(time=now, number=self._number, held=recorded))
-        self._wake_by(now + TICK)
+        way = self.way(sent.mailbox.host, sent.way.target)  # as it is by now
+        self._outbox.append(sent._replace(time=now, number=self._number, way=way, rules=(), held=recorded))
+        self._wake_by(_after(now, TICK))
 
     def _put_on_link(self, sent: Sent, recorded: RecordedDatagram) -> None:
         fate = sent.way.passage.fate(sent.time, recorded.n, sent.data, headers(recorded.destination[0]))
@@ -253,7 +257,7 @@ class Wire:
     # -- arriving -----------------------------------------------------------------------------------------------------
 
     def _arrive_at(self, time: float, sent: Sent, recorded: RecordedDatagram, data: bytes) -> None:
-        self._schedule(max(time, sent.time + TICK), lambda when: self._arrive(when, sent, recorded, data))
+        self._schedule(max(time, _after(sent.time, TICK)), lambda when: self._arrive(when, sent, recorded, data))
 
     def _schedule(self, time: float, arrive: Callable[[float], None]) -> None:
         self._number += 1
@@ -288,9 +292,14 @@ class Wire:
             fate = passage.fate(time, recorded.n, b"", headers(recorded.source[0]))
             arrivals = [copy.time for copy in fate.copies[:1]]
         for arrival in arrivals:
-            self._schedule(max(arrival, time + TICK), lambda _: self._refused(sent, recorded))
+            self._schedule(max(arrival, _after(time, TICK)), lambda _: self._refused(sent, recorded))
 
     def _refused(self, sent: Sent, recorded: RecordedDatagram) -> None:
         mailbox = sent.mailbox.host.ports.find(sent.source, recorded.destination)
         if mailbox is not None:
             mailbox.refuse(recorded.destination)
+
+
+def _after(time: float, delay: float) -> float:
+    """So much later, and later in any case: beyond 1e10 seconds a float cannot tell a microsecond."""
+    return then if (then := time + delay) > time else math.nextafter(time, math.inf)
