@@ -16,7 +16,9 @@ import trio.testing
 from trio.testing import wait_all_tasks_blocked as settle
 
 from trio_udp import DatagramDropped, Event, UDPEndpoint, observe, open_udp_endpoint, serve_udp
-from trio_udp.faults import Deliver, InFlight, Link, Passage, Rebind, drop_first, drop_if, hold, partition
+from trio_udp._address import Address
+from trio_udp._batch import BatchSocket
+from trio_udp.faults import PRESETS, Deliver, InFlight, Link, Passage, Rebind, drop_first, drop_if, hold, partition
 from trio_udp.relay import Relay, Relayed, WayStatistics, serve_relay
 from trio_udp.testing import VirtualNetwork
 
@@ -397,6 +399,38 @@ async def test_what_the_callers_code_raises_comes_out_bare() -> None:
             await relay_and_send(target, client, tell=complain)
 
 
+async def test_what_is_raised_when_something_is_released_is_the_relays() -> None:
+    """Who releases it can do nothing about that, and may have nothing to do with the relay."""
+    held = hold(limit=1)
+
+    def complain(_: object) -> None:
+        raise ZeroDivisionError("of the caller")
+
+    released: list[int] = []
+
+    async def release() -> None:
+        await settle()
+        released.append(held.release())
+
+    with await open_udp_endpoint(LOCAL) as target, await open_udp_endpoint(LOCAL) as client:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(release)
+            with pytest.raises(ZeroDivisionError, match="of the caller"):
+                await relay_and_send(target, client, rules=[held], tell=complain)
+    assert released == [1]
+
+
+async def test_what_was_released_and_is_not_sent_yet_when_the_relay_ends_is_counted() -> None:
+    held = hold()
+    with await open_udp_endpoint(LOCAL) as target, await open_udp_endpoint(LOCAL) as client:
+        async with relaying(target, rules=[held]) as relay:
+            await client.send(b"hello", relay.address)
+            await settle()
+            assert held.release() == 1
+        forward, _ = ways(relay)
+        assert forward.forwarded + forward.dropped.get("relay stopped", 0) == forward.received == 1
+
+
 class Started(trio.TaskStatus[Relay]):
     """Sends a datagram as soon as the relay is there."""
 
@@ -724,6 +758,66 @@ async def test_a_send_buffer_that_stays_full_holds_nothing_up(autojump_clock: tr
             assert (await target.receive()).data == b"two"
 
 
+@pytest.mark.parametrize("link", [Link(), Link(delay=1)], ids=["at once", "later"])
+async def test_a_client_that_is_stuck_holds_no_other_up(link: Link, autojump_clock: trio.testing.MockClock) -> None:
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+
+    class Stuck(OtherSocket):
+        async def send(self, data: Any, flags: int = 0) -> int:
+            await trio.sleep_forever()
+
+    with await open_udp_endpoint(LOCAL) as target, await open_udp_endpoint(LOCAL) as client:
+        with await open_udp_endpoint(LOCAL) as another:
+            async with relaying(target, forward=link) as relay:
+                await client.send(b"zero", relay.address)
+                await target.receive()
+                factory.made[-1].__class__ = Stuck
+                start = trio.current_time()
+                for _ in range(100):
+                    await client.send(b"stuck", relay.address)
+                await another.send(b"not delayed", relay.address)
+                assert (await target.receive()).data == b"not delayed"
+                assert trio.current_time() == pytest.approx(start + link.delay)
+                await trio.sleep(1.001)
+                assert ways(relay)[0].dropped == {"send buffer full": 100}
+
+
+async def test_a_full_send_buffer_of_trios_own_socket_drops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a network does whose queue is full; nobody waits for it to empty."""
+
+    def full(self: BatchSocket, data: bytes, address: Address) -> OSError | None:
+        return BlockingIOError(errno.EAGAIN, "the test says so")
+
+    with await open_udp_endpoint(LOCAL) as target, await open_udp_endpoint(LOCAL) as client:
+        async with relaying(target) as relay:
+            monkeypatch.setattr(BatchSocket, "_send_now", full)
+            client.socket._sock.sendto(b"hello", relay.address)  # type: ignore[attr-defined]
+            await settle()
+            assert ways(relay)[0].dropped == {"send buffer full": 1}
+            monkeypatch.undo()
+
+
+async def test_a_target_that_refuses_all_is_not_asked_for_ever() -> None:
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+    asked = 0
+
+    def refuse() -> None:
+        nonlocal asked
+        asked += 1
+        raise OSError(errno.ECONNREFUSED, "the test says so")
+
+    with await open_udp_endpoint(LOCAL) as target, await open_udp_endpoint(LOCAL) as client:
+        async with relaying(target) as relay:
+            await client.send(b"zero", relay.address)
+            await target.receive()
+            factory.made[-1].before_send = refuse
+            await client.send(b"one", relay.address)
+            await settle()
+            assert (asked, ways(relay)[0].dropped) == (2, {"ECONNREFUSED": 1})
+
+
 async def test_a_new_port_while_a_datagram_waits_for_the_old_one(autojump_clock: trio.testing.MockClock) -> None:
     factory = OtherSockets()
     trio.socket.set_custom_socket_factory(factory)
@@ -887,6 +981,72 @@ async def test_cancelled_it_closes_everything_and_counts_what_waited() -> None:
     assert all(socket.inner.fileno() == -1 for socket in factory.made)
 
 
+async def cancelled_when(
+    attribute: str, socket_class: type[OtherSocket], monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> WayStatistics:
+    """A relay with 20 datagrams of 20 clients to deal with, cancelled in the middle of it."""
+    scope = trio.CancelScope()
+    calls = 0
+    original = getattr(socket_class, attribute)
+
+    async def call(self: OtherSocket, *args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 7:
+            scope.cancel()
+        return await original(self, *args)
+
+    target = await open_udp_endpoint(LOCAL)
+    clients = [await open_udp_endpoint(LOCAL) for _ in range(20)]
+    monkeypatch.setattr(socket_class, attribute, call)
+    trio.socket.set_custom_socket_factory(OtherSockets())
+    relays: list[Relay] = []
+
+    class Send(trio.TaskStatus[Relay]):
+        def started(self, relay: Relay) -> None:
+            relays.append(relay)
+            for client in clients:
+                client.socket._sock.sendto(b"hello", relay.address)  # type: ignore[attr-defined]
+
+    with scope:
+        await serve_relay(LOCAL, 0, *target.address[:2], **options, task_status=Send())
+    for endpoint in (target, *clients):
+        endpoint.close()
+    return ways(relays[0])[0]
+
+
+@pytest.mark.parametrize("attribute", ["connect", "send", "recvfrom"])
+async def test_cancelled_in_the_middle_it_counts_what_it_has_read(
+    attribute: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = await cancelled_when(attribute, OtherSocket, monkeypatch)
+    assert forward.received >= 6
+    assert forward.received == forward.forwarded + sum(forward.dropped.values())
+    assert set(forward.dropped) <= {"relay stopped"}
+
+
+async def test_cancelled_while_a_client_is_admitted_it_counts_the_others_of_the_batch() -> None:
+    """With Trio's own sockets, which are read in batches."""
+    relays: list[Relay] = []
+    with await open_udp_endpoint(LOCAL) as target, trio.CancelScope() as scope:
+        clients = [await open_udp_endpoint(LOCAL) for _ in range(20)]
+
+        class Send(trio.TaskStatus[Relay]):
+            def started(self, relay: Relay) -> None:
+                relays.append(relay)
+                for client in clients:
+                    client.socket._sock.sendto(b"hello", relay.address)  # type: ignore[attr-defined]
+
+        def cancel(relayed: Relayed) -> None:
+            scope.cancel()
+
+        await serve_relay(LOCAL, 0, *target.address[:2], tell=cancel, task_status=Send())
+    forward, _ = ways(relays[0])
+    assert (forward.received, forward.forwarded + sum(forward.dropped.values())) == (20, 20)
+    for client in clients:
+        client.close()
+
+
 async def test_a_cancelled_relay_is_cancelled() -> None:
     with await open_udp_endpoint(LOCAL) as target:
         with trio.move_on_after(0) as scope:
@@ -900,6 +1060,12 @@ async def test_a_cancelled_relay_is_cancelled() -> None:
         ({"target_port": 0}, "target_port must be from 1 to 65535, not 0"),
         ({"max_clients": 0}, "max_clients must be a whole number, at least 1"),
         ({"max_waiting": 0}, "max_waiting must be a whole number, at least 1"),
+        ({"forward": 0.3}, "forward must be a Link, not 0.3"),
+        ({"backward": PRESETS["wifi"]}, "backward must be a Link, not Preset"),
+        ({"rules": [drop_first(1), Link()]}, "rules must be functions, not Link"),
+        ({"rules": drop_first(1)}, "rules must be a list or another sequence of functions, not <function"),
+        ({"rebind": 5.0}, "rebind must be a Rebind or None, not 5.0"),
+        ({"tell": "me"}, "tell must be a function or None, not 'me'"),
         ({"idle_timeout": 0}, "idle_timeout must be a number of seconds above 0"),
         ({"idle_timeout": float("nan")}, "idle_timeout must be a number of seconds above 0"),
     ],
@@ -915,6 +1081,43 @@ async def test_it_cannot_be_its_own_target() -> None:
         await serve_relay(LOCAL, port, LOCAL, port)
     with await open_udp_endpoint(LOCAL, port):
         pass  # it is free
+
+
+@pytest.mark.parametrize(
+    ("host", "target_host"),
+    [
+        ("0.0.0.0", LOCAL),
+        ("0.0.0.0", "127.0.0.2"),
+        ("0.0.0.0", "0.0.0.0"),
+        ("0.0.0.0", "::ffff:127.0.0.1"),
+        (LOCAL, "0.0.0.0"),
+        (None, LOCAL),
+        (None, "::1"),
+        ("::", "::1"),
+    ],
+)
+async def test_it_cannot_be_its_own_target_at_another_address(host: str | None, target_host: str, ipv6: None) -> None:
+    """Each datagram would make one more client, until there are too many."""
+    port = await closed_port()
+    with pytest.raises(ValueError, match=r"a relay cannot be its own target: .+:\d+"), trio.fail_after(10):
+        await serve_relay(host, port, target_host, port)
+    for each in (LOCAL, "::1"):
+        with await open_udp_endpoint(each, port):
+            pass  # it is free
+
+
+@pytest.mark.parametrize(("host", "target_host"), [("0.0.0.0", "::1"), ("0.0.0.0", "192.0.2.1"), (LOCAL, "127.0.0.2")])
+async def test_the_same_port_of_somebody_else_may_be_the_target(host: str, target_host: str, ipv6: None) -> None:
+    port = await closed_port()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(serve_relay, host, port, target_host, port))
+        nursery.cancel_scope.cancel()
+
+
+async def test_on_the_virtual_network_it_cannot_be_its_own_target_either() -> None:
+    async with VirtualNetwork() as network:
+        with network.host("10.0.0.1"), pytest.raises(ValueError, match=r"its own target: 10\.0\.0\.1:7"):
+            await serve_relay(None, 7, "10.0.0.1", 7)
 
 
 async def test_hosts_and_ports_that_cannot_be_had() -> None:

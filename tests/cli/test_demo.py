@@ -15,12 +15,13 @@ import pytest
 import trio
 import trio.testing
 
+from tests.fakes import OtherSocket, OtherSockets
 from trio_udp import DatagramSent, Event
 from trio_udp.cli import demo, main, make_parser
 from trio_udp.cli._faults import Network, read_network
 from trio_udp.cli._story import Story
-from trio_udp.cli.demo import play, retry_for, run
-from trio_udp.faults import Link
+from trio_udp.cli.demo import introduction, play, retry_for, run
+from trio_udp.faults import Link, Rebind, blackhole
 from trio_udp.testing import VirtualNetwork
 
 if TYPE_CHECKING:
@@ -184,6 +185,51 @@ def test_a_hopeless_network() -> None:
     assert (story.answered, story.attempts) == (0, 10)
     assert [kind for kind, *_ in told].count("failed") == 2
     assert story.round_trip(0.5) is None
+
+
+def test_it_ends_also_when_nothing_can_be_sent() -> None:
+    class Stuck(OtherSocket):
+        async def send(self, data: Any, flags: int = 0) -> int:
+            await trio.sleep_forever()
+
+    class StuckSockets(OtherSockets):
+        def socket(self, family: Any = None, type: Any = None, proto: int = 0) -> trio.socket.SocketType:
+            socket = super().socket(family, type, proto)
+            socket.__class__ = Stuck
+            return socket
+
+    async def main() -> Story:
+        trio.socket.set_custom_socket_factory(StuckSockets())
+        story = Story(lambda *_: None)
+        with trio.fail_after(1000):
+            await play(story, 2, 2, losing(0), 1)
+        return story
+
+    story = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert (story.answered, story.attempts) == (0, 4)
+
+
+def test_what_a_preset_takes_by_rule_is_outlasted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--virtual", "--preset", "interop-blackhole", "--requests", "300", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])["summary"]
+    assert (summary["requests"], summary["answered"]) == (900, 900)
+    assert summary["attempts"] > 900
+
+
+def test_rules_and_new_ports_ask_for_more_attempts_than_chance_does() -> None:
+    link = Link()
+    assert retry_for(Network(link, link, (), (), Rebind(1, 5)), 3).attempts == 10
+    assert retry_for(Network(link, link, (), (blackhole(5, 2),), None), 3).attempts == 10
+    lossy = Link(loss=0.5)
+    assert retry_for(Network(lossy, lossy, (), (), Rebind(1, 5)), 3).attempts == 73
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"), [(".004", "0.4%"), (".3", "30%"), ("0", "0%"), ("1", "100%"), (".00001", "0.001%"), (".07", "7%")]
+)
+def test_the_loss_is_said_as_it_is(loss: str, said: str) -> None:
+    args = make_parser().parse_args(["demo", "--loss", loss])
+    assert f"a network that loses {said} each way.\n" in introduction(args, read_network(args))
 
 
 @pytest.mark.parametrize(("loss", "attempts"), [(0.0, 1), (0.3, 31), (0.5, 73), (0.99, 1000), (1.0, 5)])

@@ -198,10 +198,47 @@ def test_what_makes_no_sense_is_a_line(arguments: str, why: str, capsys: pytest.
     assert line.endswith("; see --help")
 
 
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("--rebind 3 --backward-only", "--rebind is on the way to the server: leave --backward-only out"),
+        ("--queue 5", "--queue needs --rate"),
+        ("--queue 5 --preset rfc2488-satellite", "--queue needs --rate"),
+        ("--jitter-shape normal", "--jitter-shape needs --jitter"),
+        ("--jitter-shape normal --jitter 0", "--jitter-shape needs --jitter"),
+        ("--reorder-delay 1", "--reorder-delay needs --reorder"),
+        ("--in-a-row 1", "--in-a-row needs --loss, --burst, --corrupt, --garble or --truncate"),
+        ("--in-a-row 1 --exact-loss 3/10", "--in-a-row needs --loss, --burst, --corrupt, --garble or --truncate"),
+        ("--in-a-row 1 --preset wifi", "--in-a-row needs --loss, --burst, --corrupt, --garble or --truncate"),
+    ],
+)
+def test_what_would_do_nothing_is_a_line(options: str, why: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["relay", "7000", "8000", *options.split()]) == 2
+    assert capsys.readouterr().err == f"trio_udp relay: {why}\n"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--queue 5 --preset wifi",
+        "--in-a-row 1 --preset interop-drop-rate",
+        "--in-a-row 1 --preset quic4sat-lossy --forward-only",
+        "--rebind 3 --forward-only",
+    ],
+)
+def test_what_a_preset_has_need_not_be_said(options: str) -> None:
+    network(options)
+
+
+def test_a_preset_on_the_way_back_has_no_new_ports() -> None:
+    """They are no part of that way."""
+    assert network("--preset interop-rebind --backward-only").rebind is None
+
+
 def test_a_server_that_cannot_be_found() -> None:
-    ended = run("relay", "0", "there-is.invalid:7")
+    ended = run("relay", "0", "a..b:7")
     assert ended.returncode == 1
-    assert re.fullmatch(r"trio_udp relay: cannot find the host 'there-is\.invalid': .+\n", ended.stderr.decode())
+    assert re.fullmatch(r"trio_udp relay: cannot find the host 'a\.\.b': .+\n", ended.stderr.decode())
 
 
 def test_a_port_in_use(peer: socket.socket, target: socket.socket) -> None:
@@ -239,9 +276,10 @@ def parse(options: str) -> argparse.Namespace:
         ("--loss .3", Link(loss=0.3)),
         ("--burst .1,4", Link(burst=GilbertElliott.average(0.1, 4))),
         ("--exact-loss 3/10", Link(exact_loss=(3, 10))),
-        ("--in-a-row 2", Link(in_a_row=2)),
+        ("--in-a-row 2 --loss .3", Link(in_a_row=2, loss=0.3)),
+        ("--in-a-row 2 --truncate 1", Link(in_a_row=2, truncate=1)),
         ("--delay .05 --jitter .02", Link(delay=0.05, jitter=0.02)),
-        ("--jitter-shape normal", Link(jitter_shape="normal")),
+        ("--jitter .02 --jitter-shape normal", Link(jitter=0.02, jitter_shape="normal")),
         ("--duplicate .1", Link(duplicate=0.1)),
         ("--reorder .1 --reorder-delay 0", Link(reorder=0.1, reorder_delay=0)),
         ("--corrupt 1 --garble .2 --truncate .3", Link(corrupt=1, garble=0.2, truncate=0.3)),

@@ -13,16 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 from ..faults import PRESETS, GilbertElliott, Link, Preset, Rebind, Rule, drop_first
 from ..faults._link import SHAPES, SMALLEST_MTU
-from ._common import count, probability, seconds
+from ._common import ExitCode, Failure, count, probability, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
 NO_PRESET = Preset("", Link(), Link())
 
 PRESET_LINES = "\n".join(f"  {name:<28} {preset.source}" for name, preset in PRESETS.items())
 
 PREFIXES = {"k": 1e3, "M": 1e6, "G": 1e9}  # of the SI; a kilobit is 1000 bits
+
+# Fields of `Link` that say how, and those of which one has to say that at all.
+NEEDS = {
+    "jitter_shape": ("jitter",),
+    "reorder_delay": ("reorder",),
+    "queue": ("rate",),
+    "in_a_row": ("loss", "burst", "corrupt", "garble", "truncate"),
+}
 
 
 @dataclass(frozen=True)
@@ -44,26 +52,43 @@ def add_preset(parser: argparse._ActionsContainer, where: str) -> None:
 def add_link_options(parser: argparse._ActionsContainer, *names: str) -> None:
     """Options for these fields of `Link`, or for all."""
     for name in names or _OPTIONS:
-        parser.add_argument(f"--{name.replace('_', '-')}", **_OPTIONS[name])
+        parser.add_argument(_option(name), **_OPTIONS[name])
 
 
 def read_network(args: argparse.Namespace) -> Network:
-    """The network that was asked for; options that the command does not have were not given."""
+    """The network that was asked for; options that the command does not have were not given.
+
+    Raises:
+      Failure: an option would do nothing without another one.
+    """
     given = vars(args)
     said = {field.name: given[field.name] for field in fields(Link) if given.get(field.name) is not None}
     preset = PRESETS[args.preset] if args.preset else NO_PRESET
     forward, backward = replace(preset.forward, **said), replace(preset.backward, **said)
+    _refuse_what_does_nothing(said, (forward, backward))
     rules = preset.make_rules()
     drops = (drop_first(given["drop_first"]),) if given.get("drop_first") else ()
-    there = not given.get("backward_only")
-    back = not given.get("forward_only")
-    return Network(
-        forward if there else Link(),
-        backward if back else Link(),
-        (drops + rules) if there else (),
-        (rules if there else drops + rules) if back else (),
-        given.get("rebind") or preset.rebind,
-    )
+    rebind = given.get("rebind")
+    if given.get("backward_only"):
+        if rebind:
+            raise Failure("--rebind is on the way to the server: leave --backward-only out", ExitCode.USAGE)
+        return Network(Link(), backward, (), drops + rules, None)
+    if given.get("forward_only"):
+        return Network(forward, Link(), drops + rules, (), rebind or preset.rebind)
+    return Network(forward, backward, drops + rules, rules, rebind or preset.rebind)
+
+
+def _refuse_what_does_nothing(said: Collection[str], links: Sequence[Link]) -> None:
+    for name, needed in NEEDS.items():
+        if name in said and not any(getattr(link, each) for link in links for each in needed):
+            *most, last = map(_option, needed)
+            wanted = f"{', '.join(most)} or {last}" if most else last
+            raise Failure(f"{_option(name)} needs {wanted}", ExitCode.USAGE)
+
+
+def _option(name: str) -> str:
+    """How a field of `Link` is typed."""
+    return f"--{name.replace('_', '-')}"
 
 
 # -- what a person may type ------------------------------------------------------------------------------------------

@@ -93,6 +93,9 @@ ACCEPTED_FAILURES = 1e-9
 MOST_ATTEMPTS = 1000
 HOPELESS_ATTEMPTS = 5
 
+# What chance does not say: a preset's black hole takes everything for 2 seconds. These wait 4.45 seconds and more.
+ATTEMPTS_THROUGH_OUTAGES = 10
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Say what may be typed after ``demo``."""
@@ -147,7 +150,7 @@ def _sockets(args: argparse.Namespace) -> AbstractAsyncContextManager[object]:
 
 def introduction(args: argparse.Namespace, network: Network) -> str:
     """What a person reads first."""
-    what = f"loses {network.forward.loss:.0%} each way"
+    what = f"loses {network.forward.loss * 100:.4g}% each way"
     if args.preset:
         what = f"is like {args.preset} ({PRESETS[args.preset].source})"
     clients = plural(args.clients, "client")
@@ -204,7 +207,7 @@ async def ask(
     finish: Callable[[int], None],
     task_status: trio.TaskStatus[None],
 ) -> None:
-    """One client: one request after another, each until it is answered; started when the first is on its way."""
+    """One client: one request after another, each until it is answered; started when one is sent, or at the end."""
     random = Random(f"{seed} client {client}")
     begun = False
 
@@ -221,6 +224,8 @@ async def ask(
                     await udp_client.request(payload(client, request), retry=retry)
                 except NoReply:
                     pass  # the story has told it
+            if not begun:
+                task_status.started()  # nothing could be sent, and the next client must not wait for that
             finish(client)
             await trio.sleep_forever()  # to the relay, whoever got this port next would be the same client
 
@@ -234,6 +239,8 @@ def retry_for(network: Network, clients: int) -> Retry:
         attempts = 1
     else:
         attempts = min(math.ceil(math.log(ACCEPTED_FAILURES) / math.log(failing)), MOST_ATTEMPTS)
+    if network.forward_rules or network.backward_rules or network.rebind:
+        attempts = max(attempts, ATTEMPTS_THROUGH_OUTAGES)
     slower = max(1.0, PER_CLIENT * clients / FIRST_WAIT)
     round_trip = sum(link.delay + link.jitter for link in (network.forward, network.backward))
     return Retry(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import signal
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import trio
 
@@ -17,6 +17,7 @@ from .._address import format_address, resolve
 from .._statistics import UDPStatistics
 from ..relay import Relay, Relayed
 from ..relay._later import Later
+from ..relay._relay import check_target
 from ..relay._serve import IDLE_TIMEOUT, MAX_CLIENTS, MAX_WAITING
 from ..relay._way import Direction, Terms
 from ._common import ExitCode, Failure, count, plural, say, server_port, statistics_lines
@@ -25,7 +26,6 @@ from ._faults import (
     Network,
     add_link_options,
     add_preset,
-    at_least,
     positive_seconds,
     read_network,
     rebind_every,
@@ -35,7 +35,7 @@ from ._stopping import STOP_SIGNALS, run_until_signal
 from .serve import listen_address
 
 if TYPE_CHECKING:
-    from .._address import HostPort, Target
+    from .._address import Address, HostPort, Target
     from ..relay import RelayStatistics, WayStatistics
 
 DESCRIPTION = """\
@@ -106,7 +106,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--max-clients", type=count, default=MAX_CLIENTS, metavar="N", help=f"at once (default: {MAX_CLIENTS})")
     add(
         "--max-waiting",
-        type=at_least(1),
+        type=count,
         default=MAX_WAITING,
         metavar="N",
         help=f"datagrams that may be on their way at once (default: {MAX_WAITING})",
@@ -128,9 +128,10 @@ async def run(args: argparse.Namespace) -> int:
     terms = _make_terms(args, network, await _find(args.target))
     endpoints = await open_endpoints(args.address)
     try:
-        relay = Relay(endpoints, terms)
+        await check_target(endpoints, terms.targets)
     except ValueError as error:
         raise Failure(str(error)) from None
+    relay = Relay(endpoints, terms)
 
     async def carry() -> None:
         _say_where(relay, args.target)  # not before signals are heard: who reads this may send one at once
@@ -144,11 +145,10 @@ async def run(args: argparse.Namespace) -> int:
 
 
 async def _find(target: HostPort) -> list[Target]:
-    host = target.host or "localhost"
     try:
-        return await resolve(host, target.port)
+        return await resolve(target.host, target.port)
     except socket.gaierror as error:
-        raise Failure(f"cannot find the host {host!r}: {error.strerror}") from None
+        raise Failure(f"cannot find the host {target.host!r}: {error.strerror}") from None
 
 
 def _make_terms(args: argparse.Namespace, network: Network, targets: list[Target]) -> Terms:
@@ -182,7 +182,7 @@ def _tell(relayed: Relayed) -> None:
 
 def _say_where(relay: Relay, target: HostPort) -> None:
     where = " and ".join(format_address(address) for address in relay.addresses)
-    say(f"relaying {where} to {format_address((target.host or 'localhost', target.port))}")
+    say(f"relaying {where} to {format_address(cast('Address', target))}")
 
 
 def _say_statistics(statistics: RelayStatistics) -> None:

@@ -6,9 +6,10 @@
     bad_network = partial(serve_relay, "localhost", 5001, "localhost", 5000, forward=Link(loss=0.3))
     relay = await nursery.start(bad_network)
 
-The clients are told the relay's address instead of the server's, and nothing else changes for either of them. What the
-kernel has for this (netem) is root's, works on a whole network card, and never does the same thing twice. Here the same
-`Link` and the same rules as in the virtual network work on the datagrams of programs that nobody can change.
+The clients are told the relay's address instead of the server's, and nothing else changes for either of them. What
+Linux has for this (netem) is root's only, and one sequence of fates for all that goes through it: which of them a
+client meets hangs on what the others do. Here the same `Link` and the same rules as in the virtual network work on the
+datagrams of programs that nobody can change.
 
 Two ways of doing it are wrong. One socket towards the server for all clients: then nobody knows whose an answer is. And
 fates that hang on addresses: a client's port is another one in each run. So each client has a socket of its own towards

@@ -27,15 +27,23 @@ class Client:
       address: who it is.
       listener: where its datagrams come in, and answers go out.
       connection: its way to the target, open; this object closes it.
+      nursery: where tasks are started that send for it.
     """
 
     def __init__(
-        self, terms: Terms, index: int, address: Address, listener: BatchSocket, connection: Connection
+        self,
+        terms: Terms,
+        index: int,
+        address: Address,
+        listener: BatchSocket,
+        connection: Connection,
+        nursery: trio.Nursery,
     ) -> None:
         self.index = index
         self.address = address
         self.listener = listener
         self.gone = False
+        self.start_soon = nursery.start_soon
         self._terms = terms
         self._connection = connection
         self._answered_from: Address | None = None
@@ -79,6 +87,7 @@ class Client:
         finally:
             self.gone = True
             self._connection.close()
+            self._miss(self.io)
 
     async def _receive(self) -> list[Datagram]:
         """What the target has answered; nothing when the client has been idle for too long."""
@@ -92,11 +101,17 @@ class Client:
                 except trio.ClosedResourceError:
                     if io is self.io:
                         raise
+                    self._miss(io)
                 except OSError as error:
                     if error.errno not in NETWORK_ERRORS:
                         raise
                     await self.refused(io)
         return []
+
+    def _miss(self, io: BatchSocket) -> None:
+        """What was taken off a socket that is closed, and did not get as far as here."""
+        for data, _ in io.leftover():
+            self.backward.drop(data, "client gone")
 
     def _is_believed(self, source: Address) -> bool:
         if self._terms.follow_port:

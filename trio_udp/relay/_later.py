@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .._address import Address
     from ._way import Way
 
-Waiting: TypeAlias = "tuple[float, int, Way, bytes, Address]"
+Waiting: TypeAlias = "tuple[float, int, Way, bytes, Address, int | None]"
 
 
 class Later:
@@ -39,9 +39,12 @@ class Later:
         """May so many more wait?"""
         return len(self._heap) + count <= self._limit
 
-    def put(self, time: float, way: Way, data: bytes, source: Address) -> None:
-        """Have ``way.send(data, source)`` called at that time, on Trio's clock."""
-        heapq.heappush(self._heap, (time, next(self._order), way, data, source))
+    def put(self, time: float, way: Way, data: bytes, source: Address, released: int | None = None) -> None:
+        """Have ``way.send(data, source)`` called at that time, on Trio's clock.
+
+        With ``released``, the number of a datagram that a rule had held back, it is ``way.go_on`` with that as well.
+        """
+        heapq.heappush(self._heap, (time, next(self._order), way, data, source, released))
         if time < self._sleep.deadline:
             self._sleep.deadline = time
 
@@ -55,14 +58,17 @@ class Later:
     async def _send_due(self) -> None:
         sent = 0
         while self._heap and self._heap[0][0] <= trio.current_time():
-            _, _, way, data, source = heapq.heappop(self._heap)
-            await way.send(data, source)
+            _, _, way, data, source, released = heapq.heappop(self._heap)
+            if released is None:
+                await way.send(data, source)
+            else:
+                await way.go_on(released, data, source)
             sent += 1
             if sent % BATCH == 0:
                 await trio.lowlevel.checkpoint()
 
     def discard(self) -> None:
         """The relay has stopped: what still waits is at least counted."""
-        for _, _, way, data, _ in self._heap:
+        for _, _, way, data, *_ in self._heap:
             way.drop(data, "relay stopped")
         self._heap.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING, NoReturn, final
 
 import trio
@@ -17,6 +18,7 @@ from ._statistics import RelayStatistics, total, way_statistics
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .._address import Target
     from .._endpoint import UDPEndpoint
     from ..faults import Rebind
     from ._way import Terms
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 class Relay:
     """A running relay; `serve_relay` makes it.
 
-    It closes the endpoints when it ends, or when it raises ValueError here because it would be its own target.
+    It closes the endpoints when it ends.
     """
 
     def __init__(self, endpoints: Sequence[UDPEndpoint], terms: Terms) -> None:
@@ -38,12 +40,6 @@ class Relay:
         self._clients_in_all = 0
         self._refused = 0
         self._missed = 0  # what the kernel dropped at the sockets of clients that have gone
-
-        here = {address[:2] for address in self.addresses}
-        for target in terms.targets:
-            if target.address[:2] in here:
-                self._close()
-                raise ValueError(f"a relay cannot be its own target: {format_address(target.address)}")
 
     @property
     def address(self) -> Address:
@@ -68,23 +64,24 @@ class Relay:
                     task_status.started(self)
         finally:
             self._terms.later.discard()
-            self._close()
+            for endpoint in self._endpoints:
+                endpoint.close()
         raise AssertionError("a relay does not end by itself")
-
-    def _close(self) -> None:
-        for endpoint in self._endpoints:
-            endpoint.close()
 
     async def _listen(self, endpoint: UDPEndpoint) -> None:
         """Carry what the clients send."""
         clients: dict[Address, Client] = {}
-        while True:
-            batch = await endpoint.receive_many()
-            now = trio.current_time()
-            for data, address in batch:
-                client = clients.get(address) or await self._admit(clients, endpoint, data, address)
-                if client is not None:
-                    await client.forward.carry(now, data, address)
+        try:
+            while True:
+                batch = await endpoint.receive_many()
+                now = trio.current_time()
+                for data, address in batch:
+                    client = clients.get(address) or await self._admit(clients, endpoint, data, address)
+                    if client is not None:
+                        await client.forward.carry(now, data, address)
+        finally:
+            for data, address in endpoint._io.leftover():
+                self._turn_away(endpoint, data, address, "relay stopped")
 
     async def _admit(
         self, clients: dict[Address, Client], endpoint: UDPEndpoint, data: bytes, address: Address
@@ -97,12 +94,13 @@ class Relay:
         make = FollowingConnection if self._terms.follow_port else Connection
         connection = make(list(self._terms.targets), self._towards_target, self._emit)
         try:
-            await connection.open()
+            with trio.CancelScope(shield=True):  # it waits for nobody, and a batch that was read is dealt with
+                await connection.open()
         except OSError as error:
             self._turn_away(endpoint, data, address, errno_name(error))
             return None
         self._clients_in_all += 1
-        client = Client(self._terms, self._clients_in_all, address, endpoint._io, connection)
+        client = Client(self._terms, self._clients_in_all, address, endpoint._io, connection, self._nursery)
         clients[address] = client
         self._clients.add(client)
         self._nursery.start_soon(self._see_to, clients, client, name=f"trio_udp relay, client {client.index}")
@@ -144,3 +142,44 @@ class Relay:
             way_statistics(self._terms.forward, here, there, missed_here),
             way_statistics(self._terms.backward, there, here, missed_there),
         )
+
+
+async def check_target(endpoints: Sequence[UDPEndpoint], targets: Sequence[Target]) -> None:
+    """Would it be its own target? Each datagram would come back to it as that of one more client.
+
+    Raises:
+      ValueError: it would; the endpoints are closed then.
+    """
+    for target in targets:
+        for endpoint in endpoints:
+            if await _is_reached(endpoint, target):
+                for each in endpoints:
+                    each.close()
+                raise ValueError(f"a relay cannot be its own target: {format_address(target.address)}")
+
+
+async def _is_reached(endpoint: UDPEndpoint, target: Target) -> bool:
+    here, there = _ip(endpoint.address), _ip(target.address)
+    if here.version != there.version or endpoint.address[1] != target.address[1]:
+        return False
+    if there.is_unspecified:  # what is sent to 0.0.0.0 goes to this machine's loopback address
+        return here.is_loopback or here.is_unspecified
+    return here == there or (here.is_unspecified and await _is_of_this_machine(target))
+
+
+def _ip(address: Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    ip = ipaddress.ip_address(address[0])
+    return getattr(ip, "ipv4_mapped", None) or ip  # an IPv6 socket sends to ::ffff:127.0.0.1 by IPv4
+
+
+async def _is_of_this_machine(target: Target) -> bool:
+    """Only this machine's own addresses can be bound."""
+    host, _, *more = target.address
+    socket = trio.socket.socket(target.family, trio.socket.SOCK_DGRAM)
+    try:
+        await socket.bind((host, 0, *more))
+    except OSError:
+        return False
+    finally:
+        socket.close()
+    return True

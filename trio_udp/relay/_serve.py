@@ -12,7 +12,7 @@ from .._opening import open_udp_endpoints
 from ..faults import Link, Rebind, Rule
 from ..faults._checks import check_whole
 from ._later import Later
-from ._relay import Relay
+from ._relay import Relay, check_target
 from ._way import Direction, Relayed, Terms
 
 PERFECT = Link()
@@ -87,7 +87,8 @@ async def serve_relay(
       ValueError: an argument is out of range, or the relay is its own target.
     """
     await trio.lowlevel.checkpoint()
-    _check_arguments(target_port, max_clients, max_waiting, idle_timeout)
+    _check_network(forward, backward, rules, rebind)
+    _check_arguments(target_port, max_clients, max_waiting, idle_timeout, tell)
     targets = await resolve(target_host, target_port)
     terms = Terms(
         forward=Direction(forward, tuple(rules), forward=True),
@@ -100,13 +101,31 @@ async def serve_relay(
         follow_port=follow_port,
         tell=tell,
     )
-    await Relay(await open_udp_endpoints(port, host=host), terms)._run(rebind, task_status)
+    endpoints = await open_udp_endpoints(port, host=host)
+    await check_target(endpoints, targets)
+    await Relay(endpoints, terms)._run(rebind, task_status)
 
 
-def _check_arguments(target_port: int, max_clients: int, max_waiting: int, idle_timeout: float) -> None:
+def _check_network(forward: object, backward: object, rules: object, rebind: object) -> None:
+    """What is wrong here would not show before the first datagram."""
+    for name, link in (("forward", forward), ("backward", backward)):
+        if not isinstance(link, Link):
+            raise ValueError(f"{name} must be a Link, not {link!r}")
+    if not isinstance(rules, Sequence):
+        raise ValueError(f"rules must be a list or another sequence of functions, not {rules!r}")
+    for rule in rules:
+        if not callable(rule):
+            raise ValueError(f"rules must be functions, not {rule!r}")
+    if not isinstance(rebind, Rebind | None):
+        raise ValueError(f"rebind must be a Rebind or None, not {rebind!r}")
+
+
+def _check_arguments(target_port: int, max_clients: int, max_waiting: int, idle_timeout: float, tell: object) -> None:
     if not 1 <= target_port <= 65535:
         raise ValueError(f"target_port must be from 1 to 65535, not {target_port!r}")
     check_whole("max_clients", max_clients, 1)
     check_whole("max_waiting", max_waiting, 1)
     if not idle_timeout > 0:
         raise ValueError(f"idle_timeout must be a number of seconds above 0, not {idle_timeout!r}")
+    if tell is not None and not callable(tell):
+        raise ValueError(f"tell must be a function or None, not {tell!r}")

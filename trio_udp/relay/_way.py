@@ -1,8 +1,13 @@
-"""One direction of one client: each datagram gets its number, then its fate, and then goes on or does not."""
+"""One direction of one client: each datagram gets its number, then its fate, and then goes on or does not.
+
+Who hands datagrams to the kernel does so for all clients, and must not wait for one of them. A network whose buffer is
+full drops what comes, and so do we. But a socket that is not Trio's own cannot be asked without waiting: what is to be
+sent there lies in an outbox, which a task of its own empties.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import trio
 
 from .._address import Address
+from .._batch import raw_socket
 from .._crew import SEND_PATIENCE
 from .._errors import REFUSALS, errno_name
 from ..faults import Deliver, Drop, Fate, InFlight, Link, Passage, Rule, first_verdict
@@ -22,6 +28,18 @@ if TYPE_CHECKING:
     from .._batch import BatchSocket
     from ._client import Client
     from ._later import Later
+
+# Datagrams of one way that may wait for a socket that is not Trio's own: as many as may wait for their time.
+OUTBOX = 20_000
+
+
+class Waiting(NamedTuple):
+    """A datagram in an outbox, for how long at most, and the socket that it is to go through."""
+
+    until: float
+    io: BatchSocket
+    data: bytes
+    address: Address
 
 
 class Relayed(NamedTuple):
@@ -98,6 +116,7 @@ class Way:
         self._direction = direction
         self._client = client
         self._n = 0
+        self._outbox: deque[Waiting] = deque()
         name = "forward" if direction.forward else "backward"
         self._passage = Passage(direction.link, terms.seed, ("client", client.index, name))
         # Nothing can happen here to a datagram, and nobody wants to know: then nothing is asked about each of them.
@@ -119,8 +138,7 @@ class Way:
         time = trio.current_time()  # those before it in the batch may have waited to be sent
         fate = self._decide(time, data, source)
         if fate is not None:
-            for copy in self._begin(time, self._n, data, source, fate, postpone=False):
-                await self.send(copy.data, source)
+            await self._begin(time, self._n, data, source, fate)
 
     def _decide(self, time: float, data: bytes, source: Address) -> Fate | None:
         """The fate of the newest datagram; None: a rule holds it back."""
@@ -133,21 +151,25 @@ class Way:
             return Fate((Copy(time + verdict.delay, data),), None)
         if isinstance(verdict, Drop):
             return Fate((), verdict.reason)
-        return None if verdict.keep(partial(self._go_on, self._n, data, source)) else Fate((), "hold full")
+        return None if verdict.keep(partial(self._release, self._n, data, source)) else Fate((), "hold full")
 
-    def _go_on(self, n: int, data: bytes, source: Address) -> None:
-        """A rule lets a datagram go that it has held back: only now it comes to the link."""
+    def _release(self, n: int, data: bytes, source: Address) -> None:
+        """A rule lets a datagram go that it has held back. It goes on in the relay's own task."""
         if self._client.gone:
             self.drop(data, "client gone")
-            return
+        else:
+            self._terms.later.put(trio.current_time(), self, data, source, n)
+
+    async def go_on(self, n: int, data: bytes, source: Address) -> None:
+        """Only now a datagram that was held back comes to the link."""
         time = trio.current_time()
         fate = self._passage.fate(time, n, data, headers(self._outlet()[1][0]))
-        self._begin(time, n, data, source, fate, postpone=True)
+        await self._begin(time, n, data, source, fate)
 
-    def _begin(self, time: float, n: int, data: bytes, source: Address, fate: Fate, *, postpone: bool) -> list[Copy]:
-        """Count, tell, and put aside what is for later; returns the rest (nothing if ``postpone``)."""
+    async def _begin(self, time: float, n: int, data: bytes, source: Address, fate: Fate) -> None:
+        """Count, tell, put aside what is for later, and send the rest."""
         direction, later = self._direction, self._terms.later
-        late = [copy for copy in fate.copies if postpone or copy.time > time]
+        late = [copy for copy in fate.copies if copy.time > time]
         if late and not later.has_room_for(len(late)):
             fate = Fate((), "too many waiting")
         if self._terms.tell is not None:
@@ -155,48 +177,79 @@ class Way:
             self._terms.tell(Relayed(time, client.index, client.address, forward, n, data, *fate))
         if fate.dropped is not None:
             self.drop(data, fate.dropped)
-            return []
+            return
         direction.duplicated += len(fate.copies) - 1
         direction.damaged += any(copy.data != data for copy in fate.copies)
         for copy in late:
             later.put(copy.time, self, copy.data, source)
             self._client.is_active_until(copy.time)
-        return [] if postpone else [copy for copy in fate.copies if copy.time <= time]
+        for copy in fate.copies:
+            if copy.time <= time:
+                await self.send(copy.data, source)
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
     async def send(self, data: bytes, source: Address) -> None:
-        """Hand a datagram to the kernel, or count why not; ``source`` is where it came from."""
+        """Hand a datagram to the kernel, or count why not; ``source`` is where it came from. Waits for no buffer."""
         if not (self._direction.forward or self._client.may_hear(source)):
             return self.drop(data, "stranger")
         io, address = self._outlet()
-        problem = io.send_now(data, address)
-        if problem is not None:
-            try:
-                await self._send_otherwise(io, data, address, problem)
-            except trio.ClosedResourceError:
-                self.drop(data, "socket closed")  # the client got a new one meanwhile, or went
+        try:
+            problem = io.send_now(data, address)
+            if problem is not None and problem.errno in REFUSALS:
+                io, address = await self._after_refusal(io)
+                problem = io.send_now(data, address)
+        except trio.ClosedResourceError:
+            return self.drop(data, "socket closed")
+        if isinstance(problem, BlockingIOError):
+            self._put_out(io, data, address)
+        elif problem is not None:
+            self.drop(data, errno_name(problem))
         return None
 
     def _outlet(self) -> tuple[BatchSocket, Address]:
         client = self._client
         return (client.io, client.target) if self._direction.forward else (client.listener, client.address)
 
-    async def _send_otherwise(self, io: BatchSocket, data: bytes, address: Address, problem: OSError | None) -> None:
-        first_refusal = True
-        while problem is not None:
-            if isinstance(problem, BlockingIOError):
-                with trio.move_on_after(SEND_PATIENCE) as patience:
+    async def _after_refusal(self, io: BatchSocket) -> tuple[BatchSocket, Address]:
+        """Where to send again: the refusal is news of an earlier datagram, and the present one has not been sent."""
+        with trio.CancelScope(shield=True):  # it waits for nobody, and the datagram has to be counted
+            await self._client.refused(io)
+        return self._outlet()
+
+    def _put_out(self, io: BatchSocket, data: bytes, address: Address) -> None:
+        """The socket does not take it now."""
+        if raw_socket(io.socket) is not None or len(self._outbox) >= OUTBOX:
+            return self.drop(data, "send buffer full")
+        self._outbox.append(Waiting(trio.current_time() + SEND_PATIENCE, io, data, address))
+        if len(self._outbox) == 1:
+            self._client.start_soon(self._empty_outbox, name="trio_udp relay, outbox")
+        return None
+
+    async def _empty_outbox(self) -> None:
+        try:
+            while self._outbox:
+                await self._send_first()
+                self._outbox.popleft()
+        finally:
+            for waiting in self._outbox:
+                self.drop(waiting.data, "relay stopped")
+
+    async def _send_first(self) -> None:
+        """Send the first in the outbox, or count why not; only a cancellation from outside leaves it uncounted."""
+        until, io, data, address = self._outbox[0]
+        with trio.move_on_at(until) as patience:
+            try:
+                problem = await io.send_waiting(data, address)
+                if problem is not None and problem.errno in REFUSALS:
+                    io, address = await self._after_refusal(io)
                     problem = await io.send_waiting(data, address)
-                if patience.cancelled_caught:
-                    return self.drop(data, "send buffer full")
-            elif problem.errno in REFUSALS and first_refusal:
-                first_refusal = False  # this is news of an earlier datagram, and the present one has not been sent
-                await self._client.refused(io)
-                io, address = self._outlet()
-                problem = io.send_now(data, address)
-            else:
-                return self.drop(data, errno_name(problem))
+            except trio.ClosedResourceError:
+                return self.drop(data, "socket closed")  # the client got a new one meanwhile, or went
+        if patience.cancelled_caught:
+            self.drop(data, "send buffer full")
+        elif problem is not None:
+            self.drop(data, errno_name(problem))
         return None
 
     def drop(self, data: bytes, reason: str) -> None:
