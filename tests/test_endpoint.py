@@ -118,13 +118,13 @@ async def test_send_waits_in_order_when_the_buffer_is_full() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="relies on the size of Linux's buffers")
 async def test_a_really_full_buffer() -> None:
-    """Both tasks wait for room in one socket, where Trio by itself would raise BusyResourceError for the second."""
+    """All tasks wait for room in one socket, where Trio by itself would raise BusyResourceError for the second."""
     left, right = stdlib_socket.socketpair(stdlib_socket.AF_UNIX, stdlib_socket.SOCK_DGRAM)
     with trio.socket.from_stdlib_socket(left) as sending, trio.socket.from_stdlib_socket(right) as receiving:
         io = BatchSocket(sending, Tally(), None, peer=("unused", 0))
         got = []
         async with trio.open_nursery() as nursery:
-            for letter in (b"a", b"b"):
+            for letter in (b"a", b"b", b"c"):
 
                 async def send(letter: bytes = letter) -> None:
                     for _ in range(100):
@@ -133,10 +133,35 @@ async def test_a_really_full_buffer() -> None:
 
                 nursery.start_soon(send)
             await trio.testing.wait_all_tasks_blocked()
-            assert io.tally.sent < 200
-            for _ in range(200):
+            assert io.tally.sent < 300
+            for _ in range(300):
                 got.append((await receiving.recv(65535))[:1])
-        assert (got.count(b"a"), got.count(b"b")) == (100, 100)
+        assert (got.count(b"a"), got.count(b"b"), got.count(b"c")) == (100, 100, 100)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="relies on the size of Linux's buffers")
+async def test_somebody_else_waits_for_room_in_the_socket() -> None:
+    """Who that is, and when it will be over, we cannot know: so that is an error, and not a wait for ever."""
+    left, right = stdlib_socket.socketpair(stdlib_socket.AF_UNIX, stdlib_socket.SOCK_DGRAM)
+    with trio.socket.from_stdlib_socket(left) as sending, right:
+        io = BatchSocket(sending, Tally(), None, peer=("unused", 0))
+        while io.send_now(bytes(10_000), ("unused", 0)) is None:
+            pass
+        raised = []
+
+        async def send() -> None:
+            with pytest.raises(trio.BusyResourceError):
+                await io.send_waiting(b"x", ("unused", 0))
+            raised.append(trio.current_time())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.lowlevel.wait_writable, sending)
+            await trio.testing.wait_all_tasks_blocked()
+            async with trio.open_nursery() as senders:
+                for _ in range(3):
+                    senders.start_soon(send)
+            nursery.cancel_scope.cancel()
+        assert len(raised) == 3
 
 
 @pytest.mark.parametrize(("host", "limit"), [(LOCAL, 65507), ("::1", 65527)])

@@ -77,7 +77,8 @@ class BatchSocket:
         self._taken: list[Datagram] = []  # read the portable way, not handed out yet
         self._postponed: OSError | None = None  # met behind datagrams that had to be handed out first
         self._receiving = False
-        self._writing = trio.Lock()  # for the slow way: two tasks in wait_writable would be BusyResourceError
+        self._sending = 0  # how many tasks are in a call of the slow way ...
+        self._writers = trio.lowlevel.ParkingLot()  # ... and who waits until one of them is done
         self._at_close: tuple[Address, UDPStatistics] | None = None
         self.drain = self._drain_raw if self._raw else self._drain_taken
         # Whether somebody watches is asked here, once, and not for each datagram.
@@ -232,15 +233,24 @@ class BatchSocket:
         return None
 
     async def _send_in_turn(self, data: bytes, address: Address) -> int:
-        # A free lock is taken without a checkpoint: the socket's own call is one, and two would cost twice as much.
-        try:
-            self._writing.acquire_nowait()
-        except trio.WouldBlock:
-            await self._writing.acquire()
-        try:
-            return await (self.socket.sendto(data, address) if self.peer is None else self.socket.send(data))
-        finally:
-            self._writing.release()
+        """Send; while another task of ours waits for room in the socket's buffer, wait for that to be over first.
+
+        A lock would be simpler, but the replies to one batch would then queue at it, where none of them has to wait.
+        """
+        while True:
+            in_the_way = False
+            self._sending += 1
+            try:
+                return await (self.socket.sendto(data, address) if self.peer is None else self.socket.send(data))
+            except trio.BusyResourceError:
+                in_the_way = self._sending > 1
+                if not in_the_way:
+                    raise  # who waits is none of ours
+            finally:
+                self._sending -= 1
+                if self._writers and not in_the_way:
+                    self._writers.unpark()
+            await self._writers.park()
 
     # -- the rest -----------------------------------------------------------------------------------------------------
 
