@@ -6,7 +6,7 @@ import errno
 import socket as stdlib_socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ import trio
 import trio.testing
 from trio.testing import wait_all_tasks_blocked as settle
 
-from trio_udp import DatagramDropped, Event, UDPEndpoint, observe, open_udp_endpoint, serve_udp
+from trio_udp import Datagram, DatagramDropped, Event, UDPEndpoint, observe, open_udp_endpoint, serve_udp
 from trio_udp._address import Address
 from trio_udp._batch import BatchSocket
 from trio_udp.faults import PRESETS, Deliver, InFlight, Link, Passage, Rebind, drop_first, drop_if, hold, partition
@@ -31,7 +31,7 @@ LOCAL = "127.0.0.1"
 
 
 @asynccontextmanager
-async def relaying(target: UDPEndpoint, host: str = LOCAL, **options: Any) -> AsyncIterator[Relay]:
+async def relaying(target: UDPEndpoint, host: str | None = LOCAL, **options: Any) -> AsyncIterator[Relay]:
     """A relay in front of a target, for as long as the ``async with`` lasts."""
     async with trio.open_nursery() as nursery:
         yield await nursery.start(partial(serve_relay, host, 0, *target.address[:2], **options))
@@ -399,6 +399,24 @@ async def test_what_the_callers_code_raises_comes_out_bare() -> None:
             await relay_and_send(target, client, tell=complain)
 
 
+async def test_what_was_read_with_a_datagram_whose_rule_raises_is_counted() -> None:
+    relays: list[Relay] = []
+
+    def complain(flight: InFlight) -> None:
+        if flight.data == b"1":
+            raise ZeroDivisionError
+
+    with await open_udp_endpoint(LOCAL) as target, await open_udp_endpoint(LOCAL) as client:
+        with suppress(ExceptionGroup):
+            async with relaying(target, rules=[complain]) as relay:
+                relays.append(relay)
+                await client.send_many([Datagram(b"%d" % number, relay.address) for number in range(5)])
+                await trio.sleep_forever()
+        forward, _ = ways(relays[0])
+        assert (forward.received, forward.forwarded) == (5, 1)
+        assert forward.dropped == {"rule failed": 1, "relay stopped": 3}
+
+
 async def test_what_is_raised_when_something_is_released_is_the_relays() -> None:
     """Who releases it can do nothing about that, and may have nothing to do with the relay."""
     held = hold(limit=1)
@@ -500,6 +518,17 @@ async def test_clients_are_bounded() -> None:
         statistics = relay.statistics()
         assert (statistics.clients, statistics.clients_in_all, statistics.refused) == (10, 10, 3000)
         assert statistics.forward.dropped == {"too many clients": 3000}
+
+
+async def test_clients_are_bounded_when_two_come_at_once_at_two_addresses(ipv6: None) -> None:
+    with await open_udp_endpoint(LOCAL) as target, await open_udp_endpoint(LOCAL) as one:
+        with await open_udp_endpoint("::1") as other:
+            async with relaying(target, None, max_clients=1) as relay:
+                port = relay.address[1]
+                await one.send(b"me", (LOCAL, port))
+                await other.send(b"me, too", ("::1", port))
+                assert await collect(target) in ([b"me"], [b"me, too"])
+                assert relay.statistics().forward.dropped == {"too many clients": 1}
 
 
 async def test_an_idle_client_is_forgotten_and_comes_back_as_a_new_one(autojump_clock: trio.testing.MockClock) -> None:
@@ -1057,6 +1086,7 @@ async def test_a_cancelled_relay_is_cancelled() -> None:
 @pytest.mark.parametrize(
     ("options", "why"),
     [
+        ({"seed": "x"}, "seed must be a whole number, not 'x'"),
         ({"target_port": 0}, "target_port must be from 1 to 65535, not 0"),
         ({"max_clients": 0}, "max_clients must be a whole number, at least 1"),
         ({"max_waiting": 0}, "max_waiting must be a whole number, at least 1"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -148,6 +149,15 @@ def test_counts_that_are_none(wrong: Any) -> None:
         drop_nth(1, wrong)
     with pytest.raises(ValueError, match=r"^limit must be a whole number, at least 1, not "):
         hold(limit=wrong)
+
+
+@pytest.mark.parametrize("wrong", [3, "all", b"x"])
+def test_what_is_no_function(wrong: Any) -> None:
+    with pytest.raises(ValueError, match=r"^predicate must be a function, not "):
+        drop_if(wrong)
+    for make in (partial(drop_first, 1), partial(drop_nth, 1), hold):
+        with pytest.raises(ValueError, match=r"^match must be a function, not "):
+            make(match=wrong)
 
 
 def test_drop_nth_of_nothing() -> None:

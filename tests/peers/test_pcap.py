@@ -5,7 +5,14 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
+import trio
+import trio.testing
+
+from tests.fakes import echo
 from tests.peers.programs import need
+from trio_udp import Retry, open_udp_client, serve_udp
+from trio_udp.faults import drop_nth
+from trio_udp.testing import VirtualNetwork
 from trio_udp.testing._pcap import pcap
 
 if TYPE_CHECKING:
@@ -73,3 +80,22 @@ def test_tshark_would_see_a_wrong_checksum(tmp_path: Path) -> None:
     assert ip == GOOD
     assert udp != GOOD
     assert "Bad checksum" in remark
+
+
+async def test_tshark_reads_what_a_network_wrote(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    """By IPv4 and IPv6, lost ones too, and in the order of their sending."""
+    async with VirtualNetwork() as network, trio.open_nursery() as nursery:
+        with network.host("10.0.0.1", "fd00::1", name="server"):
+            await nursery.start(serve_udp, echo, 7)
+        with network.host("10.0.0.2", "fd00::2"), network.rule(drop_nth(1)):
+            for server in ("10.0.0.1", "fd00::1"):
+                async with await open_udp_client(server, 7) as client:
+                    await client.request(b"hello", retry=Retry(attempts=2, jitter=0))
+        network.write_pcap(tmp_path / "network.pcap")
+        nursery.cancel_scope.cancel()
+    seen = seen_by_tshark(tmp_path / "network.pcap")
+    ways = [("10.0.0.2", "10.0.0.1")] * 2 + [("10.0.0.1", "10.0.0.2"), ("fd00::2", "fd00::1"), ("fd00::1", "fd00::2")]
+    assert [(line[1] or line[2], line[4] or line[5]) for line in seen] == ways
+    assert [round(float(line[0]), 3) for line in seen] == [0.0, 1.0, 1.0, 1.0, 1.0]
+    assert {(line[7], line[9], line[10]) for line in seen} == {(b"hello".hex(), GOOD, "")}
+    assert {line[3] for line in seen} & {line[6] for line in seen} >= {"7"}

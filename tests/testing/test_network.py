@@ -209,6 +209,12 @@ async def test_a_link_is_a_link() -> None:
         network.set_link("localhost", "localhost", 0.3)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("wrong", ["x", 1.5, None, True])
+def test_a_seed_is_a_whole_number(wrong: Any) -> None:
+    with pytest.raises(ValueError, match=r"^seed must be a whole number, not "):
+        VirtualNetwork(seed=wrong)
+
+
 @pytest.mark.parametrize("how", ["set_link", "link", "rule"])
 async def test_what_is_on_its_way_stays_as_it_is(autojump_clock: MockClock, how: str) -> None:
     async with VirtualNetwork(Link(delay=1)) as network:
@@ -600,6 +606,7 @@ def test_a_host_has_a_name() -> None:
         (["224.0.0.1"], None, "a host cannot have the address 224.0.0.1"),
         (["255.255.255.255"], None, "a host cannot have the address 255.255.255.255"),
         (["::"], None, "a host cannot have the address ::"),
+        (["fe80::1%eth0"], None, "the virtual network has no scopes: 'fe80::1%eth0'"),
         (["server"], None, "'server' does not appear to be an IPv4 or IPv6 address"),
         (["10.0.0.7"], "", "a host cannot have the name ''"),
         (["10.0.0.7"], "10.0.0.8", "a host cannot have the name '10.0.0.8'"),

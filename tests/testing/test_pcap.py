@@ -176,3 +176,9 @@ def datagrams(draw: st.DrawFn) -> Sent:
 def test_what_is_written_can_be_read(story: list[tuple[float, tuple[str, int], tuple[str, int], bytes]]) -> None:
     expected = [Seen(round(time * 10**9), source, destination, data) for time, source, destination, data in story]
     assert list(read(written(*story))) == expected
+
+
+def test_a_time_that_the_format_has_no_number_for() -> None:
+    assert list(read(written((2.0**32 - 1, ("10.0.0.1", 1), ("10.0.0.2", 2), b""))))
+    with pytest.raises(ValueError, match=r"^a pcap file has no time beyond 4294967296 s"):
+        written((2.0**32, ("10.0.0.1", 1), ("10.0.0.2", 2), b""))

@@ -147,7 +147,7 @@ def test_the_report_says_what_the_network_was_like(run: Run) -> None:
     result.assert_outcomes(failed=1)
     assert section(result) == [
         "virtual network, seed 7, at 0.250000 s",
-        "1 datagrams sent, 1 delivered, 0 dropped",
+        "1 datagram sent, 1 delivered, 0 dropped",
         "the link between hosts: Link(delay=0.25)",
         "server: 10.0.0.1, fd00::1",
         "  0.0.0.0:7: received 1, sent 0, dropped 0, 0 waiting to be read",

@@ -209,7 +209,7 @@ def test_release_gives_a_port_back_and_clear_all_of_them(host: Host) -> None:
     ports.release(one)
     assert list(ports) == [other]
     bound(ports, host, "10.0.0.1", 7)
-    assert len(ports.clear()) == 2
+    ports.clear()
     assert list(ports) == []
     ports.release(other)  # closed after a crash
     bound(ports, host, "0.0.0.0", 7)

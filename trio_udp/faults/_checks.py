@@ -33,6 +33,18 @@ def check_whole(name: str, value: object, least: int) -> None:
         raise ValueError(f"{name} must be a whole number, at least {least}, not {value!r}")
 
 
+def check_function(name: str, value: object) -> None:
+    """Something to call."""
+    if not callable(value):
+        raise ValueError(f"{name} must be a function, not {value!r}")
+
+
+def check_seed(value: object) -> None:
+    """A whole number of any size: anything else might be written in another way in each run."""
+    if not is_whole(value):
+        raise ValueError(f"seed must be a whole number, not {value!r}")
+
+
 def is_whole(value: object) -> TypeGuard[int]:
     """True is none, though Python counts with it."""
     return isinstance(value, int) and not isinstance(value, bool)

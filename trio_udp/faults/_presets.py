@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from types import MappingProxyType
 
-from ._checks import check_number, check_positive
+from ._checks import check_number
 from ._link import Link
 from ._rules import Rule, blackhole
 
@@ -32,10 +32,10 @@ class Rebind:
 
     Args:
       first: seconds from the start to the first time.
-      every: seconds from each time to the next.
+      every: seconds from each time to the next, at least a millisecond.
 
     Raises:
-      ValueError: ``first`` is below 0, or ``every`` not above it; the message names the field.
+      ValueError: ``first`` is below 0, or ``every`` below 0.001; the message names the field.
     """
 
     first: float
@@ -43,7 +43,7 @@ class Rebind:
 
     def __post_init__(self) -> None:
         check_number("first", self.first, 0)
-        check_positive("every", self.every)
+        check_number("every", self.every, 0.001)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple, Protocol, TypeAlias
 
 from .._address import Address
-from ._checks import check_number, check_positive, check_whole
+from ._checks import check_function, check_number, check_positive, check_whole
 
 
 class InFlight(NamedTuple):
@@ -107,7 +107,7 @@ def drop_nth(*numbers: int, match: Predicate | None = None) -> Rule:
       match: which datagrams count; all of them unless given.
 
     Raises:
-      ValueError: there is no number, or one below 1.
+      ValueError: there is no number, or one below 1, or ``match`` is no function.
     """
     if not numbers:
         raise ValueError("drop_nth needs a number: drop_nth(1) loses the first datagram")
@@ -124,13 +124,15 @@ def drop_first(count: int, *, match: Predicate | None = None) -> Rule:
       match: which datagrams count; all of them unless given.
 
     Raises:
-      ValueError: the count is below 1.
+      ValueError: the count is below 1, or ``match`` is no function.
     """
     check_whole("count", count, 1)
     return _drop_counted(lambda number: number <= count, match, "drop_first")
 
 
 def _drop_counted(chosen: Callable[[int], bool], match: Predicate | None, reason: str) -> Rule:
+    if match is not None:
+        check_function("match", match)
     seen = 0
 
     def rule(flight: InFlight) -> Drop | None:
@@ -144,7 +146,12 @@ def _drop_counted(chosen: Callable[[int], bool], match: Predicate | None, reason
 
 
 def drop_if(predicate: Predicate, reason: str = "drop_if") -> Rule:
-    """Lose every datagram for which ``predicate(flight)`` is true."""
+    """Lose every datagram for which ``predicate(flight)`` is true.
+
+    Raises:
+      ValueError: the predicate is no function.
+    """
+    check_function("predicate", predicate)
 
     def rule(flight: InFlight) -> Drop | None:
         return Drop(reason) if not flight.refusal and predicate(flight) else None
@@ -228,11 +235,13 @@ class hold:
       limit: how many may wait; a datagram beyond it is dropped as ``"hold full"``.
 
     Raises:
-      ValueError: the limit is below 1.
+      ValueError: the limit is below 1, or ``match`` is no function.
     """
 
     def __init__(self, match: Predicate | None = None, *, limit: int = 1000) -> None:
         check_whole("limit", limit, 1)
+        if match is not None:
+            check_function("match", match)
         self._match = match
         self._limit = limit
         self._waiting: deque[Callable[[], None]] = deque()

@@ -14,6 +14,8 @@ from .._opening import open_udp_endpoint
 from ._way import Terms, Way
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from .._address import Address, Target
     from .._batch import Datagram
 
@@ -76,9 +78,10 @@ class Client:
 
     async def run(self) -> None:
         """Carry the target's answers, until the client is idle for too long."""
+        batch: Iterator[Datagram] = iter(())
         try:
-            while batch := await self._receive():
-                now = trio.current_time()
+            while received := await self._receive():
+                now, batch = trio.current_time(), iter(received)
                 for data, source in batch:
                     if self._is_believed(source):
                         await self.backward.carry(now, data, source)
@@ -87,7 +90,8 @@ class Client:
         finally:
             self.gone = True
             self._connection.close()
-            self._miss(self.io)
+            self._miss(batch)
+            self._miss(self.io.leftover())
 
     async def _receive(self) -> list[Datagram]:
         """What the target has answered; nothing when the client has been idle for too long."""
@@ -101,16 +105,16 @@ class Client:
                 except trio.ClosedResourceError:
                     if io is self.io:
                         raise
-                    self._miss(io)
+                    self._miss(io.leftover())
                 except OSError as error:
                     if error.errno not in NETWORK_ERRORS:
                         raise
                     await self.refused(io)
         return []
 
-    def _miss(self, io: BatchSocket) -> None:
-        """What was taken off a socket that is closed, and did not get as far as here."""
-        for data, _ in io.leftover():
+    def _miss(self, datagrams: Iterable[Datagram]) -> None:
+        """These were taken off the socket, and got no further."""
+        for data, _ in datagrams:
             self.backward.drop(data, "client gone")
 
     def _is_believed(self, source: Address) -> bool:

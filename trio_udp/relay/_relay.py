@@ -16,9 +16,10 @@ from ._client import Client, FollowingConnection
 from ._statistics import RelayStatistics, total, way_statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from .._address import Target
+    from .._batch import Datagram
     from .._endpoint import UDPEndpoint
     from ..faults import Rebind
     from ._way import Terms
@@ -37,6 +38,7 @@ class Relay:
         self._emit = current_emit()
         self._towards_target = Tally()  # of the sockets of all clients
         self._clients: set[Client] = set()
+        self._opening = 0  # clients that are being admitted
         self._clients_in_all = 0
         self._refused = 0
         self._missed = 0  # what the kernel dropped at the sockets of clients that have gone
@@ -71,34 +73,38 @@ class Relay:
     async def _listen(self, endpoint: UDPEndpoint) -> None:
         """Carry what the clients send."""
         clients: dict[Address, Client] = {}
+        batch: Iterator[Datagram] = iter(())
         try:
             while True:
-                batch = await endpoint.receive_many()
+                batch = iter(await endpoint.receive_many())
                 now = trio.current_time()
                 for data, address in batch:
                     client = clients.get(address) or await self._admit(clients, endpoint, data, address)
                     if client is not None:
                         await client.forward.carry(now, data, address)
         finally:
-            for data, address in endpoint._io.leftover():
+            for data, address in (*batch, *endpoint._io.leftover()):
                 self._turn_away(endpoint, data, address, "relay stopped")
 
     async def _admit(
         self, clients: dict[Address, Client], endpoint: UDPEndpoint, data: bytes, address: Address
     ) -> Client | None:
         """A new client; None if there is no room for it or no socket."""
-        if len(self._clients) >= self._terms.max_clients:
+        if len(self._clients) + self._opening >= self._terms.max_clients:
             self._refused += 1
             self._turn_away(endpoint, data, address, "too many clients")
             return None
         make = FollowingConnection if self._terms.follow_port else Connection
         connection = make(list(self._terms.targets), self._towards_target, self._emit)
+        self._opening += 1  # another listener may admit one meanwhile
         try:
             with trio.CancelScope(shield=True):  # it waits for nobody, and a batch that was read is dealt with
                 await connection.open()
         except OSError as error:
             self._turn_away(endpoint, data, address, errno_name(error))
             return None
+        finally:
+            self._opening -= 1
         self._clients_in_all += 1
         client = Client(self._terms, self._clients_in_all, address, endpoint._io, connection, self._nursery)
         clients[address] = client

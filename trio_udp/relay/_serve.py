@@ -10,7 +10,7 @@ import trio
 from .._address import resolve
 from .._opening import open_udp_endpoints
 from ..faults import Link, Rebind, Rule
-from ..faults._checks import check_whole
+from ..faults._checks import check_seed, check_whole
 from ._later import Later
 from ._relay import Relay, check_target
 from ._way import Direction, Relayed, Terms
@@ -88,6 +88,7 @@ async def serve_relay(
     """
     await trio.lowlevel.checkpoint()
     _check_network(forward, backward, rules, rebind)
+    check_seed(seed)
     _check_arguments(target_port, max_clients, max_waiting, idle_timeout, tell)
     targets = await resolve(target_host, target_port)
     terms = Terms(

@@ -136,7 +136,11 @@ class Way:
             await self.send(data, source)
             return
         time = trio.current_time()  # those before it in the batch may have waited to be sent
-        fate = self._decide(time, data, source)
+        try:
+            fate = self._decide(time, data, source)
+        except BaseException:
+            self.drop(data, "rule failed")
+            raise
         if fate is not None:
             await self._begin(time, self._n, data, source, fate)
 

@@ -26,7 +26,8 @@ def _lines(seed: int, time: float, record: Record, link: Link, hosts: Iterable[H
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(record.dropped.items()))
     dropped = f"{record.dropped.total()} dropped" + (f" ({reasons})" if reasons else "")
     yield f"virtual network, seed {seed}, at {time:.6f} s"
-    yield f"{record.sent} datagrams sent, {record.delivered} delivered, {dropped}"
+    what = "datagram" if record.sent == 1 else "datagrams"
+    yield f"{record.sent} {what} sent, {record.delivered} delivered, {dropped}"
     if record.forgotten:
         yield f"the first {record.forgotten} are not in the record any more"
     yield f"the link between hosts: {link}"

@@ -259,6 +259,8 @@ def parse_unicast(address: str) -> IP:
       ValueError: it is none.
     """
     ip = parse_ip(address)
+    if "%" in address:
+        raise ValueError(f"the virtual network has no scopes: {address!r}")
     if ip.is_loopback or ip.is_wildcard or ip.is_multicast or ip.is_broadcast:
         raise ValueError(f"a host cannot have the address {ip.text}")
     return ip

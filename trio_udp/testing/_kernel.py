@@ -84,7 +84,10 @@ def send(mailbox: Mailbox, data: bytes, place: tuple[IP, int] | None, messages: 
 def _local(mailbox: Mailbox) -> Place:
     """What the socket is bound to; one that is not gets a port now."""
     if mailbox.local is None:
-        mailbox.host.bind(mailbox, _ANY_IPV6 if mailbox.family == AF_INET6 else _ANY_IPV4, 0)
+        try:
+            mailbox.host.bind(mailbox, _ANY_IPV6 if mailbox.family == AF_INET6 else _ANY_IPV4, 0)
+        except OSError as problem:  # inet_autobind and inet_dgram_connect have their own word for "all are taken"
+            raise error(errno.EAGAIN) if problem.errno == errno.EADDRINUSE else problem from None
     assert mailbox.local is not None
     return mailbox.local
 

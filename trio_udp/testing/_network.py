@@ -11,6 +11,7 @@ import trio
 
 from .._errors import bare_exceptions
 from ..faults import Link, Rule
+from ..faults._checks import check_seed
 from ._describe import describe
 from ._host import Host, entered_hosts, parse_unicast
 from ._ip import is_numeric
@@ -65,6 +66,7 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
     """
 
     def __init__(self, link: Link = Link(), *, seed: int = 0, record_limit: int = 100_000) -> None:
+        check_seed(seed)
         self._wire = Wire(_a_link(link), seed, record_limit)
         self._rules: list[tuple[Rule, ...]] = []
         self._hosts: dict[str, Host] = {}

@@ -44,12 +44,8 @@ _LINUX = {
 }
 
 INT_MAX = 2**31 - 1
-TOS_PRIORITY = (
-    0,
-    2,
-    6,
-    4,
-)  # ip_tos2prio in net/ipv4/route.c: what a new IP_TOS makes of SO_PRIORITY, by two of its bits
+# What a new IP_TOS makes of SO_PRIORITY, by two of its bits: ip_tos2prio in net/ipv4/route.c.
+TOS_PRIORITY = 0, 2, 6, 4
 MAX_BUFFER = 212_992  # bytes: net.core.rmem_max and wmem_max; the newest kernels have 4 MiB, the others this
 _LEAST_RECEIVE_BUFFER = 2304  # SOCK_MIN_RCVBUF in include/net/sock.h, on 64 bits
 _LEAST_SEND_BUFFER = 4608  # SOCK_MIN_SNDBUF

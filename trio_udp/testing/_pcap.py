@@ -33,11 +33,17 @@ def pcap(datagrams: Iterable[tuple[float, Address, Address, bytes]]) -> Iterator
 
     Args:
       datagrams: of each one the time in seconds from 0, the source, the destination and the payload.
+
+    Raises:
+      ValueError: a time is later than the format has numbers for, which is 136 years.
     """
     yield _FILE.pack(_NANOSECONDS, 2, 4, 0, 0, _SNAP_LENGTH, _LINKTYPE_RAW)
     for time, source, destination, payload in datagrams:
         wire = _on_the_wire(source, destination, payload)
-        yield _RECORD.pack(*divmod(round(time * 1e9), 10**9), len(wire), len(wire)) + wire
+        seconds, nanoseconds = divmod(round(time * 1e9), 10**9)
+        if seconds >= 2**32:
+            raise ValueError(f"a pcap file has no time beyond {2**32} s, and a datagram was sent at {time} s")
+        yield _RECORD.pack(seconds, nanoseconds, len(wire), len(wire)) + wire
 
 
 def _on_the_wire(source: Address, destination: Address, payload: bytes) -> bytes:

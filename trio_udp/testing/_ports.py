@@ -70,11 +70,9 @@ class Ports:
                 if not others:
                     del self._bound[port]
 
-    def clear(self) -> list[Mailbox]:
-        """Forget all sockets, and return them."""
-        mailboxes = list(self)
+    def clear(self) -> None:
+        """Forget all sockets."""
         self._bound.clear()
-        return mailboxes
 
     def find(self, destination: Place, source: Place) -> Mailbox | None:
         """Who gets a datagram; None: nobody listens there."""
