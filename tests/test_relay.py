@@ -417,6 +417,24 @@ async def test_what_was_read_with_a_datagram_whose_rule_raises_is_counted() -> N
         assert forward.dropped == {"rule failed": 1, "relay stopped": 3}
 
 
+async def test_what_was_read_with_a_datagram_about_which_tell_raises_is_counted() -> None:
+    relays: list[Relay] = []
+
+    def complain(relayed: Relayed) -> None:
+        if relayed.n == 3:
+            raise ZeroDivisionError
+
+    with await open_udp_endpoint(LOCAL) as target, await open_udp_endpoint(LOCAL) as client:
+        with suppress(ExceptionGroup):
+            async with relaying(target, tell=complain) as relay:
+                relays.append(relay)
+                await client.send_many([Datagram(b"%d" % number, relay.address) for number in range(5)])
+                await trio.sleep_forever()
+        forward, _ = ways(relays[0])
+        assert forward.received == 5
+        assert forward.dropped == {"rule failed": 1, "relay stopped": 2}
+
+
 async def test_what_is_raised_when_something_is_released_is_the_relays() -> None:
     """Who releases it can do nothing about that, and may have nothing to do with the relay."""
     held = hold(limit=1)
@@ -1087,6 +1105,8 @@ async def test_a_cancelled_relay_is_cancelled() -> None:
     ("options", "why"),
     [
         ({"seed": "x"}, "seed must be a whole number, not 'x'"),
+        ({"target_port": "80"}, "target_port must be from 1 to 65535, not '80'"),
+        ({"idle_timeout": "x"}, "idle_timeout must be a number of seconds above 0, not 'x'"),
         ({"target_port": 0}, "target_port must be from 1 to 65535, not 0"),
         ({"max_clients": 0}, "max_clients must be a whole number, at least 1"),
         ({"max_waiting": 0}, "max_waiting must be a whole number, at least 1"),
@@ -1148,6 +1168,25 @@ async def test_on_the_virtual_network_it_cannot_be_its_own_target_either() -> No
     async with VirtualNetwork() as network:
         with network.host("10.0.0.1"), pytest.raises(ValueError, match=r"its own target: 10\.0\.0\.1:7"):
             await serve_relay(None, 7, "10.0.0.1", 7)
+
+
+async def test_a_relay_that_cannot_begin_leaves_nothing_open() -> None:
+    made: list[trio.socket.SocketType] = []
+
+    class Factory(trio.abc.SocketFactory):
+        def socket(self, *args: int) -> trio.socket.SocketType:
+            if len(made) == 1:
+                raise OSError(errno.EMFILE, "Too many open files")
+            made.append(trio.socket.from_stdlib_socket(stdlib_socket.socket(*args)))
+            return made[0]
+
+    with stdlib_socket.socket(type=stdlib_socket.SOCK_DGRAM) as probe:
+        probe.bind((LOCAL, 0))
+        port = probe.getsockname()[1]
+    trio.socket.set_custom_socket_factory(Factory())
+    with pytest.raises(OSError, match="Too many open files"):
+        await serve_relay("0.0.0.0", port, LOCAL, port)
+    assert [socket.fileno() for socket in made] == [-1]
 
 
 async def test_hosts_and_ports_that_cannot_be_had() -> None:

@@ -2,7 +2,10 @@
 
 import sys
 
-from trio_udp.cli import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from trio_udp.cli import main  # takes a moment, in which somebody may change their mind
+
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -13,8 +14,10 @@ import pytest
 
 from .compiled import compile_program, find_compiler
 from .measure import Load, Sample
+from .paced import measure as measure_paced
 from .report import as_markdown, doubts, make_rows
 from .servers import HOST, SERVERS, why_missing
+from .virtual import SCENARIOS, run_one
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or find_compiler() is None,
@@ -110,3 +113,22 @@ def test_the_load_survives_loss(tmp_path: Path) -> None:
     assert told["lost"] > 4
     assert told["replies"] > told["lost"]
     assert told["wrong"] == 0
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_scenario_of_virtual_time(name: str) -> None:
+    delivered, seconds = run_one(name, 10)
+    assert delivered > 0
+    assert seconds > 0
+
+
+def test_a_relay_at_an_easy_pace_loses_nothing() -> None:
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs two cores")
+    before = os.sched_getaffinity(0)
+    try:
+        told = measure_paced(1000, 0.3)
+    finally:
+        os.sched_setaffinity(0, before)
+    assert told["sent"] > 100
+    assert told["lost"] == 0

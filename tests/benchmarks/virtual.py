@@ -127,6 +127,9 @@ def _scenarios(rounds: int) -> dict[str, Scenario]:
     }
 
 
+SCENARIOS = list(_scenarios(1))
+
+
 def run_one(name: str, rounds: int) -> tuple[int, float]:
     """Run a scenario here; returns the datagrams delivered and the CPU seconds."""
     scenario = _scenarios(rounds)[name]

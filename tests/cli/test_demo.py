@@ -374,3 +374,16 @@ def test_bad_options(option: list[str], message: str, capsys: pytest.CaptureFixt
         main(["demo", *option])
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_options_of_the_demo_may_stand_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--virtual", "--loss", "0", "--clients", "1", "--requests", "1"]) == 0
+    assert "in virtual time" in capsys.readouterr().err
+
+
+def test_a_delay_of_ages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--virtual", "--loss", "0", "--delay", "1e9", "--clients", "1", "--requests", "1"]) == 0
+    assert "too busy" not in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["demo", "--delay", "1e10"])
+    assert "at most 1e+09, like 0.5, not '1e10'" in capsys.readouterr().err

@@ -107,3 +107,17 @@ def test_rebinding_all_the_time() -> None:
     for too_short in (0, 1e-17):
         with pytest.raises(ValueError, match=r"^every must be a finite number, at least 0.001, not "):
             Rebind(1, too_short)
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        (("me", 1, Link()), "forward must be a Link, not 1"),
+        (("me", Link(), None), "backward must be a Link, not None"),
+        (("me", Link(), Link(), ()), r"make_rules must be a function, not \(\)"),
+        (("me", Link(), Link(), tuple, 5.0), "rebind must be a Rebind or None, not 5.0"),
+    ],
+)
+def test_what_is_no_preset(values: Any, complaint: str) -> None:
+    with pytest.raises(ValueError, match=f"^{complaint}$"):
+        Preset(*values)

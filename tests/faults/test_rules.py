@@ -155,6 +155,8 @@ def test_counts_that_are_none(wrong: Any) -> None:
 def test_what_is_no_function(wrong: Any) -> None:
     with pytest.raises(ValueError, match=r"^predicate must be a function, not "):
         drop_if(wrong)
+    with pytest.raises(ValueError, match=r"^reason must be text, not "):
+        drop_if(bool, wrong if not isinstance(wrong, str) else 3)  # type: ignore[arg-type]
     for make in (partial(drop_first, 1), partial(drop_nth, 1), hold):
         with pytest.raises(ValueError, match=r"^match must be a function, not "):
             make(match=wrong)

@@ -116,7 +116,7 @@ async def test_a_partition_knows_the_new_address(autojump_clock: MockClock) -> N
         ("192.0.2.1", "192.0.2.1 is localhost's already"),
         ("127.0.0.1", "a host cannot have the address 127.0.0.1"),
         ("0.0.0.0", "a host cannot have the address 0.0.0.0"),
-        ("home", "'home' does not appear to be an IPv4 or IPv6 address"),
+        ("home", "'home' is no IPv4 or IPv6 address; a host's name is given with name="),
     ],
 )
 async def test_addresses_that_cannot_be_had(autojump_clock: MockClock, address: str, complaint: str) -> None:

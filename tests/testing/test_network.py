@@ -194,6 +194,8 @@ async def test_set_link_does_not_know_everybody(autojump_clock: MockClock) -> No
         server, client = two_hosts(network)
         with pytest.raises(ValueError, match=r"^there is no host 'nobody'; there are localhost, server, client$"):
             network.set_link("nobody", server, Link())
+        with pytest.raises(ValueError, match=r"^there is no host 5; there are localhost, server, client$"):
+            network.set_link(5, server, Link())  # type: ignore[arg-type]
         with pytest.raises(ValueError, match=r"^there is no host <Host server 10\.0\.0\.1>; there are "):
             network.set_link(client, stranger, Link())
 
@@ -607,7 +609,7 @@ def test_a_host_has_a_name() -> None:
         (["255.255.255.255"], None, "a host cannot have the address 255.255.255.255"),
         (["::"], None, "a host cannot have the address ::"),
         (["fe80::1%eth0"], None, "the virtual network has no scopes: 'fe80::1%eth0'"),
-        (["server"], None, "'server' does not appear to be an IPv4 or IPv6 address"),
+        (["server"], None, "'server' is no IPv4 or IPv6 address; a host's name is given with name="),
         (["10.0.0.7"], "", "a host cannot have the name ''"),
         (["10.0.0.7"], "10.0.0.8", "a host cannot have the name '10.0.0.8'"),
         (["10.0.0.7"], "fd00::8", "a host cannot have the name 'fd00::8'"),
@@ -733,7 +735,13 @@ async def nests() -> None:
         assert installed() == (outer, outer)
 
 
-@pytest.mark.parametrize("life", [cancels, crashes_in_a_task, breaks_a_rule, nests])
+async def leaves_another() -> None:
+    async with VirtualNetwork():
+        trio.socket.set_custom_socket_factory(OwnFactory())
+        trio.socket.set_custom_hostname_resolver(OwnResolver())
+
+
+@pytest.mark.parametrize("life", [cancels, crashes_in_a_task, breaks_a_rule, nests, leaves_another])
 @pytest.mark.parametrize("own", [True, False])
 async def test_what_was_there_comes_back(autojump_clock: MockClock, life: Any, own: bool) -> None:
     before = (OwnFactory(), OwnResolver()) if own else (None, None)
@@ -804,7 +812,77 @@ async def test_cancelled_from_outside_in_the_middle_of_things(autojump_clock: Mo
                 await client.recvfrom(10)
     assert scope.cancelled_caught
     assert trio.current_time() == 1.5
-    assert fates(network) == [[1.0]]
+    assert fates(network) == [[1.0], []]
+
+
+async def test_a_network_is_there_as_long_as_the_program_cleans_up(autojump_clock: MockClock) -> None:
+    with trio.move_on_after(1) as scope:
+        async with VirtualNetwork(Link(delay=0.1)) as network:
+            here, there = two_hosts(network)
+            server, client = await udp(here, 7), await udp(there)
+            try:
+                await trio.sleep_forever()
+            finally:
+                with trio.CancelScope(shield=True):
+                    await client.sendto(b"bye", SERVER)
+                    assert await arrivals(server, 1) == [(1.1, b"bye")]
+    assert scope.cancelled_caught
+    assert fates(network) == [[1.1]]
+
+
+async def test_cancelled_at_the_moment_of_an_arrival(autojump_clock: MockClock) -> None:
+    """It was chance whether the network's task or the cancelled one had its turn first."""
+    for _ in range(20):
+        began = trio.current_time()
+        with trio.move_on_after(0.5):
+            async with VirtualNetwork(Link(delay=0.5)) as network:
+                here, there = two_hosts(network)
+                await udp(here, 7)
+                await (await udp(there)).sendto(b"x", SERVER)
+                await trio.sleep_forever()
+        assert fates(network) == [[began + 0.5]]
+
+
+async def test_a_mistake_in_a_rule_comes_out_though_the_network_is_cancelled(autojump_clock: MockClock) -> None:
+    with trio.move_on_at(1 + TICK), pytest.raises(KeyError, match="the rule"):
+        async with VirtualNetwork() as network:
+            with network.rule(broken):
+                socket = await udp(two_hosts(network)[0])
+                await trio.sleep_until(1)
+                await socket.sendto(b"x", SERVER)
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    socket.close()
+    assert fates(network) == ["rule failed"]
+
+
+async def test_a_loop_that_never_waits_is_told_so(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock cannot move meanwhile, and so the deadline would never come."""
+    monkeypatch.setattr("trio_udp.testing._wire.MOST_AT_ONCE", 1000)
+    async with VirtualNetwork() as network:
+        socket = await udp(two_hosts(network)[0])
+        with (
+            trio.move_on_after(1),
+            pytest.raises(RuntimeError, match=r"^1,000 datagrams were sent before anybody waited"),
+        ):
+            while True:
+                await socket.sendto(b"x", SERVER)
+
+
+async def test_a_release_at_the_moment_at_which_a_fate_is_decided(autojump_clock: MockClock) -> None:
+    for _ in range(20):
+        async with VirtualNetwork() as network:
+            here, there = two_hosts(network)
+            server, client = await udp(here, 7), await udp(there)
+            with network.rule(rule := hold()):
+                await client.sendto(b"x", SERVER)
+                began = trio.current_time()
+                await trio.sleep(TICK)
+                assert rule.release() == 1
+            [(arrived, data)] = await arrivals(server, 1)
+            assert data == b"x"
+            assert arrived == pytest.approx(began + 2 * TICK)
 
 
 async def test_the_last_datagrams_are_in_the_record(autojump_clock: MockClock) -> None:

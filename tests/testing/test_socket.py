@@ -220,6 +220,22 @@ async def test_a_port_that_is_none(
             await call(address)
 
 
+@pytest.mark.parametrize("flow_info", [-1, 2**20])
+async def test_a_flow_that_is_none(network: VirtualNetwork, flow_info: int, autojump_clock: MockClock) -> None:
+    """Twenty bits (RFC 8200 section 3)."""
+    with network.hosts["client"]:
+        socket = trio.socket.socket(AF_INET6, trio.socket.SOCK_DGRAM)
+    with assert_checkpoints(), pytest.raises(OverflowError, match=r"\(\): flowinfo must be 0-1048575"):
+        await socket.sendto(b"", ("::1", 7, flow_info, 0))
+
+
+async def test_what_does_not_lie_in_one_piece_cannot_be_sent(
+    server: SocketType, client: SocketType, autojump_clock: MockClock
+) -> None:
+    with assert_checkpoints(), pytest.raises(BufferError):
+        await client.sendto(memoryview(b"abcdef")[::2], SERVER)
+
+
 @pytest.mark.parametrize("address", ["10.0.0.1:7", ("10.0.0.1",), ("10.0.0.1", 7, 0), ["10.0.0.1", 7], None])
 async def test_what_is_no_address_at_all(network: VirtualNetwork, address: Any, autojump_clock: MockClock) -> None:
     socket = made(network)
@@ -558,6 +574,12 @@ async def test_buffers_are_filled_one_after_another(full: SocketType, autojump_c
         (lambda s: s.recvfrom(-1), ValueError),
         (lambda s: s.recvmsg(-1), ValueError),
         (lambda s: s.recvmsg(1, -1), ValueError),
+        (lambda s: s.recv(2.5), TypeError),
+        (lambda s: s.recvfrom(10**30), OverflowError),
+        (lambda s: s.recvmsg(9, 2.5), TypeError),
+        (lambda s: s.recv_into(bytearray(9), 2.5), TypeError),
+        (lambda s: s.recv_into(memoryview(bytearray(6))[::2]), TypeError),
+        (lambda s: s.recvmsg_into([memoryview(bytearray(6))[::2]]), TypeError),
         (lambda s: s.recvmsg_into([bytearray(1)], -1), ValueError),
         (lambda s: s.recv_into(bytearray(4), -1), ValueError),
         (lambda s: s.recv_into(bytearray(4), 5), ValueError),

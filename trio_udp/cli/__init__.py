@@ -41,8 +41,8 @@ examples:
   {PROGRAM} ping 10000            how long does it take to answer?
   {PROGRAM} relay 10001 localhost:10000 --loss .3   a bad network before it
 
-Standard output carries data only; everything said to you goes to standard
-error.
+Standard output carries what a command is asked for; everything else that is
+said to you goes to standard error.
 
 exit codes: 0 answered, 1 error, 2 usage, 3 no reply after all attempts,
 4 refused, 130 interrupted
@@ -62,7 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
       SystemExit: by argparse: after ``--help`` and ``--version``, and with 2 when it does not understand.
     """
     with _no_stream_missing():
-        return _run(_parse((sys.argv[1:] if argv is None else argv) or ["demo"]))
+        return _run(_parse(_with_command(sys.argv[1:] if argv is None else argv)))
+
+
+def _with_command(arguments: Sequence[str]) -> Sequence[str]:
+    """The demo is what runs when no command is named; its options may stand alone, too."""
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
+        return ["demo", *arguments]
+    return arguments
 
 
 def _run(args: argparse.Namespace) -> int:

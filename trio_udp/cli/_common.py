@@ -132,9 +132,11 @@ def host_port(text: str) -> HostPort:
 
 
 def server_port(text: str) -> HostPort:
-    """The same for somebody who is to be talked to: port 0 is nobody."""
+    """The same for somebody who is to be talked to: port 0 is nobody, and ``*`` stands for those who listen."""
     if (server := host_port(text)).port == 0:
         raise argparse.ArgumentTypeError(f"nobody listens on port 0: a server's port is from 1 to 65535, not {text!r}")
+    if server.host == "*":
+        raise argparse.ArgumentTypeError(f"* is for listening on every interface; a server has one host, not {text!r}")
     return server
 
 
@@ -145,10 +147,15 @@ def probability(text: str) -> float:
     return number
 
 
+# Seconds, 31 years: no wait is longer, and a float still tells a microsecond apart.
+LONGEST = 1e9
+
+
 def seconds(text: str) -> float:
     """A time of at least 0."""
-    if not 0 <= (number := _number(text, "a time is a number of seconds, like 0.5")) < math.inf:
-        raise argparse.ArgumentTypeError(f"a time is a number of seconds of at least 0, like 0.5, not {text!r}")
+    if not 0 <= (number := _number(text, "a time is a number of seconds, like 0.5")) <= LONGEST:
+        wanted = f"a time is a number of seconds of at least 0 and at most {LONGEST:g}, like 0.5"
+        raise argparse.ArgumentTypeError(f"{wanted}, not {text!r}")
     return number
 
 

@@ -59,12 +59,15 @@ def read_network(args: argparse.Namespace) -> Network:
     """The network that was asked for; options that the command does not have were not given.
 
     Raises:
-      Failure: an option would do nothing without another one.
+      Failure: an option would do nothing without another one, or a number is too large.
     """
     given = vars(args)
     said = {field.name: given[field.name] for field in fields(Link) if given.get(field.name) is not None}
     preset = PRESETS[args.preset] if args.preset else NO_PRESET
-    forward, backward = replace(preset.forward, **said), replace(preset.backward, **said)
+    try:
+        forward, backward = replace(preset.forward, **said), replace(preset.backward, **said)
+    except ValueError as error:
+        raise Failure(str(error), ExitCode.USAGE) from None
     _refuse_what_does_nothing(said, (forward, backward))
     rules = preset.make_rules()
     drops = (drop_first(given["drop_first"]),) if given.get("drop_first") else ()
@@ -147,7 +150,10 @@ def positive_seconds(text: str) -> float:
 
 def rebind_every(text: str) -> Rebind:
     """Seconds from the start to the first time, and between two times."""
-    return Rebind(every := positive_seconds(text), every)
+    try:
+        return Rebind(every := positive_seconds(text), every)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 _CHANCE = {"type": probability, "metavar": "P"}

@@ -42,8 +42,9 @@ DESCRIPTION = """\
 Put a bad network in front of a server: clients talk to this relay instead of to
 the server, and their datagrams get lost, late, doubled or damaged on the way.
 
-Without options it loses nothing. Each datagram that it drops or damages is told
-in a line on standard error.
+Without options it loses nothing. Each datagram that this network loses or
+damages is told in a line on standard error; what could not be carried for
+another reason, because there were too many clients for example, is counted.
 """
 
 EPILOG = f"""\

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TypeGuard
 
-# Not infinity: an int can be larger than every float and yet finite, and would overflow when it meets one.
-_LARGEST = sys.float_info.max
+# Not infinity: an int can be larger than every float and yet finite, and would overflow when it meets one. Nor the
+# largest float: times are added and multiplied.
+_LARGEST = 1e300
 
 
 def check_probability(name: str, value: object) -> None:
     """From 0 to 1."""
-    if not _is_number(value) or not 0 <= value <= 1:
+    if not is_number(value) or not 0 <= value <= 1:
         raise ValueError(f"{name} must be a probability from 0 to 1, not {value!r}")
 
 
 def check_number(name: str, value: object, least: float) -> None:
     """Finite, and at least this."""
-    if not _is_number(value) or not least <= value <= _LARGEST:
+    if not is_number(value) or not least <= value <= _LARGEST:
         raise ValueError(f"{name} must be a finite number, at least {least}, not {value!r}")
 
 
 def check_positive(name: str, value: object) -> None:
     """Finite, and above 0."""
-    if not _is_number(value) or not 0 < value <= _LARGEST:
+    if not is_number(value) or not 0 < value <= _LARGEST:
         raise ValueError(f"{name} must be a finite number above 0, not {value!r}")
 
 
@@ -50,5 +50,6 @@ def is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_number(value: object) -> TypeGuard[float]:
+def is_number(value: object) -> TypeGuard[float]:
+    """Of any kind that Trio's clock can be asked to wait for."""
     return isinstance(value, float) or is_whole(value)

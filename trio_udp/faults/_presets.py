@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from types import MappingProxyType
 
-from ._checks import check_number
+from ._checks import check_function, check_number
 from ._link import Link
 from ._rules import Rule, blackhole
 
@@ -56,6 +56,9 @@ class Preset:
       backward: the link towards the client.
       make_rules: makes the rules that belong to it; they may count, so each network needs its own.
       rebind: when the client's address changes; None: never.
+
+    Raises:
+      ValueError: a value is of another kind; the message names the field.
     """
 
     source: str
@@ -63,6 +66,14 @@ class Preset:
     backward: Link
     make_rules: Callable[[], tuple[Rule, ...]] = tuple
     rebind: Rebind | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("forward", "backward"):
+            if not isinstance(getattr(self, name), Link):
+                raise ValueError(f"{name} must be a Link, not {getattr(self, name)!r}")
+        check_function("make_rules", self.make_rules)
+        if not isinstance(self.rebind, Rebind | None):
+            raise ValueError(f"rebind must be a Rebind or None, not {self.rebind!r}")
 
 
 # github.com/quic-interop/quic-interop-runner, testcases_quic.py: what each test case asks of the simulator. Its models

@@ -149,9 +149,11 @@ def drop_if(predicate: Predicate, reason: str = "drop_if") -> Rule:
     """Lose every datagram for which ``predicate(flight)`` is true.
 
     Raises:
-      ValueError: the predicate is no function.
+      ValueError: the predicate is no function, or the reason no text.
     """
     check_function("predicate", predicate)
+    if not isinstance(reason, str):
+        raise ValueError(f"reason must be text, not {reason!r}")
 
     def rule(flight: InFlight) -> Drop | None:
         return Drop(reason) if not flight.refusal and predicate(flight) else None
@@ -245,6 +247,7 @@ class hold:
         self._match = match
         self._limit = limit
         self._waiting: deque[Callable[[], None]] = deque()
+        self.before_release: Callable[[], None] | None = None  # set by a network that decides later than it is asked
 
     def __call__(self, flight: InFlight) -> Held | None:
         if flight.refusal or (self._match is not None and not self._match(flight)):
@@ -272,6 +275,8 @@ class hold:
         """
         if count is not None:
             check_whole("count", count, 0)
+        if self.before_release is not None:
+            self.before_release()
         released = len(self) if count is None else min(count, len(self))
         for _ in range(released):
             self._waiting.popleft()()

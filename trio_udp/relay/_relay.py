@@ -154,14 +154,17 @@ async def check_target(endpoints: Sequence[UDPEndpoint], targets: Sequence[Targe
     """Would it be its own target? Each datagram would come back to it as that of one more client.
 
     Raises:
-      ValueError: it would; the endpoints are closed then.
+      ValueError: it would. The endpoints are closed then, or whatever else is raised.
     """
-    for target in targets:
-        for endpoint in endpoints:
-            if await _is_reached(endpoint, target):
-                for each in endpoints:
-                    each.close()
-                raise ValueError(f"a relay cannot be its own target: {format_address(target.address)}")
+    try:
+        for target in targets:
+            for endpoint in endpoints:
+                if await _is_reached(endpoint, target):
+                    raise ValueError(f"a relay cannot be its own target: {format_address(target.address)}")
+    except BaseException:
+        for each in endpoints:
+            each.close()
+        raise
 
 
 async def _is_reached(endpoint: UDPEndpoint, target: Target) -> bool:

@@ -10,7 +10,7 @@ import trio
 from .._address import resolve
 from .._opening import open_udp_endpoints
 from ..faults import Link, Rebind, Rule
-from ..faults._checks import check_seed, check_whole
+from ..faults._checks import check_seed, check_whole, is_number, is_whole
 from ._later import Later
 from ._relay import Relay, check_target
 from ._way import Direction, Relayed, Terms
@@ -122,11 +122,11 @@ def _check_network(forward: object, backward: object, rules: object, rebind: obj
 
 
 def _check_arguments(target_port: int, max_clients: int, max_waiting: int, idle_timeout: float, tell: object) -> None:
-    if not 1 <= target_port <= 65535:
+    if not is_whole(target_port) or not 1 <= target_port <= 65535:
         raise ValueError(f"target_port must be from 1 to 65535, not {target_port!r}")
     check_whole("max_clients", max_clients, 1)
     check_whole("max_waiting", max_waiting, 1)
-    if not idle_timeout > 0:
+    if not is_number(idle_timeout) or not idle_timeout > 0:
         raise ValueError(f"idle_timeout must be a number of seconds above 0, not {idle_timeout!r}")
     if tell is not None and not callable(tell):
         raise ValueError(f"tell must be a function or None, not {tell!r}")

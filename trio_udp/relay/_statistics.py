@@ -29,10 +29,10 @@ class WayStatistics:
       duplicated: second copies.
       damaged: datagrams that went on with other bytes.
       dropped: datagrams and copies that did not go on, by reason: what links and rules say, ``"rule failed"`` if one
-        raised; ``"too many clients"``, ``"too many waiting"``; ``"client gone"`` and ``"relay stopped"`` for what
-        waited; ``"socket closed"`` for what waited to be sent when the client got a new one; ``"send buffer full"``;
-        ``"stranger"`` for what is not from the host or the port that answers; or the name of the error with which the
-        system refused to send it.
+        raised, or ``tell`` did; ``"too many clients"``, ``"too many waiting"``; ``"client gone"`` and
+        ``"relay stopped"`` for what waited; ``"socket closed"`` for what waited to be sent when the client got a new
+        one; ``"send buffer full"``; ``"stranger"`` for what is not from the host or the port that answers; or the name
+        of the error with which the system refused to send it.
       errors: what the sockets reported, errno names and how often. A refusal by the target is counted forward.
       kernel_drops: datagrams that the kernel received for the relay and dropped, mostly because it came too late to
         read them; None where the platform does not tell.

@@ -138,11 +138,13 @@ class Way:
         time = trio.current_time()  # those before it in the batch may have waited to be sent
         try:
             fate = self._decide(time, data, source)
+            if fate is not None:
+                fate = self._announce(time, self._n, data, fate)
         except BaseException:
             self.drop(data, "rule failed")
             raise
         if fate is not None:
-            await self._begin(time, self._n, data, source, fate)
+            await self._begin(time, data, source, fate)
 
     def _decide(self, time: float, data: bytes, source: Address) -> Fate | None:
         """The fate of the newest datagram; None: a rule holds it back."""
@@ -167,26 +169,35 @@ class Way:
     async def go_on(self, n: int, data: bytes, source: Address) -> None:
         """Only now a datagram that was held back comes to the link."""
         time = trio.current_time()
-        fate = self._passage.fate(time, n, data, headers(self._outlet()[1][0]))
-        await self._begin(time, n, data, source, fate)
+        try:
+            fate = self._announce(time, n, data, self._passage.fate(time, n, data, headers(self._outlet()[1][0])))
+        except BaseException:
+            self.drop(data, "rule failed")
+            raise
+        await self._begin(time, data, source, fate)
 
-    async def _begin(self, time: float, n: int, data: bytes, source: Address, fate: Fate) -> None:
-        """Count, tell, put aside what is for later, and send the rest."""
-        direction, later = self._direction, self._terms.later
-        late = [copy for copy in fate.copies if copy.time > time]
-        if late and not later.has_room_for(len(late)):
+    def _announce(self, time: float, n: int, data: bytes, fate: Fate) -> Fate:
+        """Tell what becomes of a datagram, which is another thing if too many wait already."""
+        late = sum(copy.time > time for copy in fate.copies)
+        if late and not self._terms.later.has_room_for(late):
             fate = Fate((), "too many waiting")
         if self._terms.tell is not None:
-            forward, client = direction.forward, self._client
+            forward, client = self._direction.forward, self._client
             self._terms.tell(Relayed(time, client.index, client.address, forward, n, data, *fate))
+        return fate
+
+    async def _begin(self, time: float, data: bytes, source: Address, fate: Fate) -> None:
+        """Count, put aside what is for later, and send the rest."""
+        direction, later = self._direction, self._terms.later
         if fate.dropped is not None:
             self.drop(data, fate.dropped)
             return
         direction.duplicated += len(fate.copies) - 1
         direction.damaged += any(copy.data != data for copy in fate.copies)
-        for copy in late:
-            later.put(copy.time, self, copy.data, source)
-            self._client.is_active_until(copy.time)
+        for copy in fate.copies:
+            if copy.time > time:
+                later.put(copy.time, self, copy.data, source)
+                self._client.is_active_until(copy.time)
         for copy in fate.copies:
             if copy.time <= time:
                 await self.send(copy.data, source)

@@ -6,6 +6,8 @@ A call that is refused has taken nothing, so what can be wrong is looked at befo
 from __future__ import annotations
 
 import socket as stdlib_socket
+import sys
+from operator import index
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,14 +23,23 @@ def as_bytes(data: Buffer) -> bytes:
 
     Raises:
       TypeError: it is no buffer.
+      BufferError: its bytes do not lie one behind the other.
     """
-    return data if type(data) is bytes else bytes(memoryview(data))
+    if type(data) is bytes:
+        return data
+    view = memoryview(data)
+    if not view.c_contiguous:
+        raise BufferError("memoryview: underlying buffer is not C-contiguous")
+    return bytes(view)
 
 
 def check_sizes(size: int, control_size: int = 0) -> None:
-    """Raises ValueError if one is negative."""
-    if size < 0 or control_size < 0:
-        raise ValueError("negative buffersize in recv")
+    """Raises ValueError if one is negative, TypeError and OverflowError if it is no number for a size."""
+    for number in (size, control_size):
+        if index(number) > sys.maxsize:
+            raise OverflowError("Python int too large to convert to C ssize_t")
+        if number < 0:
+            raise ValueError("negative buffersize in recv")
 
 
 def check_room(buffer: Buffer, size: int) -> None:
@@ -44,10 +55,11 @@ def check_room(buffer: Buffer, size: int) -> None:
 
 
 def check_buffers(buffers: Sequence[Buffer], size: int) -> None:
-    """Raises TypeError if nothing can be written into one of them, ValueError if the size is negative."""
+    """Raises TypeError if nothing can be written into one of them, and what `check_sizes` raises."""
     check_sizes(size)
     for buffer in buffers:
-        if memoryview(buffer).readonly:
+        view = memoryview(buffer)
+        if view.readonly or not view.c_contiguous:
             raise TypeError(f"read-write bytes-like object expected, not {type(buffer).__name__!r}")
 
 

@@ -106,6 +106,7 @@ class Host:
         Returns:
           What ``async_fn`` returns, once it does.
         """
+        await trio.lowlevel.checkpoint()
         status = _StartedOnce(task_status)
         takes_status = "task_status" in inspect.signature(async_fn).parameters
         keywords = {"task_status": status} if takes_status else {}
@@ -129,7 +130,6 @@ class Host:
                     self._lives.discard(life)
 
     async def _up(self) -> None:
-        await trio.lowlevel.checkpoint()
         while not self.is_up:
             await self._restarted.wait()
 
@@ -258,7 +258,10 @@ def parse_unicast(address: str) -> IP:
     Raises:
       ValueError: it is none.
     """
-    ip = parse_ip(address)
+    try:
+        ip = parse_ip(address)
+    except ValueError:
+        raise ValueError(f"{address!r} is no IPv4 or IPv6 address; a host's name is given with name=") from None
     if "%" in address:
         raise ValueError(f"the virtual network has no scopes: {address!r}")
     if ip.is_loopback or ip.is_wildcard or ip.is_multicast or ip.is_broadcast:

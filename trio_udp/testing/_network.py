@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from .._errors import bare_exceptions
-from ..faults import Link, Rule
+from ..faults import Link, Rule, hold
 from ..faults._checks import check_seed
 from ._describe import describe
 from ._host import Host, entered_hosts, parse_unicast
@@ -97,12 +97,9 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
                 nursery.start_soon(self._wire.run, name="the virtual network delivers datagrams")
                 try:
                     yield
-                    self._wire.finish()
-                except Exception:
-                    self._wire.finish()  # what a rule has raised comes first: the rest may be its consequence
-                    raise
                 finally:
-                    nursery.cancel_scope.cancel()
+                    self._wire.stop()
+                    self._wire.finish()  # what a rule has raised comes first: the rest may be its consequence
 
     @contextmanager
     def _installed(self) -> Iterator[None]:
@@ -121,9 +118,11 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         factory, resolver = self._before
         while isinstance(factory, VirtualNetwork) and factory._ended_at is not None:
             factory, resolver = factory._before
-        if (present := trio.socket.set_custom_socket_factory(factory)) is not self:
+        present = trio.socket.set_custom_socket_factory(factory)
+        if isinstance(present, VirtualNetwork) and present._ended_at is None:
             trio.socket.set_custom_socket_factory(present)
-        if (resolving := trio.socket.set_custom_hostname_resolver(resolver)) is not self:
+        resolving = trio.socket.set_custom_hostname_resolver(resolver)
+        if isinstance(resolving, VirtualNetwork) and resolving._ended_at is None:
             trio.socket.set_custom_hostname_resolver(resolving)
 
     @property
@@ -184,7 +183,7 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         if isinstance(host, str):
             found = self._hosts.get(host) or self._wire.hosts.get(host)
         else:
-            found = host if self._hosts.get(host.name) is host else None
+            found = host if isinstance(host, Host) and self._hosts.get(host.name) is host else None
         if found is None:
             raise ValueError(f"there is no host {host!r}; there are {', '.join(self._hosts)}")
         return found
@@ -227,6 +226,9 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         Rules are asked in the order of their entry. An exception of a rule ends the network: it comes out of its
         ``async with``.
         """
+        for rule in rules:
+            if isinstance(rule, hold):
+                rule.before_release = self._wire.catch_up
         self._set_rules([*self._rules, rules])
         try:
             yield

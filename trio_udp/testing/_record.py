@@ -22,8 +22,8 @@ class RecordedDatagram:
       data: its payload, as it was sent.
       delivered: when it arrived; twice for one that the network doubled, empty as long as it is on its way.
       dropped: why it was lost; the name of a fault or of a rule, or ``"refused"`` (nobody listens there),
-        ``"buffer full"``, ``"no such host"``, ``"host down"``, ``"rebound"`` (a NAT has forgotten that address). None
-        if it was not.
+        ``"buffer full"``, ``"no such host"``, ``"host down"``, ``"rebound"`` (a NAT has forgotten that address),
+        ``"rule failed"`` (one has raised). None if it was not.
     """
 
     time: float

@@ -11,6 +11,7 @@ This file has the calls that wait, or could: for an address, for a datagram. The
 from __future__ import annotations
 
 import socket as stdlib_socket
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -151,11 +152,11 @@ class VirtualSocket(Handle):
             return self._send(as_bytes(data), flags)
 
     async def sendto(self, data: Buffer, *args: Any) -> int:
-        if not 1 <= len(args) <= 2:
-            raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(args)} given)")
-        *some_flags, address = args
-        flags = some_flags[0] if some_flags else 0
         async with at_once:
+            if not 1 <= len(args) <= 2:
+                raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(args)} given)")
+            *some_flags, address = args
+            flags = some_flags[0] if some_flags else 0
             return self._send(as_bytes(data), flags, await self._place(address, "sendto"))
 
     async def sendmsg(
@@ -192,6 +193,8 @@ class VirtualSocket(Handle):
             host, port = await self._look_up(host, port, flags)
         if not 0 <= port <= 65535:
             raise OverflowError(f"{call}(): port must be 0-65535.")
+        if len(address) > 2 and not 0 <= index(address[2]) < 2**20:
+            raise OverflowError(f"{call}(): flowinfo must be 0-1048575.")
         ip = parse_ip(host)
         if len(address) == 4 and address[3] and not ip.is_loopback:
             raise NotImplementedError(f"the virtual network has no scopes: {address!r}")

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 # Seconds: the shortest time in which a datagram arrives, and the time on a host's own loopback. Small beside any delay
 # that matters, and large beside what a float can tell apart after a year (4e-9 s).
 TICK = 1e-6
+
+
+# So many datagrams may be sent in one moment of virtual time, some 360 MB: far more than any program means to.
+MOST_AT_ONCE = 1_000_000
 
 
 class Way:
@@ -81,6 +85,7 @@ class Wire:
         self._outbox: list[Sent] = []
         self._number = 0
         self._arrivals: list[tuple[float, int, Callable[[float], None]]] = []
+        self._life = trio.CancelScope(shield=True)
         self._sleep = trio.CancelScope()
         self._due = math.inf  # until when `run` sleeps
         self._failure: BaseException | None = None  # what a rule has raised
@@ -131,6 +136,11 @@ class Wire:
     def send(self, mailbox: Mailbox, way: Way, source: Place, destination: Place, data: bytes) -> None:
         """Put a datagram into the outbox."""
         time = trio.current_time()
+        if len(self._outbox) >= MOST_AT_ONCE:
+            raise RuntimeError(
+                f"{MOST_AT_ONCE:,} datagrams were sent before anybody waited: the clock of a test moves only when all "
+                "tasks wait, so a loop that sends for ever must sleep at times"
+            )
         self._number += 1
         name = mailbox.host.name
         self._outbox.append(Sent(time, source, destination, name, self._number, way, self.rules, mailbox, data))
@@ -140,15 +150,23 @@ class Wire:
         if time < self._due:
             self._due = self._sleep.deadline = time
 
-    async def run(self) -> NoReturn:
-        """Deliver, for ever, or until a rule raises."""
-        while True:
-            self._due = self._next_deadline()
-            self._sleep = trio.CancelScope(deadline=self._due)
-            with self._sleep:
-                await trio.sleep_forever()
-            self.settle()
-            self.raise_failure()
+    async def run(self) -> None:
+        """Deliver, until `stop`, or until a rule raises.
+
+        A cancellation from outside does not end it: as long as the program cleans up, the network is there.
+        """
+        with self._life:
+            while True:
+                self._due = self._next_deadline()
+                self._sleep = trio.CancelScope(deadline=self._due)
+                with self._sleep:
+                    await trio.sleep_forever()
+                self.settle()
+                self.raise_failure()
+
+    def stop(self) -> None:
+        """The program has ended: `run` ends."""
+        self._life.cancel()
 
     def catch_up(self) -> None:
         """What should have arrived by now, has: before a program looks at the network, or does something to it.
@@ -219,10 +237,14 @@ class Wire:
         source = sent.source if way.is_local else host.outside(sent.source)
         recorded = RecordedDatagram(sent.time, source, sent.destination, number, sent.data)
         self.record.add(recorded)
-        if way.target is None:
-            self.record.drop(recorded, "no such host")
-        elif not sent.rules or self._obey(sent, recorded):
-            self._put_on_link(sent, recorded)
+        try:
+            if way.target is None:
+                self.record.drop(recorded, "no such host")
+            elif not sent.rules or self._obey(sent, recorded):
+                self._put_on_link(sent, recorded)
+        except BaseException:
+            self.record.drop(recorded, "rule failed")
+            raise
 
     def _obey(self, sent: Sent, recorded: RecordedDatagram) -> bool:
         """Do what the rules say; True: they say nothing."""
