@@ -19,17 +19,20 @@ hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("steady")
 
 
-@pytest.fixture(params=["fast", "portable", "virtual"])
-async def sockets(request: pytest.FixtureRequest) -> AsyncIterator[str]:
-    """The test runs three times: on Trio's own sockets, on somebody else's, and on those of a virtual network.
+@pytest.fixture(params=["fast", "one by one", "portable", "virtual"])
+async def sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    """The test runs four times: on Trio's own sockets with and without segmentation offload, on somebody else's, and on
+    those of a virtual network.
 
-    The first two are real, over loopback. On the virtual one everything is on one host, too, where a datagram takes a
-    microsecond: see `fakes.settled` and `fakes.about`.
+    All but the last are real, over loopback. On the virtual one everything is on one host, too, where a datagram takes
+    a microsecond: see `fakes.settled` and `fakes.about`.
     """
     if request.param == "virtual":
         async with VirtualNetwork():
             yield request.param
         return
+    if request.param == "one by one":
+        monkeypatch.setenv("TRIO_UDP_OFFLOAD", "0")
     if request.param == "portable":
         trio.socket.set_custom_socket_factory(OtherSockets())
     yield request.param

@@ -11,7 +11,8 @@ import trio
 import trio.testing
 
 from trio_udp import Event, observe, open_udp_endpoint
-from trio_udp._batch import BatchSocket, raw_socket
+from trio_udp._batch import BatchSocket
+from trio_udp._counted import raw_socket
 from trio_udp._statistics import Tally
 
 from .fakes import OtherSocket, closed_port

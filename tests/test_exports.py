@@ -11,8 +11,9 @@ import trio_udp
 NAMES = """
     Address AttemptStarted AttemptTimedOut Datagram DatagramDropped DatagramReceived DatagramSent DatagramTooLarge Event
     Handler HandlerFinished HandlerStarted NoReply ReplyAccepted ReplyIgnored RequestFailed Retry
-    RoundTripEstimate UDPClient UDPEndpoint
-    UDPStatistics first_reply observe open_udp_client open_udp_endpoint open_udp_endpoints serve_endpoints serve_udp
+    RoundTripEstimate UDPChannel UDPClient UDPEndpoint
+    UDPStatistics first_reply observe open_udp_channel open_udp_client open_udp_endpoint
+    open_udp_endpoints serve_endpoints serve_udp
 """
 
 ALIASES = {"Address", "Event", "Handler"}  # types that have no place for a docstring
@@ -32,7 +33,7 @@ def test_every_name_is_there_and_documented() -> None:
 
 
 def test_public_methods_are_documented() -> None:
-    for cls in (trio_udp.UDPEndpoint, trio_udp.UDPClient, trio_udp.Retry):
+    for cls in (trio_udp.UDPChannel, trio_udp.UDPEndpoint, trio_udp.UDPClient, trio_udp.Retry):
         for name, member in vars(cls).items():
             if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
                 assert inspect.getdoc(member), f"{cls.__name__}.{name} has no docstring"
@@ -41,7 +42,11 @@ def test_public_methods_are_documented() -> None:
 def test_there_are_no_timeout_parameters() -> None:
     """The deadline is the caller's: trio.fail_after and trio.move_on_after are for that."""
     functions = [getattr(trio_udp, name) for name in trio_udp.__all__]
-    functions += [member for cls in (trio_udp.UDPEndpoint, trio_udp.UDPClient) for member in vars(cls).values()]
+    functions += [
+        member
+        for cls in (trio_udp.UDPChannel, trio_udp.UDPEndpoint, trio_udp.UDPClient)
+        for member in vars(cls).values()
+    ]
     for function in filter(inspect.isfunction, functions):
         if function.__name__.startswith("_"):
             continue

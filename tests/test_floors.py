@@ -17,8 +17,8 @@ PACKAGE = Path(trio_udp.__file__).parent
 
 FLOORS = [
     {"_errors", "_address", "_events", "_retry", "faults"},  # pure: no sockets, no tasks, no clock of their own
-    {"_statistics", "_batch", "_endpoint", "_opening", "_connection"},  # one socket
-    {"_crew", "_serve", "_replies", "_attempts", "_client", "_first_reply"},  # one idea each
+    {"_statistics", "_offload", "_counted", "_reading", "_batch", "_endpoint", "_opening", "_connection"},  # one socket
+    {"_crew", "_serve", "_channel", "_replies", "_attempts", "_client", "_first_reply"},  # one idea each
     {"relay", "testing"},  # rooms that are entered by their own name; none imports another
     {"cli", "__main__"},  # imports all, imported by none
 ]
@@ -27,6 +27,12 @@ BESIDE = {
     ("_events", "_address"),
     ("_errors", "_address"),  # for the type checker only
     ("faults", "_address"),
+    ("_counted", "_statistics"),
+    ("_reading", "_counted"),
+    ("_reading", "_offload"),
+    ("_reading", "_statistics"),
+    ("_batch", "_offload"),
+    ("_batch", "_reading"),
     ("_batch", "_statistics"),
     ("_endpoint", "_batch"),
     ("_endpoint", "_statistics"),

@@ -323,7 +323,7 @@ async def test_a_waiting_handlers_frames_can_be_seen() -> None:
                     found = names[names.index("_work") :]
                     assert task.name == f"trio_udp handlers at {LOCAL}:{endpoint.address[1]}"
         nursery.cancel_scope.cancel()
-    assert found[:5] == ["_work", "_finish", "deep_down", "__call__", "wait"]
+    assert found[:6] == ["_work", "_empty_queue", "_finish", "deep_down", "__call__", "wait"]
 
 
 def crew_tasks(endpoint: UDPEndpoint) -> list[trio.lowlevel.Task]:
@@ -628,6 +628,7 @@ NETWORK_TROUBLE = [errno.ENOBUFS, errno.EPERM, errno.ENETUNREACH, errno.EHOSTUNR
 async def test_a_reply_that_cannot_be_sent_does_not_end_the_server(number: int) -> None:
     async with serving(echo) as server:
         write_now = server._io._write_now
+        server._io.segments = None  # or both replies might go together
 
         def refuse_once(data: bytes, address: Any) -> int:
             server._io._write_now = write_now

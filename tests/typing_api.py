@@ -49,6 +49,18 @@ async def endpoints() -> None:
         assert_type(statistics.kernel_drops, int | None)
 
 
+async def channels() -> None:
+    async with await trio_udp.open_udp_channel("localhost", 7) as channel:
+        assert_type(channel, trio_udp.UDPChannel)
+        assert_type(channel.peer_address, trio_udp.Address)
+        assert_type(await channel.receive(), bytes)
+        assert_type(await channel.receive_many(), list[bytes])
+        await channel.send_many([b"a", b"b"])
+        async for data in channel:
+            await channel.send(data)
+    (await trio_udp.open_udp_endpoint("::1", bulk=True)).close()
+
+
 async def clients() -> None:
     async with await trio_udp.open_udp_client("localhost", 53, correlate=lambda data: data[:2]) as client:
         assert_type(client, UDPClient)

@@ -12,8 +12,10 @@ Where things are; each file imports only from those above it:
 
     _errors  _address  _events  _retry      failures, addresses, what can be observed, when to send again
     faults                                  what a bad network does to datagrams
-    _statistics  _batch                     one socket, many datagrams per wake-up, counted
+    _statistics  _counted                   what goes through a socket is counted
+    _offload  _reading  _batch              many datagrams per wake-up, and per system call
     _endpoint  _opening  _connection        a socket that talks to anybody; opening one; one that talks to a server
+    _channel                                a conversation with one peer
     _crew  _serve                           the tasks that run a handler; serve_udp
     _replies  _attempts                     whose reply is it; one request, sent again until it has one
     _client  _first_reply                   open_udp_client; ask several servers
@@ -23,6 +25,7 @@ Where things are; each file imports only from those above it:
 
 from ._address import Address
 from ._batch import Datagram
+from ._channel import UDPChannel, open_udp_channel
 from ._client import UDPClient, open_udp_client
 from ._crew import Handler
 from ._endpoint import UDPEndpoint
@@ -68,11 +71,13 @@ __all__ = [
     "RequestFailed",
     "Retry",
     "RoundTripEstimate",
+    "UDPChannel",
     "UDPClient",
     "UDPEndpoint",
     "UDPStatistics",
     "first_reply",
     "observe",
+    "open_udp_channel",
     "open_udp_client",
     "open_udp_endpoint",
     "open_udp_endpoints",

@@ -105,3 +105,8 @@ def not_a_name(host: str | None, error: ValueError) -> OSError:
 def _as_address(sockaddr: tuple[str | int | bytes, ...]) -> Address:
     """What getaddrinfo gives, for the type checker: (host, port) or (host, port, flow, scope)."""
     return sockaddr  # type: ignore[return-value]
+
+
+def payload_limit(family: int) -> int:
+    """The largest payload of a datagram in bytes: 65,535 less the headers that count (RFC 768, 791 and 8200)."""
+    return 65527 if family == trio.socket.AF_INET6 else 65507

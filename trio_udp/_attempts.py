@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ._address import Address
-from ._endpoint import payload_limit
+from ._address import Address, payload_limit
 from ._errors import NETWORK_ERRORS, DatagramTooLarge, NoReply
 from ._events import AttemptStarted, AttemptTimedOut, Emit, RequestFailed
 

@@ -8,15 +8,12 @@ and what it lost (opening one asks for a large buffer), and counts refusals inst
 
 from __future__ import annotations
 
-import errno
-import socket as stdlib_socket
 from typing import TYPE_CHECKING, final
 
 import trio
 
 from ._address import Address
 from ._batch import BATCH, BatchSocket, Datagram
-from ._errors import DatagramTooLarge
 from ._events import current_emit
 from ._statistics import Tally, UDPStatistics
 
@@ -40,19 +37,22 @@ class UDPEndpoint(trio.abc.AsyncResource):
 
     Args:
       socket: a ``trio.socket`` of type ``SOCK_DGRAM``.
+      bulk: long runs of datagrams from one peer are expected: where the system can hand them over together, it is asked
+        to (UDP_GRO, which then stays on for that socket). For many peers with little to say each that would cost more
+        than it saves.
 
     Raises:
       TypeError: this is not a Trio socket.
       ValueError: it is one of another type.
     """
 
-    def __init__(self, socket: trio.socket.SocketType) -> None:
+    def __init__(self, socket: trio.socket.SocketType, *, bulk: bool = False) -> None:
         if not isinstance(socket, trio.socket.SocketType):
             raise TypeError(f"UDPEndpoint needs a socket made by trio.socket, not {socket!r}")
         if socket.type != trio.socket.SOCK_DGRAM:
             raise ValueError(f"UDPEndpoint needs a SOCK_DGRAM socket, not {socket!r}")
         self.socket = socket
-        self._io = BatchSocket(socket, Tally(), current_emit())
+        self._io = BatchSocket(socket, Tally(), current_emit(), bulk=bulk)
 
     @property
     def address(self) -> Address:
@@ -86,26 +86,7 @@ class UDPEndpoint(trio.abc.AsyncResource):
 
         Raises what `send` raises.
         """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        try:
-            for number, (data, address) in enumerate(datagrams, 1):
-                await self._send_one(data, address)
-                if number % BATCH == 0:
-                    await trio.lowlevel.checkpoint()
-        finally:
-            await trio.lowlevel.cancel_shielded_checkpoint()
-
-    async def _send_one(self, data: bytes, address: Address) -> None:
-        problem: OSError | None = BlockingIOError()
-        # Only a numeric host may go straight to the kernel: sendto would look a name up, and block everybody.
-        if _is_numeric(self.socket.family, address[0]):
-            problem = self._io.send_now(data, address)
-        if isinstance(problem, BlockingIOError):
-            problem = await self._io.send_waiting(data, address)
-        if problem is not None:
-            if problem.errno == errno.EMSGSIZE:
-                raise DatagramTooLarge(len(data), payload_limit(self.socket.family)) from None
-            raise problem
+        await self._io.send_many(datagrams)
 
     async def receive(self) -> Datagram:
         """Wait for the next datagram.
@@ -161,16 +142,3 @@ class UDPEndpoint(trio.abc.AsyncResource):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def payload_limit(family: int) -> int:
-    """The largest payload of a datagram: 65,535 less the headers inside that count (RFC 768, 791 and 8200)."""
-    return 65527 if family == trio.socket.AF_INET6 else 65507
-
-
-def _is_numeric(family: int, host: str) -> bool:
-    try:
-        stdlib_socket.inet_pton(family, host)
-    except OSError:
-        return False
-    return True

@@ -88,19 +88,20 @@ class DatagramTooLarge(ValueError):
         return f"a datagram of {self.size} bytes: too large for this socket, though UDP itself carries {self.limit}"
 
 
-def _numbers(names: str) -> frozenset[int]:
+def errno_numbers(names: str) -> frozenset[int]:
+    """The numbers of those errors that this platform has."""
     return frozenset(getattr(errno, name) for name in names.split() if hasattr(errno, name))
 
 
 # Datagrams do not get there. This is what an ICMP message turns into (Linux: icmp_err_convert in net/ipv4/icmp.c and
 # icmpv6_err_convert in net/ipv6/icmp.c; Windows: WSAECONNRESET and WSAENETRESET, see recvfrom in its manual), and what
 # a machine without a route says.
-REFUSALS = _numbers(
+REFUSALS = errno_numbers(
     "ECONNREFUSED ECONNRESET ENETRESET EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ENONET ENOPROTOOPT EOPNOTSUPP EPROTO"
 )
 
 # Those, and what a queue or a firewall of this machine says to one datagram. None of it means a broken socket.
-NETWORK_ERRORS = REFUSALS | _numbers("EMSGSIZE EACCES EPERM ENOBUFS ENOMEM")
+NETWORK_ERRORS = REFUSALS | errno_numbers("EMSGSIZE EACCES EPERM ENOBUFS ENOMEM")
 
 
 def errno_name(error: OSError) -> str:

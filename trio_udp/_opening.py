@@ -29,7 +29,12 @@ PORT_TRIES = 32
 
 
 async def open_udp_endpoint(
-    host: str, port: int = 0, *, receive_buffer: int = RECEIVE_BUFFER, reuse_port: bool = False
+    host: str,
+    port: int = 0,
+    *,
+    receive_buffer: int = RECEIVE_BUFFER,
+    reuse_port: bool = False,
+    bulk: bool = False,
 ) -> UDPEndpoint:
     """Open a socket bound to one address.
 
@@ -39,6 +44,7 @@ async def open_udp_endpoint(
       port: 0 lets the system choose; see ``.address``.
       receive_buffer: bytes to ask for; the system may give less, see ``statistics().receive_buffer``.
       reuse_port: let several processes share the port (SO_REUSEPORT), the system spreads the peers over them.
+      bulk: long runs of datagrams from one peer are expected; see `UDPEndpoint`.
 
     Raises:
       OSError: the host is unknown, or no address could be bound; the message says which and why.
@@ -47,14 +53,19 @@ async def open_udp_endpoint(
     failures: list[OSError] = []
     for target in await resolve(host, port, passive=True):
         try:
-            return await _open(target, receive_buffer, reuse_port)
+            return await _open(target, receive_buffer, reuse_port, bulk)
         except OSError as error:
             failures.append(error)
     raise failures[0]
 
 
 async def open_udp_endpoints(
-    port: int = 0, *, host: str | None = None, receive_buffer: int = RECEIVE_BUFFER, reuse_port: bool = False
+    port: int = 0,
+    *,
+    host: str | None = None,
+    receive_buffer: int = RECEIVE_BUFFER,
+    reuse_port: bool = False,
+    bulk: bool = False,
 ) -> list[UDPEndpoint]:
     """Open a socket for each address of a host, all on one port: one for IPv4 and one for IPv6, usually.
 
@@ -65,20 +76,21 @@ async def open_udp_endpoints(
       host: None means every interface.
       receive_buffer: as in `open_udp_endpoint`.
       reuse_port: as in `open_udp_endpoint`.
+      bulk: as in `open_udp_endpoint`.
 
     Raises what `open_udp_endpoint` raises.
     """
     targets = await resolve(host, port, passive=True)
     for _ in range(PORT_TRIES - 1):
         try:
-            return await _open_all(targets, receive_buffer, reuse_port)
+            return await _open_all(targets, receive_buffer, reuse_port, bulk)
         except OSError as error:
             if port != 0 or error.errno != errno.EADDRINUSE:
                 raise
-    return await _open_all(targets, receive_buffer, reuse_port)
+    return await _open_all(targets, receive_buffer, reuse_port, bulk)
 
 
-async def _open_all(targets: list[Target], receive_buffer: int, reuse_port: bool) -> list[UDPEndpoint]:
+async def _open_all(targets: list[Target], receive_buffer: int, reuse_port: bool, bulk: bool) -> list[UDPEndpoint]:
     """One endpoint per target, all on the port that the first one gets; none is left open when that fails."""
     endpoints: list[UDPEndpoint] = []
     missing: list[OSError] = []
@@ -87,7 +99,7 @@ async def _open_all(targets: list[Target], receive_buffer: int, reuse_port: bool
             if endpoints:
                 target = _on_port(target, endpoints[0].address[1])
             try:
-                endpoints.append(await _open(target, receive_buffer, reuse_port))
+                endpoints.append(await _open(target, receive_buffer, reuse_port, bulk))
             except OSError as error:
                 # EAFNOSUPPORT: no such family in this kernel; EADDRNOTAVAIL: IPv6 is there, and switched off.
                 if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
@@ -107,7 +119,7 @@ def _on_port(target: Target, port: int) -> Target:
     return Target(target.family, (host, port, *rest))  # type: ignore[arg-type]
 
 
-async def _open(target: Target, receive_buffer: int, reuse_port: bool) -> UDPEndpoint:
+async def _open(target: Target, receive_buffer: int, reuse_port: bool, bulk: bool) -> UDPEndpoint:
     if reuse_port and not hasattr(stdlib_socket, "SO_REUSEPORT"):
         raise ValueError("reuse_port: this platform has no SO_REUSEPORT")
     try:
@@ -119,7 +131,7 @@ async def _open(target: Target, receive_buffer: int, reuse_port: bool) -> UDPEnd
                 socket.setsockopt(trio.socket.SOL_SOCKET, stdlib_socket.SO_REUSEPORT, 1)
             grow_receive_buffer(socket, receive_buffer)
             await socket.bind(target.address)
-            return UDPEndpoint(socket)
+            return UDPEndpoint(socket, bulk=bulk)
         except BaseException:
             socket.close()
             raise

@@ -14,7 +14,7 @@ import argparse
 import socket
 import sys
 
-from .._endpoint import payload_limit
+from .._address import payload_limit
 from .._retry import Retry
 from ._asker import Asker, open_asker
 from ._common import ExitCode, Failure, count, say, seconds, server_port, text_bytes, write, write_line

@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .._address import HostPort, format_address
+from .._address import HostPort, format_address, payload_limit
 from .._crew import Handler
-from .._endpoint import payload_limit
 from .._serve import serve_endpoints
 from ._common import (
     ExitCode,

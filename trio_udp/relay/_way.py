@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import trio
 
 from .._address import Address
-from .._batch import raw_socket
+from .._counted import raw_socket
 from .._crew import SEND_PATIENCE
 from .._errors import REFUSALS, errno_name
 from ..faults import Deliver, Drop, Fate, InFlight, Link, Passage, Rule, first_verdict

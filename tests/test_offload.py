@@ -1,0 +1,530 @@
+"""Many datagrams in one system call: what may go together, what goes wrong, and that nothing is lost by trying."""
+
+from __future__ import annotations
+
+import errno
+import struct
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trio_udp import Datagram, DatagramSent, Event, Handler, UDPEndpoint, observe, open_udp_endpoint, serve_endpoints
+from trio_udp._address import Address
+from trio_udp._offload import (
+    IPPROTO_UDP,
+    MOST_SEGMENTS,
+    UDP_GRO,
+    UDP_SEGMENT,
+    Segments,
+    merge_received,
+    runs,
+    segments_for,
+    sends_correctly,
+    split,
+)
+
+from .fakes import echo
+
+LOCAL = "127.0.0.1"
+HERE, THERE = ("127.0.0.1", 1), ("127.0.0.1", 2)
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux has it")
+
+
+# -- what may go together ---------------------------------------------------------------------------------------------
+
+
+def sizes(*datagrams: tuple[int, Address], most_bytes: int = 65507) -> list[list[int]]:
+    return [[len(data) for data in run] for run, _ in runs([(bytes(n), to) for n, to in datagrams], most_bytes)]
+
+
+def test_neighbours_of_one_size_to_one_address() -> None:
+    assert sizes((5, HERE), (5, HERE), (5, THERE), (5, HERE), (5, HERE)) == [[5, 5], [5], [5, 5]]
+
+
+def test_a_shorter_one_ends_the_run_and_a_longer_one_is_not_in_it() -> None:
+    assert sizes((5, HERE), (5, HERE), (3, HERE), (3, HERE), (4, HERE), (4, HERE)) == [[5, 5, 3], [3], [4, 4]]
+
+
+def test_an_empty_datagram_goes_alone() -> None:
+    assert sizes((0, HERE), (0, HERE), (5, HERE), (0, HERE), (5, HERE)) == [[0], [0], [5], [0], [5]]
+
+
+def test_no_more_than_the_kernel_takes_at_once() -> None:
+    assert [len(run) for run in sizes(*[(10, HERE)] * 150)] == [64, 64, 22]
+    assert [len(run) for run in sizes(*[(1200, HERE)] * 100)] == [54, 46]
+    assert [len(run) for run in sizes(*[(40000, HERE)] * 2)] == [1, 1]
+
+
+def test_other_buffers_go_alone() -> None:
+    """The length of a memoryview is not its size in bytes."""
+    wide = memoryview(struct.pack("4I", 1, 2, 3, 4)).cast("I")
+    given: list[Any] = [b"abcd", wide, b"abcd", bytearray(b"abcd")]
+    assert [run for run, _ in runs([(data, HERE) for data in given], 65507)] == [
+        [b"abcd"],
+        [wide],
+        [b"abcd"],
+        given[3:],
+    ]
+
+
+def test_what_the_iterable_raises_comes_after_what_it_gave() -> None:
+    def two_and_an_error() -> Iterator[tuple[bytes, Address]]:
+        yield b"a", HERE
+        yield b"b", HERE
+        raise ZeroDivisionError
+
+    found = []
+    with pytest.raises(ZeroDivisionError):
+        for run, _ in runs(two_and_an_error(), 65507):
+            found.append(run)
+    assert found == [[b"a", b"b"]]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from([HERE, THERE])), max_size=40), st.integers(4, 12))
+def test_any_datagrams_keep_their_order_and_every_run_is_one_that_the_kernel_takes(
+    wanted: list[tuple[int, Address]], most_bytes: int
+) -> None:
+    datagrams = [(bytes([number % 256]) * size, to) for number, (size, to) in enumerate(wanted)]
+    found = list(runs(datagrams, most_bytes))
+    assert [(data, to) for run, to in found for data in run] == datagrams
+    for run, _ in found:
+        *whole, last = run
+        assert len({len(data) for data in whole}) <= 1
+        assert all(len(last) <= len(data) for data in whole)
+        assert len(run) == 1 or last
+        assert len(run) <= MOST_SEGMENTS
+        assert sum(map(len, run)) <= most_bytes
+
+
+# -- what came together -----------------------------------------------------------------------------------------------
+
+
+def merged(size: int) -> list[tuple[int, int, bytes]]:
+    return [(1, 2, b"another"), (IPPROTO_UDP, UDP_GRO, struct.pack("=i", size))]
+
+
+def test_what_came_together_is_cut_apart() -> None:
+    assert split(b"aabbc", merged(2)) == [b"aa", b"bb", b"c"]
+    assert split(b"aab", merged(65536)) == [b"aab"]
+    assert split(b"aab", []) == [b"aab"]
+    assert split(b"", []) == [b""]
+
+
+# -- which systems ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("release", "trusted"),
+    [
+        ("6.18.44-generic", True),
+        ("6.99", True),
+        ("7.0.0", False),
+        ("7.0-rc1", False),
+        ("7.0.12-arch1", False),
+        ("7.1.4", False),
+        ("7.1.5", True),
+        ("7.2", True),
+        ("10.0.0", True),
+        ("unknown", False),
+    ],
+)
+def test_releases_of_linux_that_corrupt_what_they_send(release: str, trusted: bool) -> None:
+    assert sends_correctly(release) is trusted
+
+
+class Raw:
+    """A socket of which only the options are asked."""
+
+    def __init__(self, error: int = 0) -> None:
+        self.error = error
+        self.options: list[Any] = []
+
+    def getsockopt(self, *option: int) -> int:
+        return self.setsockopt(*option)
+
+    def setsockopt(self, *option: int) -> int:
+        self.options.append(option)
+        if self.error:
+            raise OSError(self.error, "no")
+        return 0
+
+    def sendmsg(self, *args: object) -> int:
+        raise NotImplementedError
+
+
+@linux_only
+def test_a_kernel_is_asked_without_changing_anything() -> None:
+    raw: Any = Raw()
+    assert segments_for(raw, None) is not None
+    assert raw.options == [(IPPROTO_UDP, UDP_SEGMENT)]
+    assert merge_received(raw)
+    assert raw.options[1:] == [(IPPROTO_UDP, UDP_GRO, 1)]
+
+
+@pytest.mark.parametrize("error", [errno.ENOPROTOOPT, errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_kernel_without_it(error: int) -> None:
+    raw: Any = Raw(error)
+    assert segments_for(raw, None) is None
+    assert not merge_received(raw)
+
+
+def test_it_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIO_UDP_OFFLOAD", "0")
+    raw: Any = Raw()
+    assert segments_for(raw, None) is None
+    assert not merge_received(raw)
+    assert raw.options == []
+
+
+@linux_only
+def test_a_kernel_that_corrupts_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Release:
+        release = "7.1.2"
+
+    monkeypatch.setattr("trio_udp._offload.os.uname", Release)
+    raw: Any = Raw()
+    assert segments_for(raw, None) is None
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_other_systems_are_not_asked(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trio_udp._offload.sys.platform", platform)
+    raw: Any = Raw()
+    assert segments_for(raw, None) is None
+    assert not merge_received(raw)
+    assert raw.options == []
+
+
+# -- sending, and what the kernel says --------------------------------------------------------------------------------
+
+
+class Kernel:
+    """Takes what is sent, or says what the story says."""
+
+    def __init__(self, *story: int) -> None:
+        self.story = list(story)  # the errno of each call, or 0
+        self.sent: list[tuple[bytes, int, Address]] = []
+
+    def sendmsg(self, buffers: list[bytes], control: list[tuple[int, int, bytes]], flags: int, address: Address) -> int:
+        assert flags == 0
+        [(level, kind, value)] = control
+        assert (level, kind) == (IPPROTO_UDP, UDP_SEGMENT)
+        if error := self.story.pop(0) if self.story else 0:
+            raise OSError(error, "no")
+        data = b"".join(buffers)
+        self.sent.append((data, struct.unpack("=H", value)[0], address))
+        return len(data)
+
+
+def test_a_run_is_one_call() -> None:
+    kernel = Kernel()
+    assert Segments(kernel.sendmsg).send([b"aa", b"bb", b"c"], HERE) == 3
+    assert kernel.sent == [(b"aabbc", 2, HERE)]
+
+
+@pytest.mark.parametrize("error", [errno.EMSGSIZE, errno.EINVAL])
+def test_a_size_that_does_not_go_to_one_destination_is_not_tried_there_again(error: int) -> None:
+    kernel = Kernel(error)
+    segments = Segments(kernel.sendmsg)
+    assert segments.send([b"aaaa", b"bbbb"], HERE) == 0
+    assert segments.send([b"aaaa", b"bbbb"], HERE) == 0
+    assert segments.send([b"aaaaa", b"bbbbb"], HERE) == 0
+    assert kernel.sent == []
+    assert segments.send([b"aaa", b"bbb"], HERE) == 2  # smaller ones do
+    assert segments.send([b"aaaa", b"bbbb"], THERE) == 2  # and there is nothing wrong with others
+
+
+def test_a_device_that_cannot_do_it_is_not_asked_again() -> None:
+    kernel = Kernel(errno.EIO)
+    segments = Segments(kernel.sendmsg)
+    assert segments.send([b"aa", b"bb"], HERE) == 0
+    assert segments.send([b"a", b"b"], HERE) == 0
+    assert segments.send([b"a", b"b"], THERE) == 2
+    assert kernel.sent == [(b"ab", 1, THERE)]
+
+
+@pytest.mark.parametrize("error", [errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM])
+def test_no_room_now_is_no_reason_not_to_try_later(error: int) -> None:
+    segments = Segments(Kernel(error).sendmsg)
+    assert segments.send([b"a", b"b"], HERE) == 0
+    assert segments.send([b"a", b"b"], HERE) == 2
+
+
+def test_what_is_no_news_of_offload_is_raised() -> None:
+    segments = Segments(Kernel(errno.EPERM).sendmsg)
+    with pytest.raises(PermissionError):
+        segments.send([b"a", b"b"], HERE)
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trio_udp._offload._REMEMBERED", 3)
+    kernel = Kernel(*[errno.EIO] * 4)
+    segments = Segments(kernel.sendmsg)
+    for port in range(4):
+        assert segments.send([b"a", b"b"], (LOCAL, port)) == 0
+    assert segments.send([b"a", b"b"], (LOCAL, 0)) == 2  # forgotten, and found out again
+    assert [segments.send([b"a", b"b"], (LOCAL, port)) for port in (1, 2, 3)] == [0, 0, 0]
+
+
+# -- an endpoint with a kernel that has its moods ---------------------------------------------------------------------
+
+
+def answer(endpoint: UDPEndpoint, *story: int) -> Kernel:
+    """The next runs of this endpoint meet these errors; where there is none, they go the real way."""
+    assert endpoint._io.segments is not None
+    send, kernel = endpoint._io.segments._sendmsg, Kernel(*story)
+
+    def sendmsg(*args: Any) -> int:
+        kernel.sendmsg(*args)
+        return send(*args)
+
+    endpoint._io.segments._sendmsg = sendmsg
+    return kernel
+
+
+@linux_only
+@pytest.mark.parametrize("error", [errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.ENOBUFS, errno.EAGAIN])
+async def test_what_cannot_go_together_goes_one_by_one(error: int) -> None:
+    """Also when it has worked before."""
+    with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
+        kernel = answer(one, 0, error)
+        wanted = [b"%03d" % number for number in range(100)]
+        await one.send_many([Datagram(data, two.address) for data in wanted])
+        assert [data for data, _ in await two.receive_many(1000)] == wanted
+        assert len(kernel.sent) == 1
+        statistics = one.statistics()
+        assert (statistics.sent, statistics.sent_bytes, statistics.errors) == (100, 300, {})
+
+
+@linux_only
+async def test_what_the_kernel_has_to_say_otherwise_is_raised_and_counted() -> None:
+    with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
+        answer(one, 0, errno.EPERM)
+        datagrams = [Datagram(b"%03d" % number, two.address) for number in range(100)]
+        with pytest.raises(PermissionError):
+            await one.send_many(datagrams)
+        assert [data for data, _ in await two.receive_many(1000)] == [data for data, _ in datagrams[:64]]
+        assert (one.statistics().sent, one.statistics().errors) == (64, {"EPERM": 1})
+
+
+async def test_a_full_buffer_in_the_middle_of_a_run() -> None:
+    with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
+        if one._io.segments is not None:
+            answer(one, errno.EAGAIN)
+        room = [True, True, False, True, False, False]
+        write_now = one._io._write_now
+
+        def sometimes_full(data: bytes, address: Any) -> int:
+            if room and not room.pop(0):
+                raise BlockingIOError
+            return write_now(data, address)
+
+        one._io._write_now = sometimes_full
+        wanted = [b"%d" % number for number in range(8)]
+        await one.send_many([Datagram(data, two.address) for data in wanted])
+        assert [data for data, _ in await two.receive_many()] == wanted
+        assert one.statistics().sent == 8
+
+
+@linux_only
+async def test_datagrams_do_go_together() -> None:
+    """Else all the tests here would be about nothing."""
+    with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL, bulk=True) as two:
+        kernel = answer(one)
+        await one.send_many([Datagram(bytes(1000), two.address)] * 100)
+        assert [len(data) for data, _, _ in kernel.sent] == [64_000, 36_000]
+        data, control, _, _ = await two.socket.recvmsg(65535, 100)
+        assert len(split(data, control)) == 64
+
+
+@linux_only
+async def test_who_watches_sees_each_datagram() -> None:
+    events: list[Event] = []
+    with observe(events.append):
+        with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
+            address = two.address
+            await one.send_many([Datagram(b"%d" % number, address) for number in range(5)])
+    sent = [(event.data, event.remote) for event in events if isinstance(event, DatagramSent)]
+    assert sent == [(b"%d" % number, address) for number in range(5)]
+
+
+# -- reading in bulk --------------------------------------------------------------------------------------------------
+
+
+async def test_in_bulk_nothing_changes_but_the_speed() -> None:
+    with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as other:
+        with await open_udp_endpoint(LOCAL, bulk=True) as bulk:
+            wanted = [(bytes([number]) * size, source) for number, (size, source) in enumerate(STORY)]
+            for data, source in wanted:
+                await (one if source else other).send(data, bulk.address)
+            for count in (0, 1, 3, 64, 64, 64):
+                await one.send_many([Datagram(b"x" * 100, bulk.address)] * count)
+                wanted += [(b"x" * 100, 1)] * count
+            got: list[Datagram] = []
+            while len(got) < len(wanted):
+                got += await bulk.receive_many(7)
+            assert [(data, int(address == one.address)) for data, address in got] == wanted
+            statistics = bulk.statistics()
+            assert statistics.received == len(wanted)
+            assert statistics.received_bytes == sum(len(data) for data, _ in wanted)
+
+
+STORY = [(0, 1), (1, 1), (65507, 0), (1200, 0), (1200, 1), (0, 0), (5, 1)]
+
+
+async def test_the_limit_holds_also_where_more_came_together() -> None:
+    with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL, bulk=True) as bulk:
+        await one.send_many([Datagram(b"%02d" % number, bulk.address) for number in range(60)])
+        assert [len(await bulk.receive_many(25)) for _ in range(3)] == [25, 25, 10]
+        await one.send_many([Datagram(b"%02d" % number, bulk.address) for number in range(3)])
+        assert [(await bulk.receive()).data for _ in range(3)] == [b"00", b"01", b"02"]
+        assert not bulk.socket.is_readable()
+
+
+@linux_only
+async def test_an_error_behind_what_came_together_comes_after_it() -> None:
+    with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL, bulk=True) as bulk:
+        assert bulk._io._raw is not None
+        recvmsg = bulk._io._raw.recvmsg
+        answers: list[Any] = [recvmsg, OSError(errno.EIO, "broken"), BlockingIOError()]
+
+        class Broken:
+            def recvmsg(self, *sizes: int) -> Any:
+                answer = answers.pop(0) if answers else recvmsg
+                if isinstance(answer, OSError):
+                    raise answer
+                return answer(*sizes)
+
+        await one.send_many([Datagram(b"%d" % number, bulk.address) for number in range(5)])
+        raw, bulk._io._raw = bulk._io._raw, Broken()  # type: ignore[assignment]
+        assert [len(await bulk.receive_many(3)) for _ in range(2)] == [3, 2]
+        with pytest.raises(OSError, match="broken"):
+            await bulk.receive()
+        bulk._io._raw = raw
+        await one.send(b"x", bulk.address)
+        assert (await bulk.receive()).data == b"x"
+
+
+# -- the replies of a server ------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def asked_at_once(
+    handler: Handler, *questions: bytes, **options: Any
+) -> AsyncIterator[tuple[Kernel, UDPEndpoint]]:
+    """A client, all of whose questions came before the server had its first turn; and what the server sends in runs."""
+    with await open_udp_endpoint(LOCAL) as client:
+        server = await open_udp_endpoint(LOCAL)
+        kernel = answer(server)
+        await client.send_many([Datagram(question, server.address) for question in questions])
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(serve_endpoints, handler, [server], **options))
+            yield kernel, client
+            nursery.cancel_scope.cancel()
+
+
+async def receive(client: UDPEndpoint, count: int) -> list[bytes]:
+    return [(await client.receive()).data for _ in range(count)]
+
+
+@linux_only
+async def test_replies_to_one_peer_go_together_and_in_order() -> None:
+    questions = [b"%02d" % number for number in range(40)]
+    async with asked_at_once(echo, *questions) as (kernel, client):
+        assert await receive(client, 40) == questions
+        assert [data for data, _, _ in kernel.sent] == [b"".join(questions)]
+
+
+@linux_only
+@pytest.mark.parametrize("max_tasks", [1, 10])
+async def test_a_finished_reply_goes_out_before_the_next_handler_waits(max_tasks: int) -> None:
+    gate = trio.Event()
+
+    async def some_wait(datagram: Datagram) -> bytes:
+        if datagram.data == b"3":
+            await gate.wait()
+        return datagram.data
+
+    async with asked_at_once(some_wait, b"1", b"2", b"3", b"4", max_tasks=max_tasks) as (_, client):
+        others = [b"4"] if max_tasks > 1 else []
+        assert await receive(client, 2 + len(others)) == [b"1", b"2", *others]
+        gate.set()
+        assert await receive(client, 2 - len(others)) == [b"3", b"4"][: 2 - len(others)]
+
+
+@linux_only
+async def test_finished_replies_go_out_when_a_later_handler_fails() -> None:
+    async def fails(datagram: Datagram) -> bytes:
+        if datagram.data == b"3":
+            raise ZeroDivisionError
+        return datagram.data
+
+    with await open_udp_endpoint(LOCAL) as client:
+        server = await open_udp_endpoint(LOCAL)
+        await client.send_many([Datagram(b"%d" % number, server.address) for number in range(6)])
+        with pytest.raises(ZeroDivisionError):
+            await serve_endpoints(fails, [server])
+        assert await receive(client, 3) == [b"0", b"1", b"2"]
+        assert not client.socket.is_readable()
+
+
+@linux_only
+async def test_a_reply_that_is_none_of_the_kind_among_others() -> None:
+    """Silence, another buffer, one that is too large: the others go out in their order."""
+    replies = {b"1": b"one", b"2": None, b"3": bytearray(b"three"), b"4": bytes(65508), b"5": b"", b"6": b"six"}
+
+    async def reply(datagram: Datagram) -> Any:
+        return replies[datagram.data]
+
+    async with asked_at_once(reply, *replies) as (_, client):
+        assert await receive(client, 4) == [b"one", b"three", b"", b"six"]
+
+
+@linux_only
+async def test_a_reply_that_is_none_ends_the_server_after_the_others() -> None:
+    async def reply(datagram: Datagram) -> Any:
+        return b"fine" if datagram.data != b"3" else "text"
+
+    with await open_udp_endpoint(LOCAL) as client:
+        server = await open_udp_endpoint(LOCAL)
+        await client.send_many([Datagram(b"%d" % number, server.address) for number in range(6)])
+        with pytest.raises(TypeError, match=r"^a handler returns bytes or None, not str$"):
+            await serve_endpoints(reply, [server])
+        assert await receive(client, 3) == [b"fine"] * 3
+
+
+@linux_only
+@pytest.mark.parametrize("error", [errno.EIO, errno.EMSGSIZE, errno.ENOBUFS, errno.EAGAIN])
+async def test_replies_that_cannot_go_together_go_one_by_one(error: int) -> None:
+    questions = [b"%02d" % number for number in range(10)]
+    with await open_udp_endpoint(LOCAL) as client:
+        server = await open_udp_endpoint(LOCAL)
+        answer(server, error)
+        await client.send_many([Datagram(question, server.address) for question in questions])
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve_endpoints, echo, [server])
+            assert await receive(client, 10) == questions
+            nursery.cancel_scope.cancel()
+        assert (server.statistics().sent, server.statistics().errors) == (10, {})
+
+
+@linux_only
+async def test_what_the_network_says_to_replies_is_counted_and_the_others_go_out() -> None:
+    questions = [b"%02d" % number for number in range(10)]
+    with await open_udp_endpoint(LOCAL) as client:
+        server = await open_udp_endpoint(LOCAL)
+        answer(server, errno.EPERM)
+        await client.send_many([Datagram(question, server.address) for question in questions])
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve_endpoints, echo, [server])
+            assert await receive(client, 9) == questions[1:]
+            nursery.cancel_scope.cancel()
+        assert (server.statistics().sent, server.statistics().errors) == (9, {"EPERM": 1})

@@ -1,0 +1,167 @@
+"""`UDPChannel`: a conversation with one peer.
+
+An endpoint talks to anybody, and so each datagram comes with an address. Between two programs that have found each
+other that is in the way: here bytes go in, and bytes come out. It is still UDP. Datagrams get lost, doubled and
+reordered; a channel adds no retries, no order and no end. That the peer refuses is therefore no error of the channel:
+it is counted, and the peer may come back.
+
+The socket is connected, so the kernel drops what comes from anybody else. And as all that comes is from one peer, long
+runs can be read and written together (`_offload`), which is what `send_many` and `receive_many` are for.
+"""
+
+from __future__ import annotations
+
+from itertools import repeat
+from typing import TYPE_CHECKING, final
+
+import trio
+
+from ._address import Address, Target, resolve
+from ._batch import BATCH, BatchSocket, Datagram
+from ._errors import NETWORK_ERRORS
+from ._events import current_emit
+from ._opening import RECEIVE_BUFFER, grow_receive_buffer
+from ._statistics import Tally, UDPStatistics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from typing_extensions import Self
+
+__all__ = ["UDPChannel", "open_udp_channel"]
+
+
+async def open_udp_channel(host: str, port: int) -> UDPChannel:
+    """Open a channel to a peer. Nothing is sent, so nobody need be there.
+
+    Use it as ``async with await open_udp_channel(...) as channel``.
+
+    Args:
+      host: a name or an address; of a name with several addresses, the first that this machine has a way to.
+      port: 1 to 65535.
+
+    Raises:
+      OSError: the name could not be resolved, or no address can be reached from this machine.
+      ValueError: the port is out of range.
+    """
+    await trio.lowlevel.checkpoint()
+    if port == 0:
+        raise ValueError("port 0 cannot be sent to: a port is a number from 1 to 65535")
+    failures: list[OSError] = []
+    for target in await resolve(host, port):
+        try:
+            return UDPChannel(await _connect(target))
+        except OSError as error:
+            failures.append(error)
+    raise failures[0]
+
+
+async def _connect(target: Target) -> BatchSocket:
+    socket = trio.socket.socket(target.family, trio.socket.SOCK_DGRAM)
+    try:
+        grow_receive_buffer(socket, RECEIVE_BUFFER)
+        await socket.connect(target.address)
+        return BatchSocket(socket, Tally(), current_emit(), peer=target.address, bulk=True)
+    except BaseException:
+        socket.close()
+        raise
+
+
+@final
+class UDPChannel(trio.abc.Channel[bytes]):
+    """Datagrams to and from one peer; made by `open_udp_channel`.
+
+    Any number of tasks may send; one at a time may receive. Iterate over it for the payload of datagram after
+    datagram::
+
+        async for data in channel:
+            ...
+    """
+
+    def __init__(self, io: BatchSocket) -> None:
+        assert io.peer is not None
+        self._io = io
+        self._peer = io.peer
+
+    @property
+    def peer_address(self) -> Address:
+        """Who this is a conversation with."""
+        return self._peer
+
+    async def send(self, value: bytes) -> None:
+        """Send one datagram; waits only while the socket's send buffer is full.
+
+        Args:
+          value: the payload; an empty one is a datagram, too.
+
+        Raises:
+          DatagramTooLarge: nothing was sent.
+          OSError: the system would not send it, for want of a route for example. That the peer refuses is not raised.
+          trio.ClosedResourceError: you have closed the channel.
+        """
+        await self.send_many([value])
+
+    async def send_many(self, items: Iterable[bytes]) -> None:
+        """Send datagrams in order; waits while the socket's send buffer is full.
+
+        When one cannot be sent the error is raised at once: the ones before it were sent, it and the ones after it were
+        not. The same holds for cancellation. Runs of equal size go to the system together, where it can do that.
+
+        Args:
+          items: the payloads.
+
+        Raises what `send` raises.
+        """
+        await self._io.send_many(zip(items, repeat(self._peer)))
+
+    async def receive(self) -> bytes:
+        """Wait for the next datagram and return its payload.
+
+        Cancelled, it has taken none off the socket. That the peer refuses is counted, not raised: it may come back.
+
+        Raises:
+          trio.BusyResourceError: another task is receiving.
+          trio.ClosedResourceError: you have closed the channel.
+        """
+        return (await self.receive_many(1))[0]
+
+    async def receive_many(self, limit: int = BATCH) -> list[bytes]:
+        """Take what has arrived, at least one datagram; waits only for the first.
+
+        Args:
+          limit: how many at most, at least 1.
+
+        Raises what `receive` raises, and ValueError for a limit below 1.
+        """
+        if limit < 1:
+            await trio.lowlevel.checkpoint()
+            raise ValueError(f"limit must be at least 1, not {limit!r}")
+        while True:
+            try:
+                batch = await self._io.receive_data(limit)
+            except OSError as error:
+                if error.errno not in NETWORK_ERRORS:
+                    raise
+            else:
+                if self._io.emit is not None:
+                    self._io.report_received([Datagram(data, self._peer) for data in batch])
+                return batch
+
+    def statistics(self) -> UDPStatistics:
+        """What has gone through, and what has not; after `close`, as it was then."""
+        return self._io.statistics()
+
+    def close(self) -> None:
+        """Close the socket now. A task that waits on it gets ``trio.ClosedResourceError``."""
+        self._io.close()
+
+    async def aclose(self) -> None:
+        """The same as `close`, and a checkpoint."""
+        self.close()
+        await trio.lowlevel.checkpoint()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
