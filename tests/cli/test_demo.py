@@ -387,3 +387,9 @@ def test_a_delay_of_ages(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["demo", "--delay", "1e10"])
     assert "at most 1e+09, like 0.5, not '1e10'" in capsys.readouterr().err
+
+
+def test_too_many_clients_for_a_demonstration(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--clients", "10001"])
+    assert "there can be at most 10000 clients, not 10001" in capsys.readouterr().err

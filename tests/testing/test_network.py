@@ -870,19 +870,68 @@ async def test_a_loop_that_never_waits_is_told_so(autojump_clock: MockClock, mon
                 await socket.sendto(b"x", SERVER)
 
 
-async def test_a_release_at_the_moment_at_which_a_fate_is_decided(autojump_clock: MockClock) -> None:
-    for _ in range(20):
+async def test_a_rule_is_a_function(autojump_clock: MockClock) -> None:
+    async with VirtualNetwork() as network:
+        with pytest.raises(ValueError, match=r"^a rule must be a function, not 3$"), network.rule(3):  # type: ignore[arg-type]
+            raise AssertionError
+
+
+async def test_a_network_whose_rule_has_raised_is_there_as_long_as_the_program_cleans_up(
+    autojump_clock: MockClock,
+) -> None:
+    with pytest.raises(KeyError, match="the rule"):
         async with VirtualNetwork() as network:
             here, there = two_hosts(network)
             server, client = await udp(here, 7), await udp(there)
-            with network.rule(rule := hold()):
+            with network.rule(broken):
                 await client.sendto(b"x", SERVER)
-                began = trio.current_time()
-                await trio.sleep(TICK)
-                assert rule.release() == 1
-            [(arrived, data)] = await arrivals(server, 1)
-            assert data == b"x"
-            assert arrived == pytest.approx(began + 2 * TICK)
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    with trio.CancelScope(shield=True):
+                        await client.sendto(b"bye", SERVER)
+                        assert [data for _, data in await arrivals(server, 1)] == [b"bye"]
+    assert fates(network) == ["rule failed", [2 * TICK]]
+
+
+async def test_a_rule_that_fails_in_the_end_does_not_hide_an_interrupt(autojump_clock: MockClock) -> None:
+    with pytest.raises(KeyboardInterrupt, match="mine"):
+        async with VirtualNetwork() as network:
+            with network.rule(broken):
+                await (await udp(two_hosts(network)[0])).sendto(b"x", SERVER)
+                raise KeyboardInterrupt("mine")
+    assert fates(network) == ["rule failed"]
+
+
+async def test_what_is_released_after_the_end_goes_nowhere(autojump_clock: MockClock) -> None:
+    async with VirtualNetwork() as network:
+        here, there = two_hosts(network)
+        await udp(here, 7)
+        client = await udp(there)
+        with network.rule(rule := hold()):
+            await client.sendto(b"x", SERVER)
+            await trio.sleep(1)
+    assert rule.release() == 1
+    await trio.sleep(1)
+    client.close()
+    assert fates(network) == [[]]
+
+
+async def test_what_was_sent_with_a_datagram_whose_rule_raises_is_in_the_record(autojump_clock: MockClock) -> None:
+    def raises_at_the_second(flight: InFlight) -> None:
+        if flight.n == 2:
+            raise KeyError("the rule")
+
+    with pytest.raises(KeyError, match="the rule"):
+        async with VirtualNetwork() as network:
+            here, there = two_hosts(network)
+            await udp(here, 7)
+            client = await udp(there)
+            with network.rule(raises_at_the_second):
+                for _ in range(5):
+                    await client.sendto(b"x", SERVER)
+                await trio.sleep(1)
+    assert fates(network) == [[TICK], "rule failed", [TICK], [TICK], [TICK]]
 
 
 async def test_the_last_datagrams_are_in_the_record(autojump_clock: MockClock) -> None:
@@ -952,7 +1001,7 @@ async def test_a_mistake_in_a_rule_comes_out_whoever_is_first(autojump_clock: Mo
                     await socket.sendto(b"hello", SERVER)
                     with trio.fail_after(TICK):
                         await socket.recvfrom(10)
-        assert isinstance(caught.value.__context__, (trio.TooSlowError, type(None)))
+        assert isinstance(caught.value.__context__, (trio.TooSlowError, trio.Cancelled, type(None)))
 
 
 @pytest.mark.filterwarnings("ignore:.*strict_exception_groups=False:trio.TrioDeprecationWarning")

@@ -59,7 +59,7 @@ def read_network(args: argparse.Namespace) -> Network:
     """The network that was asked for; options that the command does not have were not given.
 
     Raises:
-      Failure: an option would do nothing without another one, or a number is too large.
+      Failure: an option would do nothing without another one or beside it, or a number is too large.
     """
     given = vars(args)
     said = {field.name: given[field.name] for field in fields(Link) if given.get(field.name) is not None}
@@ -134,7 +134,7 @@ def at_least(least: int) -> Callable[[str], int]:
     """A whole number that is not below this."""
 
     def whole(text: str) -> int:
-        if not (text.isdecimal() and int(text) >= least):
+        if not (text.isascii() and text.isdecimal() and int(text) >= least):
             raise argparse.ArgumentTypeError(f"this has to be a whole number, {least} or more, not {text!r}")
         return int(text)
 

@@ -85,6 +85,9 @@ LONGEST_WAIT = 0.5
 # those that the kernel drops. This is some ten times what a client was seen to take.
 PER_CLIENT = 0.002
 
+# More would be no story that anybody reads; each has two sockets.
+MOST_CLIENTS = 10_000
+
 # Anybody on this machine may send to the relay, and must not take a client's place.
 STRANGERS = 1000
 
@@ -110,11 +113,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--seed", type=int, default=1, metavar="N", help="which story is told (default: 1)")
     add_link_options(parser, "loss", "delay", "jitter")
     add_preset(parser, "one of those that relay --help lists")
-    add("--clients", type=count, default=3, metavar="N", help="how many clients ask side by side (default: 3)")
+    add("--clients", type=some_clients, default=3, metavar="N", help="how many clients ask side by side (default: 3)")
     add("--requests", type=count, default=4, metavar="N", help="how many requests each makes (default: 4)")
     add("--virtual", action="store_true", help="on a network in memory, in virtual time: the same, without waiting")
     add("--json", action="store_true", help="one JSON object per line, for a program to read")
     parser.set_defaults(run=run)
+
+
+def some_clients(text: str) -> int:
+    """How many a demonstration can have."""
+    if (number := count(text)) > MOST_CLIENTS:
+        raise argparse.ArgumentTypeError(f"there can be at most {MOST_CLIENTS} clients, not {text}")
+    return number
 
 
 async def run(args: argparse.Namespace) -> int:

@@ -247,7 +247,6 @@ class hold:
         self._match = match
         self._limit = limit
         self._waiting: deque[Callable[[], None]] = deque()
-        self.before_release: Callable[[], None] | None = None  # set by a network that decides later than it is asked
 
     def __call__(self, flight: InFlight) -> Held | None:
         if flight.refusal or (self._match is not None and not self._match(flight)):
@@ -275,8 +274,6 @@ class hold:
         """
         if count is not None:
             check_whole("count", count, 0)
-        if self.before_release is not None:
-            self.before_release()
         released = len(self) if count is None else min(count, len(self))
         for _ in range(released):
             self._waiting.popleft()()

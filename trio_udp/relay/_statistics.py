@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class WayStatistics:
     """One direction, all clients together.
 
-    Once nothing is on its way any more, ``received + duplicated == forwarded + sum(dropped.values())``.
+    Once nothing is on its way any more, and no rule holds anything back,
+    ``received + duplicated == forwarded + sum(dropped.values())``.
 
     Args:
       received: datagrams that came to the relay.

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from ._client import Client
     from ._later import Later
 
-# Datagrams of one way that may wait for a socket that is not Trio's own: as many as may wait for their time.
-OUTBOX = 20_000
+# Datagrams of one way of one client that may wait for a socket that is not Trio's own: more than wait in a kernel's
+# send buffer, in whose 212,992 bytes Linux keeps some 256 small ones.
+OUTBOX = 1000
 
 
 class Waiting(NamedTuple):
@@ -228,7 +229,7 @@ class Way:
 
     async def _after_refusal(self, io: BatchSocket) -> tuple[BatchSocket, Address]:
         """Where to send again: the refusal is news of an earlier datagram, and the present one has not been sent."""
-        with trio.CancelScope(shield=True):  # it waits for nobody, and the datagram has to be counted
+        with trio.CancelScope(shield=True):  # it waits for no network, and the datagram has to be counted
             await self._client.refused(io)
         return self._outlet()
 

@@ -59,7 +59,7 @@ class Mailbox:
         self.unplugged = False  # its host has crashed: nothing comes, and what it sends goes nowhere
         self.closed_at: float | None = None  # seconds on Trio's clock
         self.received = self.sent = self.dropped = 0
-        self._waiting: list[trio.lowlevel.Task] = []
+        self._waiting = trio.lowlevel.ParkingLot()
         self._arrived: deque[Arrived] = deque()
         self._used = 0
         self._error = 0
@@ -165,17 +165,9 @@ class Mailbox:
 
     async def wait(self) -> None:
         """Until `wake`; whoever waited has to look again."""
-        task = trio.lowlevel.current_task()
-        self._waiting.append(task)
-
-        def abort(_: object) -> trio.lowlevel.Abort:
-            self._waiting.remove(task)
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
+        await self._waiting.park()
 
     def wake(self) -> None:
         """Let all who wait look again."""
-        waiting, self._waiting = self._waiting, []
-        for task in waiting:
-            trio.lowlevel.reschedule(task)
+        if self._waiting:
+            self._waiting.unpark_all()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from .._errors import bare_exceptions
-from ..faults import Link, Rule, hold
-from ..faults._checks import check_seed
+from .._errors import bare_exceptions, is_cancellation
+from ..faults import Link, Rule
+from ..faults._checks import check_function, check_seed
 from ._describe import describe
 from ._host import Host, entered_hosts, parse_unicast
 from ._ip import is_numeric
@@ -94,12 +94,21 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
     async def _run(self) -> AsyncIterator[None]:
         with bare_exceptions(), self._installed():
             async with trio.open_nursery(strict_exception_groups=True) as nursery:
-                nursery.start_soon(self._wire.run, name="the virtual network delivers datagrams")
+                run = self._wire.run
+                nursery.start_soon(run, nursery.cancel_scope.cancel, name="the virtual network delivers datagrams")
+                problem: BaseException | None = None
                 try:
                     yield
-                finally:
-                    self._wire.stop()
-                    self._wire.finish()  # what a rule has raised comes first: the rest may be its consequence
+                except BaseException as error:
+                    problem = error
+                self._wire.finish()
+                self._wire.stop()
+                # What a rule has raised comes first: the rest may be its consequence. Ctrl-C is not.
+                failure = self._wire.failure
+                if failure is not None and (isinstance(problem, Exception | None) or is_cancellation(problem)):
+                    raise failure
+                if problem is not None:
+                    raise problem
 
     @contextmanager
     def _installed(self) -> Iterator[None]:
@@ -225,10 +234,12 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
 
         Rules are asked in the order of their entry. An exception of a rule ends the network: it comes out of its
         ``async with``.
+
+        Raises:
+          ValueError: a rule is no function.
         """
         for rule in rules:
-            if isinstance(rule, hold):
-                rule.before_release = self._wire.catch_up
+            check_function("a rule", rule)
         self._set_rules([*self._rules, rules])
         try:
             yield

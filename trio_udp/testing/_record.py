@@ -21,9 +21,9 @@ class RecordedDatagram:
       n: its number, from 1, among all from the one host to the other.
       data: its payload, as it was sent.
       delivered: when it arrived; twice for one that the network doubled, empty as long as it is on its way.
-      dropped: why it was lost; the name of a fault or of a rule, or ``"refused"`` (nobody listens there),
-        ``"buffer full"``, ``"no such host"``, ``"host down"``, ``"rebound"`` (a NAT has forgotten that address),
-        ``"rule failed"`` (one has raised). None if it was not.
+      dropped: why it, or its second copy, was lost; the name of a fault or of a rule, or ``"refused"`` (nobody listens
+        there), ``"buffer full"``, ``"no such host"``, ``"host down"``, ``"rebound"`` (a NAT has forgotten that
+        address), ``"hold full"``, ``"rule failed"`` (one has raised). None if it was not.
     """
 
     time: float

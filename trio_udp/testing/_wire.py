@@ -88,7 +88,7 @@ class Wire:
         self._life = trio.CancelScope(shield=True)
         self._sleep = trio.CancelScope()
         self._due = math.inf  # until when `run` sleeps
-        self._failure: BaseException | None = None  # what a rule has raised
+        self.failure: BaseException | None = None  # what a rule has raised
 
     # -- hosts and links ----------------------------------------------------------------------------------------------
 
@@ -150,10 +150,10 @@ class Wire:
         if time < self._due:
             self._due = self._sleep.deadline = time
 
-    async def run(self) -> None:
-        """Deliver, until `stop`, or until a rule raises.
+    async def run(self, give_up: Callable[[], None]) -> None:
+        """Deliver, until `stop`; call ``give_up`` when a rule has raised.
 
-        A cancellation from outside does not end it: as long as the program cleans up, the network is there.
+        Neither that nor a cancellation from outside ends it: as long as the program cleans up, the network is there.
         """
         with self._life:
             while True:
@@ -162,7 +162,8 @@ class Wire:
                 with self._sleep:
                     await trio.sleep_forever()
                 self.settle()
-                self.raise_failure()
+                if self.failure is not None:
+                    give_up()
 
     def stop(self) -> None:
         """The program has ended: `run` ends."""
@@ -178,35 +179,33 @@ class Wire:
 
     def settle(self) -> None:
         """The same, and all that was sent before now is in the record."""
-        try:
-            self._step(trio.current_time())
-        except BaseException as failure:  # a rule's; it must not come out of whatever the program does just now
-            self._failure = self._failure or failure
-            self._sleep.cancel()
+        self._settle_all(trio.current_time())
+
+    def _settle_all(self, sent_before: float) -> None:
+        # What a rule raises must not come out of whatever the program does just now. No rule is asked after that.
+        while True:
+            try:
+                self.decide(sent_before)
+                break
+            except BaseException as failure:
+                self.failure = failure
+                self._sleep.cancel()
+        self._let_arrive(trio.current_time())
 
     def finish(self) -> None:
         """Nothing more is sent: decide what becomes of the last datagrams, which belong into the record, too."""
-        self.settle()
-        self.raise_failure()
-        self.decide(math.inf)
+        self._settle_all(math.inf)
 
     def end(self) -> None:
         """From now on nothing is sent and nothing arrives."""
         self.is_over = True
         self._due = math.inf
 
-    def raise_failure(self) -> None:
-        """Raise what a rule has raised, if it has not come out yet."""
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure
-
     def _next_deadline(self) -> float:
         first = self._arrivals[0][0] if self._arrivals else math.inf
         return min([first, *(_after(sent.time, TICK if sent.rules else sent.way.earliest) for sent in self._outbox)])
 
-    def _step(self, now: float) -> None:
-        self.decide(now)
+    def _let_arrive(self, now: float) -> None:
         arrivals = self._arrivals
         while arrivals and arrivals[0][0] <= now:
             time, _, arrive = heappop(arrivals)
@@ -224,9 +223,12 @@ class Wire:
         else:
             self._outbox = [sent for sent in outbox if sent.time >= now]
             outbox = [sent for sent in outbox if sent.time < now]
-        outbox.sort()
-        for sent in outbox:
-            self._decide(sent)
+        outbox.sort(reverse=True)
+        try:
+            while outbox:
+                self._decide(outbox.pop())
+        finally:
+            self._outbox += outbox  # those behind one whose rule has raised
 
     def _decide(self, sent: Sent) -> None:
         if sent.held is not None:
@@ -240,7 +242,7 @@ class Wire:
         try:
             if way.target is None:
                 self.record.drop(recorded, "no such host")
-            elif not sent.rules or self._obey(sent, recorded):
+            elif not sent.rules or self.failure is not None or self._obey(sent, recorded):
                 self._put_on_link(sent, recorded)
         except BaseException:
             self.record.drop(recorded, "rule failed")
@@ -263,6 +265,8 @@ class Wire:
 
     def _go_on(self, sent: Sent, recorded: RecordedDatagram) -> None:
         """A datagram that was held is sent, now."""
+        if self.is_over:
+            return
         self._number += 1
         now = trio.current_time()
         way = self.way(sent.mailbox.host, sent.way.target)  # as it is by now
@@ -304,7 +308,7 @@ class Wire:
     def _refuse(self, time: float, sent: Sent, recorded: RecordedDatagram, host: Host) -> None:
         """The news that nobody listens goes back, by the rules and the link of the other direction."""
         flight = InFlight(time, recorded.destination, recorded.source, recorded.n, recorded.data, refusal=True)
-        verdict = first_verdict(self.rules, flight) if self.rules else None
+        verdict = first_verdict(self.rules, flight) if self.rules and self.failure is None else None
         if isinstance(verdict, (Drop, Held)):
             return
         if verdict is not None:
