@@ -1220,6 +1220,65 @@ async def test_ten_thousand_cancelled_at_once(clock: trio.testing.MockClock) -> 
             assert not client._replies._requests
 
 
+async def test_each_attempt_of_many_ends_at_its_own_time(
+    network: VirtualNetwork, server: Host, clock: trio.testing.MockClock
+) -> None:
+    """A later request may be the first whose wait is over; one cancel scope serves them all."""
+    network.link = Link(loss=1)
+    failed: dict[int, float] = {}
+    async with await open_udp_client("server", 7, correlate=bytes) as client:
+
+        async def ask(number: int) -> None:
+            await trio.sleep(number / 64)
+            with pytest.raises(NoReply) as caught:
+                await client.request(b"%d" % number, retry=Retry(attempts=2, first=(20 - number) / 2, jitter=0))
+            failed[number] = trio.current_time()
+            assert caught.value.elapsed == failed[number] - number / 64
+
+        async with trio.open_nursery() as askers:
+            for number in range(20):
+                askers.start_soon(ask, number)
+    assert failed == {number: number / 64 + (20 - number) * 1.5 for number in range(20)}
+    assert list(failed) == list(reversed(range(20)))
+    sent_at = [datagram.time for datagram in asked(network) if datagram.data == b"7"]
+    assert sent_at == [7 / 64, 7 / 64 + 6.5]
+
+
+async def test_the_callers_deadline_wins_also_among_many(
+    network: VirtualNetwork, server: Host, clock: trio.testing.MockClock
+) -> None:
+    """Each falls on the instant at which an attempt ends; no other request is touched by that."""
+    network.link = Link(loss=1)
+    cancelled: list[int] = []
+    async with await open_udp_client("server", 7, correlate=bytes) as client:
+
+        async def ask(number: int, deadline: float) -> None:
+            with trio.move_on_after(deadline):
+                with pytest.raises(NoReply):
+                    await client.request(b"%d" % number, retry=Retry(attempts=2, first=1, jitter=0))
+                return
+            assert trio.current_time() == deadline
+            cancelled.append(number)
+
+        async with trio.open_nursery() as askers:
+            for number in range(30):
+                askers.start_soon(ask, number, [1.0, 3.0, 99.0][number % 3])
+    assert sorted(cancelled) == [number for number in range(30) if number % 3 < 2]
+    assert trio.current_time() == 3
+    assert len(asked(network)) == 10 + 20 + 20
+
+
+async def test_cancelled_before_anything_is_sent(
+    network: VirtualNetwork, server: Host, clock: trio.testing.MockClock
+) -> None:
+    async with await open_udp_client("server", 7, correlate=bytes) as client:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await client.request(b"x")
+        assert scope.cancelled_caught
+        assert not asked(network)
+
+
 async def test_hundreds_side_by_side_on_a_bad_network(
     network: VirtualNetwork, server: Host, clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:

@@ -18,7 +18,7 @@ PACKAGE = Path(trio_udp.__file__).parent
 FLOORS = [
     {"_errors", "_address", "_events", "_retry", "faults"},  # pure: no sockets, no tasks, no clock of their own
     {"_statistics", "_offload", "_counted", "_reading", "_batch", "_endpoint", "_opening", "_connection"},  # one socket
-    {"_crew", "_serve", "_channel", "_replies", "_attempts", "_client", "_first_reply"},  # one idea each
+    {"_crew", "_serve", "_channel", "_waiting", "_replies", "_attempts", "_client", "_first_reply"},  # one idea each
     {"relay", "testing"},  # rooms that are entered by their own name; none imports another
     {"cli", "__main__"},  # imports all, imported by none
 ]
@@ -41,6 +41,8 @@ BESIDE = {
     ("_connection", "_opening"),
     ("_connection", "_statistics"),
     ("_serve", "_crew"),
+    ("_replies", "_waiting"),
+    ("_waiting", "_replies"),  # for the type checker only
     ("_attempts", "_replies"),
     ("_client", "_attempts"),
     ("_client", "_replies"),

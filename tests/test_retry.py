@@ -40,6 +40,11 @@ def test_default() -> None:
     assert Retry().span == 1.5 * 31
 
 
+def test_the_wait_after_one_attempt() -> None:
+    assert [Retry.stun().timeout(number) for number in range(1, 8)] == list(Retry.stun().timeouts())
+    assert Retry().timeout(3, Random(7)) == 4 * (1 + 0.5 * Random(7).random())
+
+
 def test_jitter_stretches_each_wait_by_its_own_draw() -> None:
     class Ladder(Random):
         def random(self) -> float:

@@ -1,6 +1,6 @@
 """One request: sent, waited for, and sent again, until there is a reply or the attempts are used up.
 
-An attempt is a cancel scope around "send, and wait". What may happen inside is more than a reply or silence:
+An attempt is "send, and wait", with a deadline. What may happen meanwhile is more than a reply or silence:
 
     The network refuses. With several addresses the next one is tried at once, in the same attempt; when all have
     refused, the attempt is lost, and its wait goes on all the same: an earlier attempt's reply may still come, and a
@@ -24,6 +24,7 @@ from ._errors import NETWORK_ERRORS, DatagramTooLarge, NoReply
 from ._events import AttemptStarted, AttemptTimedOut, Emit, RequestFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from ._batch import BatchSocket
@@ -36,31 +37,35 @@ NO_WAY = NETWORK_ERRORS | {errno.EADDRNOTAVAIL}
 
 
 class Attempts:
-    """The attempts of one request.
+    """Makes the attempts of the requests that share a connection.
 
     Args:
-      request: what to ask; its reply, and what else becomes of it, is noted there.
-      connection: where to send it.
-      replies: reads the connection for all requests that share it.
+      connection: where to send them.
+      replies: reads the connection for all of them.
       emit: told of attempts and failures.
     """
 
-    def __init__(self, request: Request, connection: Connection, replies: Replies, emit: Emit | None) -> None:
-        self._request = request
+    def __init__(self, connection: Connection, replies: Replies, emit: Emit | None) -> None:
         self._connection = connection
         self._replies = replies
         self._emit = emit
+        self.on_refusal: Callable[[], None] | None = None  # called when all addresses have refused an attempt
 
-    async def run(self, retry: Retry, random: Random | None) -> bytes:
-        """Make attempts until there is a reply."""
-        request = self._request
+    async def run(self, request: Request, retry: Retry, random: Random | None) -> None:
+        """Make attempts until there is a reply; what becomes of the request is noted there, too."""
         started, ignored_before = trio.current_time(), self._replies.ignored
         try:
-            for patience in retry.timeouts(random):
+            # Not `retry.timeouts`: an iterator that lives as long as the request is one more thing for the garbage
+            # collector to look at, and with ten thousand requests that was a fifth of their time.
+            while request.attempts < retry.attempts:
                 request.attempts += 1
-                await self._attempt(request, patience, last=request.attempts == retry.attempts)
+                await self._begin(request, retry.timeout(request.attempts, random))
+                await self._replies.wait(request, heed_refusal=True)
                 if request.reply is not None:
-                    return request.reply
+                    return
+                await self._end(request, last=request.attempts == retry.attempts)
+                if request.reply is not None:
+                    return
             elapsed = trio.current_time() - started
             ignored = self._replies.ignored - ignored_before
             refused = request.refused and _nobody_listens(request.problem)
@@ -73,38 +78,48 @@ class Attempts:
                 self._replies.forget(request)
                 self._connection.late_possible = request.sent > (request.reply is not None)
 
-    async def _attempt(self, request: Request, patience: float, *, last: bool) -> None:
-        """Send the request and wait; ``request.reply`` is there afterwards or it is not."""
+    async def _begin(self, request: Request, patience: float) -> None:
+        """Send the request, if that can be done."""
+        request.refused = request.timed_out = False
         self._report_attempt(request, patience)
-        ready = await self._leave_late_replies_behind(request)
-        with trio.CancelScope() as scope:
-            # Not move_on_after: a wait of no time would be over before the portable way has sent anything.
-            scope.deadline = trio.current_time() + patience
-            if not ready:
-                await self._connection.wait_closed()
-            for others in reversed(range(len(self._connection.targets))):
-                io = await self._send(request)
-                await self._replies.wait(request, heed_refusal=True)
-                if request.reply is None:
-                    # The kernel tells of a refusal before it gives what came earlier: the reply may be there.
-                    await self._replies.read_arrived()
-                if request.reply is not None:
-                    return
-                if others:
-                    await self._connection.move_on(io)
-                    self._replies.left_behind(io)
-            # Refused by every address there is. The reply to an earlier attempt may still come, and a server that is
-            # starting up gets the time that the schedule has for it. But when nobody listens at the last attempt, there
-            # is nothing left to hope for.
-            if request.on_refusal is not None:
-                request.on_refusal()
-            if not (last and _nobody_listens(request.problem)):
-                await self._replies.wait(request, heed_refusal=False)
-        if request.reply is None:
-            # The whole program may have stood still for longer than this wait, and the reply may be there.
-            await self._replies.read_arrived()
+        ready = self._replies.expects(request) or await self._leave_late_replies_behind(request)
+        request.deadline = trio.current_time() + patience
+        if ready:
+            await self._send(request)
+
+    async def _end(self, request: Request, *, last: bool) -> None:
+        """The attempt has brought no reply, or not yet: it was refused."""
+        if not request.timed_out:
+            await self._go_on_refused(request, last)
         if request.reply is None:
             self._report_timed_out(request)
+            await trio.lowlevel.checkpoint_if_cancelled()  # the caller's deadline comes first
+
+    async def _go_on_refused(self, request: Request, last: bool) -> None:
+        """The address has refused: ask the next, if there is one, and wait."""
+        for others in reversed(range(len(self._connection.targets))):
+            # The kernel tells of a refusal before it gives what came earlier: the reply may be there.
+            await self._replies.read_arrived()
+            if request.reply is not None:
+                return
+            if others:
+                await self._ask_elsewhere(request)
+                await self._replies.wait(request, heed_refusal=True)
+                if request.reply is not None or request.timed_out:
+                    return
+        # Refused by every address there is. The reply to an earlier attempt may still come, and a server that is
+        # starting up gets the time that the schedule has for it. But when nobody listens at the last attempt, there
+        # is nothing left to hope for.
+        if self.on_refusal is not None:
+            self.on_refusal()
+        if not (last and _nobody_listens(request.problem)):
+            await self._replies.wait(request, heed_refusal=False)
+
+    async def _ask_elsewhere(self, request: Request) -> None:
+        assert request.sent_through is not None
+        await self._connection.move_on(request.sent_through)
+        self._replies.left_behind(request.sent_through)
+        await self._send(request)
 
     async def _leave_late_replies_behind(self, request: Request) -> bool:
         """See to it that nothing which comes from now on belongs to an earlier request; False if that cannot be done.
@@ -112,8 +127,6 @@ class Attempts:
         With ``correlate`` the key does that. Without it, what has arrived is discarded, and a socket at which more may
         arrive is exchanged.
         """
-        if self._replies.expects(request):
-            return True
         try:
             was_all = await self._replies.read_arrived()
             if self._connection.late_possible or not was_all:
@@ -126,8 +139,8 @@ class Attempts:
         self._replies.expect(request)
         return True
 
-    async def _send(self, request: Request) -> BatchSocket:
-        """Hand the datagram to the kernel; returns the socket that it went through, or did not go through."""
+    async def _send(self, request: Request) -> None:
+        """Hand the datagram to the kernel; ``sent_through`` is the socket that it went through, or did not."""
         problems = 0
         while True:
             io = self._connection.io
@@ -137,13 +150,13 @@ class Attempts:
             try:
                 problem = io.send_now(request.data, self._connection.address)
                 if isinstance(problem, BlockingIOError):
-                    problem = await io.send_waiting(request.data, self._connection.address)
+                    problem = await self._send_later(request, io)
             except trio.ClosedResourceError:
                 if self._connection.closed or io is self._connection.io:
                     raise
                 continue  # another request has moved on to a new socket in the meantime
             if problem is None:
-                return io
+                return
             request.sent -= 1
             # What the kernel says here may be about an earlier datagram, and this one was not sent: once more. If it
             # says so again, then this attempt is lost.
@@ -153,7 +166,16 @@ class Attempts:
             if problems == 2:
                 if problem.errno == errno.EMSGSIZE:
                     raise DatagramTooLarge(len(request.data), payload_limit(io.socket.family)) from None
-                return io
+                return
+
+    async def _send_later(self, request: Request, io: BatchSocket) -> OSError | None:
+        """Send when the socket takes it, but not after the deadline."""
+        with trio.CancelScope() as patience:
+            # Not move_on_at: a wait of no time would be over before the portable way has sent anything.
+            patience.deadline = request.deadline
+            return await io.send_waiting(request.data, self._connection.address)
+        request.timed_out = True
+        return None
 
     def _count_sent(self, request: Request, io: BatchSocket) -> None:
         """Count a datagram before it is sent: should anything be raised in between, its reply may still come."""

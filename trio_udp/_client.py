@@ -16,8 +16,8 @@ this request?* There are two ways to know:
     port, which no late reply can find. (One hole remains that no socket can close: when the *network* doubles a reply,
     the second copy may arrive after the next request was sent. Correlate, if that matters.)
 
-There is no task in the background: the requests that wait take turns at reading the socket (``_replies.py``). Every
-wait for one attempt is a cancel scope around that attempt. The deadline for the whole is the caller's.
+There is no task in the background: the requests that wait take turns at reading the socket (``_replies.py``), and share
+the one cancel scope in which that is done. The deadline for the whole is the caller's.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ class UDPClient(trio.abc.AsyncResource):
         self._tally = Tally()
         self._connection = Connection(targets, self._tally, self._emit)
         self._replies = Replies(self._connection, correlate, self._tally, self._emit)
+        self._attempts = Attempts(self._connection, self._replies, self._emit)
         self.round_trip = RoundTripEstimate()
         """What the round trips of this client have taken, as a `RoundTripEstimate`."""
         self._numbers = itertools.count(1)
@@ -136,7 +137,24 @@ class UDPClient(trio.abc.AsyncResource):
         Cancellation:
           Your cancel scope ends a request at any point; a deadline of yours always wins over the schedule.
         """
-        return await self._ask(data, retry, accept)
+        if self._correlate is None:
+            async with self._turn:  # a checkpoint
+                self._raise_if_closed()
+                request = Request(next(self._numbers), None, data, accept)
+                await self._attempts.run(request, retry, self._random)
+                return self._measured(request)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            self._raise_if_closed()
+            if (key := self._correlate(data)) is None:
+                raise ValueError("correlate gave None for the request itself: its reply could not be told from others")
+            request = Request(next(self._numbers), key, data, accept)
+            self._replies.expect(request)
+            await self._attempts.run(request, retry, self._random)  # the wait for the reply is a checkpoint
+            return self._measured(request)
+        except Exception:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            raise
 
     def statistics(self) -> UDPStatistics:
         """What has gone through the client's sockets, and which replies it did not believe, by reason."""
@@ -157,36 +175,16 @@ class UDPClient(trio.abc.AsyncResource):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    async def _ask(
-        self,
-        data: bytes,
-        retry: Retry,
-        accept: Callable[[bytes], bool] | None,
-        on_refusal: Callable[[], None] | None = None,
-    ) -> bytes:
-        """`request`, and ``on_refusal()`` is called whenever all addresses have refused an attempt."""
-        if self._correlate is None:
-            async with self._turn:  # a checkpoint
-                self._raise_if_closed()
-                return await self._run(Request(next(self._numbers), None, data, accept, on_refusal), retry)
-        await trio.lowlevel.checkpoint()
-        self._raise_if_closed()
-        if (key := self._correlate(data)) is None:
-            raise ValueError("correlate gave None for the request itself: its reply could not be told from others")
-        request = Request(next(self._numbers), key, data, accept, on_refusal)
-        self._replies.expect(request)
-        return await self._run(request, retry)
-
     async def _listen(self) -> None:
         """Read what comes while no request waits, so that it is told when it comes and not later; until cancelled."""
-        await self._replies.wait(Request(0, None, b"", None, None), heed_refusal=False)
+        await self._replies.wait(Request(0, None, b"", None), heed_refusal=False)
 
-    async def _run(self, request: Request, retry: Retry) -> bytes:
-        attempts = Attempts(request, self._connection, self._replies, self._emit)
-        reply = await attempts.run(retry, self._random)
+    def _measured(self, request: Request) -> bytes:
+        """The reply; what the round trip took is noted."""
+        assert request.reply is not None
         if request.attempts == 1:  # else it is not clear which attempt was answered
             self.round_trip.sample(request.answered_at - request.sent_at)
-        return reply
+        return request.reply
 
     def _raise_if_closed(self) -> None:
         if self._connection.closed:

@@ -92,7 +92,8 @@ class _Race:
         """Ask one server; the winner cancels everybody else."""
         try:
             async with await open_udp_client(host, port) as client:
-                reply = await client._ask(self._data, self._retry, self._accept, ask_next.set)
+                client._attempts.on_refusal = ask_next.set
+                reply = await client.request(self._data, retry=self._retry, accept=self._accept)
                 if self.winner is None:
                     self.winner = Datagram(reply, client.remote_address)
                 everybody.cancel()

@@ -4,12 +4,12 @@ Somebody has to read the socket. The obvious way is a task that does nothing els
 either the client becomes a thing that can only be used inside a ``with`` which wraps exceptions in groups, or the task
 is hidden from the caller. So the requests that wait take turns. The first of them reads, for all: it gives each reply
 to the request that it belongs to, and wakes that one. When it has its own it passes the turn on, and also when it is
-cancelled.
+cancelled. It also looks after the time of all of them (`Waiting`).
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import math
 from typing import TYPE_CHECKING
 
 import trio
@@ -17,6 +17,7 @@ import trio
 from ._batch import BATCH
 from ._errors import NETWORK_ERRORS, REFUSALS, logger
 from ._events import Emit, ReplyAccepted, ReplyIgnored
+from ._waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -34,12 +35,12 @@ class Request:
       key: what its reply will have, too; None where there is one request at a time.
       data: the payload.
       accept: says whether a reply is one to this request.
-      on_refusal: called when all addresses have refused an attempt.
     """
 
     __slots__ = (
-        *("accept", "data", "key", "number", "on_refusal"),
-        *("answered_at", "attempts", "problem", "refused", "reply", "sent", "sent_at", "sent_through", "task"),
+        *("accept", "data", "key", "number"),
+        *("answered_at", "attempts", "problem", "reply", "sent", "sent_at", "sent_through"),
+        *("deadline", "refused", "task", "timed_out", "waiting"),
     )
 
     def __init__(
@@ -48,22 +49,29 @@ class Request:
         key: Hashable,
         data: bytes,
         accept: Callable[[bytes], bool] | None,
-        on_refusal: Callable[[], None] | None,
     ) -> None:
         self.number = number
         self.key = key
         self.data = data
         self.accept = accept
-        self.on_refusal = on_refusal
         self.attempts = 0
         self.sent_at = 0.0  # seconds, the latest attempt
         self.answered_at = 0.0
         self.sent_through: BatchSocket | None = None  # the latest socket ...
         self.sent = 0  # ... and how many datagrams it was given
         self.reply: bytes | None = None
-        self.refused = False  # has the present attempt been?
         self.problem: Exception | None = None  # the last refusal, or what `accept` raised
-        self.task: trio.lowlevel.Task | None = None  # while it waits for its turn
+        self.deadline = math.inf  # how long the present attempt waits, on Trio's clock ...
+        self.timed_out = False  # ... has it waited that long?
+        self.refused = False  # has it been refused?
+        self.waiting: Waiting | None = None  # while somebody else reads: where it is asleep ...
+        self.task: trio.lowlevel.Task | None = None  # ... and who
+
+    def leave(self, _: object) -> trio.lowlevel.Abort:
+        """For Trio: a request that is asleep is cancelled."""
+        assert self.waiting is not None
+        self.waiting.remove(self)
+        return trio.lowlevel.Abort.SUCCEEDED
 
 
 class Replies:
@@ -89,9 +97,8 @@ class Replies:
         self._emit = emit
         self._requests: dict[Hashable, Request] = {}
         self._reader: Request | None = None
-        # Those who wait for a turn. An OrderedDict forgets any of them at the same small cost; a plain dict steps over
-        # all that it has forgotten each time it is asked who is first, which makes 10,000 cancellations quadratic.
-        self._waiting: OrderedDict[Request, None] = OrderedDict()
+        self._reading: trio.CancelScope | None = None  # the reader's, which ends when somebody has waited long enough
+        self._waiting = Waiting()
         self.ignored = 0
 
     def expect(self, request: Request) -> None:
@@ -118,12 +125,13 @@ class Replies:
     # has. While a request waits, Trio delivers it all the same.
     @trio.lowlevel.enable_ki_protection
     async def wait(self, request: Request, *, heed_refusal: bool) -> None:
-        """Until the request has its reply or, if that is heeded, has been refused."""
-        while request.reply is None and not (heed_refusal and request.refused):
+        """Until the request has its reply, its deadline has come or, if that is heeded, it has been refused."""
+        while not (request.reply is not None or request.timed_out or (heed_refusal and request.refused)):
             if self._reader is None:
                 await self._read_for_all(request, heed_refusal)
             else:
-                await self._wait_for_turn(request)
+                self._go_to_sleep(request)
+                await trio.lowlevel.wait_task_rescheduled(request.leave)
         self._pass_turn()  # it may have been given to us when the reply was there already
 
     async def read_arrived(self) -> bool:
@@ -145,19 +153,39 @@ class Replies:
     async def _read_for_all(self, request: Request, heed_refusal: bool) -> None:
         self._reader = request
         try:
-            while request.reply is None and not (heed_refusal and request.refused):
-                await self._read(self._connection.io)
+            while not (request.reply is not None or request.timed_out or (heed_refusal and request.refused)):
+                deadline = min(request.deadline, self._waiting.first_deadline())
+                with trio.CancelScope(deadline=deadline) as self._reading:
+                    while not (request.reply is not None or (heed_refusal and request.refused)):
+                        await self._read(self._connection.io)
+                if self._reading.cancelled_caught:
+                    await self._time_out(request)
         finally:
+            self._reading = None
             self._reader = None
             self._pass_turn()
+
+    async def _time_out(self, reader: Request) -> None:
+        """Somebody has waited long enough."""
+        await self.read_arrived()  # the whole program may have stood still for longer, and the reply may be there
+        now = trio.current_time()
+        reader.timed_out = reader.deadline <= now
+        for request in self._waiting.due(now):
+            request.timed_out = True
+            self._waiting.wake(request)
+
+    def _go_to_sleep(self, request: Request) -> None:
+        self._waiting.add(request, trio.lowlevel.current_task())
+        if self._reading is not None and request.deadline < self._reading.deadline:
+            self._reading.deadline = request.deadline
+
+    def _pass_turn(self) -> None:
+        if self._reader is None:
+            self._waiting.wake_one()
 
     def _is_ours(self, io: BatchSocket) -> bool:
         """That this socket is closed means that the client is; else another request has moved on from it."""
         return self._connection.closed or io is self._connection.io
-
-    def _pass_turn(self) -> None:
-        if self._reader is None and self._waiting:
-            self._wake(next(iter(self._waiting)))
 
     async def _read(self, io: BatchSocket) -> None:
         try:
@@ -169,24 +197,6 @@ class Replies:
             self.failed(io, error)
         else:
             self._sort_out_all(io, batch)
-
-    async def _wait_for_turn(self, request: Request) -> None:
-        """Until somebody has news for this request, or it is its turn to read."""
-
-        def leave(_: object) -> trio.lowlevel.Abort:
-            del self._waiting[request]
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        request.task = trio.lowlevel.current_task()
-        self._waiting[request] = None
-        await trio.lowlevel.wait_task_rescheduled(leave)
-
-    @trio.lowlevel.enable_ki_protection
-    def _wake(self, request: Request) -> None:
-        if request in self._waiting:
-            del self._waiting[request]
-            assert request.task is not None
-            trio.lowlevel.reschedule(request.task)
 
     def failed(self, io: BatchSocket, error: OSError) -> None:
         """Receiving or sending failed. If datagrams do not get there, that is news for every request: one port for all.
@@ -200,7 +210,7 @@ class Replies:
             for request in self._requests.values():
                 request.problem = error
                 request.refused = True
-                self._wake(request)
+                self._waiting.wake(request)
 
     def left_behind(self, io: BatchSocket) -> None:
         """The connection may have moved on from a socket: who has sent through that one has to send again."""
@@ -208,7 +218,7 @@ class Replies:
             for request in self._requests.values():
                 if request.sent_through is io:
                     request.refused = True
-                    self._wake(request)
+                    self._waiting.wake(request)
 
     def _sort_out_all(self, io: BatchSocket, batch: list[Datagram]) -> None:
         io.report_received(batch)
@@ -229,7 +239,7 @@ class Replies:
                 self._ignore(data, objection)
             else:
                 request.reply, request.answered_at = data, trio.current_time()
-                self._wake(request)
+                self._waiting.wake(request)
                 self._report_accepted(request, data)
 
     def _find(self, data: bytes) -> Request | None:

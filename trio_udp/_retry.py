@@ -65,21 +65,32 @@ class Retry:
         Args:
           random: where the jitter comes from; the ``random`` module's shared generator unless given.
         """
-        draw = random_module.random if random is None else random.random
-        for wait in self._unstretched():
-            yield min(wait * (1.0 + self.jitter * draw()), self.maximum)
+        return (self.timeout(number, random) for number in range(1, self.attempts + 1))
+
+    def timeout(self, number: int, random: Random | None = None) -> float:
+        """The wait after one attempt.
+
+        Args:
+          number: which attempt, from 1.
+          random: as in `timeouts`.
+        """
+        return self._stretched(number, random_module.random() if random is None else random.random())
 
     @property
     def span(self) -> float:
         """The longest that all attempts can take together, in seconds."""
-        return sum(min(wait * (1.0 + self.jitter), self.maximum) for wait in self._unstretched())
+        return sum(self._stretched(number, 1.0) for number in range(1, self.attempts + 1))
 
-    def _unstretched(self) -> Iterator[float]:
-        wait = float(self.first)
-        for _ in range(self.attempts - 1):
-            yield wait
-            wait *= self.multiplier  # a float that grows too large becomes infinite, and `maximum` caps that too
-        yield wait if self.last is None else self.last
+    def _stretched(self, number: int, part: float) -> float:
+        """The wait, with that part of the jitter."""
+        if number == self.attempts and self.last is not None:
+            wait = self.last
+        else:
+            try:
+                wait = self.first * self.multiplier ** (number - 1)
+            except OverflowError:  # more than a float can say, and `maximum` caps that too
+                wait = math.inf
+        return min(wait * (1.0 + self.jitter * part), self.maximum)
 
     @classmethod
     def stun(cls) -> Retry:
