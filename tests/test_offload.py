@@ -24,7 +24,7 @@ from trio_udp._offload import (
     UDP_SEGMENT,
     Segments,
     merge_received,
-    runs,
+    runs_by_address,
     segments_for,
     sends_correctly,
     split,
@@ -42,7 +42,9 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux has it")
 
 
 def sizes(*datagrams: tuple[int, Address], most_bytes: int = 65507) -> list[list[int]]:
-    return [[len(data) for data in run] for run, _ in runs([(bytes(n), to) for n, to in datagrams], most_bytes)]
+    return [
+        [len(data) for data in run] for run, _ in runs_by_address([(bytes(n), to) for n, to in datagrams], most_bytes)
+    ]
 
 
 def test_neighbours_of_one_size_to_one_address() -> None:
@@ -67,7 +69,7 @@ def test_other_buffers_go_alone() -> None:
     """The length of a memoryview is not its size in bytes."""
     wide = memoryview(struct.pack("4I", 1, 2, 3, 4)).cast("I")
     given: list[Any] = [b"abcd", wide, b"abcd", bytearray(b"abcd")]
-    assert [run for run, _ in runs([(data, HERE) for data in given], 65507)] == [
+    assert [run for run, _ in runs_by_address([(data, HERE) for data in given], 65507)] == [
         [b"abcd"],
         [wide],
         [b"abcd"],
@@ -83,7 +85,7 @@ def test_what_the_iterable_raises_comes_after_what_it_gave() -> None:
 
     found = []
     with pytest.raises(ZeroDivisionError):
-        for run, _ in runs(two_and_an_error(), 65507):
+        for run, _ in runs_by_address(two_and_an_error(), 65507):
             found.append(run)
     assert found == [[b"a", b"b"]]
 
@@ -93,7 +95,7 @@ def test_any_datagrams_keep_their_order_and_every_run_is_one_that_the_kernel_tak
     wanted: list[tuple[int, Address]], most_bytes: int
 ) -> None:
     datagrams = [(bytes([number % 256]) * size, to) for number, (size, to) in enumerate(wanted)]
-    found = list(runs(datagrams, most_bytes))
+    found = list(runs_by_address(datagrams, most_bytes))
     assert [(data, to) for run, to in found for data in run] == datagrams
     for run, _ in found:
         *whole, last = run

@@ -107,9 +107,9 @@ class BatchSocket(ReadSocket):
             sent += 1
         return sent, None
 
-    def runs(self, datagrams: Iterable[tuple[bytes, Address]]) -> Iterator[tuple[list[bytes], Address]]:
+    def runs(self, items: Iterable[bytes]) -> Iterator[list[bytes]]:
         """Neighbours that may go together, for `send_run`."""
-        return _offload.runs(datagrams, self._most_bytes)
+        return _offload.runs(items, self._most_bytes)
 
     def _count_sent(self, run: list[bytes], address: Address) -> None:
         self.tally.sent += len(run)
@@ -167,7 +167,7 @@ class BatchSocket(ReadSocket):
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
             in_a_row = 0
-            for run, address in self.runs(datagrams):
+            for run, address in _offload.runs_by_address(datagrams, self._most_bytes):
                 await self._send_all(run, address)
                 in_a_row += len(run)
                 if in_a_row >= BATCH:

@@ -17,9 +17,11 @@ So the handlers run in a crew of ordinary tasks that grows as it is needed:
     Rule 6  A finished reply goes out before anything waits. It is held back only while the next datagram in the queue
             is of the same peer: replies to one peer go to the kernel together, for a fraction of what each alone costs.
 
-Rule 3 needs to know that a handler has started to wait, and ``await handler(datagram)`` does not tell. So a member
-takes the handler's first step by hand, with ``coroutine.send(None)``: either that was all of it, or it hands over and
-awaits the rest. To hand over *before* each handler would be simpler, and wake a second task for each datagram.
+Rule 3 needs to know that a handler has started to wait, and ``await handler(datagram)`` does not tell. So the loop that
+runs one handler after another is a coroutine that the member drives by hand, with ``coroutine.send(None)``: either that
+was all of it, or one of the handlers waits, and the member hands over and awaits the rest. To hand over *before* each
+handler would be simpler, and wake a second task for each datagram; to take each handler's first step by hand costs more
+than all the rest of the loop.
 """
 
 from __future__ import annotations
@@ -27,10 +29,9 @@ from __future__ import annotations
 import errno
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from types import CoroutineType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias, cast
 
 import trio
 
@@ -39,15 +40,9 @@ from ._batch import BATCH, Datagram
 from ._endpoint import UDPEndpoint
 from ._errors import DatagramTooLarge, errno_name, is_cancellation, logger
 from ._events import Emit, HandlerFinished, HandlerStarted
-
-if TYPE_CHECKING:
-    from types import FrameType
-
-    from typing_extensions import Self
+from ._remainder import Coroutine, Remainder
 
 __all__ = ["Handler"]
-
-Coroutine: TypeAlias = "CoroutineType[Any, Any, bytes | None]"
 
 Handler: TypeAlias = Callable[[Datagram], Awaitable["bytes | None"]]
 """An async function from a datagram to the reply, or to None for silence."""
@@ -162,54 +157,71 @@ class Crew:
             self._led = False
 
     async def _work(self) -> None:
-        """Run the handler for one datagram after another."""
-        held: list[tuple[bytes, Address]] = []
+        """Run the handler for one datagram after another, until one of them has waited for something."""
+        shift = _Shift()
+        coroutine = cast("Coroutine", self._empty_queue(shift))
         try:
-            await self._empty_queue(held)
+            step = coroutine.send(None)
+        except StopIteration:
+            return
+        shift.has_waited = True
+        try:
+            if shift.held:
+                with suppress(trio.ClosedResourceError):  # which whoever receives will tell
+                    await self._send_held(shift)
+            self.hand_over()
+            await Remainder(coroutine, step)
+        except BaseException as error:
+            if coroutine.cr_frame is None:  # this is how the handler ended
+                raise
+            # Ctrl-C hit a line of ours, and the handler does not know. It gets it as if one of its own had been hit.
+            await Remainder(coroutine, error=error)
+
+    async def _empty_queue(self, shift: _Shift) -> None:
+        """Handle what is in the queue, as long as no handler waits."""
+        queue, handler, send_now, held = self._queue, self._handler, self._io.send_now, shift.held
+        may_hold = self._io.segments is not None
+        try:
+            while queue and not shift.has_waited:
+                datagram = queue.popleft()
+                awaitable = handler(datagram)
+                try:
+                    reply = await awaitable
+                except BaseException as error:
+                    self._handler_failed(error, awaitable, datagram)
+                    raise
+                if may_hold and type(reply) is bytes and queue and queue[0][1] == datagram[1]:
+                    shift.address = datagram[1]
+                    held.append(reply)
+                    continue
+                if held:
+                    if type(reply) is bytes:
+                        held.append(reply)
+                        reply = None
+                    await self._send_held(shift)
+                if reply is not None:
+                    try:
+                        if (problem := send_now(reply, datagram[1])) is not None:
+                            await self._send_otherwise(reply, datagram[1], problem)
+                    except TypeError:
+                        _explain_type(reply)
+                        raise
         finally:
             if held:  # the handler has raised, or was cancelled: what was finished before goes out
                 with suppress(trio.ClosedResourceError):
-                    await self._send_held(held)
+                    await self._send_held(shift)
 
-    async def _empty_queue(self, held: list[tuple[bytes, Address]]) -> None:
-        """Handle what is in the queue; ``held`` are the replies to the present peer that are to go out together."""
-        queue, handler, send_now = self._queue, self._handler, self._io.send_now
-        may_hold = self._io.segments is not None
-        while queue:
-            datagram = queue.popleft()
-            address = datagram[1]
-            coroutine = handler(datagram)
-            if type(coroutine) is not CoroutineType:
-                coroutine = _as_coroutine(coroutine)
-            try:
-                step = coroutine.send(None)
-            except StopIteration as finished:
-                reply = finished.value
-            else:
-                if held:
-                    await self._send_held(held)
-                reply = await self._finish(coroutine, step, datagram)
-            if may_hold and type(reply) is bytes and queue and queue[0][1] == address:
-                held.append((reply, address))
-                continue
-            if held:
-                if type(reply) is bytes:
-                    held.append((reply, address))
-                    reply = None
-                await self._send_held(held)
-            if reply is not None:
-                try:
-                    if (problem := send_now(reply, address)) is not None:
-                        await self._send_otherwise(reply, address, problem)
-                except TypeError:
-                    _explain_type(reply)
-                    raise
+    def _handler_failed(self, error: BaseException, awaitable: object, datagram: Datagram) -> None:
+        if is_cancellation(error):
+            self._io.drop(*datagram, "handler cancelled", outgoing=False)
+        elif isinstance(error, TypeError) and not isinstance(awaitable, Awaitable):
+            raise TypeError(f"a handler must be an async function; this one returned {awaitable!r}") from None
 
-    async def _send_held(self, held: list[tuple[bytes, Address]]) -> None:
+    async def _send_held(self, shift: _Shift) -> None:
         """Send what was held back. Nothing is held any more when this begins to wait."""
-        replies = held[:]
-        held.clear()
-        for run, address in self._io.runs(replies):
+        replies, address = shift.held[:], shift.address
+        shift.held.clear()
+        for run in self._io.runs(replies):
             rest = run
             while rest:
                 sent, problem = self._io.send_run(rest, address)
@@ -217,21 +229,6 @@ class Crew:
                 if problem is not None:
                     await self._send_otherwise(rest[0], address, problem)
                     rest = rest[1:]
-
-    async def _finish(self, coroutine: Coroutine, step: object, datagram: Datagram) -> bytes | None:
-        """The handler waits: let others go on, and see it through."""
-        reply: bytes | None
-        try:
-            self.hand_over()
-            reply = await _Remainder(coroutine, step)
-        except BaseException as error:
-            if coroutine.cr_frame is None:  # this is how the handler ended
-                if is_cancellation(error):
-                    self._io.drop(*datagram, "handler cancelled", outgoing=False)
-                raise
-            # Ctrl-C hit a line of ours, and the handler does not know. It gets it as if one of its own had been hit.
-            reply = await _Remainder(coroutine, error=error)
-        return reply
 
     async def _send_otherwise(self, reply: bytes, address: Address, problem: OSError) -> None:
         """The reply could not be sent at once: wait for it where that can help, or count it.
@@ -257,61 +254,22 @@ class Crew:
         return None
 
 
-class _Remainder(Generator[object, object, "bytes | None"]):
-    """What remains of a coroutine after its first step, as something to await.
+class _Shift:
+    """What one member does until a handler has waited."""
 
-    ``await coroutine`` would start by sending None into it, but it waits for Trio's answer to ``step``, the thing that
-    it has yielded already. So the first thing asked of us gives ``step``, and everything after that is the coroutine's.
-    With an ``error`` instead, the coroutine gets that thrown in to begin with.
+    __slots__ = ("address", "has_waited", "held")
 
-    The ``cr_`` attributes let ``trio.lowlevel.Task.iter_await_frames`` look through us at the handler's frames.
-    """
+    address: Address
 
-    __slots__ = ("_coroutine", "_error", "_step")
-
-    def __init__(self, coroutine: Coroutine, step: object = None, *, error: BaseException | None = None) -> None:
-        self._coroutine = coroutine
-        self._step = step
-        self._error = error
-
-    def __await__(self) -> Self:
-        return self
-
-    def __next__(self) -> object:
-        return self._step if self._error is None else self._coroutine.throw(self._error)
-
-    def send(self, answer: object) -> object:
-        return self._coroutine.send(answer)
-
-    def throw(self, *error: Any) -> object:
-        return self._coroutine.throw(*error)
-
-    @property
-    def cr_frame(self) -> FrameType | None:
-        return self._coroutine.cr_frame
-
-    @property
-    def cr_await(self) -> object:
-        return self._coroutine.cr_await
+    def __init__(self) -> None:
+        self.has_waited = False
+        self.held: list[bytes] = []  # replies to the present peer, this address, that are to go out together
 
 
 def _explain_type(reply: object) -> None:
     """Sending raised a TypeError; if that is because of the reply, say so in the words of who wrote the handler."""
     if not isinstance(reply, (bytes, bytearray, memoryview)):
         raise TypeError(f"a handler returns bytes or None, not {type(reply).__name__}")
-
-
-def _as_coroutine(awaitable: Awaitable[bytes | None]) -> Coroutine:
-    """For handlers that return another kind of awaitable; and a clear word for those that are not async at all."""
-    if not isinstance(awaitable, Awaitable):
-        raise TypeError(f"a handler must be an async function; this one returned {awaitable!r}")
-
-    async def await_it() -> bytes | None:
-        return await awaitable
-
-    coroutine = await_it()
-    assert isinstance(coroutine, CoroutineType)
-    return coroutine
 
 
 def _observed(handler: Handler, endpoint: UDPEndpoint, emit: Emit) -> Handler:

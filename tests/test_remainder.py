@@ -1,4 +1,4 @@
-"""The piece that awaits a handler whose first step was taken by hand; the crew itself is tested through serve_udp."""
+"""Whatever Trio sends, or throws, arrives in the coroutine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from trio_udp._crew import _Remainder
+from trio_udp._remainder import Remainder
 
 
 @types.coroutine
@@ -33,7 +33,7 @@ def begin(log: list[object]) -> Any:
         coroutine: Any = inner()
         step = coroutine.send(None)
         assert step == "question 0"
-        return await _Remainder(coroutine, step) or b""
+        return await Remainder(coroutine, step) or b""
 
     return outer()
 
