@@ -120,6 +120,11 @@ def test_what_came_together_is_cut_apart() -> None:
     assert split(b"", []) == [b""]
 
 
+@given(st.binary(min_size=1, max_size=300), st.integers(1, 310))
+def test_any_cut_is_what_slices_are(data: bytes, size: int) -> None:
+    assert split(data, merged(size)) == [data[start : start + size] for start in range(0, len(data), size)]
+
+
 # -- which systems ----------------------------------------------------------------------------------------------------
 
 

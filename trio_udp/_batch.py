@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import errno
 import socket as stdlib_socket
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import trio
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     SendNow = Callable[[bytes, Address], int]
 
 __all__ = ["BATCH", "Datagram"]
+
+# A run of many takes as much time as so many that go alone; it counts for that much until the next visit to Trio's
+# scheduler. (A run of 54 with 1200 bytes, or of 16 with 64: some 10 us. One alone: 3.)
+RUN = 3
 
 PEER_REFUSES = ConnectionRefusedError, ConnectionResetError  # the second is Windows' word for it
 
@@ -164,12 +169,20 @@ class BatchSocket(ReadSocket):
           DatagramTooLarge: this one was not sent, nor those after it.
           OSError: neither.
         """
+        await self._send_runs(_offload.runs_by_address(datagrams, self._most_bytes))
+
+    async def send_data(self, items: Iterable[bytes]) -> None:
+        """The same to the peer that this socket is connected to."""
+        assert self.peer is not None
+        await self._send_runs(zip(self.runs(items), repeat(self.peer)))
+
+    async def _send_runs(self, runs: Iterable[tuple[list[bytes], Address]]) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
             in_a_row = 0
-            for run, address in _offload.runs_by_address(datagrams, self._most_bytes):
+            for run, address in runs:
                 await self._send_all(run, address)
-                in_a_row += len(run)
+                in_a_row += min(len(run), RUN)
                 if in_a_row >= BATCH:
                     in_a_row = 0
                     await trio.lowlevel.checkpoint()

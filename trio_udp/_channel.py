@@ -11,7 +11,6 @@ runs can be read and written together (`_offload`), which is what `send_many` an
 
 from __future__ import annotations
 
-from itertools import repeat
 from typing import TYPE_CHECKING, final
 
 import trio
@@ -112,7 +111,7 @@ class UDPChannel(trio.abc.Channel[bytes]):
 
         Raises what `send` raises.
         """
-        await self._io.send_many(zip(items, repeat(self._peer)))
+        await self._io.send_data(items)
 
     async def receive(self) -> bytes:
         """Wait for the next datagram and return its payload.

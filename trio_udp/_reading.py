@@ -9,6 +9,7 @@ Trio's methods, one by one, and draining hands out what was taken.
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 import trio
@@ -159,7 +160,7 @@ class ReadSocket(CountedSocket):
         """The same where one call may give many."""
         make, batch = tuple.__new__, self._drain_taken(limit)
         for pieces, address in self._read_merged(limit, len(batch)):
-            batch += [make(Datagram, (piece, address)) for piece in pieces]
+            batch += map(make, repeat(Datagram), zip(pieces, repeat(address)))
         self._taken += batch[limit:]
         return batch[:limit]
 
