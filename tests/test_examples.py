@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from trio_udp import Datagram, UDPClient, open_udp_client, serve_udp
+from trio_udp import Datagram, Retry, UDPClient, open_udp_client, serve_udp
 from trio_udp.cli import main
 from trio_udp.faults import PRESETS
 
@@ -354,6 +354,16 @@ async def test_many_clients() -> None:
     assert replies == {f"client {number}": f"client {number}" for number in range(100)}
     [seconds] = re.findall(r"took ([\d.]+) seconds", transcript)
     assert 0.5 <= float(seconds) < 100 * 0.5 / 2, "one after the other takes 50 seconds, at any speed of the machine"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers need Linux")
+async def test_primes() -> None:
+    async with running("more_cores/primes", 0) as server, await client_of(server) as client:
+        answer = await client.request(b"30", retry=Retry(first=PATIENCE))
+        assert re.fullmatch(rb"10 primes, counted by process \d+", answer)
+        assert int(answer.split()[-1]) != server.process.pid
+        transcript = await server.ends_at_ctrl_c()
+    assert re.fullmatch(r"\d+ processes at port \d+\nall of them together answered 1 times\n", transcript)
 
 
 async def test_lossy_network() -> None:

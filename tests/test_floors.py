@@ -18,18 +18,11 @@ PACKAGE = Path(trio_udp.__file__).parent
 FLOORS = [
     {"_errors", "_address", "_events", "_retry", "faults"},  # pure: no sockets, no tasks, no clock of their own
     {"_statistics", "_offload", "_counted", "_reading", "_batch", "_endpoint", "_opening", "_connection"},  # one socket
-    {
-        "_remainder",
-        "_crew",
-        "_serve",
-        "_channel",
-        "_waiting",
-        "_replies",
-        "_attempts",
-        "_client",
-        "_first_reply",
-    },  # one idea each
-    {"relay", "testing"},  # rooms that are entered by their own name; none imports another
+    {  # one idea each
+        *("_remainder", "_crew", "_serve", "_channel"),
+        *("_waiting", "_replies", "_attempts", "_client", "_first_reply"),
+    },
+    {"relay", "testing", "workers"},  # rooms that are entered by their own name; none imports another
     {"cli", "__main__"},  # imports all, imported by none
 ]
 

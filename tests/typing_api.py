@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from random import Random
 from typing import NoReturn
 
@@ -11,6 +12,7 @@ from typing_extensions import assert_type
 
 import trio_udp
 from trio_udp import Datagram, Retry, UDPClient, UDPEndpoint, UDPStatistics
+from trio_udp.workers import Workers, serve_workers
 
 
 async def echo(datagram: Datagram) -> bytes:
@@ -32,6 +34,15 @@ async def servers(nursery: trio.Nursery) -> None:
         nursery.start_soon(trio_udp.serve_udp, handler, 7)
     endpoints: list[UDPEndpoint] = await nursery.start(trio_udp.serve_udp, echo, 0)
     assert_type(await trio_udp.serve_endpoints(echo, endpoints, max_tasks=10, grace_period=1), NoReturn)
+
+
+async def processes(nursery: trio.Nursery) -> None:
+    workers: Workers = await nursery.start(partial(serve_workers, echo, 0))
+    assert_type(workers.addresses, list[trio_udp.Address])
+    assert_type(workers.pids, list[int])
+    assert_type(workers.restarts, int)
+    assert_type(workers.statistics(), UDPStatistics)
+    assert_type(await serve_workers(Counting(), 7, workers=4, restart=Retry(first=1)), NoReturn)
 
 
 async def endpoints() -> None:

@@ -20,6 +20,7 @@ Where things are; each file imports only from those above it:
     _waiting  _replies  _attempts           until when; whose reply is it; one request, sent again until it has one
     _client  _first_reply                   open_udp_client; ask several servers
     testing  relay                          the bad network in virtual time; and between real programs
+    workers                                 one port, several processes
     cli                                     python -m trio_udp
 """
 

@@ -58,6 +58,15 @@ class Tally:
         self.dropped: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
 
+    def add(self, other: Tally | UDPStatistics) -> None:
+        """Count what others have counted, too; not what the kernel says of a socket."""
+        self.received += other.received
+        self.received_bytes += other.received_bytes
+        self.sent += other.sent
+        self.sent_bytes += other.sent_bytes
+        self.dropped.update(other.dropped)
+        self.errors.update(other.errors)
+
     def statistics(self, socket: trio.socket.SocketType) -> UDPStatistics:
         """The counters as they are now, and what the kernel says of the socket."""
         return UDPStatistics(

@@ -13,7 +13,8 @@ from tests.cli.child import PATIENCE, has_ipv6, run, serve
 from trio_udp import Datagram
 from trio_udp._address import HostPort
 from trio_udp.cli import _hosts, main
-from trio_udp.cli.serve import Answering, listen_address
+from trio_udp.cli._answering import Answering
+from trio_udp.cli.serve import listen_address
 
 if TYPE_CHECKING:
     from trio_udp import Handler, UDPEndpoint

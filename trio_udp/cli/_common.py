@@ -52,8 +52,8 @@ class Failure(Exception):
 
 
 def say(text: str, *, end: str = "\n") -> None:
-    """Tell the person something: on standard error, at once."""
-    print(text, end=end, file=sys.stderr, flush=True)
+    """Tell the person something: on standard error, at once, and in one piece where several processes have that."""
+    print(text + end, end="", file=sys.stderr, flush=True)
 
 
 def write(data: bytes) -> None:

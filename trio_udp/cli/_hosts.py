@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from .._client import UDPClient, open_udp_client
@@ -38,9 +38,18 @@ async def open_endpoints(address: HostPort) -> list[UDPEndpoint]:
     Raises:
       Failure: the host cannot be found, or the port cannot be had.
     """
+    with opening(address):
+        return await open_udp_endpoints(address.port, host=address.host)
+
+
+def opening(address: HostPort) -> AbstractContextManager[None]:
+    """While a port is opened there: say why that is not possible.
+
+    Raises:
+      Failure: the host cannot be found, or the port cannot be had.
+    """
     host, port = address
-    with _explained(host, lambda error: (error.strerror or str(error)) + _advice(error, port)):
-        return await open_udp_endpoints(port, host=host)
+    return _explained(host, lambda error: (error.strerror or str(error)) + _advice(error, port))
 
 
 @contextmanager
@@ -48,6 +57,8 @@ def _explained(host: str | None, explain: Callable[[OSError], str]) -> Iterator[
     """Make a `Failure` of an OSError: a name that cannot be found is the same for all, ``explain`` tells the others."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # whoever read our output has gone, which is no matter of a host
     except socket.gaierror as error:
         raise Failure(f"cannot find the host {host!r}: {error.strerror}") from None
     except OSError as error:

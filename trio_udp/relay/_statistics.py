@@ -73,11 +73,7 @@ def total(statistics: Iterable[UDPStatistics]) -> Tally:
     """What went through several sockets together."""
     tally = Tally()
     for one in statistics:
-        tally.received += one.received
-        tally.received_bytes += one.received_bytes
-        tally.sent += one.sent
-        tally.sent_bytes += one.sent_bytes
-        tally.errors.update(one.errors)
+        tally.add(one)
     return tally
 
 
