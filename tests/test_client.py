@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import errno
 import random
+import signal
 import socket as stdlib_socket
 import zlib
 from functools import partial
@@ -25,6 +26,7 @@ from trio_udp import (
     DatagramTooLarge,
     Event,
     NoReply,
+    ReplyAccepted,
     ReplyIgnored,
     Retry,
     UDPClient,
@@ -34,8 +36,12 @@ from trio_udp import (
     serve_endpoints,
     serve_udp,
 )
+from trio_udp._address import Target
+from trio_udp._attempts import Attempts
 from trio_udp._batch import BATCH
 from trio_udp._connection import LATELY, MOST_TRIES
+from trio_udp._replies import Request
+from trio_udp._waiting import Waiting
 from trio_udp.faults import Link, drop_first, partition
 from trio_udp.testing import Host, RecordedDatagram, VirtualNetwork
 
@@ -979,20 +985,97 @@ async def test_when_every_port_was_used_lately() -> None:
         assert sum(socket.inner.fileno() != -1 for socket in full.made) == 1
 
 
-async def test_ctrl_c_cannot_fall_between_taking_turns(
+@pytest.mark.parametrize("correlate", [None, bytes], ids=["plain", "correlated"])
+def test_ctrl_c_leaves_a_client_that_can_be_used(monkeypatch: pytest.MonkeyPatch, correlate: Any) -> None:
+    """Regression: in a line of ours it left the key of a request that was gone, or the lock of a turn nobody had.
+
+    And an entry for a task that was gone, whose waking was a TrioInternalError.
+    """
+    run = Attempts.run
+
+    async def interrupted(*args: Any) -> None:
+        monkeypatch.undo()
+        signal.raise_signal(signal.SIGINT)
+        await run(*args)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            port = await start_on_loopback(nursery, silent)
+            other = await start_on_loopback(nursery, echo)
+            async with await open_udp_client(LOCAL, port, correlate=correlate) as client:
+                monkeypatch.setattr(Attempts, "run", interrupted)
+                with pytest.raises(KeyboardInterrupt):
+                    await client.request(b"x")
+                client._connection.targets = [Target(trio.socket.AF_INET, (LOCAL, other))]
+                await client._connection.renew()
+                assert await client.request(b"x") == b"x"
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+async def test_ctrl_c_ends_a_function_of_yours_that_does_not_return(
     network: VirtualNetwork, server: Host, clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    """Regression: an entry was left behind for a task that was gone, and waking it was a TrioInternalError."""
     protected: list[bool] = []
 
     def accept(reply: bytes) -> bool:
         protected.append(trio.lowlevel.currently_ki_protected())
         return True
 
+    def correlate(data: bytes) -> bytes:
+        protected.append(trio.lowlevel.currently_ki_protected())
+        return data
+
     await nursery.start(server.run, serve_udp, echo, 7)
-    async with await open_udp_client("server", 7, correlate=bytes) as client:
+    async with await open_udp_client("server", 7, correlate=correlate) as client:
         await client.request(b"x", accept=accept)
-    assert protected == [True]
+    assert protected == [False, False, False]
+
+
+async def test_what_accept_must_not_raise_costs_no_other_request_its_reply(
+    network: VirtualNetwork, server: Host, clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """An exception that is no Exception comes out; the replies that came with that one are handed out all the same."""
+
+    def accept(reply: bytes) -> bool:
+        raise SystemExit
+
+    await nursery.start(server.run, serve_udp, echo, 7)
+    log: list[Event] = []
+    with observe(log.append), pytest.raises(BaseException) as caught:  # noqa: PT011 - a group
+        async with await open_udp_client("server", 7, correlate=bytes) as client, trio.open_nursery() as askers:
+            for number in range(10):
+                askers.start_soon(client.request, b"%d" % number)
+            askers.start_soon(partial(client.request, b"!", accept=accept))
+    assert caught.group_contains(SystemExit)
+    assert {event.data for event in log if isinstance(event, ReplyAccepted)} == {b"%d" % n for n in range(10)}
+
+
+async def test_many_refusals_wake_each_request_once(
+    clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: each of them woke everybody, so that 10,000 refused requests took twelve seconds."""
+    woken = 0
+    wake = Waiting.wake
+
+    def counting(self: Waiting, request: Request) -> None:
+        nonlocal woken
+        woken += 1
+        wake(self, request)
+
+    monkeypatch.setattr(Waiting, "wake", counting)
+    async with await open_udp_client(LOCAL, await closed_port(), correlate=bytes) as client:
+
+        async def ask(number: int) -> None:
+            with pytest.raises(NoReply):
+                await client.request(b"%d" % number, retry=Retry(attempts=2, jitter=0))
+
+        async with trio.open_nursery() as askers:
+            for number in range(200):
+                askers.start_soon(ask, number)
+        assert client.statistics().errors["ECONNREFUSED"] >= 200
+    assert woken <= 200 * 2 * 4  # each attempt: told at sending, told once it was sent again, and its time is over
 
 
 async def test_no_route_is_a_lost_attempt(clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:

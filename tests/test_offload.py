@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import struct
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -465,6 +465,85 @@ async def test_a_finished_reply_goes_out_before_the_next_handler_waits(max_tasks
         assert await receive(client, 2 + len(others)) == [b"1", b"2", *others]
         gate.set()
         assert await receive(client, 2 - len(others)) == [b"3", b"4"][: 2 - len(others)]
+
+
+def full_at_first(send: Callable[[bytes, Address], int], answers: list[OSError], data: bytes, address: Address) -> int:
+    if answers:
+        raise answers.pop()
+    return send(data, address)
+
+
+@linux_only
+async def test_a_held_reply_that_finds_the_buffer_full_disturbs_no_waiting_handler() -> None:
+    """Regression: it waited for room in the handler's task, which was still to be woken by what the handler waited for.
+
+    Trio shuffles its tasks, so this is tried some times.
+    """
+
+    async def some_wait(datagram: Datagram) -> bytes:
+        if datagram.data == b"wait":
+            waiting.set()
+            await gate.wait()
+        return datagram.data
+
+    for _ in range(20):
+        gate, waiting = trio.Event(), trio.Event()
+        server = await open_udp_endpoint(LOCAL)
+        server._io._write_now = partial(full_at_first, server._io._write_now, [BlockingIOError()])
+        with await open_udp_endpoint(LOCAL) as client:
+            await client.send_many([Datagram(data, server.address) for data in (b"quick", b"wait")])
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(serve_endpoints, some_wait, [server])
+                await waiting.wait()
+                gate.set()
+                assert sorted(await receive(client, 2)) == [b"quick", b"wait"]
+                nursery.cancel_scope.cancel()
+
+
+@linux_only
+async def test_what_an_observer_raises_is_not_thrown_into_a_waiting_handler() -> None:
+    """Regression: the handler saw it where it waited, and could keep it from ending the server."""
+    seen: list[str] = []
+
+    def observer(event: Event) -> None:
+        if isinstance(event, DatagramSent) and event.data == b"quick" and event.local == server.address:
+            raise ZeroDivisionError
+
+    async def some_wait(datagram: Datagram) -> bytes:
+        if datagram.data == b"wait":
+            try:
+                await trio.sleep_forever()
+            except BaseException as error:
+                seen.append(type(error).__name__)
+                raise
+        return datagram.data
+
+    with observe(observer), await open_udp_endpoint(LOCAL) as client:
+        server = await open_udp_endpoint(LOCAL)
+        await client.send_many([Datagram(data, server.address) for data in (b"quick", b"wait")])
+        with pytest.raises(ZeroDivisionError):
+            await serve_endpoints(some_wait, [server])
+    assert seen == ["Cancelled"]
+
+
+@linux_only
+async def test_grace_is_for_all_that_came_together() -> None:
+    """Regression: what one call had given beyond a batch was dropped at once."""
+    done: list[bytes] = []
+
+    async def slow(datagram: Datagram) -> None:
+        await trio.sleep(0.01)
+        done.append(datagram.data)
+
+    server = await open_udp_endpoint(LOCAL, bulk=True)
+    with await open_udp_endpoint(LOCAL) as client:
+        for count in (10, 60):  # two runs, and more than a batch
+            await client.send_many([Datagram(bytes(100), server.address)] * count)
+        with trio.move_on_after(0.001):
+            await serve_endpoints(slow, [server], grace_period=60, max_tasks=4)
+    statistics = server.statistics()
+    assert not statistics.dropped
+    assert len(done) == statistics.received
 
 
 @linux_only

@@ -68,3 +68,13 @@ def test_closing_closes() -> None:
     coroutine.send(None)
     coroutine.close()
     assert log == ["finally"]
+
+
+def test_none_is_an_answer_like_any_other() -> None:
+    """Trio never gives that one, but who has detached the coroutine from Trio may."""
+    log: list[object] = []
+    coroutine = begin(log)
+    assert coroutine.send(None) == "question 0"
+    assert coroutine.send(None) == "question 1"
+    assert coroutine.send(None) == "question 2"
+    assert log == [None, None]

@@ -117,8 +117,8 @@ class Attempts:
 
     async def _ask_elsewhere(self, request: Request) -> None:
         assert request.sent_through is not None
-        await self._connection.move_on(request.sent_through)
-        self._replies.left_behind(request.sent_through)
+        if await self._connection.move_on(request.sent_through):
+            self._replies.left_behind(request.sent_through)
         await self._send(request)
 
     async def _leave_late_replies_behind(self, request: Request) -> bool:
@@ -144,7 +144,7 @@ class Attempts:
         problems = 0
         while True:
             io = self._connection.io
-            request.refused = False
+            self._replies.hope(request)
             request.sent_at = trio.current_time()
             self._count_sent(request, io)
             try:

@@ -140,6 +140,7 @@ class BatchSocket(ReadSocket):
             self.emit(DatagramSent(trio.current_time(), self.local, address, bytes(data)))
         return None
 
+    @trio.lowlevel.enable_ki_protection
     async def _send_in_turn(self, data: bytes, address: Address) -> int:
         """Send; while another task of ours waits for room in the socket's buffer, wait for that to be over first.
 

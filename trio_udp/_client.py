@@ -31,7 +31,7 @@ from ._address import Address, Target, resolve
 from ._attempts import Attempts
 from ._connection import Connection
 from ._events import current_emit
-from ._replies import Replies, Request
+from ._replies import Replies, Request, interruptibly
 from ._retry import Retry, RoundTripEstimate
 from ._statistics import Tally, UDPStatistics
 
@@ -107,6 +107,7 @@ class UDPClient(trio.abc.AsyncResource):
         """The address that requests go to."""
         return self._connection.address
 
+    @trio.lowlevel.enable_ki_protection  # Ctrl-C ends its waits; who has the turn, or waits for a key, stays known
     async def request(
         self, data: bytes, *, retry: Retry = Retry(), accept: Callable[[bytes], bool] | None = None
     ) -> bytes:
@@ -146,7 +147,7 @@ class UDPClient(trio.abc.AsyncResource):
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
             self._raise_if_closed()
-            if (key := self._correlate(data)) is None:
+            if (key := interruptibly(self._correlate, data)) is None:
                 raise ValueError("correlate gave None for the request itself: its reply could not be told from others")
             request = Request(next(self._numbers), key, data, accept)
             self._replies.expect(request)

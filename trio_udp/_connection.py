@@ -75,13 +75,18 @@ class Connection:
         await self._exchange([self._index])
         self.late_possible = False
 
-    async def move_on(self, refused: BatchSocket) -> None:
-        """Go to the next address, unless another task has done it since ``refused``; stay where there is no other."""
+    async def move_on(self, refused: BatchSocket) -> bool:
+        """Go to the next address, unless another task has done it since ``refused``; stay where there is no other.
+
+        Returns whether this call has exchanged the socket.
+        """
         async with self._moving:
             if self.io is refused and len(self.targets) > 1:
                 count = len(self.targets)
                 with suppress(OSError):  # no way to any of them
                     await self._exchange([(self._index + step) % count for step in range(1, count)])
+                return self.io is not refused
+        return False
 
     @property
     def closed(self) -> bool:

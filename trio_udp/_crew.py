@@ -31,7 +31,8 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeAlias, cast
+from inspect import isawaitable
+from typing import NoReturn, TypeAlias, cast
 
 import trio
 
@@ -106,12 +107,17 @@ class Crew:
 
     def discard_queue(self) -> None:
         """What was received and not handled is at least counted."""
-        leftover = self._io.leftover()
-        self._io.report_received(leftover)
-        self._queue.extend(leftover)
+        self._take_leftover()
         for data, address in self._queue:
             self._io.drop(data, address, "server stopped", outgoing=False)
         self._queue.clear()
+
+    def _take_leftover(self) -> bool:
+        """What was taken off the socket and is not in the queue: was there anything?"""
+        leftover = self._io.leftover()
+        self._queue.extend(leftover)
+        self._io.report_received(leftover)
+        return bool(leftover)
 
     def hand_over(self) -> None:
         """Let another member go on with what this one leaves behind, if it leaves anything and there is a place."""
@@ -127,7 +133,8 @@ class Crew:
             if self._queue:
                 await self._work()
             elif self._stopping:
-                return self._places.give_back()
+                if not self._take_leftover():
+                    return self._places.give_back()
             elif not self._led:
                 await self._lead()
             elif not await self._rest():
@@ -149,13 +156,13 @@ class Crew:
             batch: list[Datagram] = []
             with trio.CancelScope() as self._listening:
                 batch = await self._io.receive(BATCH)
-            batch = batch or self._io.leftover()
             self._queue.extend(batch)
             self._io.report_received(batch)
         finally:
             self._listening = None
             self._led = False
 
+    @trio.lowlevel.enable_ki_protection
     async def _work(self) -> None:
         """Run the handler for one datagram after another, until one of them has waited for something."""
         shift = _Shift()
@@ -164,19 +171,14 @@ class Crew:
             step = coroutine.send(None)
         except StopIteration:
             return
+        # The handler has said who is to wake this task, but Trio has not heard yet that it sleeps. Nothing may wait
+        # before it has, and nothing be raised, Ctrl-C included: the task would be woken from something else.
         shift.has_waited = True
-        try:
-            if shift.held:
-                with suppress(trio.ClosedResourceError):  # which whoever receives will tell
-                    await self._send_held(shift)
-            self.hand_over()
-            await Remainder(coroutine, step)
-        except BaseException as error:
-            if coroutine.cr_frame is None:  # this is how the handler ended
-                raise
-            # Ctrl-C hit a line of ours, and the handler does not know. It gets it as if one of its own had been hit.
-            await Remainder(coroutine, error=error)
+        self._send_held_in_between(shift)
+        self.hand_over()
+        await Remainder(coroutine, step)
 
+    @trio.lowlevel.disable_ki_protection
     async def _empty_queue(self, shift: _Shift) -> None:
         """Handle what is in the queue, as long as no handler waits."""
         queue, handler, send_now, held = self._queue, self._handler, self._io.send_now, shift.held
@@ -198,7 +200,7 @@ class Crew:
                     if type(reply) is bytes:
                         held.append(reply)
                         reply = None
-                    await self._send_held(shift)
+                    await self._send_otherwise_all(self._send_held(shift), shift.address)
                 if reply is not None:
                     try:
                         if (problem := send_now(reply, datagram[1])) is not None:
@@ -209,26 +211,45 @@ class Crew:
         finally:
             if held:  # the handler has raised, or was cancelled: what was finished before goes out
                 with suppress(trio.ClosedResourceError):
-                    await self._send_held(shift)
+                    await self._send_otherwise_all(self._send_held(shift), shift.address)
 
     def _handler_failed(self, error: BaseException, awaitable: object, datagram: Datagram) -> None:
         if is_cancellation(error):
             self._io.drop(*datagram, "handler cancelled", outgoing=False)
-        elif isinstance(error, TypeError) and not isinstance(awaitable, Awaitable):
+        elif isinstance(error, TypeError) and not isawaitable(awaitable):
             raise TypeError(f"a handler must be an async function; this one returned {awaitable!r}") from None
 
-    async def _send_held(self, shift: _Shift) -> None:
-        """Send what was held back. Nothing is held any more when this begins to wait."""
-        replies, address = shift.held[:], shift.address
+    def _send_held(self, shift: _Shift) -> list[tuple[bytes, OSError]]:
+        """Send what was held back; returns what could not be sent at once, and why."""
+        replies, problems = shift.held[:], []
         shift.held.clear()
         for run in self._io.runs(replies):
             rest = run
             while rest:
-                sent, problem = self._io.send_run(rest, address)
+                sent, problem = self._io.send_run(rest, shift.address)
                 rest = rest[sent:]
                 if problem is not None:
-                    await self._send_otherwise(rest[0], address, problem)
+                    problems.append((rest[0], problem))
                     rest = rest[1:]
+        return problems
+
+    def _send_held_in_between(self, shift: _Shift) -> None:
+        """The same where nothing may wait or be raised: other tasks do that."""
+        if not shift.held:
+            return
+        try:
+            problems = self._send_held(shift)
+        except trio.ClosedResourceError:
+            pass  # whoever receives will tell
+        except BaseException as error:  # an observer's
+            self._nursery.start_soon(_raise, error)
+        else:
+            if problems:
+                self._nursery.start_soon(self._send_otherwise_all, problems, shift.address)
+
+    async def _send_otherwise_all(self, replies: list[tuple[bytes, OSError]], address: Address) -> None:
+        for reply, problem in replies:
+            await self._send_otherwise(reply, address, problem)
 
     async def _send_otherwise(self, reply: bytes, address: Address, problem: OSError) -> None:
         """The reply could not be sent at once: wait for it where that can help, or count it.
@@ -264,6 +285,10 @@ class _Shift:
     def __init__(self) -> None:
         self.has_waited = False
         self.held: list[bytes] = []  # replies to the present peer, this address, that are to go out together
+
+
+async def _raise(error: BaseException) -> NoReturn:
+    raise error
 
 
 def _explain_type(reply: object) -> None:

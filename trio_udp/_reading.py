@@ -86,6 +86,7 @@ class ReadSocket(CountedSocket):
         """The same without the addresses, where it is clear whose datagrams these are."""
         return await self._receive(self._drain_data, limit)
 
+    @trio.lowlevel.enable_ki_protection  # Ctrl-C ends the waiting; what was taken off the socket is handed out
     async def _receive(self, drain: Callable[[int], list[T]], limit: int) -> list[T]:
         await trio.lowlevel.checkpoint_if_cancelled()
         if self._receiving:

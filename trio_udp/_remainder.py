@@ -29,21 +29,23 @@ class Remainder(Generator[object, object, None]):
     Args:
       coroutine: has taken its first step.
       step: what that has yielded.
-      error: thrown into the coroutine to begin with, instead of answering the step.
     """
 
-    __slots__ = ("_coroutine", "_error", "_step")
+    __slots__ = ("_begun", "_coroutine", "_step")
 
-    def __init__(self, coroutine: Coroutine, step: object = None, *, error: BaseException | None = None) -> None:
+    def __init__(self, coroutine: Coroutine, step: object) -> None:
         self._coroutine = coroutine
         self._step = step
-        self._error = error
+        self._begun = False
 
     def __await__(self) -> Self:
         return self
 
     def __next__(self) -> object:
-        return self._step if self._error is None else self._coroutine.throw(self._error)
+        if self._begun:  # somebody else drives it than Trio, who answers with more than None
+            return self._coroutine.send(None)
+        self._begun = True
+        return self._step
 
     def send(self, answer: object) -> object:
         return self._coroutine.send(answer)

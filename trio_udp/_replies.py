@@ -10,7 +10,7 @@ cancelled. It also looks after the time of all of them (`Waiting`).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ._batch import BatchSocket, Datagram
     from ._connection import Connection
     from ._statistics import Tally
+
+T = TypeVar("T")
 
 
 class Request:
@@ -96,6 +98,7 @@ class Replies:
         self._tally = tally
         self._emit = emit
         self._requests: dict[Hashable, Request] = {}
+        self._hopeful: dict[int, Request] = {}  # those of them whose present attempt was not refused, by their number
         self._reader: Request | None = None
         self._reading: trio.CancelScope | None = None  # the reader's, which ends when somebody has waited long enough
         self._waiting = Waiting()
@@ -116,6 +119,12 @@ class Replies:
     def forget(self, request: Request) -> None:
         """The request is over; what still comes with its key is ignored."""
         del self._requests[request.key]
+        self._hopeful.pop(request.number, None)
+
+    def hope(self, request: Request) -> None:
+        """It is being sent; from now on a refusal is news for it."""
+        request.refused = False
+        self._hopeful[request.number] = request
 
     def expects(self, request: Request) -> bool:
         """Is this request on its way?"""
@@ -207,23 +216,30 @@ class Replies:
         if error.errno not in NETWORK_ERRORS:
             raise error
         if error.errno in REFUSALS and io is self._connection.io:
-            for request in self._requests.values():
-                request.problem = error
-                request.refused = True
-                self._waiting.wake(request)
+            self._refuse(list(self._hopeful.values()), error)
 
     def left_behind(self, io: BatchSocket) -> None:
-        """The connection may have moved on from a socket: who has sent through that one has to send again."""
-        if io is not self._connection.io:
-            for request in self._requests.values():
-                if request.sent_through is io:
-                    request.refused = True
-                    self._waiting.wake(request)
+        """The connection has moved on from a socket: who has sent through that one has to send again."""
+        self._refuse([request for request in self._hopeful.values() if request.sent_through is io])
+
+    def _refuse(self, requests: list[Request], problem: OSError | None = None) -> None:
+        """Once for each attempt, however many refusals come."""
+        for request in requests:
+            del self._hopeful[request.number]
+            request.problem = problem or request.problem
+            request.refused = True
+            self._waiting.wake(request)
 
     def _sort_out_all(self, io: BatchSocket, batch: list[Datagram]) -> None:
         io.report_received(batch)
+        failure: BaseException | None = None
         for data, _ in batch:
-            self._sort_out(data)
+            try:
+                self._sort_out(data)
+            except BaseException as error:  # no Exception of theirs, but an observer's, or Ctrl-C
+                failure = error
+        if failure is not None:
+            raise failure
 
     def _sort_out(self, data: bytes) -> None:
         """Give a reply to the request that it belongs to, or ignore it and say why."""
@@ -245,7 +261,7 @@ class Replies:
     def _find(self, data: bytes) -> Request | None:
         if self._correlate is None:
             return self._requests.get(None)
-        key = self._correlate(data)
+        key = interruptibly(self._correlate, data)
         return None if key is None else self._requests.get(key)
 
     def _ignore(self, data: bytes, reason: str) -> None:
@@ -262,12 +278,18 @@ class Replies:
             self._emit(ReplyAccepted(now, local, remote, request.number, request.attempts, elapsed, data))
 
 
+@trio.lowlevel.disable_ki_protection
+def interruptibly(function: Callable[[bytes], T], data: bytes) -> T:
+    """Ctrl-C ends a function of the user's that never returns, also where it must not hit us."""
+    return function(data)
+
+
 def _objection(request: Request, data: bytes) -> str | None:
     """Why these bytes are not the request's reply; None if they are."""
     if request.reply is not None:
         return "answered already"
     try:
-        return None if request.accept is None or request.accept(data) else "not accepted"
+        return None if request.accept is None or interruptibly(request.accept, data) else "not accepted"
     except Exception as error:
         # A reply that is too short makes many a function raise. Were that the end of the request, anybody who can send
         # a datagram could end it.
