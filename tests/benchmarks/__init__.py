@@ -7,10 +7,12 @@ servers are measured in one run, round after round (A B C, A B C, ...), because 
 two runs, or of two machines, say little about each other.
 
 - ``load.c``: the load; ``echo.c``: the floor, an echo server in C
-- ``compiled.py``: makes programs of the two
+- ``compiled.py``: makes programs of them
 - ``servers.py``: the servers under test
 - ``measure.py``: one server under one load, and the rounds
 - ``report.py``: from samples to rows, and the rows as Markdown or JSON
+
+``ask.c`` is none of that: it is what ``python -m trio_udp bench`` is checked against, by ``test_bench_against_c.py``.
 
 It runs on Linux with two cores, a C compiler and whatever of the peers is installed. It is not a
 timed test: ``test_smoke.py`` only checks that it runs.

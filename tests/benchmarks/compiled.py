@@ -27,6 +27,6 @@ def compile_program(name: str, directory: str) -> Path:
     if compiler is None:
         raise FileNotFoundError("no C compiler (cc, gcc or clang) was found")
     program = Path(directory, name)
-    command = [compiler, "-O2", "-o", str(program), str(_HERE / f"{name}.c")]
+    command = [compiler, "-O2", "-o", str(program), str(_HERE / f"{name}.c"), "-lm"]
     subprocess.run(command, check=True, timeout=_COMPILE_SECONDS)
     return program

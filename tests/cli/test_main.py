@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable
 
-COMMANDS = ["demo", "serve", "request", "ping", "relay"]
+COMMANDS = ["demo", "serve", "request", "ping", "bench", "relay"]
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,6 +63,7 @@ def test_help_has_examples_and_fits_a_screen(
         ["serve"],
         ["request"],
         ["ping", "70000"],
+        ["bench", "7", "-n", "1", "-z", "1"],
         ["serve", "7", "--echo", "--print"],
         ["request", "7", "--x"],
     ],

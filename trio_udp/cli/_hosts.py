@@ -10,6 +10,7 @@ import socket
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
+from .._channel import UDPChannel, open_udp_channel
 from .._client import UDPClient, open_udp_client
 from .._endpoint import UDPEndpoint
 from .._opening import open_udp_endpoints
@@ -30,6 +31,21 @@ async def open_client(server: HostPort, correlate: Callable[[bytes], Hashable] |
     host = server.host or "localhost"
     with _explained(host, lambda error: f"cannot reach {host!r}: {error.strerror or error}"):
         return await open_udp_client(host, server.port, correlate=correlate)
+
+
+async def open_channel(server: HostPort, number: int) -> UDPChannel:
+    """`open_udp_channel`, for client number so-and-so.
+
+    Raises:
+      Failure: the host cannot be found, there is no way to it, or there are no sockets left.
+    """
+    host = server.host or "localhost"
+    with _explained(host, lambda error: f"cannot open client {number}: {error.strerror or error}{_limit(error)}"):
+        return await open_udp_channel(host, server.port)
+
+
+def _limit(error: OSError) -> str:
+    return " (take fewer clients, or raise the limit: ulimit -n)" if error.errno == errno.EMFILE else ""
 
 
 async def open_endpoints(address: HostPort) -> list[UDPEndpoint]:
