@@ -20,7 +20,7 @@ import trio
 from trio_udp import Datagram, UDPEndpoint, open_udp_endpoint
 from trio_udp.relay import Relay, serve_relay
 
-from .measure import Cores
+from .process import Cores
 
 _ROOT = Path(__file__).parents[2]
 _HOST = "127.0.0.1"

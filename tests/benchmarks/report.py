@@ -1,132 +1,120 @@
-"""From samples to rows, and the rows as Markdown or JSON.
-
-The ratio of a peer is the median of its rounds' ratios: each round divides two numbers
-that were measured one after the other, so a machine that is slow for a while is slow
-above and below the line. The median says what to expect, the least what the machine can
-do when nobody disturbs it, and the spread, (most - least) / median, how far to believe
-either.
-"""
+"""The report: tables for people, as Markdown or CSV, and everything for programs, as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from statistics import median
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from .measure import Load, Sample, Samples
+from .measures import Measure
+from .results import UNITS, Key, Row, as_dicts, doubts
+from .targets import Verdict
 
-BASELINE = "serve_udp"
-NOISY_SPREAD = 0.25
-IDLE_BELOW = 0.9
+BASELINE = "trio_udp"
+_TARGET_HEADINGS = ("target", "bound", "at best", "usually", "verdict")
 
-_HEADINGS = (
-    "server",
-    "CPU us/echo",
-    "least",
-    "spread",
-    "echoes/s",
-    f"x {BASELINE}",
-    "busy",
-    "lost",
-)
+Table = Iterable[Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Row:
-    """One server under one load, all rounds together."""
+class Report:
+    """All that one run has to say."""
 
-    load: str
-    server: str
-    microseconds: float  # of CPU time per echo, the median of the rounds
-    least: float  # microseconds of the best round
-    spread: float  # of the microseconds: (most - least) / median
-    echoes_per_second: float  # median
-    ratio: float | None  # CPU time over the baseline's; None without a baseline
-    busy: float  # median
-    lost: int  # requests, in all rounds
-    refilled: int  # times, in all rounds
+    machine: Mapping[str, str]
+    measures: Sequence[Measure]
+    rows: Sequence[Row]
+    verdicts: Sequence[Verdict]
+    skipped: Mapping[str, str]  # subject to reason
+    others: float  # the share of the machine's time that others have used
 
     @property
-    def name(self) -> str:
-        """What to call the row outside of its table."""
-        return f"{self.server} {self.load}"
+    def remarks(self) -> list[str]:
+        """What was left out, and what to doubt."""
+        said = [f"Skipped: {name}, {reason}." for name, reason in self.skipped.items()]
+        return [*said, *doubts(self.rows, self.others)]
 
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """The row as text, in the order of the headings."""
-        return (
-            self.server,
-            f"{self.microseconds:.2f}",
-            f"{self.least:.2f}",
-            f"{self.spread:.0%}",
-            f"{self.echoes_per_second:,.0f}",
-            "-" if self.ratio is None else f"{self.ratio:.2f}",
-            f"{self.busy:.0%}",
-            str(self.lost),
-        )
+    def cells(self, measure: str) -> list[tuple[str, ...]]:
+        """The table of one measure, headings first: for each subject its figures, "best (median)", and their noise.
 
+        Where trio_udp is one of several subjects, also how many times its first figure each of them has.
+        """
+        by_subject: dict[str, dict[str, Row]] = {}
+        for row in self.rows:
+            if row.measure == measure:
+                by_subject.setdefault(row.subject, {})[row.figure] = row
+        figures = list(dict.fromkeys(figure for rows in by_subject.values() for figure in rows))
+        times = _times_ours(by_subject, figures[0])
+        lines = [("subject", *map(_heading, figures), *([f"x {BASELINE}"] if times else []), "noise")]
+        for name, rows in by_subject.items():
+            cells = (_cell(rows.get(figure)) for figure in figures)
+            lines.append((name, *cells, *([times[name]] if times else []), _noise(rows)))
+        return lines
 
-def make_rows(samples: Samples) -> list[Row]:
-    """One row per load and server, in the order in which they were measured."""
-    return [_make_row(load, name, rounds, samples.get((load, BASELINE))) for (load, name), rounds in samples.items()]
+    def target_cells(self) -> list[tuple[str, ...]]:
+        """The table of the targets, headings first."""
+        return [_TARGET_HEADINGS, *map(target_cells, self.verdicts)]
 
-
-def _make_row(load: Load, name: str, rounds: Sequence[Sample], baseline: Sequence[Sample] | None) -> Row:
-    costs = [sample.microseconds for sample in rounds]
-    middle = median(costs)
-    return Row(
-        load=str(load),
-        server=name,
-        microseconds=middle,
-        least=min(costs),
-        spread=(max(costs) - min(costs)) / middle,
-        echoes_per_second=median(sample.echoes_per_second for sample in rounds),
-        ratio=_ratio(costs, baseline),
-        busy=median(sample.busy for sample in rounds),
-        lost=sum(sample.lost for sample in rounds),
-        refilled=sum(sample.refilled for sample in rounds),
-    )
+    def value(self, key: Key) -> Row | None:
+        """The row about this."""
+        return next((row for row in self.rows if (row.measure, row.subject, row.figure) == key), None)
 
 
-def _ratio(costs: Sequence[float], baseline: Sequence[Sample] | None) -> float | None:
-    if baseline is None:
-        return None
-    return median(cost / base.microseconds for cost, base in zip(costs, baseline, strict=True))
+def number(value: float) -> str:
+    """Three digits that matter, and no exponents."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def doubts(rows: Sequence[Row]) -> list[str]:
-    """What makes these numbers less than trustworthy, one sentence for each kind of doubt."""
-    noisy = [f"{row.name} ({row.spread:.0%})" for row in rows if row.spread > NOISY_SPREAD]
-    idle = [f"{row.name} ({row.busy:.0%})" for row in rows if row.busy < IDLE_BELOW]
-    lossy = [f"{row.name} ({row.lost} lost)" for row in rows if row.lost]
-    found = (
-        (noisy, "The machine was too noisy, rounds differ widely"),
-        (idle, "Not busy all the time: too small or too slow a load, or a core used by somebody else"),
-        (lossy, "Requests were lost, silent clients asked anew"),
-    )
-    return [f"{doubt}: {', '.join(which)}." for which, doubt in found if which]
+def _heading(figure: str) -> str:
+    unit = UNITS[figure]
+    return figure if unit == "share" else f"{figure}, {unit}"
 
 
-def as_markdown(title: str, rows: Sequence[Row], skipped: Mapping[str, str]) -> Iterator[str]:
-    """The report as lines of Markdown: a table per load, then what to doubt."""
-    yield title
-    for load in dict.fromkeys(row.load for row in rows):
-        cells = [row.cells for row in rows if row.load == load]
-        cells += [_skipped_cells(name) for name in skipped]
-        yield from ("", f"{load} requests in flight (clients x window)", "")
-        yield from _table([_HEADINGS, *cells])
-    remarks = [f"{name} was skipped: {reason}." for name, reason in skipped.items()]
-    remarks += doubts(rows)
-    if remarks:
+def _times_ours(by_subject: Mapping[str, Mapping[str, Row]], figure: str) -> dict[str, str]:
+    ours = by_subject.get(BASELINE, {}).get(figure)
+    if ours is None or len(by_subject) < 2 or not all(figure in rows for rows in by_subject.values()):
+        return {}
+    return {name: f"{rows[figure].best / ours.best:.2f}" for name, rows in by_subject.items()}
+
+
+def _noise(rows: Mapping[str, Row]) -> str:
+    noise = max(row.noise for row in rows.values() if row.judged)
+    return f"{noise:.0%}{' !' if any(row.noisy for row in rows.values()) else ''}"
+
+
+def _cell(row: Row | None) -> str:
+    if row is None:
+        return ""
+    if row.unit == "share":
+        return f"{row.median:.1%}" if 0 < row.median < 0.1 else f"{row.median:.0%}"
+    return f"{number(row.best)} ({number(row.median)})"
+
+
+def target_cells(verdict: Verdict) -> tuple[str, ...]:
+    """The line of one target."""
+    sign = ">=" if verdict.target.at_least else "<="
+    bound = f"{sign} {number(verdict.target.bound)}"
+    return (verdict.target.what, bound, number(verdict.at_best), number(verdict.usually), verdict.word)
+
+
+def as_markdown(report: Report) -> Iterator[str]:
+    """The report as lines: a table for each measure, the targets, and what to doubt."""
+    for name, value in report.machine.items():
+        yield f"- {name}: {value}"
+    for each in report.measures:
+        yield from ("", f"## {each.question}", "", *_markdown_table(report.cells(each.name)))
+    if report.verdicts:
+        yield from ("", "## Targets", "", *_markdown_table(report.target_cells()))
+    if report.remarks:
         yield ""
-    yield from (f"- {remark}" for remark in remarks)
+    yield from (f"- {remark}" for remark in report.remarks)
 
 
-def _skipped_cells(name: str) -> tuple[str, ...]:
-    return (name, "skipped", *["-"] * (len(_HEADINGS) - 2))
-
-
-def _table(lines: Sequence[Sequence[str]]) -> Iterator[str]:
+def _markdown_table(table: Table) -> Iterator[str]:
+    lines = list(table)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
     for line in (lines[0], rule, *lines[1:]):
@@ -135,11 +123,34 @@ def _table(lines: Sequence[Sequence[str]]) -> Iterator[str]:
         yield f"| {' | '.join(padded)} |"
 
 
-def as_json(title: str, rows: Sequence[Row], skipped: Mapping[str, str]) -> dict[str, object]:
-    """The same report for a program."""
-    return {
-        "title": title,
-        "rows": [asdict(row) for row in rows],
-        "skipped": dict(skipped),
-        "doubts": doubts(rows),
-    }
+def as_csv(table: Table) -> str:
+    """A table for Sphinx, or a spreadsheet."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(table)
+    return text.getvalue()
+
+
+def as_json(report: Report) -> str:
+    """The same for a program."""
+    verdicts = [
+        {
+            "target": verdict.target.what,
+            "bound": verdict.target.bound,
+            "at_least": verdict.target.at_least,
+            "at_best": verdict.at_best,
+            "usually": verdict.usually,
+            "verdict": verdict.word,
+        }
+        for verdict in report.verdicts
+    ]
+    return json.dumps(
+        {
+            "machine": report.machine,
+            "rows": as_dicts(report.rows),
+            "targets": verdicts,
+            "skipped": report.skipped,
+            "others": report.others,
+            "remarks": report.remarks,
+        },
+        indent=1,
+    )

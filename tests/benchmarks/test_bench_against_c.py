@@ -17,7 +17,7 @@ import pytest
 
 from tests.cli.child import COMMAND, ROOT, environment
 
-from .compiled import compile_program, find_compiler
+from .programs import compile_program, find_compiler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

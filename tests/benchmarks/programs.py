@@ -1,4 +1,4 @@
-"""The C programs of this folder, compiled when they are needed."""
+"""The C programs in ``c/``, compiled when they are needed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-_HERE = Path(__file__).parent
+_SOURCES = Path(__file__).parent / "c"
 _COMPILE_SECONDS = 60
+NAMES = ("load", "echo", "flow")
 
 
 def find_compiler() -> str | None:
@@ -16,7 +17,7 @@ def find_compiler() -> str | None:
 
 
 def compile_program(name: str, directory: str) -> Path:
-    """Compile ``<name>.c`` of this folder into `directory` and return the program's path.
+    """Compile ``c/<name>.c`` into `directory` and return the program's path.
 
     Raises:
       FileNotFoundError: there is no C compiler.
@@ -27,6 +28,6 @@ def compile_program(name: str, directory: str) -> Path:
     if compiler is None:
         raise FileNotFoundError("no C compiler (cc, gcc or clang) was found")
     program = Path(directory, name)
-    command = [compiler, "-O2", "-o", str(program), str(_HERE / f"{name}.c"), "-lm"]
+    command = [compiler, "-O2", "-o", str(program), str(_SOURCES / f"{name}.c"), "-lm"]
     subprocess.run(command, check=True, timeout=_COMPILE_SECONDS)
     return program

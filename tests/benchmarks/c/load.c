@@ -1,16 +1,18 @@
-/* The load: many UDP clients in one process, each with a window of requests in flight.
+/* The load: many UDP clients in one process.
  *
- *     load PORT CLIENTS WINDOW SECONDS SIZE CORE
+ *     load each|rotate PORT CLIENTS WINDOW SECONDS SIZE
  *
- * A closed loop: every reply makes its client send the next request, so the server is always asked
- * as much as it can take and never more than CLIENTS x WINDOW at a time. Three things make its
+ * A closed loop. `each`: every client has a window of requests in flight, and each reply makes it send
+ * the next one, so the server is always asked as much as it can take and never more than CLIENTS x
+ * WINDOW at a time. `rotate`: WINDOW requests are in flight altogether, and for each reply the next
+ * client in line asks, so the number of addresses changes and nothing else. Three things make its
  * figures fit to be compared:
  *
  * It polls. A load that sleeps has to be woken by the server's sendto, so how often it sleeps would
  * be a part of the server's CPU time. So the load burns its own core, and only that one.
  *
- * It survives loss. A client without a reply for 50 ms gives its window up and sends a new one. Each
- * request carries the number of its window (its generation): a reply to a window given up counts as
+ * It survives loss. A client without a reply for 50 ms, and 200 us more for each request in flight,
+ * gives its window up and sends a new one (with `rotate`, all of them together). Each request carries the number of its window (its generation): a reply to a window given up counts as
  * an echo, for the server worked for it, but asks for no further request; otherwise every late reply
  * would widen the window for ever.
  *
@@ -18,22 +20,24 @@
  * in flight, so that the server's CPU time and the number of replies are about the same datagrams.
  *
  * It ends by itself, whatever the server does, a second after SECONDS at the latest, and prints one
- * JSON object.
+ * JSON object. Where only one request is in flight, that tells the median of the round trips, too.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 64, LARGEST = 65507, BUFFER = 1 << 20 };
-static const double SILENCE = 0.050, DRAIN_AT_MOST = 1.0; /* seconds */
+enum { BATCH = 64, LARGEST = 65507, BUFFER = 1 << 20, MOST_CLIENTS = 10000, MOST_TRIPS = 1 << 20 };
+static const double SILENCE = 0.050, SILENCE_EACH = 0.0002, DRAIN_AT_MOST = 1.0; /* seconds */
 
 struct client {
     int socket;
@@ -43,9 +47,12 @@ struct client {
 };
 
 static struct client *clients;
-static int count, window, size, poller;
+static int rotates, count, window, size, poller;
+static int in_flight, next_client; /* of all clients together, with `rotate` */
+static int trips;
+static double heard, asked, trip[MOST_TRIPS]; /* the round trips, in seconds, where one request is in flight */
 static long long sent, replies, refilled, wrong;
-static double now;
+static double now, silence;
 static char *request;
 static uint32_t generations[BATCH];
 static struct mmsghdr outgoing[BATCH], incoming[BATCH];
@@ -91,6 +98,7 @@ static int at_most(int value, int limit) { return value < limit ? value : limit;
 /* Bring the client's window up to its full width. What the kernel does not take now is tried again
  * at the next reply, or at the refill. */
 static void fill(struct client *client) {
+    if (count * window == 1) asked = clock_now();
     memcpy(request, &client->generation, sizeof client->generation);
     while (client->in_flight < window) {
         int missing = at_most(window - client->in_flight, BATCH);
@@ -98,6 +106,19 @@ static void fill(struct client *client) {
         if (taken <= 0) return;
         client->in_flight += taken;
         sent += taken;
+    }
+}
+
+/* The same for all clients together, who take turns. */
+static void fill_rotating(void) {
+    while (in_flight < window) {
+        struct client *client = &clients[next_client];
+        memcpy(request, &client->generation, sizeof client->generation);
+        if (send(client->socket, request, size, 0) < 0) return;
+        next_client = (next_client + 1) % count;
+        client->in_flight++;
+        in_flight++;
+        sent++;
     }
 }
 
@@ -109,21 +130,36 @@ static int collect(struct client *client) {
     for (int i = 0; i < got; i++) {
         replies++;
         wrong += incoming[i].msg_len != (unsigned)size;
-        client->in_flight -= client->in_flight > 0 && generations[i] == client->generation;
-        client->heard = now;
+        int expected = client->in_flight > 0 && generations[i] == client->generation;
+        client->in_flight -= expected;
+        in_flight -= expected;
+        client->heard = heard = now;
     }
+    if (got > 0 && asked && trips < MOST_TRIPS) trip[trips++] = now - asked;
     return got > 0 ? got : 0;
 }
 
 static void refill_silent(void) {
     for (struct client *client = clients; client < clients + count; client++) {
-        if (now - client->heard < SILENCE) continue;
+        if (now - client->heard < silence) continue;
         client->generation++;
         client->in_flight = 0;
         client->heard = now;
         refilled++;
         fill(client);
     }
+}
+
+static void refill_rotating(void) {
+    if (now - heard < silence) return;
+    for (struct client *client = clients; client < clients + count; client++) {
+        client->generation++;
+        client->in_flight = 0;
+    }
+    in_flight = 0;
+    heard = now;
+    refilled++;
+    fill_rotating();
 }
 
 /* One look at all sockets, without waiting. Returns the number of replies found. */
@@ -134,8 +170,9 @@ static int turn(int ask_again) {
     now = clock_now();
     for (int i = 0; i < ready; i++) {
         found += collect(events[i].data.ptr);
-        if (ask_again) fill(events[i].data.ptr);
+        if (ask_again && !rotates) fill(events[i].data.ptr);
     }
+    if (ask_again && rotates) fill_rotating();
     return found;
 }
 
@@ -145,12 +182,13 @@ static void run_until(double end) {
         turn(1);
         if (now - sweep < SILENCE / 10) continue;
         sweep = now;
-        refill_silent();
+        if (rotates) refill_rotating();
+        else refill_silent();
     }
 }
 
 static void drain(double end) {
-    for (double heard = now; replies < sent && now - heard < SILENCE && now < end;)
+    for (double heard = now; replies < sent && now - heard < silence && now < end;)
         if (turn(0)) heard = now;
 }
 
@@ -161,33 +199,53 @@ static int number(const char *text, int least, int most) {
     exit(2);
 }
 
+static void allow_many_sockets(void) {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files)) fail("getrlimit");
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files)) fail("setrlimit");
+}
+
 static void set_up(char **arguments) {
-    int port = number(arguments[1], 1, 65535);
-    cpu_set_t cores;
-    count = number(arguments[2], 1, 1000);
-    window = number(arguments[3], 1, 1000);
-    size = number(arguments[5], sizeof(uint32_t), LARGEST);
-    CPU_ZERO(&cores);
-    CPU_SET(number(arguments[6], 0, CPU_SETSIZE - 1), &cores);
-    if (sched_setaffinity(0, sizeof cores, &cores)) fail("sched_setaffinity");
+    int port = number(arguments[2], 1, 65535);
+    rotates = !strcmp(arguments[1], "rotate");
+    count = number(arguments[3], 1, MOST_CLIENTS);
+    window = number(arguments[4], 1, 1000);
+    size = number(arguments[6], sizeof(uint32_t), LARGEST);
+    silence = SILENCE + SILENCE_EACH * window * (rotates ? 1 : count);
+    allow_many_sockets();
     lay_out_batches();
     if ((poller = epoll_create1(0)) < 0) fail("epoll_create1");
     if (!(clients = calloc(count, sizeof *clients))) fail("calloc");
     for (int i = 0; i < count; i++) open_client(&clients[i], port);
 }
 
+static int earlier(const void *one, const void *other) {
+    double difference = *(const double *)one - *(const double *)other;
+    return (difference > 0) - (difference < 0);
+}
+
+static double median_trip(void) {
+    qsort(trip, trips, sizeof *trip, earlier);
+    return trip[trips / 2];
+}
+
 int main(int argc, char **arguments) {
-    if (argc != 7) return fputs("load PORT CLIENTS WINDOW SECONDS SIZE CORE\n", stderr), 2;
-    double seconds = atof(arguments[4]);
+    if (argc != 7 || (strcmp(arguments[1], "each") && strcmp(arguments[1], "rotate")))
+        return fputs("load each|rotate PORT CLIENTS WINDOW SECONDS SIZE\n", stderr), 2;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL)) fail("prctl");
+    double seconds = atof(arguments[5]);
     if (!(seconds > 0 && seconds <= 60)) return fputs("load: SECONDS is 0 to 60\n", stderr), 2;
     set_up(arguments);
-    double start = now = clock_now();
-    for (int i = 0; i < count; i++) {
+    double start = heard = now = clock_now();
+    for (int i = 0; i < count && !rotates; i++) {
         clients[i].heard = now;
         fill(&clients[i]);
     }
+    if (rotates) fill_rotating();
     run_until(start + seconds);
     drain(now + DRAIN_AT_MOST);
     printf("{\"replies\": %lld, \"seconds\": %.6f, ", replies, now - start);
+    printf("\"round_trip\": %.9f, ", median_trip());
     printf("\"lost\": %lld, \"refilled\": %lld, \"wrong\": %lld}\n", sent - replies, refilled, wrong);
 }
