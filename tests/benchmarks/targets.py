@@ -62,30 +62,30 @@ _SLEEP = "handler sleep"
 _ADDRESSES = {count: Key(f"addresses {count}", "trio_udp", "cpu") for count in (100, 1000, 10_000)}
 
 _KERNEL = (
-    "the kernel. The bound is at or below what c-recvmmsg pays in the same table, which makes two system calls for up "
-    "to 64 echoes and does nothing else"
+    "the kernel. The bound is below what c-segments pays in the same table, which makes three system calls for many "
+    "echoes and does nothing else"
 )
 _CALLS = (
     "one recvfrom for each datagram, as the standard library has nothing that takes many; and the interpreter, which "
-    "is half of the time"
+    "is two fifths of the time"
 )
 _SINGLES = (
-    "one recvfrom and one sendto for each echo, as c-recvfrom and uvloop make them, are two thirds of the time; what "
-    "is left is the interpreter, where uvloop has compiled code"
+    "one recvfrom and one sendto for each echo, and the interpreter, where uvloop has compiled code. A bare loop of "
+    "the two calls, which is blocking in the same table, is already above the bound against uvloop"
 )
 _PARTS = (
-    "C leaves what came together in one buffer. Here each datagram becomes an object of its own, which takes memory, a "
-    "copy, and the slice to say which part; C with copies does the first two"
+    "C leaves what came together in one buffer. Here each datagram becomes an object of its own, which takes memory "
+    "and a copy, as C with copies does, and the interpreter, which carries lists of them about"
 )
 _REQUEST = (
-    "two fifths of the time are Trio's: a task, a cancel scope and a wake-up, which both ways of asking need; a "
-    "quarter is the schedule of attempts, a seventh the system calls"
+    "three fifths of the time are Trio's: a task, a wake-up, and the system's call that waits, which both ways of "
+    "asking need; a sixth is the sending"
 )
 _SLEEPING = (
     "more than half of the time is Trio's in both ways: a sleep is a cancel scope, a deadline and two passes through "
     "the scheduler. What a crew saves is the making of a task"
 )
-_WEIGHT = "six coroutines of 200 to 310 bytes each, a cancel scope, and the generator of the waits between attempts"
+_WEIGHT = "five coroutines of 200 to 310 bytes each, and the request with its place in two tables and a heap"
 
 TARGETS = [
     _cpu(_ECHO, "echo 16x16", "c-recvmmsg", 1.35, _CALLS),
