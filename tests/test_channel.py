@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket as stdlib_socket
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from trio_udp import (
     DatagramTooLarge,
     Event,
     UDPChannel,
+    _offload,
     observe,
     open_udp_channel,
     open_udp_endpoint,
@@ -247,3 +249,32 @@ async def test_who_watches_sees_both_ways(sockets: str) -> None:
         (DatagramSent, peer.address),
         (DatagramReceived, peer.address),
     ]
+
+
+async def test_where_nothing_is_merged_no_recvmsg_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has none. Regression: it was called all the same, and receiving was an AttributeError."""
+    monkeypatch.setattr(_offload, "merge_received", lambda raw: False)
+    monkeypatch.setattr(stdlib_socket.socket, "recvmsg", None)
+    with await open_udp_endpoint(LOCAL) as peer, await open_udp_channel(*peer.address[:2]) as channel:
+        await channel.send_many([b"1", b"2"])
+        [(data, address), _] = [await peer.receive() for _ in range(2)]
+        assert data == b"1"
+        await peer.send_many([Datagram(b"%d" % number, address) for number in range(3)])
+        assert await channel.receive_many() == [b"0", b"1", b"2"]
+
+
+async def test_no_free_port_is_an_error() -> None:
+    """Regression: Trio takes connect's EAGAIN for "going on", and the channel was connected to nobody."""
+
+    async def is_going_on(address: Any) -> None:
+        await trio.lowlevel.checkpoint()
+
+    class NoPort(OtherSockets):
+        def socket(self, *args: Any) -> trio.socket.SocketType:
+            socket = super().socket(*args)
+            socket.connect = is_going_on  # type: ignore[method-assign]
+            return socket
+
+    trio.socket.set_custom_socket_factory(NoPort())
+    with pytest.raises(OSError, match="no free port to send from"):
+        await open_udp_channel(LOCAL, 9)

@@ -1052,6 +1052,26 @@ async def test_what_accept_must_not_raise_costs_no_other_request_its_reply(
     assert {event.data for event in log if isinstance(event, ReplyAccepted)} == {b"%d" % n for n in range(10)}
 
 
+async def test_the_turn_is_given_to_one_at_a_time(
+    network: VirtualNetwork, server: Host, clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """Regression: each request that was answered woke another one to read, though somebody was to read already."""
+    turns: list[Request | None] = []
+
+    class Counting(Waiting):
+        def wake_one(self) -> Request | None:
+            turns.append(request := super().wake_one())
+            return request
+
+    await nursery.start(server.run, serve_udp, echo, 7)
+    async with await open_udp_client("server", 7, correlate=bytes) as client:
+        client._replies._waiting = Counting()
+        async with trio.open_nursery() as askers:
+            for number in range(BATCH * 4):
+                askers.start_soon(client.request, b"%d" % number)
+    assert len([turn for turn in turns if turn is not None]) <= 4  # a reader's reply may be in any of four batches
+
+
 async def test_many_refusals_wake_each_request_once(
     clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

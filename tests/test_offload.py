@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import struct
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,7 +16,17 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_udp import Datagram, DatagramSent, Event, Handler, UDPEndpoint, observe, open_udp_endpoint, serve_endpoints
+from trio_udp import (
+    Datagram,
+    DatagramSent,
+    Event,
+    Handler,
+    UDPEndpoint,
+    _crew,
+    observe,
+    open_udp_endpoint,
+    serve_endpoints,
+)
 from trio_udp._address import Address
 from trio_udp._offload import (
     IPPROTO_UDP,
@@ -36,6 +47,12 @@ LOCAL = "127.0.0.1"
 HERE, THERE = ("127.0.0.1", 1), ("127.0.0.1", 2)
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux has it")
+
+
+@pytest.fixture(autouse=True)
+def _handlers_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what may be held back is held back, on the slowest machine, too."""
+    monkeypatch.setattr(_crew, "perf_counter", lambda: 0.0)
 
 
 # -- what may go together ---------------------------------------------------------------------------------------------
@@ -448,6 +465,18 @@ async def test_replies_to_one_peer_go_together_and_in_order() -> None:
     async with asked_at_once(echo, *questions) as (kernel, client):
         assert await receive(client, 40) == questions
         assert [data for data, _, _ in kernel.sent] == [b"".join(questions)]
+
+
+@linux_only
+async def test_replies_of_handlers_that_compute_for_long_do_not_wait_for_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Regression: the first of a batch was sent when the last one's handler was done with computing."""
+    monkeypatch.setattr(_crew, "perf_counter", itertools.count().__next__)  # each takes a second
+    questions = [b"%02d" % number for number in range(40)]
+    async with asked_at_once(echo, *questions) as (kernel, client):
+        assert await receive(client, 40) == questions
+        assert not kernel.sent  # each went alone
 
 
 @linux_only

@@ -561,11 +561,15 @@ async def test_a_reply_that_is_not_bytes(wait: bool, sockets: str) -> None:
                 await trio.sleep_forever()
 
 
-async def test_a_handler_that_is_not_async() -> None:
+@pytest.mark.parametrize("watched", [False, True])
+async def test_a_handler_that_is_not_async(watched: bool) -> None:
+    """Regression: with an observer it was another error, about an object that cannot be awaited."""
+
     def handler(datagram: Datagram) -> Any:
         return datagram.data
 
-    with await open_udp_endpoint(LOCAL) as client:
+    events: list[Event] = []
+    with await open_udp_endpoint(LOCAL) as client, observe(events.append) if watched else nullcontext():
         with pytest.raises(TypeError, match="must be an async function; this one returned b'x'"):
             async with open_task(serve_udp, handler) as server:
                 await client.send(b"x", server.address)
@@ -1130,7 +1134,8 @@ async def test_closing_an_endpoint_ends_the_server(sockets: str, clock: trio.tes
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"max_tasks": 0}, "max_tasks must be at least 1, not 0"),
+        ({"max_tasks": 0}, "max_tasks must be a whole number of at least 1, not 0"),
+        ({"max_tasks": 1.5}, r"max_tasks must be a whole number of at least 1, not 1\.5"),
         ({"grace_period": -1}, "grace_period must be a number of seconds of at least 0, not -1"),
         ({"grace_period": float("nan")}, "grace_period must be"),
     ],
@@ -1153,3 +1158,8 @@ async def test_nothing_to_serve() -> None:
 async def test_a_port_in_use_is_an_os_error() -> None:
     with await open_udp_endpoint(LOCAL) as endpoint, pytest.raises(OSError, match="Address already in use"):
         await serve_udp(echo, endpoint.address[1], host=LOCAL)
+
+
+async def test_what_is_no_handler_at_all() -> None:
+    with pytest.raises(TypeError, match="a handler must be an async function, not None"):
+        await serve_udp(None, 0, host=LOCAL)  # type: ignore[arg-type]

@@ -546,7 +546,7 @@ async def test_sockets_that_are_not_the_systems() -> None:
         ({"workers": 0}, ValueError, "workers must be a whole number of at least 1, or None for one per core, not 0"),
         ({"workers": 2.0}, ValueError, "workers must be .*, not 2.0"),
         ({"workers": True}, ValueError, "workers must be .*, not True"),
-        ({"max_tasks": 0}, ValueError, "max_tasks must be at least 1, not 0"),
+        ({"max_tasks": 0}, ValueError, "max_tasks must be a whole number of at least 1, not 0"),
         ({"grace_period": -1}, ValueError, "grace_period must be .*, not -1"),
         ({"restart": 3}, ValueError, "restart must be a Retry, not 3"),
         ({"handler": 5}, TypeError, "a handler must be an async function, not 5"),

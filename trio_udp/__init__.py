@@ -16,7 +16,7 @@ Where things are; each file imports only from those above it:
     _offload  _reading  _batch              many datagrams per wake-up, and per system call
     _endpoint  _opening  _connection        a socket that talks to anybody; opening one; one that talks to a server
     _channel                                a conversation with one peer
-    _remainder  _crew  _serve               awaiting what has begun; the tasks that run a handler; serve_udp
+    _handler  _remainder  _crew  _serve     what answers; awaiting what has begun; the tasks that do it; serve_udp
     _waiting  _replies  _attempts           until when; whose reply is it; one request, sent again until it has one
     _client  _first_reply                   open_udp_client; ask several servers
     testing  relay                          the bad network in virtual time; and between real programs
@@ -28,7 +28,6 @@ from ._address import Address
 from ._batch import Datagram
 from ._channel import UDPChannel, open_udp_channel
 from ._client import UDPClient, open_udp_client
-from ._crew import Handler
 from ._endpoint import UDPEndpoint
 from ._errors import DatagramTooLarge, NoReply
 from ._events import (
@@ -46,6 +45,7 @@ from ._events import (
     observe,
 )
 from ._first_reply import first_reply
+from ._handler import Handler
 from ._opening import open_udp_endpoint, open_udp_endpoints
 from ._retry import Retry, RoundTripEstimate
 from ._serve import serve_endpoints, serve_udp

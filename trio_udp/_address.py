@@ -65,6 +65,12 @@ def parse_port(text: str) -> int:
     return int(text)
 
 
+def check_peer_port(port: int) -> None:
+    """Raise the ValueError for the one port that can be bound and not be sent to; `resolve` knows the others."""
+    if port == 0:
+        raise ValueError("port 0 cannot be sent to: a port is a number from 1 to 65535")
+
+
 def format_address(address: Address) -> str:
     """``127.0.0.1:53`` or ``[::1]:53``: what `parse_host_port` reads back."""
     host, port = address[0], address[1]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from ._address import Address, payload_limit
-from ._errors import NETWORK_ERRORS, DatagramTooLarge, NoReply
+from ._errors import NETWORK_ERRORS, PEER_REFUSES, DatagramTooLarge, NoReply
 from ._events import AttemptStarted, AttemptTimedOut, Emit, RequestFailed
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ class Attempts:
         finally:
             if self._replies.expects(request):
                 self._replies.forget(request)
-                self._connection.late_possible = request.sent > (request.reply is not None)
+                replies = 0 if request.reply is None else 1
+                self._connection.late_possible = request.sent > replies
 
     async def _begin(self, request: Request, patience: float) -> None:
         """Send the request, if that can be done."""
@@ -97,16 +98,15 @@ class Attempts:
 
     async def _go_on_refused(self, request: Request, last: bool) -> None:
         """The address has refused: ask the next, if there is one, and wait."""
-        for others in reversed(range(len(self._connection.targets))):
-            # The kernel tells of a refusal before it gives what came earlier: the reply may be there.
-            await self._replies.read_arrived()
-            if request.reply is not None:
+        for _ in self._connection.targets[1:]:
+            if await self._was_answered(request):
                 return
-            if others:
-                await self._ask_elsewhere(request)
-                await self._replies.wait(request, heed_refusal=True)
-                if request.reply is not None or request.timed_out:
-                    return
+            await self._ask_elsewhere(request)
+            await self._replies.wait(request, heed_refusal=True)
+            if request.reply is not None or request.timed_out:
+                return
+        if await self._was_answered(request):
+            return
         # Refused by every address there is. The reply to an earlier attempt may still come, and a server that is
         # starting up gets the time that the schedule has for it. But when nobody listens at the last attempt, there
         # is nothing left to hope for.
@@ -114,6 +114,11 @@ class Attempts:
             self.on_refusal()
         if not (last and _nobody_listens(request.problem)):
             await self._replies.wait(request, heed_refusal=False)
+
+    async def _was_answered(self, request: Request) -> bool:
+        """The kernel tells of a refusal before it gives what came earlier: the reply may be there."""
+        await self._replies.read_arrived()
+        return request.reply is not None
 
     async def _ask_elsewhere(self, request: Request) -> None:
         assert request.sent_through is not None
@@ -207,4 +212,4 @@ class Attempts:
 
 
 def _nobody_listens(problem: Exception | None) -> bool:
-    return isinstance(problem, (ConnectionRefusedError, ConnectionResetError))  # the second is Windows' word for it
+    return isinstance(problem, PEER_REFUSES)

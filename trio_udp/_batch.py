@@ -25,7 +25,7 @@ import trio
 
 from . import _offload
 from ._address import Address, not_a_name, payload_limit
-from ._errors import REFUSALS, DatagramTooLarge, errno_name
+from ._errors import PEER_REFUSES, REFUSALS, DatagramTooLarge, errno_name
 from ._events import DatagramSent, Emit
 from ._reading import BATCH, Datagram, ReadSocket, would_block
 from ._statistics import Tally
@@ -35,13 +35,11 @@ if TYPE_CHECKING:
 
     SendNow = Callable[[bytes, Address], int]
 
-__all__ = ["BATCH", "Datagram"]
+__all__ = ["BATCH", "BatchSocket", "Datagram"]
 
 # A run of many takes as much time as so many that go alone; it counts for that much until the next visit to Trio's
 # scheduler. (A run of 54 with 1200 bytes, or of 16 with 64: some 10 us. One alone: 3.)
 RUN = 3
-
-PEER_REFUSES = ConnectionRefusedError, ConnectionResetError  # the second is Windows' word for it
 
 
 class BatchSocket(ReadSocket):
@@ -198,7 +196,8 @@ class BatchSocket(ReadSocket):
             sent, problem = self.send_run(run, address) if at_once else (0, BlockingIOError())
             if isinstance(problem, BlockingIOError):
                 problem = await self.send_waiting(run[sent], address)
-                sent += problem is None
+                if problem is None:
+                    sent += 1
             run = run[sent:]
             again = again and not sent
             if problem is None:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, final
 
 import trio
 
-from ._address import Address, Target, resolve
+from ._address import Address, check_peer_port, resolve
 from ._batch import BATCH, BatchSocket, Datagram
+from ._connection import connect
 from ._errors import NETWORK_ERRORS
 from ._events import current_emit
-from ._opening import RECEIVE_BUFFER, grow_receive_buffer
 from ._statistics import Tally, UDPStatistics
 
 if TYPE_CHECKING:
@@ -44,26 +44,15 @@ async def open_udp_channel(host: str, port: int) -> UDPChannel:
       ValueError: the port is out of range.
     """
     await trio.lowlevel.checkpoint()
-    if port == 0:
-        raise ValueError("port 0 cannot be sent to: a port is a number from 1 to 65535")
+    check_peer_port(port)
     failures: list[OSError] = []
     for target in await resolve(host, port):
         try:
-            return UDPChannel(await _connect(target))
+            socket = trio.socket.socket(target.family, trio.socket.SOCK_DGRAM)
+            return UDPChannel(await connect(socket, target, Tally(), current_emit(), bulk=True))
         except OSError as error:
             failures.append(error)
     raise failures[0]
-
-
-async def _connect(target: Target) -> BatchSocket:
-    socket = trio.socket.socket(target.family, trio.socket.SOCK_DGRAM)
-    try:
-        grow_receive_buffer(socket, RECEIVE_BUFFER)
-        await socket.connect(target.address)
-        return BatchSocket(socket, Tally(), current_emit(), peer=target.address, bulk=True)
-    except BaseException:
-        socket.close()
-        raise
 
 
 @final

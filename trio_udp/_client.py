@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, final
 
 import trio
 
-from ._address import Address, Target, resolve
+from ._address import Address, Target, check_peer_port, resolve
 from ._attempts import Attempts
 from ._connection import Connection
 from ._events import current_emit
@@ -73,8 +73,7 @@ async def open_udp_client(
       ValueError: the port is out of range.
     """
     await trio.lowlevel.checkpoint()
-    if port == 0:
-        raise ValueError("port 0 cannot be sent to: a port is a number from 1 to 65535")
+    check_peer_port(port)
     client = UDPClient(await resolve(host, port), correlate, random)
     await client._connection.open()
     return client
@@ -128,8 +127,8 @@ class UDPClient(trio.abc.AsyncResource):
           The payload of the reply.
 
         Raises:
-          NoReply: all attempts are used up. Its ``__cause__`` is the last refusal, if there was one. After a refusal
-            of the last attempt there is nothing left to wait for, and this is raised at once.
+          NoReply: all attempts are used up. Its ``__cause__`` is the last refusal, or what ``accept`` raised, if there
+            was one. After a refusal of the last attempt there is nothing left to wait for, and this is raised at once.
           DatagramTooLarge: nothing was sent.
           ValueError: a request with the same key is on its way already, or ``correlate`` gives None for the request.
           OSError: a socket is broken, or another one that is needed cannot be had: too many open files, for example.

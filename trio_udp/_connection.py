@@ -142,12 +142,28 @@ class Connection:
 
     async def _connect(self, target: Target) -> BatchSocket:
         socket = self._context.run(trio.socket.socket, target.family, trio.socket.SOCK_DGRAM)
-        try:
-            grow_receive_buffer(socket, RECEIVE_BUFFER)
-            await socket.connect(target.address)
-            if socket.getsockname()[1] == 0:  # all are taken: Trio takes connect's EAGAIN for "going on"
-                raise OSError(errno.EAGAIN, "no free port to send from")
-            return BatchSocket(socket, self._tally, self._emit, peer=target.address)
-        except BaseException:
-            socket.close()
-            raise
+        return await connect(socket, target, self._tally, self._emit)
+
+
+async def connect(
+    socket: trio.socket.SocketType, target: Target, tally: Tally, emit: Emit | None, *, bulk: bool = False
+) -> BatchSocket:
+    """Connect a socket, which is closed if that fails.
+
+    Args:
+      socket: a new one, of the target's family.
+      target: whom to connect to.
+      tally, emit, bulk: as `BatchSocket` has them.
+
+    Raises:
+      OSError: there is no way to it from this machine, or no free port to send from.
+    """
+    try:
+        grow_receive_buffer(socket, RECEIVE_BUFFER)
+        await socket.connect(target.address)
+        if socket.getsockname()[1] == 0:  # all are taken: Trio takes connect's EAGAIN for "going on"
+            raise OSError(errno.EAGAIN, "no free port to send from")
+        return BatchSocket(socket, tally, emit, peer=target.address, bulk=bulk)
+    except BaseException:
+        socket.close()
+        raise

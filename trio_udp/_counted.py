@@ -1,7 +1,7 @@
 """A socket, what has gone through it, and who is told: what reading and writing have in common.
 
-Everything is counted here, in one `Tally`, and reported here: whether there is an observer is asked once, when the
-socket is opened, and without one nothing is asked per datagram.
+Everything is counted in one `Tally`, and reported to one observer. What is common to reading and writing is here: what
+was dropped, what the socket failed with, and how it stood when it was closed.
 """
 
 from __future__ import annotations

@@ -12,10 +12,12 @@ So the handlers run in a crew of ordinary tasks that grows as it is needed:
     Rule 3  A member whose handler starts to wait looks back: if it leaves datagrams in the queue, or the socket without
             a leader, it hands over to a resting member, or to a new one.
     Rule 4  A member without work leads if nobody does; else it rests.
-    Rule 5  At most so many members are up at once as there are places. When all of them are waiting in handlers nobody
-            leads: the socket is not read, the kernel's buffer fills, and the kernel drops and counts what is too much.
-    Rule 6  A finished reply goes out before anything waits. It is held back only while the next datagram in the queue
-            is of the same peer: replies to one peer go to the kernel together, for a fraction of what each alone costs.
+    Rule 5  At most so many members are up at once as there are places, and one more for each crew. When all of them are
+            waiting in handlers nobody leads: the socket is not read, the kernel's buffer fills, and the kernel drops
+            and counts what is too much.
+    Rule 6  A finished reply goes out before anything waits. It is held back only behind a quick handler, and while the
+            next datagram in the queue is of the same peer: replies to one peer go to the kernel together, for a
+            fraction of what each alone costs.
 
 Rule 3 needs to know that a handler has started to wait, and ``await handler(datagram)`` does not tell. So the loop that
 runs one handler after another is a coroutine that the member drives by hand, with ``coroutine.send(None)``: either that
@@ -29,10 +31,9 @@ from __future__ import annotations
 import errno
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from inspect import isawaitable
-from typing import NoReturn, TypeAlias, cast
+from time import perf_counter
+from typing import NoReturn, cast
 
 import trio
 
@@ -40,17 +41,16 @@ from ._address import Address, format_address, payload_limit
 from ._batch import BATCH, Datagram
 from ._endpoint import UDPEndpoint
 from ._errors import DatagramTooLarge, errno_name, is_cancellation, logger
-from ._events import Emit, HandlerFinished, HandlerStarted
+from ._handler import Handler, check_awaitable, check_reply, observed
 from ._remainder import Coroutine, Remainder
-
-__all__ = ["Handler"]
-
-Handler: TypeAlias = Callable[[Datagram], Awaitable["bytes | None"]]
-"""An async function from a datagram to the reply, or to None for silence."""
 
 # Seconds that a finished reply waits at most for room in the socket's send buffer before it is dropped and counted. The
 # buffer empties at the speed of the network card: a second is long past "for a moment".
 SEND_PATIENCE = 1.0
+
+# Seconds that a handler may take at most for its reply to be held back: the next one will probably take as much, and to
+# send together saves some 3 microseconds for each. So the first of a batch waits for about a millisecond at most.
+QUICK = 20e-6
 
 
 class Places:
@@ -62,7 +62,7 @@ class Places:
 
     def take(self, crew: Crew) -> bool:
         """A place for this crew; if there is none it is asked again when there is one."""
-        if self._free:
+        if self._free > 0:
             self._free -= 1
             return True
         self._waiting[crew] = None
@@ -81,8 +81,7 @@ class Crew:
 
     def __init__(self, handler: Handler, endpoint: UDPEndpoint, places: Places) -> None:
         self._io = endpoint._io
-        self._limit = payload_limit(endpoint.socket.family)
-        self._handler = handler if self._io.emit is None else _observed(handler, endpoint, self._io.emit)
+        self._handler = handler if self._io.emit is None else observed(handler, endpoint, self._io.emit)
         self._name = f"trio_udp handlers at {format_address(endpoint.address)}"
         self._places = places
         self._queue: deque[Datagram] = deque()
@@ -141,11 +140,12 @@ class Crew:
                 await self._work(member)
             elif self._stopping:
                 if not self._take_leftover():
-                    return self._places.give_back()
+                    self._places.give_back()
+                    return
             elif not self._led:
                 await self._lead()
             elif not await self._rest(member):
-                return None
+                return
 
     @trio.lowlevel.enable_ki_protection
     async def _rest(self, member: _Member) -> bool:
@@ -192,7 +192,7 @@ class Crew:
     async def _empty_queue(self, member: _Member) -> None:
         """Handle what is in the queue, as long as no handler waits."""
         queue, handler, send_now, held = self._queue, self._handler, self._io.send_now, member.held
-        may_hold = self._io.segments is not None
+        may_hold, before = self._io.segments is not None, perf_counter()
         try:
             while queue and not member.has_waited:
                 datagram = queue.popleft()
@@ -200,12 +200,17 @@ class Crew:
                 try:
                     reply = await awaitable
                 except BaseException as error:
-                    self._handler_failed(error, awaitable, datagram)
+                    if is_cancellation(error):
+                        self._io.drop(*datagram, "handler cancelled", outgoing=False)
+                    check_awaitable(awaitable)
                     raise
                 if may_hold and type(reply) is bytes and queue and queue[0][1] == datagram[1]:
-                    member.address = datagram[1]
-                    held.append(reply)
-                    continue
+                    now = perf_counter()
+                    quick, before = now - before < QUICK, now
+                    if quick and not member.has_waited:
+                        member.address = datagram[1]
+                        held.append(reply)
+                        continue
                 if held:
                     if type(reply) is bytes:
                         held.append(reply)
@@ -216,18 +221,12 @@ class Crew:
                         if (problem := send_now(reply, datagram[1])) is not None:
                             await self._send_otherwise(reply, datagram[1], problem)
                     except TypeError:
-                        _explain_type(reply)
+                        check_reply(reply)
                         raise
         finally:
             if held:  # the handler has raised, or was cancelled: what was finished before goes out
                 with suppress(trio.ClosedResourceError):
                     await self._send_otherwise_all(self._send_held(member), member.address)
-
-    def _handler_failed(self, error: BaseException, awaitable: object, datagram: Datagram) -> None:
-        if is_cancellation(error):
-            self._io.drop(*datagram, "handler cancelled", outgoing=False)
-        elif isinstance(error, TypeError) and not isawaitable(awaitable):
-            raise TypeError(f"a handler must be an async function; this one returned {awaitable!r}") from None
 
     def _send_held(self, member: _Member) -> list[tuple[bytes, OSError]]:
         """Send what was held back; returns what could not be sent at once, and why."""
@@ -270,17 +269,17 @@ class Crew:
             with trio.CancelScope(deadline=give_up_at, shield=True) as patience:
                 waited_for = await self._io.send_waiting(reply, address)
                 if waited_for is None:
-                    return None
+                    return
                 problem = waited_for
             if patience.cancelled_caught:
-                return self._io.drop(reply, address, "send buffer full", outgoing=True)
+                self._io.drop(reply, address, "send buffer full", outgoing=True)
+                return
         if problem.errno == errno.EMSGSIZE:
-            what = DatagramTooLarge(len(reply), self._limit)
+            what = DatagramTooLarge(len(reply), payload_limit(self._io.socket.family))
             logger.error("a reply to %s was dropped: %s", format_address(address), what)
             self._io.drop(reply, address, "reply too large", outgoing=True)
         else:
             self._io.drop(reply, address, errno_name(problem), outgoing=True, counted=True)
-        return None
 
 
 class _Member:
@@ -304,31 +303,3 @@ class _Member:
 
 async def _raise(error: BaseException) -> NoReturn:
     raise error
-
-
-def _explain_type(reply: object) -> None:
-    """Sending raised a TypeError; if that is because of the reply, say so in the words of who wrote the handler."""
-    if not isinstance(reply, (bytes, bytearray, memoryview)):
-        raise TypeError(f"a handler returns bytes or None, not {type(reply).__name__}")
-
-
-def _observed(handler: Handler, endpoint: UDPEndpoint, emit: Emit) -> Handler:
-    """The handler, telling when it starts and how it ends."""
-    local = endpoint.address
-
-    async def observed(datagram: Datagram) -> bytes | None:
-        data, remote = datagram
-        emit(HandlerStarted(trio.current_time(), local, remote, data))
-        outcome = "silent"
-        try:
-            reply = await handler(datagram)
-            if reply is not None:
-                outcome = "replied"
-            return reply
-        except BaseException as error:
-            outcome = "cancelled" if is_cancellation(error) else type(error).__name__
-            raise
-        finally:
-            emit(HandlerFinished(trio.current_time(), local, remote, data, outcome))
-
-    return observed

@@ -40,7 +40,7 @@ class NoReply(trio.TooSlowError):
 
     As a ``trio.TooSlowError`` it is caught together with what ``trio.fail_after`` raises. Its ``__cause__`` is the last
     refusal, if there was one (``ConnectionRefusedError``: nobody listens on that port), or the last exception that
-    ``accept`` or ``correlate`` raised about a reply, or for `first_reply` the group of what each server failed with.
+    ``accept`` raised about a reply, or for `first_reply` the group of what each server failed with.
 
     Args:
       address: who was asked; None when several servers were.
@@ -102,6 +102,9 @@ REFUSALS = errno_numbers(
 
 # Those, and what a queue or a firewall of this machine says to one datagram. None of it means a broken socket.
 NETWORK_ERRORS = REFUSALS | errno_numbers("EMSGSIZE EACCES EPERM ENOBUFS ENOMEM")
+
+# That nobody listens at the port.
+PEER_REFUSES = ConnectionRefusedError, ConnectionResetError  # the second is Windows' word for it
 
 
 def errno_name(error: OSError) -> str:

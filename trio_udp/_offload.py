@@ -67,7 +67,8 @@ def is_allowed() -> bool:
 def sends_correctly(release: str) -> bool:
     """Can this release of Linux be trusted with it? 7.0 to 7.1.4 corrupt segmented sends, which no probe shows.
 
-    Source: github.com/tailscale/tailscale, commit 8b58bd6c6. A release that cannot be read is not trusted.
+    Source: github.com/tailscale/tailscale, commit 8b58bd6c6. That is about the mainline: a distribution may have taken
+    the mistake into another release, or the repair into one of these. A release that cannot be read is not trusted.
     """
     numbers = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", release)
     if numbers is None:

@@ -73,10 +73,11 @@ class ReadSocket(CountedSocket):
         self._taken: list[Datagram] = []  # off the socket, not handed out yet
         self._postponed: OSError | None = None  # met behind datagrams that had to be handed out first
         self._receiving = False
+        self._merges = self._raw is not None and bulk and _offload.merge_received(self._raw)
         if self._raw is None:
             self.drain = self._drain_taken
         else:
-            self.drain = self._drain_merged if bulk and _offload.merge_received(self._raw) else self._drain_raw
+            self.drain = self._drain_merged if self._merges else self._drain_raw
 
     async def receive(self, limit: int = BATCH) -> list[Datagram]:
         """At least one datagram, at most ``limit``; waits only for the first. Cancelled, it has taken none."""
@@ -158,7 +159,7 @@ class ReadSocket(CountedSocket):
         return batch
 
     def _drain_merged(self, limit: int = BATCH) -> list[Datagram]:
-        """The same where one call may give many."""
+        """What the kernel has, where one call may give many; what is too much is kept for the next time."""
         make, batch = tuple.__new__, self._drain_taken(limit)
         for pieces, address in self._read_merged(limit, len(batch)):
             batch += map(make, repeat(Datagram), zip(pieces, repeat(address)))
@@ -166,13 +167,14 @@ class ReadSocket(CountedSocket):
         return batch[:limit]
 
     def _drain_data(self, limit: int = BATCH) -> list[bytes]:
-        """The same for `receive_data`."""
+        """What there is for `receive_data`."""
+        if not self._merges:
+            return [data for data, _ in self.drain(limit)]
+        assert self.peer is not None
         batch = [data for data, _ in self._drain_taken(limit)]
-        if self._raw is not None:
-            assert self.peer is not None
-            for pieces, _ in self._read_merged(limit, len(batch)):
-                batch += pieces
-            self._taken += [Datagram(data, self.peer) for data in batch[limit:]]
+        for pieces, _ in self._read_merged(limit, len(batch)):
+            batch += pieces
+        self._taken += [Datagram(data, self.peer) for data in batch[limit:]]
         return batch[:limit]
 
     def _read_merged(self, limit: int, count: int) -> Iterator[tuple[list[bytes], Address]]:
@@ -196,7 +198,7 @@ class ReadSocket(CountedSocket):
             self._receive_failed(error, postpone=count > 0)
 
     def _drain_taken(self, limit: int = BATCH) -> list[Datagram]:
-        """The same for the portable way: what `_wait_for_more` has taken off the socket."""
+        """What was taken off the socket before: by `_wait_for_more`, or with what was asked for."""
         batch, self._taken = self._taken[:limit], self._taken[limit:]
         return batch
 
@@ -213,7 +215,7 @@ class ReadSocket(CountedSocket):
                 self.emit(DatagramReceived(trio.current_time(), self.local, address, data))
 
     def leftover(self) -> list[Datagram]:
-        """What was taken off the socket and never handed out, because a cancellation came in between."""
+        """What was taken off the socket and not handed out: a cancellation came in between, or it was too much."""
         taken, self._taken = self._taken, []
         return taken
 

@@ -2,8 +2,8 @@
 
 Somebody has to read the socket. The obvious way is a task that does nothing else; but that task needs a nursery, so
 either the client becomes a thing that can only be used inside a ``with`` which wraps exceptions in groups, or the task
-is hidden from the caller. So the requests that wait take turns. The first of them reads, for all: it gives each reply
-to the request that it belongs to, and wakes that one. When it has its own it passes the turn on, and also when it is
+is hidden from the caller. So the requests that wait take turns. One of them reads, for all: it gives each reply to the
+request that it belongs to, and wakes that one. When it has its own it passes the turn on, and also when it is
 cancelled. It also looks after the time of all of them (`Waiting`).
 """
 
@@ -68,6 +68,10 @@ class Request:
         self.refused = False  # has it been refused?
         self.waiting: Waiting | None = None  # while somebody else reads: where it is asleep ...
         self.task: trio.lowlevel.Task | None = None  # ... and who
+
+    def is_over(self, heed_refusal: bool) -> bool:
+        """Does it have its reply, or has its deadline come or, if that is heeded, a refusal?"""
+        return self.reply is not None or self.timed_out or (heed_refusal and self.refused)
 
     def leave(self, _: object) -> trio.lowlevel.Abort:
         """For Trio: a request that is asleep is cancelled."""
@@ -135,13 +139,15 @@ class Replies:
     @trio.lowlevel.enable_ki_protection
     async def wait(self, request: Request, *, heed_refusal: bool) -> None:
         """Until the request has its reply, its deadline has come or, if that is heeded, it has been refused."""
-        while not (request.reply is not None or request.timed_out or (heed_refusal and request.refused)):
-            if self._reader is None:
-                await self._read_for_all(request, heed_refusal)
-            else:
-                self._go_to_sleep(request)
-                await trio.lowlevel.wait_task_rescheduled(request.leave)
-        self._pass_turn()  # it may have been given to us when the reply was there already
+        try:
+            while not request.is_over(heed_refusal):
+                if self._reader in (None, request):
+                    await self._read_for_all(request, heed_refusal)
+                else:
+                    self._go_to_sleep(request)
+                    await trio.lowlevel.wait_task_rescheduled(request.leave)
+        finally:
+            self._pass_turn(request)
 
     async def read_arrived(self) -> bool:
         """Deal with what has arrived by now, up to a batch, without waiting; True if that was all."""
@@ -161,18 +167,17 @@ class Replies:
 
     async def _read_for_all(self, request: Request, heed_refusal: bool) -> None:
         self._reader = request
-        try:
-            while not (request.reply is not None or request.timed_out or (heed_refusal and request.refused)):
-                deadline = min(request.deadline, self._waiting.first_deadline())
+        while not request.is_over(heed_refusal):
+            deadline = min(request.deadline, self._waiting.first_deadline())
+            try:
                 with trio.CancelScope(deadline=deadline) as self._reading:
-                    while not (request.reply is not None or (heed_refusal and request.refused)):
+                    while not request.is_over(heed_refusal):
                         await self._read(self._connection.io)
-                if self._reading.cancelled_caught:
-                    await self._time_out(request)
-        finally:
-            self._reading = None
-            self._reader = None
-            self._pass_turn()
+                over = self._reading.cancelled_caught
+            finally:
+                self._reading = None
+            if over:
+                await self._time_out(request)
 
     async def _time_out(self, reader: Request) -> None:
         """Somebody has waited long enough."""
@@ -188,9 +193,10 @@ class Replies:
         if self._reading is not None and request.deadline < self._reading.deadline:
             self._reading.deadline = request.deadline
 
-    def _pass_turn(self) -> None:
-        if self._reader is None:
-            self._waiting.wake_one()
+    def _pass_turn(self, request: Request) -> None:
+        """Let another one read if it is this one's turn; it need not have begun: its reply may have come before."""
+        if self._reader is request:
+            self._reader = self._waiting.wake_one()
 
     def _is_ours(self, io: BatchSocket) -> bool:
         """That this socket is closed means that the client is; else another request has moved on from it."""

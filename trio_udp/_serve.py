@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
-from ._crew import Crew, Handler, Places
+from ._crew import Crew, Places
 from ._endpoint import UDPEndpoint
 from ._errors import bare_exceptions
+from ._handler import Handler, check_handler
 from ._opening import open_udp_endpoints
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ async def serve_udp(
       ValueError: an argument is out of range.
     """
     await trio.lowlevel.checkpoint()
-    _check_arguments(max_tasks, grace_period)
+    check_arguments(handler, max_tasks, grace_period)
     endpoints = await open_udp_endpoints(port, host=host, reuse_port=reuse_port)
     await serve_endpoints(handler, endpoints, max_tasks=max_tasks, grace_period=grace_period, task_status=task_status)
 
@@ -95,7 +96,7 @@ async def serve_endpoints(
     """
     try:
         await trio.lowlevel.checkpoint()
-        _check_arguments(max_tasks, grace_period)
+        check_arguments(handler, max_tasks, grace_period)
         if not endpoints:
             raise ValueError("endpoints must not be empty: there is nothing to serve")
         with bare_exceptions():
@@ -113,9 +114,11 @@ async def serve_endpoints(
     raise AssertionError("a server does not end by itself")
 
 
-def _check_arguments(max_tasks: int, grace_period: float) -> None:
-    if max_tasks < 1:
-        raise ValueError(f"max_tasks must be at least 1, not {max_tasks!r}")
+def check_arguments(handler: object, max_tasks: int, grace_period: float) -> None:
+    """Raise the TypeError or ValueError that says which of them makes no sense."""
+    check_handler(handler)
+    if not isinstance(max_tasks, int) or isinstance(max_tasks, bool) or max_tasks < 1:
+        raise ValueError(f"max_tasks must be a whole number of at least 1, not {max_tasks!r}")
     if not grace_period >= 0:
         raise ValueError(f"grace_period must be a number of seconds of at least 0, not {grace_period!r}")
 

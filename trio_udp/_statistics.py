@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import trio
@@ -48,6 +48,15 @@ class UDPStatistics:
     receive_buffer: int
 
 
+def total(statistics: Sequence[UDPStatistics]) -> UDPStatistics:
+    """What has gone through several sockets together."""
+    tally = Tally()
+    for one in statistics:
+        tally.add(one)
+    drops = [one.kernel_drops for one in statistics if one.kernel_drops is not None]
+    return tally.with_kernels(sum(drops) if drops else None, sum(one.receive_buffer for one in statistics))
+
+
 class Tally:
     """The counters behind the statistics; one may serve several sockets, one after another."""
 
@@ -69,16 +78,13 @@ class Tally:
 
     def statistics(self, socket: trio.socket.SocketType) -> UDPStatistics:
         """The counters as they are now, and what the kernel says of the socket."""
-        return UDPStatistics(
-            self.received,
-            self.received_bytes,
-            self.sent,
-            self.sent_bytes,
-            dict(self.dropped),
-            dict(self.errors),
-            kernel_drops(socket),
-            socket.getsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF),
-        )
+        receive_buffer = socket.getsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF)
+        return self.with_kernels(kernel_drops(socket), receive_buffer)
+
+    def with_kernels(self, drops: int | None, receive_buffer: int) -> UDPStatistics:
+        """The counters as they are now, and what the kernel says."""
+        counted = self.received, self.received_bytes, self.sent, self.sent_bytes
+        return UDPStatistics(*counted, dict(self.dropped), dict(self.errors), drops, receive_buffer)
 
 
 def kernel_drops(socket: trio.socket.SocketType) -> int | None:

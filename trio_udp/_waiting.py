@@ -55,12 +55,14 @@ class Waiting:
             trio.lowlevel.reschedule(request.task)
 
     @trio.lowlevel.enable_ki_protection
-    def wake_one(self) -> None:
-        """Wake any of them, if there are any: the latest, which a dict has at hand."""
-        if self._asleep:
-            _, request = self._asleep.popitem()
-            assert request.task is not None
-            trio.lowlevel.reschedule(request.task)
+    def wake_one(self) -> Request | None:
+        """Wake any of them, if there are any: the latest, which a dict has at hand. Returns which."""
+        if not self._asleep:
+            return None
+        _, request = self._asleep.popitem()
+        assert request.task is not None
+        trio.lowlevel.reschedule(request.task)
+        return request
 
     def first_deadline(self) -> float:
         """When the first of them will have waited long enough."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from .._address import format_address
-from .._crew import Handler
+from .._handler import Handler, check_reply
 from ._common import plural, printable_text, say, write_line
 from ._load_handler import load_handler
 from ._telling import choose_tell
@@ -88,9 +88,9 @@ def _how_it_ended(error: BaseException) -> str:
 def _as_reply(reply: object) -> bytes | None:
     if reply is None or isinstance(reply, bytes):
         return reply
-    if isinstance(reply, (bytearray, memoryview)):
-        return bytes(reply)
-    raise TypeError(f"a handler returns bytes or None, not {type(reply).__name__}")
+    check_reply(reply)
+    assert isinstance(reply, (bytearray, memoryview))
+    return bytes(reply)
 
 
 def _choose_handler(args: argparse.Namespace) -> Handler:

@@ -20,7 +20,7 @@ from ._common import Failure
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from .._crew import Handler
+    from .._handler import Handler
 
 
 class HandlerName(NamedTuple):

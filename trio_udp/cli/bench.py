@@ -23,6 +23,7 @@ import trio
 from .._address import HostPort, format_address
 from .._errors import NoReply, bare_exceptions
 from .._retry import Retry
+from .._statistics import total
 from ._bench_load import MOST_WAITING, ClosedLoop, Load, OpenLoop
 from ._bench_record import ID_SIZE, LARGEST, Payloads, Record
 from ._bench_report import Outcome, Setup, as_json, lines, progress_line
@@ -232,17 +233,15 @@ class Progress:
 
 
 def _outcome(load: Load, channels: Sequence[UDPChannel]) -> Outcome:
-    statistics = [channel.statistics() for channel in channels]
-    errors = sum((Counter(each.errors) for each in statistics), Counter[str]())
-    refused = sum(errors.pop(name, 0) for name in REFUSED)
-    drops = [each.kernel_drops for each in statistics if each.kernel_drops is not None]
+    statistics = total([channel.statistics() for channel in channels])
+    errors = Counter(statistics.errors)
     return Outcome(
         load.record,
         load.lateness,
-        received_bytes=sum(each.received_bytes for each in statistics),
-        refused=refused,
+        received_bytes=statistics.received_bytes,
+        refused=sum(errors.pop(name, 0) for name in REFUSED),
         errors=errors,
-        kernel_drops=sum(drops) if drops else None,
+        kernel_drops=statistics.kernel_drops,
     )
 
 

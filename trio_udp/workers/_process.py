@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
-    from .._crew import Handler
+    from .._handler import Handler
 
 SPAWN = multiprocessing.get_context("spawn")
 

@@ -13,12 +13,12 @@ import trio
 
 from .._address import Address
 from .._counted import raw_socket
-from .._crew import Handler
 from .._errors import bare_exceptions
+from .._handler import Handler
 from .._opening import open_udp_endpoints
 from .._retry import Retry
-from .._serve import _check_arguments
-from .._statistics import Tally, UDPStatistics
+from .._serve import check_arguments
+from .._statistics import Tally, UDPStatistics, total
 from ._process import WorkerProcess
 from ._seat import Seat
 
@@ -68,18 +68,8 @@ class Workers:
         tally = Tally()
         for seat in self._seats:
             seat.add_to(tally)
-        sockets = [endpoint.statistics() for seat in self._seats for endpoint in seat.endpoints]
-        drops = [one.kernel_drops for one in sockets if one.kernel_drops is not None]
-        return UDPStatistics(
-            tally.received,
-            tally.received_bytes,
-            tally.sent,
-            tally.sent_bytes,
-            dict(tally.dropped),
-            dict(tally.errors),
-            sum(drops) if drops else None,
-            sum(one.receive_buffer for one in sockets),
-        )
+        sockets = total([endpoint.statistics() for seat in self._seats for endpoint in seat.endpoints])
+        return tally.with_kernels(sockets.kernel_drops, sockets.receive_buffer)
 
 
 @trio.lowlevel.enable_ki_protection  # Ctrl-C ends the waiting; it must not fall into what starts and ends processes
@@ -160,13 +150,11 @@ def _check(handler: object, workers: object, max_tasks: int, grace_period: float
             f"several workers on one UDP port need Linux, which spreads the peers over them; on {sys.platform} run one "
             "process (serve_udp)",
         )
-    if not callable(handler):
-        raise TypeError(f"a handler must be an async function, not {handler!r}")
     if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
         raise ValueError(f"workers must be a whole number of at least 1, or None for one per core, not {workers!r}")
     if not isinstance(restart, Retry):
         raise ValueError(f"restart must be a Retry, not {restart!r}")
-    _check_arguments(max_tasks, grace_period)
+    check_arguments(handler, max_tasks, grace_period)
 
 
 async def _open(groups: list[list[UDPEndpoint]], port: int, host: str | None, count: int) -> None:

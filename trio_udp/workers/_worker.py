@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
 
-    from .._crew import Handler
+    from .._handler import Handler
 
 # Seconds between reports.
 INTERVAL = 1.0
