@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket as stdlib_socket
+import sys
 from typing import Any
 
 import pytest
@@ -278,3 +279,15 @@ async def test_no_free_port_is_an_error() -> None:
     trio.socket.set_custom_socket_factory(NoPort())
     with pytest.raises(OSError, match="no free port to send from"):
         await open_udp_channel(LOCAL, 9)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="UDP_GRO is Linux' own")
+async def test_what_was_sent_together_is_received_together() -> None:
+    """A channel asks for that by itself."""
+    with await open_udp_endpoint(LOCAL) as peer, await open_udp_channel(*peer.address[:2]) as channel:
+        assert channel._io.socket.getsockopt(_offload.IPPROTO_UDP, _offload.UDP_GRO) == 1
+        await channel.send(b"hello")
+        address = (await peer.receive()).address
+        await peer.send_many([Datagram(b"%02d" % number, address) for number in range(30)])
+        assert channel._io._raw is not None
+        assert len(channel._io._raw.recv(65535)) == 60

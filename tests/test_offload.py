@@ -248,6 +248,28 @@ class Kernel:
         return len(data)
 
 
+def test_what_the_kernel_has_not_taken_is_not_counted() -> None:
+    """It takes all or nothing today; nothing would be lost if it did not."""
+    segments = Segments(lambda buffers, control, flags, address: 4)
+    assert segments.send([b"aa", b"bb", b"cc", b"d"], HERE) == 2
+
+
+@linux_only
+async def test_a_partial_send_loses_nothing() -> None:
+    with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as other:
+        assert one._io.segments is not None
+        sendmsg = one._io.segments._sendmsg
+        data = [b"%02d" % number for number in range(10)]
+
+        def in_part(buffers: list[bytes], *rest: Any) -> int:
+            return sendmsg([buffers[0][:6]], *rest)
+
+        one._io.segments._sendmsg = in_part
+        await one.send_many([Datagram(each, other.address) for each in data])
+        assert [(await other.receive()).data for _ in data] == data
+        assert one.statistics().sent == 10
+
+
 def test_a_run_is_one_call() -> None:
     kernel = Kernel()
     assert Segments(kernel.sendmsg).send([b"aa", b"bb", b"c"], HERE) == 3
@@ -527,6 +549,31 @@ async def test_a_held_reply_that_finds_the_buffer_full_disturbs_no_waiting_handl
                 gate.set()
                 assert sorted(await receive(client, 2)) == [b"quick", b"wait"]
                 nursery.cancel_scope.cancel()
+
+
+@linux_only
+async def test_a_held_reply_that_finds_the_buffer_full_is_not_overtaken() -> None:
+    """Regression: it was put aside, and those behind it were sent."""
+    with await open_udp_endpoint(LOCAL) as client:
+        server = await open_udp_endpoint(LOCAL)
+        kernel = answer(server, errno.EAGAIN)  # so they go one by one ...
+        send = server._io._write_now
+        answers: list[OSError | None] = [BlockingIOError(), None, None]  # ... and the third finds no room
+        server._io._write_now = partial(full_at_last, send, answers)
+        await client.send_many([Datagram(b"%d" % number, server.address) for number in range(8)])
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve_endpoints, echo, [server])
+            assert await receive(client, 8) == [b"%d" % number for number in range(8)]
+            nursery.cancel_scope.cancel()
+        assert not kernel.story
+
+
+def full_at_last(
+    send: Callable[[bytes, Address], int], answers: list[OSError | None], data: bytes, address: Address
+) -> int:
+    if answers and (answer := answers.pop()) is not None:
+        raise answer
+    return send(data, address)
 
 
 @linux_only

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import itertools
 import logging
 import random
 import signal
@@ -25,6 +26,7 @@ from trio_udp import (
     Handler,
     Retry,
     UDPEndpoint,
+    _crew,
     observe,
     open_udp_client,
     open_udp_endpoint,
@@ -440,6 +442,25 @@ async def test_other_tasks_run_beside_a_saturated_server() -> None:
                 turns.append("other")
     longest = max(len(run) for run in "".join(turn[0] for turn in turns).split("o"))
     assert longest <= 128
+
+
+async def test_other_tasks_run_beside_handlers_that_compute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: a batch of 64 handlers that take a millisecond each held everybody else up for 64."""
+    monkeypatch.setattr(_crew, "perf_counter", partial(next, itertools.count(step=_crew.TURN)))
+    turns = []
+
+    async def handler(datagram: Datagram) -> None:
+        turns.append("handler")
+
+    async with serving(handler) as server:
+        with stdlib_socket.socket(type=stdlib_socket.SOCK_DGRAM) as client:
+            for _ in range(50):
+                client.sendto(b"x", server.address)
+            while turns.count("handler") < 50:
+                await trio.lowlevel.checkpoint()
+                turns.append("other")
+    longest = max(len(run) for run in "".join(turn[0] for turn in turns).split("o"))
+    assert longest <= 2  # the last of a round, and the first of the next
 
 
 # -- handlers that go wrong -----------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ So the handlers run in a crew of ordinary tasks that grows as it is needed:
 
     Rule 1  One member at a time leads: it waits for the socket and drains it into the crew's queue.
     Rule 2  Members take datagrams from the queue and run the handler. While no handler waits for anything, one member
-            does it all in one tight loop, and nobody else wakes up.
+            does it all in one tight loop, and nobody else of the crew wakes up. It visits Trio's scheduler after each
+            batch, and after each millisecond of handlers that compute.
     Rule 3  A member whose handler starts to wait looks back: if it leaves datagrams in the queue, or the socket without
             a leader, it hands over to a resting member, or to a new one.
     Rule 4  A member without work leads if nobody does; else it rests.
@@ -33,7 +34,7 @@ import math
 from collections import deque
 from contextlib import suppress
 from time import perf_counter
-from typing import NoReturn, cast
+from typing import NoReturn, TypeAlias, cast
 
 import trio
 
@@ -48,9 +49,15 @@ from ._remainder import Coroutine, Remainder
 # buffer empties at the speed of the network card: a second is long past "for a moment".
 SEND_PATIENCE = 1.0
 
+# Seconds that one member may work at most until it visits Trio's scheduler, plus one handler: the other tasks of the
+# program have their turns, too. A full batch of quick handlers takes less.
+TURN = 1e-3
+
 # Seconds that a handler may take at most for its reply to be held back: the next one will probably take as much, and to
 # send together saves some 3 microseconds for each. So the first of a batch waits for about a millisecond at most.
 QUICK = 20e-6
+
+Rest: TypeAlias = "tuple[list[bytes], OSError | None]"  # replies that were not sent, and what was said to the first
 
 
 class Places:
@@ -138,6 +145,8 @@ class Crew:
         while True:
             if self._queue:
                 await self._work(member)
+                if self._queue and not member.has_waited:  # for as long as a turn may take
+                    await trio.lowlevel.checkpoint()
             elif self._stopping:
                 if not self._take_leftover():
                     self._places.give_back()
@@ -193,8 +202,9 @@ class Crew:
         """Handle what is in the queue, as long as no handler waits."""
         queue, handler, send_now, held = self._queue, self._handler, self._io.send_now, member.held
         may_hold, before = self._io.segments is not None, perf_counter()
+        end_of_turn = before + TURN
         try:
-            while queue and not member.has_waited:
+            while queue and before < end_of_turn and not member.has_waited:
                 datagram = queue.popleft()
                 awaitable = handler(datagram)
                 try:
@@ -204,18 +214,18 @@ class Crew:
                         self._io.drop(*datagram, "handler cancelled", outgoing=False)
                     check_awaitable(awaitable)
                     raise
-                if may_hold and type(reply) is bytes and queue and queue[0][1] == datagram[1]:
-                    now = perf_counter()
-                    quick, before = now - before < QUICK, now
-                    if quick and not member.has_waited:
-                        member.address = datagram[1]
-                        held.append(reply)
-                        continue
+                now = perf_counter()
+                took, before = now - before, now
+                goes_on = queue and before < end_of_turn and not member.has_waited
+                if may_hold and goes_on and took < QUICK and queue[0][1] == datagram[1] and type(reply) is bytes:
+                    member.address = datagram[1]
+                    held.append(reply)
+                    continue
                 if held:
                     if type(reply) is bytes:
                         held.append(reply)
                         reply = None
-                    await self._send_otherwise_all(self._send_held(member), member.address)
+                    await self._send_rest(*self._send_held(member), member.address)
                 if reply is not None:
                     try:
                         if (problem := send_now(reply, datagram[1])) is not None:
@@ -226,37 +236,41 @@ class Crew:
         finally:
             if held:  # the handler has raised, or was cancelled: what was finished before goes out
                 with suppress(trio.ClosedResourceError):
-                    await self._send_otherwise_all(self._send_held(member), member.address)
+                    await self._send_rest(*self._send_held(member), member.address)
 
-    def _send_held(self, member: _Member) -> list[tuple[bytes, OSError]]:
-        """Send what was held back; returns what could not be sent at once, and why."""
-        replies, problems = member.held[:], []
+    def _send_held(self, member: _Member) -> Rest:
+        """Send what was held back, without waiting."""
+        replies = member.held[:]
         member.held.clear()
+        return self._send_now(replies, member.address)
+
+    def _send_now(self, replies: list[bytes], address: Address) -> Rest:
+        """Send replies to one peer without waiting, until that does not work any more."""
+        done = 0
         for run in self._io.runs(replies):
-            rest = run
-            while rest:
-                sent, problem = self._io.send_run(rest, member.address)
-                rest = rest[sent:]
-                if problem is not None:
-                    problems.append((rest[0], problem))
-                    rest = rest[1:]
-        return problems
+            sent, problem = self._io.send_run(run, address)
+            done += sent
+            if problem is not None:
+                return replies[done:], problem
+        return [], None
+
+    async def _send_rest(self, replies: list[bytes], problem: OSError | None, address: Address) -> None:
+        """Send what could not be sent at once, in order."""
+        while problem is not None:
+            await self._send_otherwise(replies[0], address, problem)
+            replies, problem = self._send_now(replies[1:], address)
 
     def _send_held_in_between(self, member: _Member) -> None:
-        """The same where nothing may wait or be raised: other tasks do that."""
+        """`_send_held` where nothing may wait or be raised: other tasks do that."""
         try:
-            problems = self._send_held(member)
+            replies, problem = self._send_held(member)
         except trio.ClosedResourceError:
             pass  # whoever receives will tell
         except BaseException as error:  # an observer's
             self._nursery.start_soon(_raise, error)
         else:
-            if problems:
-                self._nursery.start_soon(self._send_otherwise_all, problems, member.address)
-
-    async def _send_otherwise_all(self, replies: list[tuple[bytes, OSError]], address: Address) -> None:
-        for reply, problem in replies:
-            await self._send_otherwise(reply, address, problem)
+            if problem is not None:
+                self._nursery.start_soon(self._send_rest, replies, problem, member.address)
 
     async def _send_otherwise(self, reply: bytes, address: Address, problem: OSError) -> None:
         """The reply could not be sent at once: wait for it where that can help, or count it.

@@ -51,7 +51,9 @@ MOST_SEGMENTS = 64
 CONTROL_ROOM = 256
 
 # "Not like this": the device cannot compute checksums (EIO), this is no size that it can do (EINVAL, EMSGSIZE), there
-# is no room for so much at once, or no such thing. One by one they may be sent all the same.
+# is no room for so much at once, or no such thing. One by one they may be sent all the same. EINVAL is said of segments
+# that are larger than the path's MTU (udp_send_skb in net/ipv4/udp.c), so it is about a destination and a size as well,
+# and not about the socket: to turn everything off because of it would let one bad path slow all others.
 _ONE_BY_ONE = errno_numbers("EIO EINVAL EMSGSIZE EAGAIN EWOULDBLOCK ENOBUFS ENOMEM EOPNOTSUPP ENOPROTOOPT")
 _LASTING = errno_numbers("EIO EINVAL EMSGSIZE")
 

@@ -38,6 +38,9 @@ def _between(kind: Callable[[str], float], least: float, most: float) -> Callabl
     return number
 
 
+_PAGE = Path(__file__).parents[2] / "docs/explanation/performance"
+
+
 def _directory(text: str) -> Path:
     path = Path(text)
     if not path.is_dir():
@@ -62,7 +65,10 @@ def _make_parser() -> argparse.ArgumentParser:
     help_only = "only this subject, repeatable; a wrong name tells which there are"
     add("--only", action="append", choices=SUBJECTS, metavar="NAME", help=help_only)
     add("--json", action="store_true", help="JSON instead of Markdown")
-    help_write = "write tables, plots and all numbers into this directory, too (needs matplotlib)"
+    help_write = (
+        "write tables, plots and all numbers into this directory, too (needs matplotlib); a run of everything, "
+        'without --json, writes them to where the page "Performance" shows them'
+    )
     add("--write", type=_directory, metavar="DIRECTORY", help=help_write)
     return parser
 
@@ -132,11 +138,14 @@ def _import_write() -> Callable[[Report, Path], None]:
 def main() -> None:
     """Measure what the command line asks for."""
     arguments = _make_parser().parse_args()
+    if not (arguments.measure or arguments.only or arguments.json or arguments.write):
+        arguments.write = _PAGE
     try:
         write = _import_write() if arguments.write else None  # what is missing is said before ten minutes have passed
         report = _run(arguments)
         if write:
             write(report, arguments.write)
+            _tell(f"written to {arguments.write}")
     except BenchmarkFailed as failure:
         sys.exit(f"nothing was measured: {failure}")
     except KeyboardInterrupt:

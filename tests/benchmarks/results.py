@@ -1,6 +1,7 @@
 """From samples to rows.
 
-Noise only adds to CPU time, and only takes from throughput. So there are two numbers for each figure: the *best* of the
+Noise only adds to CPU time, and only takes from throughput (not so where a figure is the difference of two: there, all
+numbers are the median). So there are two numbers for each figure: the *best* of the
 rounds (the least, or the most where more is better) is what the machine can do when nobody disturbs it, the *median*
 says what to expect. How far the median is from the best is how noisy it was.
 """
@@ -27,6 +28,7 @@ UNITS = {
     "send kernel": "share",
     "lost": "share",
 }
+_DIFFERENCES = {"event"}
 _MORE_IS_BETTER = {"rate", "busy"}
 
 # A ratio with one side 15 % off is off by as much, and most targets are not further from their bound than that. In
@@ -82,7 +84,9 @@ class Row:
 
 
 def best(key: Key, rounds: Sequence[float]) -> float:
-    """The round with the least noise."""
+    """The round with the least noise; of a difference, whose two halves were disturbed apart, there is none."""
+    if key.figure in _DIFFERENCES:
+        return median(rounds)
     return max(rounds) if key.figure in _MORE_IS_BETTER else min(rounds)
 
 

@@ -73,7 +73,7 @@ def _explain(verdicts: Sequence[Verdict]) -> Iterator[str]:
             what, bound, at_best, usually, _ = target_cells(verdict)
             why = f"The limit: {verdict.target.limit}"
             if verdict.word == "undecided":
-                why = "Undecided: one of the two is within the bound"
+                why = "Undecided, as one of the two is within the bound. " + why
             missed.setdefault(why, []).append(f"**{what}** ({at_best} at best, {usually} usually; {bound})")
     for why, which in missed.items():
         yield f"* {'; '.join(which)}. {why}.\n"

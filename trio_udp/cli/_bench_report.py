@@ -23,7 +23,8 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 
 MOST_ROWS = 16
 
-# Where a row may end, in each power of ten: every number, every half of one ... (ISO 3 has such series, less round.)
+# Where a row may end, in each power of ten: series of round numbers, from fine to coarse, each some equal factor apart
+# (ISO 3 has such series, less round). The finest with which the rows are few enough is taken.
 _SERIES = (
     (1, 1.1, 1.2, 1.3, 1.5, 1.6, 1.8, 2, 2.2, 2.4, 2.7, 3, 3.3, 3.6, 4, 4.5, 5, 5.5, 6, 6.5, 7, 8, 9),
     (1, 1.2, 1.5, 1.8, 2.2, 2.7, 3.3, 4, 5, 6, 7, 8),

@@ -131,10 +131,10 @@ class WholeLines:
     def write(self, data: bytes) -> None:
         """`write_line`."""
         if self._lock is None:
-            return write_line(data)
+            write_line(data)
+            return
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             write_line(data)
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
-        return None

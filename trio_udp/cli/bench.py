@@ -143,7 +143,7 @@ async def run(args: argparse.Namespace) -> int:
         outcome = _outcome(load, opened)
     in_flight = None if args.open_loop else args.in_flight
     setup = Setup(format_address(opened[0].peer_address), args.clients, in_flight, args.size, args.rate)
-    text = [as_json(setup, outcome)] if args.json else lines(setup, outcome, shutil.get_terminal_size().columns)
+    text = [as_json(setup, outcome)] if args.json else lines(setup, outcome, shutil.get_terminal_size().columns or 80)
     write("".join(f"{line}\n" for line in text).encode())
     return ExitCode.INTERRUPTED if stopped else _verdict(outcome)
 

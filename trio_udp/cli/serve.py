@@ -38,7 +38,8 @@ counted, and the server goes on.
 
 With --workers each client has one process that answers it, always the same. A
 process that dies is replaced, which is said; what its clients send meanwhile
-waits. --max-tasks is for each process.
+waits. --max-tasks is for each process. The statistics are the sum of all, but
+for what a process that was killed had done in its last second.
 
 Ctrl-C or SIGTERM: stop receiving, finish what is begun, print the statistics.
 Ctrl-C or SIGTERM again: end at once, without statistics, even when a handler

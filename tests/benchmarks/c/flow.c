@@ -3,7 +3,8 @@
  *     flow send|receive|copies
  *
  * send: UDP_SEGMENT, SEGMENTS datagrams in each sendmsg. receive: UDP_GRO, what came together in each
- * recvmsg. copies: the same, and each datagram gets memory of its own, as it does in Python. All say and hear what flows/protocol.py tells, and end with their parent, or after LIFE.
+ * recvmsg. copies: the same, and each datagram gets memory of its own, as it does in Python. All say
+ * and hear what flows/__init__.py tells, and end with their parent, or after LIFE.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -12,9 +12,10 @@
  * be a part of the server's CPU time. So the load burns its own core, and only that one.
  *
  * It survives loss. A client without a reply for 50 ms, and 200 us more for each request in flight,
- * gives its window up and sends a new one (with `rotate`, all of them together). Each request carries the number of its window (its generation): a reply to a window given up counts as
- * an echo, for the server worked for it, but asks for no further request; otherwise every late reply
- * would widen the window for ever.
+ * gives its window up and sends a new one (with `rotate`, all of them together). Each request carries
+ * the number of its window (its generation): a reply to a window given up counts as an echo, for the
+ * server worked for it, but asks for no further request; otherwise every late reply would widen the
+ * window for ever.
  *
  * It counts what the server did. When the time is over it sends no more but waits for what is still
  * in flight, so that the server's CPU time and the number of replies are about the same datagrams.
