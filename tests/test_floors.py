@@ -19,7 +19,7 @@ FLOORS = [
     {"_errors", "_address", "_events", "_retry", "faults"},  # pure: no sockets, no tasks, no clock of their own
     {"_statistics", "_offload", "_counted", "_reading", "_batch", "_endpoint", "_opening", "_connection"},  # one socket
     {  # one idea each
-        *("_handler", "_remainder", "_crew", "_serve", "_channel"),
+        *("_handler", "_remainder", "_outgoing", "_crew", "_serve", "_channel"),
         *("_waiting", "_replies", "_attempts", "_client", "_first_reply"),
     },
     {"relay", "testing", "workers"},  # rooms that are entered by their own name; none imports another
@@ -44,6 +44,7 @@ BESIDE = {
     ("_connection", "_opening"),
     ("_connection", "_statistics"),
     ("_crew", "_handler"),
+    ("_crew", "_outgoing"),
     ("_crew", "_remainder"),
     ("_serve", "_handler"),
     ("_serve", "_crew"),

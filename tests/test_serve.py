@@ -34,8 +34,9 @@ from trio_udp import (
     serve_udp,
 )
 from trio_udp._batch import BATCH
-from trio_udp._crew import SEND_PATIENCE, Crew
+from trio_udp._crew import Crew
 from trio_udp._errors import bare_exceptions
+from trio_udp._outgoing import SEND_PATIENCE
 from trio_udp.faults import Link, drop_first
 from trio_udp.testing import Host, VirtualNetwork
 

@@ -16,7 +16,8 @@ Where things are; each file imports only from those above it:
     _offload  _reading  _batch              many datagrams per wake-up, and per system call
     _endpoint  _opening  _connection        a socket that talks to anybody; opening one; one that talks to a server
     _channel                                a conversation with one peer
-    _handler  _remainder  _crew  _serve     what answers; awaiting what has begun; the tasks that do it; serve_udp
+    _handler  _remainder  _outgoing         what answers; awaiting what has begun; replies on their way out
+    _crew  _serve                           the tasks that run a handler; serve_udp
     _waiting  _replies  _attempts           until when; whose reply is it; one request, sent again until it has one
     _client  _first_reply                   open_udp_client; ask several servers
     testing  relay                          the bad network in virtual time; and between real programs

@@ -29,25 +29,20 @@ than all the rest of the loop.
 
 from __future__ import annotations
 
-import errno
-import math
 from collections import deque
 from contextlib import suppress
 from time import perf_counter
-from typing import NoReturn, TypeAlias, cast
+from typing import NoReturn, cast
 
 import trio
 
-from ._address import Address, format_address, payload_limit
+from ._address import Address, format_address
 from ._batch import BATCH, Datagram
 from ._endpoint import UDPEndpoint
-from ._errors import DatagramTooLarge, errno_name, is_cancellation, logger
+from ._errors import is_cancellation
 from ._handler import Handler, check_awaitable, check_reply, observed
+from ._outgoing import SEND_PATIENCE, Outgoing, Rest
 from ._remainder import Coroutine, Remainder
-
-# Seconds that a finished reply waits at most for room in the socket's send buffer before it is dropped and counted. The
-# buffer empties at the speed of the network card: a second is long past "for a moment".
-SEND_PATIENCE = 1.0
 
 # Seconds that one member may work at most until it visits Trio's scheduler, plus one handler: the other tasks of the
 # program have their turns, too. A full batch of quick handlers takes less.
@@ -56,8 +51,6 @@ TURN = 1e-3
 # Seconds that a handler may take at most for its reply to be held back: the next one will probably take as much, and to
 # send together saves some 3 microseconds for each. So the first of a batch waits for about a millisecond at most.
 QUICK = 20e-6
-
-Rest: TypeAlias = "tuple[list[bytes], OSError | None]"  # replies that were not sent, and what was said to the first
 
 
 class Places:
@@ -97,7 +90,7 @@ class Crew:
         self._listening: trio.CancelScope | None = None  # the leader's, while it waits
         self._led = False
         self._stopping = False
-        self._sends_end = math.inf  # on Trio's clock: no reply waits for the send buffer after this
+        self._out = Outgoing(self._io, self.hand_over)
 
     def start(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
@@ -106,7 +99,7 @@ class Crew:
     def stop(self, deadline: float) -> None:
         """Receive no more; members end when the queue is empty, and are cancelled by others at the deadline."""
         self._stopping = True
-        self._sends_end = deadline + SEND_PATIENCE
+        self._out.end = deadline + SEND_PATIENCE
         if self._listening is not None:
             self._listening.cancel()
         while self._resting:
@@ -225,40 +218,24 @@ class Crew:
                     if type(reply) is bytes:
                         held.append(reply)
                         reply = None
-                    await self._send_rest(*self._send_held(member), member.address)
+                    await self._out.send_rest(*self._send_held(member), member.address)
                 if reply is not None:
                     try:
                         if (problem := send_now(reply, datagram[1])) is not None:
-                            await self._send_otherwise(reply, datagram[1], problem)
+                            await self._out.send_otherwise(reply, datagram[1], problem)
                     except TypeError:
                         check_reply(reply)
                         raise
         finally:
             if held:  # the handler has raised, or was cancelled: what was finished before goes out
                 with suppress(trio.ClosedResourceError):
-                    await self._send_rest(*self._send_held(member), member.address)
+                    await self._out.send_rest(*self._send_held(member), member.address)
 
     def _send_held(self, member: _Member) -> Rest:
         """Send what was held back, without waiting."""
         replies = member.held[:]
         member.held.clear()
-        return self._send_now(replies, member.address)
-
-    def _send_now(self, replies: list[bytes], address: Address) -> Rest:
-        """Send replies to one peer without waiting, until that does not work any more."""
-        done = 0
-        for run in self._io.runs(replies):
-            sent, problem = self._io.send_run(run, address)
-            done += sent
-            if problem is not None:
-                return replies[done:], problem
-        return [], None
-
-    async def _send_rest(self, replies: list[bytes], problem: OSError | None, address: Address) -> None:
-        """Send what could not be sent at once, in order."""
-        while problem is not None:
-            await self._send_otherwise(replies[0], address, problem)
-            replies, problem = self._send_now(replies[1:], address)
+        return self._out.send_now(replies, member.address)
 
     def _send_held_in_between(self, member: _Member) -> None:
         """`_send_held` where nothing may wait or be raised: other tasks do that."""
@@ -270,30 +247,7 @@ class Crew:
             self._nursery.start_soon(_raise, error)
         else:
             if problem is not None:
-                self._nursery.start_soon(self._send_rest, replies, problem, member.address)
-
-    async def _send_otherwise(self, reply: bytes, address: Address, problem: OSError) -> None:
-        """The reply could not be sent at once: wait for it where that can help, or count it.
-
-        A finished reply goes out even while the server is being cancelled, but it does not wait for ever.
-        """
-        if isinstance(problem, BlockingIOError):
-            self.hand_over()
-            give_up_at = min(trio.current_time() + SEND_PATIENCE, self._sends_end)
-            with trio.CancelScope(deadline=give_up_at, shield=True) as patience:
-                waited_for = await self._io.send_waiting(reply, address)
-                if waited_for is None:
-                    return
-                problem = waited_for
-            if patience.cancelled_caught:
-                self._io.drop(reply, address, "send buffer full", outgoing=True)
-                return
-        if problem.errno == errno.EMSGSIZE:
-            what = DatagramTooLarge(len(reply), payload_limit(self._io.socket.family))
-            logger.error("a reply to %s was dropped: %s", format_address(address), what)
-            self._io.drop(reply, address, "reply too large", outgoing=True)
-        else:
-            self._io.drop(reply, address, errno_name(problem), outgoing=True, counted=True)
+                self._nursery.start_soon(self._out.send_rest, replies, problem, member.address)
 
 
 class _Member:

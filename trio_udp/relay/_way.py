@@ -17,8 +17,8 @@ import trio
 
 from .._address import Address
 from .._counted import raw_socket
-from .._crew import SEND_PATIENCE
 from .._errors import REFUSALS, errno_name
+from .._outgoing import SEND_PATIENCE
 from ..faults import Deliver, Drop, Fate, InFlight, Link, Passage, Rule, first_verdict
 from ..faults._link import headers
 from ..faults._passage import Copy
