@@ -28,7 +28,7 @@ from trio_udp.workers._process import how_it_ended
 
 from .cli.child import environment, has_ipv6
 from .fakes import OtherSockets
-from .worker_handlers import Opened, count, exit_unless, fail, who
+from .worker_handlers import Opened, count, exit_unless, fail, replace_stderr, who
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -228,6 +228,27 @@ async def test_a_handler_that_ends_its_worker(
     assert ('raise ValueError("boom")' in capfd.readouterr().err) == (order == b"raise")
 
 
+@pytest.mark.parametrize("junk", [b"\0\0\0\5junk!", b"\0\0\x10\0half a message"], ids=["junk", "half"])
+async def test_a_handler_that_scribbles_over_the_pipe_to_the_parent(said: list[str], junk: bytes) -> None:
+    """Regression: it ended all workers, in a group, or the parent waited for the rest and did nothing else."""
+    async with serving(count=1) as found:
+        with await open_udp_endpoint(LOCAL) as client:
+            await client.send(b"scribble " + junk.hex().encode(), found.addresses[0])
+            while not found.restarts:
+                await trio.sleep(0.01)
+            assert int(await ask(client, found)) in found.pids or found.restarts
+    assert "what it reported cannot be read" in said[0]
+
+
+async def test_a_handler_whose_module_replaces_standard_error() -> None:
+    """Regression: a worker could not even be told to stop, and outlived its parent."""
+    started = time.monotonic()
+    async with serving(Opened(replace_stderr), count=1, grace_period=60) as found:
+        with await open_udp_endpoint(LOCAL) as client:
+            assert int(await ask(client, found)) in found.pids
+    assert time.monotonic() - started < PATIENCE
+
+
 async def test_sigterm_drains_one_worker_and_it_is_replaced(said: list[str]) -> None:
     async with serving(grace_period=PATIENCE) as found:
         pid, other = found.pids
@@ -382,6 +403,16 @@ if __name__ == "__main__":
 """
 
 
+FORK = """
+def fork():
+    import os, time
+    if os.fork() == 0:
+        os.closerange(0, 3)
+        time.sleep(20)  # nobody waits for it
+        os._exit(0)
+"""
+
+
 class Parent:
     """A program with two workers, in a process of its own; killed when the ``with`` ends."""
 
@@ -439,6 +470,17 @@ def busy() -> Iterator[socket.socket]:
 
 def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     with Parent(tmp_path, grace_period=0) as parent:
+        _, pids = parent.started()
+        assert parent.killed() == ""
+        wait_for_end(pids)
+
+
+def test_even_if_a_child_of_the_parent_lives_on(tmp_path: Path) -> None:
+    """Regression: it has inherited the parent's end of the pipes, whose end was all that told the workers."""
+    code = PARENT.replace("print(workers.", "fork()\n        print(workers.").replace(
+        "import trio\n", f"import trio\n{FORK}", 1
+    )
+    with Parent(tmp_path, 0, code) as parent:
         _, pids = parent.started()
         assert parent.killed() == ""
         wait_for_end(pids)

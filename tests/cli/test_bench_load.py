@@ -155,6 +155,33 @@ async def test_duplicates(clock: MockClock, network: VirtualNetwork, load: Bench
     assert told["duplicates"] in (3, 4)  # the last one may come when nobody is there any more
 
 
+async def test_it_ends_when_all_is_answered_and_not_when_the_next_would_be_due(
+    clock: MockClock, network: VirtualNetwork, load: Bench
+) -> None:
+    """Regression: with one request a month it waited for another month."""
+    delay(network, 0.25)
+    told = await load(echo, "-n", "2", "-q", "0.5")
+    assert sums(told) == [2, 2, 0, 0, 0, 0]
+    assert trio.current_time() == pytest.approx(2.25, abs=1e-3)
+
+
+async def test_what_is_no_reply_does_not_make_it_longer(clock: MockClock, load: Bench) -> None:
+    """Regression: datagrams of somebody else counted as the last reply, and the throughput was too low."""
+
+    asked: list[bytes] = []
+
+    async def answer(datagram: Datagram) -> bytes:
+        asked.append(datagram.data)
+        if len(asked) == 1:
+            return datagram.data
+        await trio.sleep(2)
+        return b"this is no reply to anything"
+
+    told = await load(answer, "-c", "1", "-n", "2", "-W", "3")
+    assert sums(told) == [2, 1, 0, 1, 0, 1]
+    assert told["seconds"] < 1
+
+
 async def test_replies_to_somebody_else(clock: MockClock, load: Bench) -> None:
     last: deque[bytes] = deque([b"." * 64], maxlen=1)
 

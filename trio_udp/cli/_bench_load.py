@@ -252,7 +252,8 @@ class ClosedLoop(Load):
             for client in self._clients[turn:] + self._clients[:turn]:
                 self._fill(client, -(-pace.due(trio.current_time()) // len(self._clients)))
             turn = (turn + 1) % len(self._clients)
-            await trio.sleep_until(max(pace.next, trio.current_time() + SLOW_TICK))
+            with trio.move_on_at(max(pace.next, trio.current_time() + SLOW_TICK)):
+                await self._all_sent.wait()
 
     def _fill(self, client: Client, most: int = sys.maxsize) -> None:
         """Send as many as there are places, are left, and are due."""

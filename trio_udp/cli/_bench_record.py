@@ -160,6 +160,7 @@ class Record:
 
     def reply(self, sent_at: float, now: float, count: int) -> None:
         """So many first replies to what was sent at one moment."""
+        self.last_reply = now
         if now > sent_at + self.wait:
             self.late += count
         else:
@@ -222,7 +223,6 @@ class Waiting:
         take = self._sent_at.pop
         times = [take(id_, None) for id_ in ids]
         record = self._record
-        record.last_reply = now
         for sent_at, count in Counter(times).items():
             if sent_at is not None:
                 record.reply(sent_at, now, count)

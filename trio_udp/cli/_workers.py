@@ -14,7 +14,7 @@ import stat
 import sys
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import trio
 
@@ -56,8 +56,9 @@ async def serve_in_workers(args: argparse.Namespace) -> signal.Signals | None:
     async def serve() -> None:
         with bare_exceptions():
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(_end_with_the_reader, sys.stderr)
                 if args.print_only:
-                    nursery.start_soon(_end_with_the_reader)
+                    nursery.start_soon(_end_with_the_reader, sys.stdout)
                 await serve_them()
 
     try:
@@ -87,10 +88,15 @@ class _SayWhere:
             say(f"stopping: what is begun may go on for {grace:g} s, Ctrl-C again ends at once")
 
 
-async def _end_with_the_reader() -> None:
-    """End when whoever reads our standard output has gone (``| head``). A worker that hears of it is just replaced."""
-    if stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
-        await trio.lowlevel.wait_readable(sys.stdout.fileno())  # which a pipe's writing end is when it is broken
+async def _end_with_the_reader(stream: TextIO) -> None:
+    """End when whoever reads this stream has gone (``| head``). A worker that hears of it is just replaced."""
+    try:
+        fd = stream.fileno()
+    except ValueError:  # something else is in its place
+        return
+    only_written = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
+    if stat.S_ISFIFO(os.fstat(fd).st_mode) and only_written:
+        await trio.lowlevel.wait_readable(fd)  # which a pipe's writing end is when it is broken
         raise BrokenPipeError
 
 

@@ -59,6 +59,7 @@ class WorkerProcess:
         self._serves = False
         self._failure = ""
         self._connection, theirs = SPAWN.Pipe()
+        os.set_blocking(self._connection.fileno(), False)  # half a report must not keep us waiting
         with theirs:
             arguments = (_Parcel(handler), sockets, theirs, max_tasks, grace_period)
             self._process = SPAWN.Process(target=work, args=arguments, name="trio_udp worker")
@@ -95,7 +96,11 @@ class WorkerProcess:
                 self._serves = True
                 self._failure = report.failure or self._failure
                 self._hear(report)
-        except (EOFError, OSError):
+        except EOFError:
+            return False
+        except Exception as error:  # whatever a handler may have written there, or half of it
+            self._failure = f"what it reported cannot be read ({type(error).__name__})"
+            self._process.kill()
             return False
         return True
 

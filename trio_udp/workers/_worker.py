@@ -2,8 +2,8 @@
 
 Two things may keep a process alive that should end: a handler that blocks the loop (``time.sleep`` where ``trio.sleep``
 was meant), and a parent that was killed and so cannot kill anybody. So what hears the parent is a thread, which no
-handler blocks, and a worker that was told to stop winds up a clock first: `faulthandler`'s, which needs neither the
-loop nor Python's lock, and which shows where the process hangs when it ends it.
+handler blocks (but for one that never gives Python's lock back), and a worker that was told to stop winds up a clock:
+`faulthandler`'s, which needs neither the loop nor that lock, and which shows where the process hangs when it ends it.
 
 What is said between the two is little. To the worker: one message, stop. The end of the pipe means that the parent is
 gone: that says stop too, and at once if it was said before. From the worker: a `Report` now and then, the first when it
@@ -12,6 +12,7 @@ serves and the last when it has ended.
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import os
 import pickle
@@ -43,6 +44,12 @@ INTERVAL = 1.0
 # SEND_PATIENCE in `_crew`); to end an interpreter takes some 0.05.
 PATIENCE = 2.0
 
+# Characters of what a worker failed with: with the rest of a `Report` they fit a pipe at once, and none is half there.
+LONGEST = 2000
+
+# include/uapi/linux/prctl.h
+_PR_SET_PDEATHSIG = 1
+
 # What a starting worker does not hear before it is prepared; see `_process`.
 SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 
@@ -63,9 +70,12 @@ def work(
 ) -> None:
     """All that the process does; ``pickled`` is the handler."""
     worker = _Worker(connection, grace_period)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to every process of a terminal; the parent's part is it
+    # Ctrl-C goes to every process of a terminal, and is the parent's part. (SIG_IGN would be handed on to programs that
+    # a handler starts.)
+    signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, worker.stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    _hear_of_parents_end()
     # multiprocessing could pass them only as what all children inherit; a handler's own children shall not.
     for fd in (connection.fileno(), *(each.fileno() for each in sockets)):
         os.set_inheritable(fd, False)
@@ -74,11 +84,28 @@ def work(
     try:
         trio.run(partial(worker.serve, pickle.loads(pickled), sockets, max_tasks))
     except BaseException as error:
-        failure = repr(error)  # one line, and nothing in it that a terminal obeys
+        failure = repr(error)[:LONGEST]  # one line, and nothing in it that a terminal obeys
         raise
     finally:
         worker.stop()  # the clock is for what may hang after this, too: a thread of the handler's
         worker.report(failure)
+
+
+def _hear_of_parents_end() -> None:
+    """Have the kernel send SIGTERM when the parent is gone: a child of the parent's may have inherited the pipe's end.
+
+    To be exact, when the thread is gone that has started this process (PR_SET_PDEATHSIG, prctl(2)).
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _error_stream() -> int:
+    """Where to show how the worker hangs; ``sys.stderr`` may be what a handler's module has put there."""
+    try:
+        assert sys.__stderr__ is not None
+        return sys.__stderr__.fileno()
+    except (AssertionError, OSError, ValueError):  # closed, now or when the program was started
+        return os.open(os.devnull, os.O_WRONLY)
 
 
 class _Worker:
@@ -114,11 +141,10 @@ class _Worker:
         if self._stopping:
             return
         self._stopping = True
-        patience = min(self._grace_period + PATIENCE, threading.TIMEOUT_MAX)
-        file = sys.stderr if sys.stderr is not None else open(os.devnull, "w")  # noqa: SIM115 - until the process ends
-        faulthandler.dump_traceback_later(patience, exit=True, file=file)
         with suppress(trio.RunFinishedError):
             self._cancel()
+        patience = min(self._grace_period + PATIENCE, threading.TIMEOUT_MAX)
+        faulthandler.dump_traceback_later(patience, exit=True, file=_error_stream())
 
     def heed_parent(self) -> None:
         """A thread: wait for the word to stop."""
