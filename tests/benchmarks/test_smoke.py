@@ -133,6 +133,7 @@ def test_what_cannot_be_done_is_said() -> None:
     assert "'soon' is not a number from 0.01 to 20" in refused("--seconds", "soon")
     assert "invalid choice: 'echos' (choose from" in refused("--measure", "echos")
     assert "'/nowhere' is not a directory: make it first" in refused("--write", "/nowhere")
+    need_two_cores()  # or that is what is said
     ended = run_benchmarks("--measure", "import", "--only", "uvloop")
     assert ended.returncode == 1
     assert ended.stderr == "nothing was measured: import has none of the subjects uvloop\n"
