@@ -40,7 +40,7 @@ from trio_udp._address import Target
 from trio_udp._attempts import Attempts
 from trio_udp._batch import BATCH
 from trio_udp._connection import LATELY, MOST_TRIES
-from trio_udp._replies import Request
+from trio_udp._request import Request
 from trio_udp._waiting import Waiting
 from trio_udp.faults import Link, drop_first, partition
 from trio_udp.testing import Host, RecordedDatagram, VirtualNetwork

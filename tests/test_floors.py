@@ -20,7 +20,7 @@ FLOORS = [
     {"_statistics", "_offload", "_counted", "_reading", "_batch", "_endpoint", "_opening", "_connection"},  # one socket
     {  # one idea each
         *("_handler", "_remainder", "_outgoing", "_crew", "_serve", "_channel"),
-        *("_waiting", "_replies", "_attempts", "_client", "_first_reply"),
+        *("_request", "_waiting", "_replies", "_attempts", "_client", "_first_reply"),
     },
     {"relay", "testing", "workers"},  # rooms that are entered by their own name; none imports another
     {"cli", "__main__"},  # imports all, imported by none
@@ -49,10 +49,14 @@ BESIDE = {
     ("_serve", "_handler"),
     ("_serve", "_crew"),
     ("_replies", "_waiting"),
-    ("_waiting", "_replies"),  # for the type checker only
+    ("_replies", "_request"),
+    ("_waiting", "_request"),  # this and the next for the type checker only
+    ("_request", "_waiting"),
     ("_attempts", "_replies"),
+    ("_attempts", "_request"),
     ("_client", "_attempts"),
     ("_client", "_replies"),
+    ("_client", "_request"),
     ("_first_reply", "_client"),
     ("__main__", "cli"),
 }

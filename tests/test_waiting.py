@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_udp import _waiting
-from trio_udp._replies import Request
+from trio_udp._request import Request
 from trio_udp._waiting import Waiting
 
 if TYPE_CHECKING:

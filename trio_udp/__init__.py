@@ -18,7 +18,8 @@ Where things are; each file imports only from those above it:
     _channel                                a conversation with one peer
     _handler  _remainder  _outgoing         what answers; awaiting what has begun; replies on their way out
     _crew  _serve                           the tasks that run a handler; serve_udp
-    _waiting  _replies  _attempts           until when; whose reply is it; one request, sent again until it has one
+    _request  _waiting  _replies            what is asked; until when; whose reply is it
+    _attempts                               one request, sent again until it has one
     _client  _first_reply                   open_udp_client; ask several servers
     testing  relay                          the bad network in virtual time; and between real programs
     workers                                 one port, several processes

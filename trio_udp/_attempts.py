@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from ._batch import BatchSocket
     from ._connection import Connection
-    from ._replies import Replies, Request
+    from ._replies import Replies
+    from ._request import Request
     from ._retry import Retry
 
 # Why a socket cannot be connected at the moment: no route, or no address that has one.

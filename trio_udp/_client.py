@@ -31,7 +31,8 @@ from ._address import Address, Target, check_peer_port, resolve
 from ._attempts import Attempts
 from ._connection import Connection
 from ._events import current_emit
-from ._replies import Replies, Request, interruptibly
+from ._replies import Replies
+from ._request import Request, interruptibly
 from ._retry import Retry, RoundTripEstimate
 from ._statistics import Tally, UDPStatistics
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import trio
 
 if TYPE_CHECKING:
-    from ._replies import Request
+    from ._request import Request
 
 # Entries that may be left over before it is worth looking.
 FEW = 1000

@@ -13,7 +13,7 @@ import trio
 from tests.fakes import echo, echo_after, silent
 from trio_udp import Datagram, open_udp_endpoint, serve_udp
 from trio_udp.cli import _bench_load, bench, make_parser
-from trio_udp.cli._bench_load import Client
+from trio_udp.cli._bench_client import Client
 from trio_udp.cli._bench_record import Payloads, Record
 from trio_udp.cli._common import ExitCode, Failure
 from trio_udp.faults import Link, drop_nth

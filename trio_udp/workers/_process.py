@@ -56,7 +56,7 @@ class WorkerProcess:
     ) -> None:
         self._grace_period = grace_period
         self._hear = hear
-        self._serves = False
+        self._has_reported = False
         self._failure = ""
         self._connection, theirs = SPAWN.Pipe()
         os.set_blocking(self._connection.fileno(), False)  # half a report must not keep us waiting
@@ -93,7 +93,7 @@ class WorkerProcess:
         try:
             while self._connection.poll():
                 report: Report = self._connection.recv()
-                self._serves = True
+                self._has_reported = True
                 self._failure = report.failure or self._failure
                 self._hear(report)
         except EOFError:
@@ -108,7 +108,7 @@ class WorkerProcess:
         """See to it that it ends, with time for what it has begun, and say how it did; not to be cancelled."""
         with trio.CancelScope(shield=True):
             self._take_reports()
-            if not self._serves:
+            if not self._has_reported:
                 self._process.kill()  # it has begun nothing, and may be in the middle of a long import
             with suppress(OSError):  # it has ended
                 self._connection.send_bytes(b"stop")

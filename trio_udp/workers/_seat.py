@@ -42,10 +42,10 @@ class Seat:
         self._start = start
         self._backoff = Backoff(restart)
         self._workers = 0
-        self._before: int | None = None
+        self._previous_pid: int | None = None
         self._past = Tally()
         self._present: list[UDPStatistics] = []
-        self._since: float | None = None
+        self._serving_since: float | None = None
 
     @trio.lowlevel.enable_ki_protection
     async def keep_filled(self) -> None:
@@ -59,14 +59,14 @@ class Seat:
             who, how = await self._employ()
             if not self.served.is_set():
                 raise ChildProcessError(f"a worker {how} before it served anything")
-            served = 0.0 if self._since is None else trio.current_time() - self._since
+            served = 0.0 if self._serving_since is None else trio.current_time() - self._serving_since
             wait = self._backoff.wait_after(served)
             logger.warning("%s %s; another one starts in %.3g s", who, how, wait)
             await trio.sleep(wait)
 
     async def _employ(self) -> tuple[str, str]:
         """One worker, from its start to its end."""
-        self._since = None
+        self._serving_since = None
         try:
             process = self._start(self._hear)
         except OSError as error:
@@ -79,7 +79,7 @@ class Seat:
             await process.ended()
         finally:
             how = await process.finish()
-            self.pid, self._before = None, process.pid
+            self.pid, self._previous_pid = None, process.pid
             for one in self._present:
                 self._past.add(one)
             self._present = []
@@ -87,10 +87,10 @@ class Seat:
 
     def _hear(self, report: Report) -> None:
         self._present = report.statistics
-        if self._since is None and report.failure is None:
-            self._since = trio.current_time()
+        if self._serving_since is None and report.failure is None:
+            self._serving_since = trio.current_time()
             if self.served.is_set():
-                logger.warning("worker %s serves in the place of worker %s", self.pid, self._before)
+                logger.warning("worker %s serves in the place of worker %s", self.pid, self._previous_pid)
             self.served.set()
 
     @property
