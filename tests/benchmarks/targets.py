@@ -3,7 +3,7 @@
 A target is a number, or a ratio of two numbers of one run, and a bound. Each is judged twice. *At best*: the best round
 of one over the best round of the other, which says what the code can do. *Usually*: the median of the ratios within the
 rounds, whose two numbers were measured one after the other. It is "reached" where both are within the bound, "missed"
-where neither is, and else "undecided".
+where neither is, and else "undecided". Ratios are judged by the three digits that the page shows: the clock has no more.
 
 What was missed has to be explained: each target can say what its `limit` is, for the page that shows the verdicts.
 """
@@ -46,6 +46,8 @@ class Verdict:
         return "reached" if True in within else "missed"
 
     def _within(self, value: float) -> bool:
+        if self.target.against is not None:
+            value = float(f"{value:.3g}")
         return value >= self.target.bound if self.target.at_least else value <= self.target.bound
 
 

@@ -176,6 +176,11 @@ def test_a_target_is_missed() -> None:
     assert judge_echo([7.0], [10.0]).word == "missed"
 
 
+def test_a_ratio_is_judged_by_the_digits_that_are_shown() -> None:
+    assert judge_echo([6.0004], [10.0]).word == "reached"
+    assert judge_echo([6.006], [10.0]).word == "missed"
+
+
 def test_a_lower_bound() -> None:
     key = Key("flow", "endpoint to endpoint", "rate")
     assert [verdict.word for verdict in judge({key: [900_000.0]})] == ["reached"]
