@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, final
 
 import trio
 
-from ._address import Address, check_peer_port, resolve
-from ._batch import BATCH, BatchSocket, Datagram
-from ._connection import connect
-from ._errors import NETWORK_ERRORS
-from ._events import current_emit
-from ._statistics import Tally, UDPStatistics
+from ._address import Address
+from ._batch import BATCH, BatchSocket
+from ._connection import open_connected
+from ._statistics import UDPStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,15 +42,7 @@ async def open_udp_channel(host: str, port: int) -> UDPChannel:
       ValueError: the port is out of range.
     """
     await trio.lowlevel.checkpoint()
-    check_peer_port(port)
-    failures: list[OSError] = []
-    for target in await resolve(host, port):
-        try:
-            socket = trio.socket.socket(target.family, trio.socket.SOCK_DGRAM)
-            return UDPChannel(await connect(socket, target, Tally(), current_emit(), bulk=True))
-        except OSError as error:
-            failures.append(error)
-    raise failures[0]
+    return UDPChannel(await open_connected(host, port))
 
 
 @final
@@ -124,16 +114,7 @@ class UDPChannel(trio.abc.Channel[bytes]):
         if limit < 1:
             await trio.lowlevel.checkpoint()
             raise ValueError(f"limit must be at least 1, not {limit!r}")
-        while True:
-            try:
-                batch = await self._io.receive_data(limit)
-            except OSError as error:
-                if error.errno not in NETWORK_ERRORS:
-                    raise
-            else:
-                if self._io.emit is not None:
-                    self._io.report_received([Datagram(data, self._peer) for data in batch])
-                return batch
+        return await self._io.receive_data(limit)
 
     def statistics(self) -> UDPStatistics:
         """What has gone through, and what has not; after `close`, as it was then."""

@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
-from ._address import Address, Target
+from ._address import Address, Target, check_peer_port, resolve
 from ._batch import BatchSocket
+from ._events import Emit, current_emit
 from ._opening import RECEIVE_BUFFER, grow_receive_buffer
+from ._statistics import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from ._events import Emit
-    from ._statistics import Tally
 
 # How many of its last ports a client does not use again, and how often it asks the kernel for another one. Linux offers
 # some 28,000 (ip(7), ip_local_port_range), so one try is nearly always enough.
@@ -143,6 +142,24 @@ class Connection:
     async def _connect(self, target: Target) -> BatchSocket:
         socket = self._context.run(trio.socket.socket, target.family, trio.socket.SOCK_DGRAM)
         return await connect(socket, target, self._tally, self._emit)
+
+
+async def open_connected(host: str, port: int) -> BatchSocket:
+    """A socket of its own, connected to the first address of a peer that there is a way to; made for long runs.
+
+    Raises:
+      OSError: the name could not be resolved, or no address can be reached from this machine.
+      ValueError: the port is out of range.
+    """
+    check_peer_port(port)
+    failures: list[OSError] = []
+    for target in await resolve(host, port):
+        try:
+            socket = trio.socket.socket(target.family, trio.socket.SOCK_DGRAM)
+            return await connect(socket, target, Tally(), current_emit(), bulk=True)
+        except OSError as error:
+            failures.append(error)
+    raise failures[0]
 
 
 async def connect(

@@ -44,6 +44,11 @@ class CountedSocket:
         self._raw = raw_socket(socket)
         self._at_close: tuple[Address, UDPStatistics] | None = None
 
+    @property
+    def is_systems_own(self) -> bool:
+        """Is it one of the operating system's, which can be waited for by its descriptor?"""
+        return self._raw is not None
+
     def drop(self, data: bytes, address: Address, reason: str, *, outgoing: bool, counted: bool = False) -> None:
         """Count and report a datagram that ends here; ``counted``: as an error of the socket already."""
         if not counted:

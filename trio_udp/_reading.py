@@ -84,8 +84,21 @@ class ReadSocket(CountedSocket):
         return await self._receive(self.drain, limit)
 
     async def receive_data(self, limit: int = BATCH) -> list[bytes]:
-        """The same without the addresses, where it is clear whose datagrams these are."""
-        return await self._receive(self._drain_data, limit)
+        """The same without the addresses, where it is clear whose datagrams these are.
+
+        They are reported, and that the peer refuses is counted and not raised: it may come back.
+        """
+        while True:
+            try:
+                batch = await self._receive(self.drain_data, limit)
+            except OSError as error:
+                if error.errno not in NETWORK_ERRORS:
+                    raise
+            else:
+                if self.emit is not None:
+                    assert self.peer is not None
+                    self.report_received([Datagram(data, self.peer) for data in batch])
+                return batch
 
     @trio.lowlevel.enable_ki_protection  # Ctrl-C ends the waiting; what was taken off the socket is handed out
     async def _receive(self, drain: Callable[[int], list[T]], limit: int) -> list[T]:
@@ -166,8 +179,8 @@ class ReadSocket(CountedSocket):
         self._taken += batch[limit:]
         return batch[:limit]
 
-    def _drain_data(self, limit: int = BATCH) -> list[bytes]:
-        """What there is for `receive_data`."""
+    def drain_data(self, limit: int = BATCH) -> list[bytes]:
+        """What has arrived, as `receive_data` gives it; never waits, raises refusals and reports nothing."""
         if not self._merges:
             return [data for data, _ in self.drain(limit)]
         assert self.peer is not None
@@ -213,6 +226,11 @@ class ReadSocket(CountedSocket):
         if self.emit is not None:
             for data, address in batch:
                 self.emit(DatagramReceived(trio.current_time(), self.local, address, data))
+
+    @property
+    def holds_more(self) -> bool:
+        """Has more been taken off the socket than was handed out? The kernel will not tell of that again."""
+        return bool(self._taken)
 
     def leftover(self) -> list[Datagram]:
         """What was taken off the socket and not handed out: a cancellation came in between, or it was too much."""

@@ -3,7 +3,7 @@
 A target is a number, or a ratio of two numbers of one run, and a bound. Each is judged twice. *At best*: the best round
 of one over the best round of the other, which says what the code can do. *Usually*: the median of the ratios within the
 rounds, whose two numbers were measured one after the other. It is "reached" where both are within the bound, "missed"
-where neither is, and else "undecided". Ratios are judged by the three digits that the page shows: the clock has no more.
+where neither is, and else "undecided". Ratios are judged as the page shows them, by three digits.
 
 What was missed has to be explained: each target can say what its `limit` is, for the page that shows the verdicts.
 """

@@ -348,12 +348,11 @@ async def test_a_line_every_second(
 
 
 class Jammed:
-    """A channel that takes so many datagrams, and then has no room; or fails."""
+    """A socket that takes so many datagrams, and then has no room; or fails."""
 
     def __init__(self, room: int, error: Exception | None = None) -> None:
-        self._io = self
         self.tally = self
-        self.peer_address = (SERVER, 7)
+        self.peer = (SERVER, 7)
         self.sent = 0
         self._room = room
         self._error = error
@@ -362,7 +361,7 @@ class Jammed:
         self.sent += min(len(run), self._room)
         return min(len(run), self._room), BlockingIOError() if len(run) > self._room else None
 
-    async def send_many(self, payloads: Iterable[bytes]) -> None:
+    async def send_data(self, payloads: Iterable[bytes]) -> None:
         self.sent += 2
         if self._error is not None:
             raise self._error

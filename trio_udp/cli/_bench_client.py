@@ -13,14 +13,14 @@ from ._common import Failure
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .._channel import UDPChannel
+    from .._batch import BatchSocket
 
 
 class Client:
     """A socket of its own, and the requests that wait for a reply to it."""
 
-    def __init__(self, channel: UDPChannel, payloads: Payloads, record: Record) -> None:
-        self.channel = channel
+    def __init__(self, socket: BatchSocket, payloads: Payloads, record: Record) -> None:
+        self.socket = socket
         self.waiting = Waiting(record)
         self.is_sending = False
         self._payloads = payloads
@@ -37,10 +37,11 @@ class Client:
             self.waiting.sent_at_once(ids, now)
         else:
             self.waiting.sent(zip(ids, times, strict=True), count, now)
-        io, gone, problem = self.channel._io, 0, None
+        assert self.socket.peer is not None
+        gone, problem = 0, None
         while gone < count and problem is None:
             run = payloads[gone : gone + self._payloads.run]
-            sent, problem = io.send_run(run, self.channel.peer_address)
+            sent, problem = self.socket.send_run(run, self.socket.peer)
             gone += sent
         self.is_sending = gone < count
         return ids[gone:]
@@ -48,12 +49,12 @@ class Client:
     async def finish(self, ids: list[bytes]) -> None:
         """Send these, too, waiting for room where there is none.
 
-        What the system would not send is lost, as it is when the network does that; the channel's statistics know why.
+        What the system would not send is lost, as it is when the network does that; the socket's statistics know why.
         """
-        tally = self.channel._io.tally  # statistics() would ask the kernel, too
+        tally = self.socket.tally  # statistics() would ask the kernel, too
         before = tally.sent
         try:
-            await self.channel.send_many(map(self._payloads.payload, ids))
+            await self.socket.send_data(map(self._payloads.payload, ids))
         except trio.Cancelled:
             self.waiting.unsent(ids[tally.sent - before :])
             raise

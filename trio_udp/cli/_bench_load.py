@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from .._channel import UDPChannel
+    from .._batch import BatchSocket
 
 # Requests that wait for their replies at once, over all clients; some 30 MB. Above it an open loop falls behind its
 # schedule, which its latencies and its report then show.
@@ -67,17 +67,17 @@ class Load:
 
     Args:
       args: what was typed.
-      channels: one for each client, connected to the server; closed by whoever opened them.
+      sockets: one for each client, connected to the server; closed by whoever opened them.
       payloads: of the requests.
       record: what became of them.
     """
 
     def __init__(
-        self, args: argparse.Namespace, channels: Sequence[UDPChannel], payloads: Payloads, record: Record
+        self, args: argparse.Namespace, sockets: Sequence[BatchSocket], payloads: Payloads, record: Record
     ) -> None:
         self.record = record
         self.lateness = Latencies()  # of sending, where there is a schedule that is kept
-        self._clients = [Client(channel, payloads, record) for channel in channels]
+        self._clients = [Client(socket, payloads, record) for socket in sockets]
         self._rate: float | None = args.rate
         self._left: int = args.requests or sys.maxsize
         self._duration: float = args.duration or math.inf
@@ -102,7 +102,7 @@ class Load:
                 self._nursery.cancel_scope.cancel()
 
     def _start_listening(self, stack: ExitStack) -> None:
-        if sys.platform == "linux" and all(client.channel._io._raw is not None for client in self._clients):
+        if sys.platform == "linux" and all(client.socket.is_systems_own for client in self._clients):
             self._nursery.start_soon(self._listen_to_all, stack.enter_context(select.epoll()))
         else:
             for client in self._clients:
@@ -123,7 +123,7 @@ class Load:
     async def _listen(self, client: Client) -> None:
         """Take the replies to one client, on any kind of socket."""
         while True:
-            self._received(client, await client.channel.receive_many())
+            self._received(client, await client.socket.receive_data())
 
     async def _listen_to_all(self, poller: select.epoll) -> None:
         """Take the replies to all clients whenever there is one to any of them.
@@ -131,7 +131,7 @@ class Load:
         A wake-up by Trio costs more than the reply that it is for, and this shares it: with one request of each of ten
         clients in flight it takes two thirds of what a waiting task for each client does.
         """
-        clients = {client.channel._io.socket.fileno(): client for client in self._clients}
+        clients = {client.socket.socket.fileno(): client for client in self._clients}
         for descriptor in clients:
             poller.register(descriptor, select.EPOLLIN)
         while True:
@@ -140,18 +140,18 @@ class Load:
                 self._take_arrived(clients[descriptor])
 
     def _take_arrived(self, client: Client) -> None:
-        io, more = client.channel._io, True
+        more = True
         while more:
             try:
                 # To ask for no more than can come saves a look into an empty queue.
-                batch = io._drain_data(min(max(len(client.waiting), 1), BATCH))
+                batch = client.socket.drain_data(min(max(len(client.waiting), 1), BATCH))
             except OSError as error:
                 if error.errno not in NETWORK_ERRORS:
                     raise
                 return  # counted by the socket
             if batch:
                 self._received(client, batch)
-            more = bool(io._taken)  # came with these in one buffer, so the kernel will not tell of them again
+            more = client.socket.holds_more  # came with these in one buffer, so the kernel will not tell of them again
 
     def _received(self, client: Client, batch: list[bytes]) -> None:
         client.waiting.received(batch, trio.current_time())
@@ -179,9 +179,9 @@ class ClosedLoop(Load):
     """Each client has so many places, and sends when one is free; with a rate, when it is due as well."""
 
     def __init__(
-        self, args: argparse.Namespace, channels: Sequence[UDPChannel], payloads: Payloads, record: Record
+        self, args: argparse.Namespace, sockets: Sequence[BatchSocket], payloads: Payloads, record: Record
     ) -> None:
-        super().__init__(args, channels, payloads, record)
+        super().__init__(args, sockets, payloads, record)
         self._places: int = args.in_flight
         self._pace: Pace | None = None
         self._all_sent = trio.Event()

@@ -10,8 +10,8 @@ import socket
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from .._channel import UDPChannel, open_udp_channel
 from .._client import UDPClient, open_udp_client
+from .._connection import open_connected
 from .._endpoint import UDPEndpoint
 from .._opening import open_udp_endpoints
 from ._common import Failure
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
     from .._address import HostPort
+    from .._batch import BatchSocket
 
 
 async def open_client(server: HostPort, correlate: Callable[[bytes], Hashable] | None = None) -> UDPClient:
@@ -33,15 +34,15 @@ async def open_client(server: HostPort, correlate: Callable[[bytes], Hashable] |
         return await open_udp_client(host, server.port, correlate=correlate)
 
 
-async def open_channel(server: HostPort, number: int) -> UDPChannel:
-    """`open_udp_channel`, for client number so-and-so.
+async def open_socket(server: HostPort, number: int) -> BatchSocket:
+    """`open_connected`, for client number so-and-so.
 
     Raises:
       Failure: the host cannot be found, there is no way to it, or there are no sockets left.
     """
     host = server.host or "localhost"
     with _explained(host, lambda error: f"cannot open client {number}: {error.strerror or error}{_limit(error)}"):
-        return await open_udp_channel(host, server.port)
+        return await open_connected(host, server.port)
 
 
 def _limit(error: OSError) -> str:

@@ -15,12 +15,12 @@ import shutil
 import signal
 import sys
 from collections import Counter
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING
 
 import trio
 
-from .._address import HostPort, format_address
+from .._address import HostPort, format_address, resolve
 from .._errors import NoReply, bare_exceptions
 from .._retry import Retry
 from .._statistics import total
@@ -29,13 +29,13 @@ from ._bench_record import ID_SIZE, LARGEST, Payloads, Record
 from ._bench_report import Outcome, Setup, as_json, lines, progress_line
 from ._common import ExitCode, Failure, count, plural, say, server_port, write
 from ._faults import positive_seconds
-from ._hosts import open_channel, open_client
+from ._hosts import open_client, open_socket
 from ._stopping import FirstSignal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._channel import UDPChannel
+    from .._batch import BatchSocket
 
 REFUSED = "ECONNREFUSED", "ECONNRESET"  # the second is Windows' word for it
 
@@ -135,14 +135,17 @@ async def run(args: argparse.Namespace) -> int:
     _check(args)
     payloads = Payloads(args.size)
     record = Record(payloads, args.wait)
-    with ExitStack() as channels:
+    with ExitStack() as sockets:
         server = await _find(args.server, Payloads(args.size), args.wait)
-        opened = [channels.enter_context(await open_channel(server, number)) for number in range(1, args.clients + 1)]
+        opened: list[BatchSocket] = []
+        for number in range(1, args.clients + 1):
+            opened.append(sockets.enter_context(closing(await open_socket(server, number))))
         load = (OpenLoop if args.open_loop else ClosedLoop)(args, opened, payloads, record)
         stopped = await _run_until_ctrl_c(load)
         outcome = _outcome(load, opened)
     in_flight = None if args.open_loop else args.in_flight
-    setup = Setup(format_address(opened[0].peer_address), args.clients, in_flight, args.size, args.rate)
+    assert opened[0].peer is not None
+    setup = Setup(format_address(opened[0].peer), args.clients, in_flight, args.size, args.rate)
     text = [as_json(setup, outcome)] if args.json else lines(setup, outcome, shutil.get_terminal_size().columns or 80)
     write("".join(f"{line}\n" for line in text).encode())
     return ExitCode.INTERRUPTED if stopped else _verdict(outcome)
@@ -166,7 +169,7 @@ async def _find(server: HostPort, probe: Payloads, wait: float) -> HostPort:
     A server often listens on one address of ``localhost``, and the system may name another one first.
     """
     async with await open_client(server, lambda data: data[-ID_SIZE:]) as client:
-        if len(client._connection.targets) == 1:
+        if len(await resolve(server.host or "localhost", server.port)) == 1:
             return server
         _, (payload,) = probe.make(1)
         with suppress(NoReply):
@@ -232,8 +235,8 @@ class Progress:
         self._shown = len(line)
 
 
-def _outcome(load: Load, channels: Sequence[UDPChannel]) -> Outcome:
-    statistics = total([channel.statistics() for channel in channels])
+def _outcome(load: Load, sockets: Sequence[BatchSocket]) -> Outcome:
+    statistics = total([socket.statistics() for socket in sockets])
     errors = Counter(statistics.errors)
     return Outcome(
         load.record,
