@@ -23,12 +23,18 @@ from trio_udp import (
     open_udp_channel,
     open_udp_endpoint,
 )
+from trio_udp._batch import BatchSocket
 from trio_udp.faults import Link
 from trio_udp.testing import Host, VirtualNetwork
 
 from .fakes import OtherSocket, OtherSockets, closed_port, settled
 
 LOCAL = "127.0.0.1"
+
+
+def socket_of(channel: UDPChannel) -> BatchSocket:
+    assert isinstance(channel._io, BatchSocket)
+    return channel._io
 
 
 async def test_there_and_back(sockets: str) -> None:
@@ -141,8 +147,9 @@ async def test_a_peer_that_refuses_again_and_again() -> None:
 
     trio.socket.set_custom_socket_factory(OtherSockets())
     with await open_udp_endpoint(LOCAL) as peer, await open_udp_channel(*peer.address) as channel:
-        assert isinstance(channel._io.socket, OtherSocket)
-        channel._io.socket.before_send = trouble
+        other = socket_of(channel).socket
+        assert isinstance(other, OtherSocket)
+        other.before_send = trouble
         await channel.send_many([b"lost", b"not lost"])
         assert (await peer.receive()).data == b"not lost"
 
@@ -285,9 +292,10 @@ async def test_no_free_port_is_an_error() -> None:
 async def test_what_was_sent_together_is_received_together() -> None:
     """A channel asks for that by itself."""
     with await open_udp_endpoint(LOCAL) as peer, await open_udp_channel(*peer.address[:2]) as channel:
-        assert channel._io.socket.getsockopt(_offload.IPPROTO_UDP, _offload.UDP_GRO) == 1
+        assert socket_of(channel).socket.getsockopt(_offload.IPPROTO_UDP, _offload.UDP_GRO) == 1
         await channel.send(b"hello")
         address = (await peer.receive()).address
         await peer.send_many([Datagram(b"%02d" % number, address) for number in range(30)])
-        assert channel._io._raw is not None
-        assert len(channel._io._raw.recv(65535)) == 60
+        raw = socket_of(channel)._raw
+        assert raw is not None
+        assert len(raw.recv(65535)) == 60

@@ -5,18 +5,19 @@ other that is in the way: here bytes go in, and bytes come out. It is still UDP.
 reordered; a channel adds no retries, no order and no end. That the peer refuses is therefore no error of the channel:
 it is counted, and the peer may come back.
 
-The socket is connected, so the kernel drops what comes from anybody else. And as all that comes is from one peer, long
-runs can be read and written together (`_offload`), which is what `send_many` and `receive_many` are for.
+What carries the datagrams is a `Line`, and there are several kinds. `open_udp_channel` connects a socket, so the kernel
+drops what comes from anybody else; and as all that comes is from one peer, long runs can be read and written together
+(`_offload`), which is what `send_many` and `receive_many` are for. A server's channels share its socket.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Protocol, final
 
 import trio
 
 from ._address import Address
-from ._batch import BATCH, BatchSocket
+from ._batch import BATCH
 from ._connection import open_connected
 from ._statistics import UDPStatistics
 
@@ -45,9 +46,29 @@ async def open_udp_channel(host: str, port: int) -> UDPChannel:
     return UDPChannel(await open_connected(host, port))
 
 
+class Line(Protocol):
+    """What carries a channel's datagrams."""
+
+    @property
+    def peer(self) -> Address | None:
+        """Who is at the other end; not None here."""
+
+    async def send_data(self, items: Iterable[bytes]) -> None:
+        """`UDPChannel.send_many`."""
+
+    async def receive_data(self, limit: int) -> list[bytes]:
+        """`UDPChannel.receive_many`, for a limit of at least 1."""
+
+    def statistics(self) -> UDPStatistics:
+        """What has gone through; after `close`, as it was then."""
+
+    def close(self) -> None:
+        """Wake whoever waits with ``trio.ClosedResourceError``; closing again does nothing."""
+
+
 @final
 class UDPChannel(trio.abc.Channel[bytes]):
-    """Datagrams to and from one peer; made by `open_udp_channel`.
+    """Datagrams to and from one peer; made by `open_udp_channel` and, for each peer, by `serve_udp_peers`.
 
     Any number of tasks may send; one at a time may receive. Iterate over it for the payload of datagram after
     datagram::
@@ -56,15 +77,16 @@ class UDPChannel(trio.abc.Channel[bytes]):
             ...
     """
 
-    def __init__(self, io: BatchSocket) -> None:
-        assert io.peer is not None
-        self._io = io
-        self._peer = io.peer
+    __slots__ = ("__weakref__", "_io")  # a server may have a hundred thousand of them
+
+    def __init__(self, line: Line) -> None:
+        self._io = line
 
     @property
     def peer_address(self) -> Address:
         """Who this is a conversation with."""
-        return self._peer
+        assert self._io.peer is not None
+        return self._io.peer
 
     async def send(self, value: bytes) -> None:
         """Send one datagram; waits only while the socket's send buffer is full.
