@@ -19,7 +19,8 @@ FLOORS = [
     {"_errors", "_address", "_events", "_retry", "faults"},  # pure: no sockets, no tasks, no clock of their own
     {"_statistics", "_offload", "_counted", "_reading", "_batch", "_endpoint", "_opening", "_connection"},  # one socket
     {  # one idea each
-        *("_handler", "_remainder", "_outgoing", "_crew", "_serve", "_channel"),
+        *("_handler", "_remainder", "_outgoing", "_crew", "_shelter", "_serve", "_channel"),
+        *("_idle", "_peer", "_peers"),
         *("_request", "_waiting", "_replies", "_attempts", "_client", "_first_reply"),
     },
     {"relay", "testing", "workers"},  # rooms that are entered by their own name; none imports another
@@ -48,6 +49,13 @@ BESIDE = {
     ("_crew", "_remainder"),
     ("_serve", "_handler"),
     ("_serve", "_crew"),
+    ("_serve", "_shelter"),
+    ("_peer", "_idle"),  # for the type checker only
+    ("_peers", "_channel"),
+    ("_peers", "_handler"),
+    ("_peers", "_idle"),
+    ("_peers", "_peer"),
+    ("_peers", "_shelter"),
     ("_replies", "_waiting"),
     ("_replies", "_request"),
     ("_waiting", "_request"),  # this and the next for the type checker only

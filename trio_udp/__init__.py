@@ -17,7 +17,8 @@ Where things are; each file imports only from those above it:
     _endpoint  _opening  _connection        a socket that talks to anybody; opening one; one that talks to a server
     _channel                                a conversation with one peer
     _handler  _remainder  _outgoing         what answers; awaiting what has begun; replies on their way out
-    _crew  _serve                           the tasks that run a handler; serve_udp
+    _shelter  _crew  _serve                 stopping; the tasks that run a handler; serve_udp
+    _idle  _peer  _peers                    who is waited for; one peer; serve_udp_peers
     _request  _waiting  _replies            what is asked; until when; whose reply is it
     _attempts                               one request, sent again until it has one
     _client  _first_reply                   open_udp_client; ask several servers
@@ -41,6 +42,8 @@ from ._events import (
     Event,
     HandlerFinished,
     HandlerStarted,
+    PeerClosed,
+    PeerOpened,
     ReplyAccepted,
     ReplyIgnored,
     RequestFailed,
@@ -49,6 +52,7 @@ from ._events import (
 from ._first_reply import first_reply
 from ._handler import Handler
 from ._opening import open_udp_endpoint, open_udp_endpoints
+from ._peers import PeerHandler, serve_peers, serve_udp_peers
 from ._retry import Retry, RoundTripEstimate
 from ._serve import serve_endpoints, serve_udp
 from ._statistics import UDPStatistics
@@ -69,6 +73,9 @@ __all__ = [
     "HandlerFinished",
     "HandlerStarted",
     "NoReply",
+    "PeerClosed",
+    "PeerHandler",
+    "PeerOpened",
     "ReplyAccepted",
     "ReplyIgnored",
     "RequestFailed",
@@ -85,5 +92,7 @@ __all__ = [
     "open_udp_endpoint",
     "open_udp_endpoints",
     "serve_endpoints",
+    "serve_peers",
     "serve_udp",
+    "serve_udp_peers",
 ]

@@ -19,7 +19,7 @@ from __future__ import annotations
 import errno
 import socket as stdlib_socket
 from itertools import repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
@@ -31,7 +31,7 @@ from ._reading import BATCH, Datagram, ReadSocket, would_block
 from ._statistics import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     SendNow = Callable[[bytes, Address], int]
 
@@ -40,6 +40,20 @@ __all__ = ["BATCH", "BatchSocket", "Datagram"]
 # A run of many takes as much time as so many that go alone; it counts for that much until the next visit to Trio's
 # scheduler. (A run of 54 with 1200 bytes, or of 16 with 64: some 10 us. One alone: 3.)
 RUN = 3
+
+
+class Account(Protocol):
+    """A peer of a server, which counts what is its own."""
+
+    @property
+    def peer(self) -> Address:
+        """Its address."""
+
+    def count_sent(self, run: Sequence[bytes]) -> None:
+        """These were sent."""
+
+    def count_dropped(self, reason: str) -> None:
+        """One was not."""
 
 
 class BatchSocket(ReadSocket):
@@ -175,12 +189,16 @@ class BatchSocket(ReadSocket):
         assert self.peer is not None
         await self._send_runs(zip(self.runs(items), repeat(self.peer)))
 
-    async def _send_runs(self, runs: Iterable[tuple[list[bytes], Address]]) -> None:
+    async def send_for(self, account: Account, items: Iterable[bytes]) -> None:
+        """The same to a server's peer, which counts it, too. What the network refuses is lost, and no error."""
+        await self._send_runs(zip(self.runs(items), repeat(account.peer)), account)
+
+    async def _send_runs(self, runs: Iterable[tuple[list[bytes], Address]], account: Account | None = None) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
             in_a_row = 0
             for run, address in runs:
-                await self._send_all(run, address)
+                await self._send_all(run, address, account)
                 in_a_row += min(len(run), RUN)
                 if in_a_row >= BATCH:
                     in_a_row = 0
@@ -188,7 +206,7 @@ class BatchSocket(ReadSocket):
         finally:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
-    async def _send_all(self, run: list[bytes], address: Address) -> None:
+    async def _send_all(self, run: list[bytes], address: Address, account: Account | None) -> None:
         # Only a numeric host may go straight to the kernel: sendto would look a name up, and block everybody.
         at_once = self.peer is not None or _is_numeric(self.socket.family, address[0])
         again = False
@@ -198,6 +216,8 @@ class BatchSocket(ReadSocket):
                 problem = await self.send_waiting(run[sent], address)
                 if problem is None:
                     sent += 1
+            if account is not None:
+                account.count_sent(run[:sent])
             run = run[sent:]
             again = again and not sent
             if problem is None:
@@ -209,6 +229,10 @@ class BatchSocket(ReadSocket):
                 run, again = run[1:], False
             elif problem.errno == errno.EMSGSIZE:
                 raise DatagramTooLarge(len(run[0]), self._most_bytes) from None
+            elif account is not None:
+                account.count_dropped(errno_name(problem))
+                self.drop(run[0], address, errno_name(problem), outgoing=True, counted=True)
+                run = run[1:]
             else:
                 raise problem
 

@@ -123,7 +123,10 @@ class UDPChannel(trio.abc.Channel[bytes]):
           trio.BusyResourceError: another task is receiving.
           trio.ClosedResourceError: you have closed the channel.
         """
-        return (await self.receive_many(1))[0]
+        return (await self._io.receive_data(1))[0]
+
+    def __anext__(self):
+        return self._io.receive_one(StopAsyncIteration)
 
     async def receive_many(self, limit: int = BATCH) -> list[bytes]:
         """Take what has arrived, at least one datagram; waits only for the first.

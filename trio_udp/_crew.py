@@ -109,7 +109,7 @@ class Crew:
         while self._resting:
             self._wake_one()
 
-    def discard_queue(self) -> None:
+    def discard(self) -> None:
         """What was received and not handled is at least counted."""
         self._take_leftover()
         for data, address in self._queue:

@@ -28,6 +28,8 @@ __all__ = [
     "Event",
     "HandlerFinished",
     "HandlerStarted",
+    "PeerClosed",
+    "PeerOpened",
     "ReplyAccepted",
     "ReplyIgnored",
     "RequestFailed",
@@ -155,9 +157,31 @@ class HandlerFinished(NamedTuple):
     outcome: str
 
 
+class PeerOpened(NamedTuple):
+    """A server has a new peer, ``remote``, and a handler is started for it."""
+
+    time: float
+    local: Address
+    remote: Address
+
+
+class PeerClosed(NamedTuple):
+    """Its handler has ended.
+
+    ``reason`` is ``"returned"``, or ``"idle"`` or ``"server stopped"`` if the channel had ended for that, or
+    ``"cancelled"``, or the name of what the handler raised.
+    """
+
+    time: float
+    local: Address
+    remote: Address
+    reason: str
+
+
 Event: TypeAlias = (
     "DatagramSent | DatagramReceived | DatagramDropped | AttemptStarted | AttemptTimedOut"
     " | ReplyAccepted | ReplyIgnored | RequestFailed | HandlerStarted | HandlerFinished"
+    " | PeerOpened | PeerClosed"
 )
 """Any of the events."""
 

@@ -1,11 +1,7 @@
 """`serve_udp`: a datagram in, the handler's reply out.
 
-The handlers run in crews of tasks, one crew per endpoint; how they share the work is told in ``_crew.py``. Here is what
-surrounds them: opening, stopping, closing.
-
-Stopping has two speeds, so there are two nurseries. The outer one hears the caller's cancellation; the crews live in an
-inner one that is shielded from it, for ``grace_period`` seconds. When the caller cancels, the crews are told to receive
-no more, and the shield gets a deadline. With a grace period of 0 that is at once, by the same way.
+The handlers run in crews of tasks, one crew per endpoint; how they share the work is told in ``_crew.py``, and how they
+are stopped in ``_shelter.py``. Here is what the caller sees.
 """
 
 from __future__ import annotations
@@ -16,9 +12,9 @@ import trio
 
 from ._crew import Crew, Places
 from ._endpoint import UDPEndpoint
-from ._errors import bare_exceptions
 from ._handler import Handler, check_handler
 from ._opening import open_udp_endpoints
+from ._shelter import check_grace_period, serve_in_shelter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +71,6 @@ async def serve_udp(
     await serve_endpoints(handler, endpoints, max_tasks=max_tasks, grace_period=grace_period, task_status=task_status)
 
 
-@trio.lowlevel.enable_ki_protection  # Ctrl-C ends the sleep; it must not fall into building the shelter or leaving it
 async def serve_endpoints(
     handler: Handler,
     endpoints: Sequence[UDPEndpoint],
@@ -94,24 +89,13 @@ async def serve_endpoints(
 
     The other arguments and everything else are as in `serve_udp`.
     """
-    try:
-        await trio.lowlevel.checkpoint()
+
+    def make_crews() -> list[Crew]:
         check_arguments(handler, max_tasks, grace_period)
-        if not endpoints:
-            raise ValueError("endpoints must not be empty: there is nothing to serve")
-        with bare_exceptions():
-            async with trio.open_nursery(strict_exception_groups=True) as nursery:
-                server = _Server(handler, endpoints, max_tasks, grace_period)
-                try:
-                    nursery.start_soon(server.run)
-                    task_status.started(list(endpoints))
-                    await trio.sleep_forever()
-                finally:
-                    server.stop()  # whatever is raised above: a shelter without a deadline would stand for ever
-    finally:
-        for endpoint in endpoints:
-            endpoint.close()
-    raise AssertionError("a server does not end by itself")
+        places = Places(max(0, max_tasks - len(endpoints)))
+        return [Crew(handler, endpoint, places) for endpoint in endpoints]
+
+    await serve_in_shelter(make_crews, endpoints, grace_period, task_status)
 
 
 def check_arguments(handler: object, max_tasks: int, grace_period: float) -> None:
@@ -119,31 +103,4 @@ def check_arguments(handler: object, max_tasks: int, grace_period: float) -> Non
     check_handler(handler)
     if not isinstance(max_tasks, int) or isinstance(max_tasks, bool) or max_tasks < 1:
         raise ValueError(f"max_tasks must be a whole number of at least 1, not {max_tasks!r}")
-    if not grace_period >= 0:
-        raise ValueError(f"grace_period must be a number of seconds of at least 0, not {grace_period!r}")
-
-
-class _Server:
-    """The crews of all endpoints, and the shelter in which they outlive the caller's cancellation."""
-
-    def __init__(self, handler: Handler, endpoints: Sequence[UDPEndpoint], max_tasks: int, grace_period: float) -> None:
-        self._shelter = trio.CancelScope(shield=True)
-        self._grace_period = grace_period
-        places = Places(max(0, max_tasks - len(endpoints)))
-        self._crews = [Crew(handler, endpoint, places) for endpoint in endpoints]
-
-    @trio.lowlevel.enable_ki_protection
-    async def run(self) -> None:
-        try:
-            with self._shelter, bare_exceptions():
-                async with trio.open_nursery(strict_exception_groups=True) as nursery:
-                    for crew in self._crews:
-                        crew.start(nursery)
-        finally:
-            for crew in self._crews:
-                crew.discard_queue()
-
-    def stop(self) -> None:
-        self._shelter.deadline = deadline = trio.current_time() + self._grace_period
-        for crew in self._crews:
-            crew.stop(deadline)
+    check_grace_period(grace_period)

@@ -1,0 +1,189 @@
+"""One peer of a server: what carries its channel, where a socket is shared by a hundred thousand of them.
+
+The obvious inbox is a memory channel, and ``move_on_after`` around each wait for it; with the task, that is 5.6 KiB
+for a peer who says nothing. Here it has an inbox while there is something in it, a waiting task has its place among all
+who wait (`_idle`), and the counters are plain numbers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+import trio
+
+from ._statistics import UDPStatistics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ._address import Address
+    from ._batch import BatchSocket
+    from ._idle import Idle
+
+    Table = dict[Address, "Peer"]
+
+
+class Peer:
+    """A `Line` over a server's socket.
+
+    Args:
+      peer: its address.
+      io: the server's socket.
+      table: where it stands by its address, until it is closed.
+      idle: those who wait for their peers.
+      room: datagrams that may lie in the inbox.
+    """
+
+    __slots__ = (
+        *("_closed", "_dropped", "_idle", "_inbox", "_io", "_receiving", "_room", "_table", "_task"),
+        *("ended_by", "peer", "received", "received_bytes", "sent", "sent_bytes"),
+    )
+
+    def __init__(self, peer: Address, io: BatchSocket, table: Table, idle: Idle, room: int) -> None:
+        self.peer = peer
+        self._io = io
+        self._table = table
+        self._idle = idle
+        self._room = room
+        self._inbox: deque[bytes] | None = None
+        self._task: trio.lowlevel.Task | None = None  # waits in receive
+        self._receiving = False
+        self._closed = False
+        self.ended_by = ""  # why the latest receive has raised EndOfChannel, if it has
+        self.received = self.received_bytes = self.sent = self.sent_bytes = 0
+        self._dropped: Counter[str] | None = None
+
+    # -- from the peer ------------------------------------------------------------------------------------------------
+
+    def deliver(self, data: bytes) -> bool:
+        """A datagram has come: False if there is no room for it."""
+        self.received += 1
+        self.received_bytes += len(data)
+        if self._inbox is None:
+            self._inbox = deque((data,))
+        elif len(self._inbox) < self._room:
+            self._inbox.append(data)
+        else:
+            self.count_dropped("peer's buffer full")
+            return False
+        if self._task is not None:
+            self._idle.remove(self)
+            self._wake()
+        return True
+
+    def end_wait(self, reason: str) -> None:
+        """For `Idle`, which has forgotten about it: there was nothing for so long."""
+        self.ended_by = reason
+        self._wake()
+
+    @trio.lowlevel.enable_ki_protection
+    def _wake(self) -> None:
+        task, self._task = self._task, None
+        assert task is not None
+        trio.lowlevel.reschedule(task)
+
+    @trio.lowlevel.enable_ki_protection  # Ctrl-C ends the waiting; what was in the inbox is handed out
+    async def receive_data(self, limit: int) -> list[bytes]:
+        """`UDPChannel.receive_many`.
+
+        Raises:
+          trio.EndOfChannel: there was nothing for as long as a peer may be idle, or the server is stopping.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._receiving:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            raise trio.BusyResourceError("another task is already receiving from this channel")
+        if self._inbox or self._closed or self._idle.is_over:
+            try:
+                return self._take(limit)
+            finally:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+        self._receiving = True
+        self._task = trio.lowlevel.current_task()
+        self._idle.add(self)
+        try:
+            await trio.lowlevel.wait_task_rescheduled(self._leave)
+        finally:
+            self._receiving = False
+        return self._take(limit)
+
+    async def receive_one(self, end):
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._receiving:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            raise trio.BusyResourceError("another task is already receiving from this channel")
+        if self._inbox or self._closed or self._idle.is_over:
+            try:
+                return self._take(1)[0]
+            finally:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+        self._receiving = True
+        self._task = trio.lowlevel.current_task()
+        self._idle.add(self)
+        try:
+            await trio.lowlevel.wait_task_rescheduled(self._leave)
+        finally:
+            self._receiving = False
+        return self._take(1)[0]
+
+    def _take(self, limit: int) -> list[bytes]:
+        if self._closed:
+            raise trio.ClosedResourceError("this channel was already closed")
+        inbox = self._inbox
+        if inbox is None:
+            self.ended_by = self.ended_by or "server stopped"
+            raise trio.EndOfChannel
+        if limit < len(inbox):
+            taken = [inbox.popleft() for _ in range(limit)]
+        else:
+            taken = list(inbox)
+            self._inbox = None
+        self.ended_by = ""
+        return taken
+
+    def _leave(self, _: object) -> trio.lowlevel.Abort:
+        """For Trio: cancelled while it waits."""
+        self._idle.remove(self)
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    # -- to the peer --------------------------------------------------------------------------------------------------
+
+    async def send_data(self, items: Iterable[bytes]) -> None:
+        """`UDPChannel.send_many`; what the network refuses is lost and counted, as in `serve_udp`."""
+        if self._closed:
+            await trio.lowlevel.checkpoint()
+            raise trio.ClosedResourceError("this channel was already closed")
+        await self._io.send_for(self, items)
+
+    def count_sent(self, run: Sequence[bytes]) -> None:
+        self.sent += len(run)
+        self.sent_bytes += sum(map(len, run))
+
+    def count_dropped(self, reason: str) -> None:
+        if self._dropped is None:
+            self._dropped = Counter()
+        self._dropped[reason] += 1
+
+    # -- both ---------------------------------------------------------------------------------------------------------
+
+    def statistics(self) -> UDPStatistics:
+        """This peer's; the receive buffer is the server's, and what the kernel drops there is not told by peer."""
+        counted = self.received, self.received_bytes, self.sent, self.sent_bytes
+        return UDPStatistics(*counted, dict(self._dropped or {}), {}, None, self._io.statistics().receive_buffer)
+
+    def close(self) -> None:
+        """The conversation is over: whoever sends from that address from now on is a new peer."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._table.get(self.peer) is self:
+            del self._table[self.peer]
+        for data in self._inbox or ():
+            self.count_dropped("channel closed")
+            self._io.drop(data, self.peer, "channel closed", outgoing=False)
+        self._inbox = None
+        if self._task is not None:
+            self._idle.remove(self)
+            self._wake()
