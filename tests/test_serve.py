@@ -464,6 +464,51 @@ async def test_other_tasks_run_beside_handlers_that_compute(monkeypatch: pytest.
     assert longest <= 2  # the last of a round, and the first of the next
 
 
+class Computing:
+    """A clock that only handlers move, by computing; and the longest that others had to wait for them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.longest = 0.0
+        monkeypatch.setattr(_crew, "perf_counter", lambda: self.now)
+
+    async def look_until(self, done: Callable[[], bool]) -> None:
+        """Be one of the other tasks."""
+        while not done():
+            before = self.now
+            await trio.lowlevel.checkpoint()
+            self.longest = max(self.longest, self.now - before)
+
+
+@pytest.mark.parametrize("then_waits", [False, True])
+async def test_other_tasks_run_beside_many_members_that_compute(
+    monkeypatch: pytest.MonkeyPatch, then_waits: bool
+) -> None:
+    """Regression: each of 64 members that were woken together took a datagram and computed for a millisecond."""
+    gate, computing, done = Gate(), Computing(monkeypatch), 0
+
+    async def handler(datagram: Datagram) -> None:
+        nonlocal done
+        if datagram.data == b"wait":
+            await gate(datagram)
+            return
+        computing.now += 0.9e-3
+        if then_waits:
+            await trio.lowlevel.checkpoint()
+        done += 1
+
+    async with serving(handler) as server:
+        with stdlib_socket.socket(type=stdlib_socket.SOCK_DGRAM) as client:
+            for _ in range(64):
+                client.sendto(b"wait", server.address)
+            await computing.look_until(lambda: gate.inside == 64)
+            for _ in range(64):
+                client.sendto(b"work", server.address)
+            gate.opened.set()
+            await computing.look_until(lambda: done == 64)
+    assert computing.longest <= 6e-3  # of 58: four before the clock is read, and as much again in the next round
+
+
 # -- handlers that go wrong -----------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,8 @@ So the handlers run in a crew of ordinary tasks that grows as it is needed:
     Rule 1  One member at a time leads: it waits for the socket and drains it into the crew's queue.
     Rule 2  Members take datagrams from the queue and run the handler. While no handler waits for anything, one member
             does it all in one tight loop, and nobody else of the crew wakes up. It visits Trio's scheduler after each
-            batch, and after each millisecond of handlers that compute.
+            batch. Where handlers compute, all members together work for a millisecond, and then one of them visits the
+            scheduler and goes on, while the others rest.
     Rule 3  A member whose handler starts to wait looks back: if it leaves datagrams in the queue, or the socket without
             a leader, it hands over to a resting member, or to a new one.
     Rule 4  A member without work leads if nobody does; else it rests.
@@ -44,16 +45,18 @@ from ._handler import Handler, check_awaitable, check_reply, observed
 from ._outgoing import SEND_PATIENCE, Outgoing, Rest
 from ._remainder import Coroutine, Remainder
 
-# Seconds that one member works at most until it visits Trio's scheduler, but for its last handler: the other tasks of
-# the program have their turns, too. A full batch of quick handlers takes less.
+# Seconds that the members together work at most until they let Trio's scheduler go round once, but for the last
+# handler: the other tasks of the program have their turns, too. A full batch of quick handlers takes less. It is not
+# for each member, as many may be up in one round: 64 of them, with a millisecond each, made others wait for 62.
 TURN = 1e-3
 
 # Seconds that handlers take at most for replies to be held back, as the next one will probably take as much. To send
 # together saves some 3 microseconds for each; the first of a batch waits for about a millisecond at most.
 QUICK = 20e-6
 
-# As long as handlers are quick the clock is read after so many datagrams only: reading it takes 0.07 microseconds.
-SELDOM = 8
+# As long as handlers are quick the clock is read after so many datagrams only: reading it takes 0.07 microseconds. So
+# many that begin to compute are not noticed before.
+SELDOM = 4
 
 
 class Places:
@@ -92,6 +95,8 @@ class Crew:
         self._called = 0  # of the members woken from rest, how many have a place and have not got up yet
         self._listening: trio.CancelScope | None = None  # the leader's, while it waits
         self._led = False
+        self._spent = 0.0  # seconds of this turn
+        self._pausing = False  # does a member wait for the scheduler to go round, to begin a new turn?
         self._quick = False  # are the handlers, lately?
         self._stopping = False
         self._out = Outgoing(self._io, self.hand_over)
@@ -140,18 +145,30 @@ class Crew:
     async def _be_member(self) -> None:
         member = _Member(trio.lowlevel.current_task(), self._resting)
         while True:
-            if self._queue:
+            if self._queue and self._spent < TURN:
                 await self._work(member)
-                if self._queue and not member.has_waited:  # for as long as a turn may take
-                    await trio.lowlevel.checkpoint()
+            elif self._queue and not self._pausing:
+                await self._pause()
             elif self._stopping:
-                if not self._take_leftover():
+                if self._queue or not self._take_leftover():
                     self._places.give_back()
+                    return
+            elif self._queue:  # whoever pauses goes on with it
+                if not await self._rest(member):
                     return
             elif not self._led:
                 await self._lead()
             elif not await self._rest(member):
                 return
+
+    async def _pause(self) -> None:
+        """Let the scheduler go round."""
+        self._pausing = True
+        try:
+            await trio.lowlevel.checkpoint()
+        finally:
+            self._pausing = False
+        self._spent = 0.0
 
     @trio.lowlevel.enable_ki_protection
     async def _rest(self, member: _Member) -> bool:
@@ -171,6 +188,7 @@ class Crew:
             batch: list[Datagram] = []
             with trio.CancelScope() as self._listening:
                 batch = await self._io.receive(BATCH)
+            self._spent = 0.0  # to receive is to let the scheduler go round
             self._queue.extend(batch)
             self._io.report_received(batch)
         finally:
@@ -182,10 +200,13 @@ class Crew:
         """Run the handler for one datagram after another, until one of them has waited for something."""
         member.has_waited = False
         coroutine = cast("Coroutine", self._empty_queue(member))
+        began = perf_counter()
         try:
             step = coroutine.send(None)
         except StopIteration:
             return
+        finally:
+            self._spent += perf_counter() - began
         # The handler has said who is to wake this task, but Trio has not heard yet that it sleeps. Nothing may wait
         # before it has, and nothing be raised, Ctrl-C included: the task would be woken from something else.
         member.has_waited = True
@@ -200,6 +221,7 @@ class Crew:
         queue, handler, send_now, held = self._queue, self._handler, self._io.send_now, member.held
         may_hold, quick, is_over = self._io.segments is not None, self._quick, False
         started = before = perf_counter()
+        left = TURN - self._spent
         unwatched = 0  # datagrams since then
         try:
             while queue and not (is_over or member.has_waited):
@@ -216,7 +238,7 @@ class Crew:
                 if unwatched == SELDOM or not quick:
                     now = perf_counter()
                     quick = self._quick = now - before < QUICK * unwatched
-                    is_over = now - started >= TURN
+                    is_over = now - started >= left
                     before, unwatched = now, 0
                 goes_on = quick and queue and not (is_over or member.has_waited)
                 if may_hold and goes_on and queue[0][1] == datagram[1] and type(reply) is bytes:
