@@ -17,7 +17,7 @@ Where things are; each file imports only from those above it:
     _endpoint  _opening  _connection        a socket that talks to anybody; opening one; one that talks to a server
     _channel                                a conversation with one peer
     _handler  _remainder  _outgoing         what answers; awaiting what has begun; replies on their way out
-    _crew  _serve                           the tasks that run a handler; serve_udp
+    _places  _crew  _serve                  how many; the tasks that run a handler; serve_udp
     _request  _waiting  _replies            what is asked; until when; whose reply is it
     _attempts                               one request, sent again until it has one
     _client  _first_reply                   open_udp_client; ask several servers

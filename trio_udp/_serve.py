@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
-from ._crew import Crew, Places
+from ._crew import Crew
 from ._endpoint import UDPEndpoint
 from ._errors import bare_exceptions
 from ._handler import Handler, check_handler
 from ._opening import open_udp_endpoints
+from ._places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
