@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import errno
+import itertools
 import random
 import signal
 import socket as stdlib_socket
@@ -30,6 +31,7 @@ from trio_udp import (
     ReplyIgnored,
     Retry,
     UDPClient,
+    UDPEndpoint,
     observe,
     open_udp_client,
     open_udp_endpoint,
@@ -1548,3 +1550,32 @@ async def test_names_are_resolved_once(nursery: trio.Nursery) -> None:
         for _ in range(3):
             await client.request(b"x")
     assert asked_for == [b"a-name"]
+
+
+async def test_a_refusal_behind_a_late_reply_is_not_the_next_ones(clock: trio.testing.MockClock) -> None:
+    """Regression: it was put off, the socket was kept, and the next request was told that it was refused."""
+
+    async def answer(server: UDPEndpoint) -> None:
+        async for data, address in server:
+            if data == b"2":
+                await trio.sleep(0.05)
+            await server.send(b"re:" + data, address)
+
+    with await open_udp_endpoint(LOCAL) as server:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer, server)
+            async with await open_udp_client(LOCAL, server.address[1]) as client:
+                assert await client.request(b"1") == b"re:1"
+                io, calls = client._connection.io, itertools.count(1)
+                await server.send(b"re:1", io.local)  # as if the network had doubled it
+                await settled()
+                read_now = io._read_now
+
+                def refused_at_last(size: int) -> tuple[bytes, Address]:
+                    if next(calls) == 2:
+                        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+                    return read_now(size)
+
+                io._read_now = refused_at_last
+                assert await client.request(b"2", retry=ONCE) == b"re:2"
+            nursery.cancel_scope.cancel()

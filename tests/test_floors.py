@@ -19,7 +19,7 @@ FLOORS = [
     {"_errors", "_address", "_events", "_retry", "faults"},  # pure: no sockets, no tasks, no clock of their own
     {"_statistics", "_offload", "_counted", "_reading", "_batch", "_endpoint", "_opening", "_connection"},  # one socket
     {  # one idea each
-        *("_handler", "_remainder", "_outgoing", "_crew", "_shelter", "_serve", "_channel"),
+        *("_handler", "_remainder", "_outgoing", "_places", "_crew", "_shelter", "_serve", "_channel"),
         *("_idle", "_peer", "_peers"),
         *("_request", "_waiting", "_replies", "_attempts", "_client", "_first_reply"),
     },
@@ -46,9 +46,12 @@ BESIDE = {
     ("_connection", "_statistics"),
     ("_crew", "_handler"),
     ("_crew", "_outgoing"),
+    ("_crew", "_places"),
+    ("_places", "_crew"),  # for the type checker only
     ("_crew", "_remainder"),
     ("_serve", "_handler"),
     ("_serve", "_crew"),
+    ("_serve", "_places"),
     ("_serve", "_shelter"),
     ("_peer", "_idle"),  # for the type checker only
     ("_peers", "_channel"),

@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_udp import (
     Datagram,
+    DatagramDropped,
     DatagramSent,
     Event,
     Handler,
@@ -28,6 +30,7 @@ from trio_udp import (
     serve_endpoints,
 )
 from trio_udp._address import Address
+from trio_udp._batch import BATCH
 from trio_udp._offload import (
     IPPROTO_UDP,
     MOST_SEGMENTS,
@@ -574,6 +577,121 @@ def full_at_last(
     if answers and (answer := answers.pop()) is not None:
         raise answer
     return send(data, address)
+
+
+@linux_only
+async def test_what_is_answered_later_does_not_overtake_a_held_reply() -> None:
+    """Regression: the task that sent it started together with the one that handled the next datagram.
+
+    Trio shuffles its tasks, so this is tried some times.
+    """
+
+    async def handler(datagram: Datagram) -> bytes | None:
+        if datagram.data != b"wait":
+            return datagram.data
+        await trio.lowlevel.checkpoint()
+        return None
+
+    for _ in range(20):
+        server = await open_udp_endpoint(LOCAL)
+        server._io._write_now = partial(full_at_first, server._io._write_now, [BlockingIOError()])
+        with await open_udp_endpoint(LOCAL) as client:
+            for data in (b"1", b"wait", b"2", b"wait", b"3"):
+                await client.send(data, server.address)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(serve_endpoints, handler, [server])
+                assert await receive(client, 3) == [b"1", b"2", b"3"]
+                nursery.cancel_scope.cancel()
+
+
+async def jammed_endpoint() -> UDPEndpoint:
+    """One whose send buffer is full, for ever."""
+
+    def full(*_: object) -> int:
+        raise BlockingIOError
+
+    async def wait(*_: object) -> int:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    endpoint = await open_udp_endpoint(LOCAL)
+    assert endpoint._io.segments is not None
+    endpoint._io._write_now = endpoint._io.segments._sendmsg = full
+    endpoint.socket.sendto = wait  # type: ignore[method-assign]
+    return endpoint
+
+
+@linux_only
+async def test_a_held_reply_waits_no_longer_than_any(clock: trio.testing.MockClock) -> None:
+    """Regression: each waited a second, and began when the one before it had given up."""
+    server, drops = await jammed_endpoint(), list[float]()
+    server._io.emit = lambda event: drops.append(event.time) if isinstance(event, DatagramDropped) else None
+    with await open_udp_endpoint(LOCAL) as client:
+        await client.send_many([Datagram(b"x", server.address)] * 8)
+        with trio.move_on_after(10):
+            await serve_endpoints(echo, [server])
+    assert drops == [1.0] * 8
+    assert server.statistics().dropped == {"send buffer full": 8}
+
+
+@linux_only
+async def test_a_full_buffer_bounds_what_is_read(clock: trio.testing.MockClock) -> None:
+    """Regression: each batch left a task that waited for room, and the next one was read."""
+
+    async def handler(datagram: Datagram) -> bytes | None:
+        if datagram.data == b"quick":
+            return datagram.data
+        await trio.lowlevel.checkpoint()
+        return None
+
+    server = await jammed_endpoint()
+    with await open_udp_endpoint(LOCAL) as client:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(serve_endpoints, handler, [server], max_tasks=1))
+            tasks = trio.lowlevel.current_statistics().tasks_living
+            for _ in range(50):
+                await client.send_many([Datagram(data, server.address) for data in (b"quick", b"wait")])
+                await trio.testing.wait_all_tasks_blocked()
+            assert server.statistics().received <= 2 + BATCH
+            assert trio.lowlevel.current_statistics().tasks_living <= tasks + 5
+            await trio.sleep(100)  # they give up, one after the other, and the server goes on
+            assert server.statistics().received == 100
+            assert server.statistics().dropped == {"send buffer full": 50}
+            nursery.cancel_scope.cancel()
+
+
+@linux_only
+async def test_a_held_reply_waits_for_one_slow_handler_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: when they had been quick, the clock was read after every eighth only."""
+    now, late = 0.0, list[float]()
+    monkeypatch.setattr(_crew, "perf_counter", lambda: now)
+    finished: dict[bytes, float] = {}
+
+    async def handler(datagram: Datagram) -> bytes:
+        nonlocal now
+        if datagram.data.startswith(b"slow"):
+            now += 0.1
+        finished[datagram.data] = now
+        return datagram.data
+
+    def watch(event: Event) -> None:
+        if isinstance(event, DatagramSent):
+            late.append(now - finished[event.data])
+
+    server = await open_udp_endpoint(LOCAL)
+    with await open_udp_endpoint(LOCAL) as client:
+        for number in range(22):
+            await client.send(b"quick %d" % number, server.address)
+        for number in range(8):
+            await client.send(b"slow %d" % number, server.address)
+        async with trio.open_nursery() as nursery:
+            server._io.emit = watch
+            server._io.send_now = server._io._send_now_and_report
+            nursery.start_soon(serve_endpoints, handler, [server])
+            assert len(await receive(client, 30)) == 30
+            nursery.cancel_scope.cancel()
+    assert len(late) == 30
+    assert max(late) == pytest.approx(0.1)  # the last quick one, behind the first slow one
 
 
 @linux_only

@@ -17,7 +17,8 @@ Where things are; each file imports only from those above it:
     _endpoint  _opening  _connection        a socket that talks to anybody; opening one; one that talks to a server
     _channel                                a conversation with one peer
     _handler  _remainder  _outgoing         what answers; awaiting what has begun; replies on their way out
-    _shelter  _crew  _serve                 stopping; the tasks that run a handler; serve_udp
+    _shelter  _places  _crew                stopping; how many at once; the tasks that run a handler
+    _serve                                  serve_udp
     _idle  _peer  _peers                    who is waited for; one peer; serve_udp_peers
     _request  _waiting  _replies            what is asked; until when; whose reply is it
     _attempts                               one request, sent again until it has one

@@ -43,6 +43,7 @@ from ._endpoint import UDPEndpoint
 from ._errors import is_cancellation
 from ._handler import Handler, check_awaitable, check_reply, observed
 from ._outgoing import SEND_PATIENCE, Outgoing, Rest
+from ._places import Places
 from ._remainder import Coroutine, Remainder
 
 # Seconds that the members together work at most until they let Trio's scheduler go round once, but for the last
@@ -50,36 +51,10 @@ from ._remainder import Coroutine, Remainder
 # for each member, as many may be up in one round: 64 of them, with a millisecond each, made others wait for 62.
 TURN = 1e-3
 
-# Seconds that handlers take at most for replies to be held back, as the next one will probably take as much. To send
-# together saves some 3 microseconds for each; the first of a batch waits for about a millisecond at most.
+# Seconds that a handler takes at most for its reply to be held back, as the next one will probably take as much. To
+# send together saves some 3 microseconds for each; the first of a batch waits for about a millisecond at most. To read
+# the clock after each handler takes 0.07; when it was read after every eighth, seven slow ones went unnoticed.
 QUICK = 20e-6
-
-# As long as handlers are quick the clock is read after so many datagrams only: reading it takes 0.07 microseconds. So
-# many that begin to compute are not noticed before.
-SELDOM = 4
-
-
-class Places:
-    """How many members may be up at once, beside the one that each crew always has."""
-
-    def __init__(self, free: int) -> None:
-        self._free = free
-        self._waiting: dict[Crew, None] = {}
-
-    def take(self, crew: Crew) -> bool:
-        """A place for this crew; if there is none it is asked again when there is one."""
-        if self._free > 0:
-            self._free -= 1
-            return True
-        self._waiting[crew] = None
-        return False
-
-    def give_back(self) -> None:
-        self._free += 1
-        while self._free and self._waiting:
-            crew = next(iter(self._waiting))
-            del self._waiting[crew]
-            crew.hand_over()
 
 
 class Crew:
@@ -97,8 +72,8 @@ class Crew:
         self._led = False
         self._spent = 0.0  # seconds of this turn
         self._pausing = False  # does a member wait for the scheduler to go round, to begin a new turn?
-        self._quick = False  # are the handlers, lately?
         self._stopping = False
+        self._apart = 0  # tasks that send what a member had to leave behind: each goes without a place
         self._out = Outgoing(self._io, self.hand_over)
 
     def start(self, nursery: trio.Nursery) -> None:
@@ -130,6 +105,8 @@ class Crew:
 
     def hand_over(self) -> None:
         """Let another member go on with what this one leaves behind, if it leaves anything and there is a place."""
+        if self._apart:
+            return  # it goes on when that is done
         if (self._queue or not (self._led or self._stopping)) and self._places.take(self):
             if self._resting:
                 self._called += 1
@@ -145,16 +122,19 @@ class Crew:
     async def _be_member(self) -> None:
         member = _Member(trio.lowlevel.current_task(), self._resting)
         while True:
-            if self._queue and self._spent < TURN:
-                await self._work(member)
-            elif self._queue and not self._pausing:
-                await self._pause()
-            elif self._stopping:
-                if self._queue or not self._take_leftover():
+            if self._apart or (self._pausing and self._queue):  # it goes on when that is over
+                if self._stopping:
                     self._places.give_back()
                     return
-            elif self._queue:  # whoever pauses goes on with it
                 if not await self._rest(member):
+                    return
+            elif self._queue and self._spent < TURN:
+                await self._work(member)
+            elif self._queue:
+                await self._pause()
+            elif self._stopping:
+                if not self._take_leftover():
+                    self._places.give_back()
                     return
             elif not self._led:
                 await self._lead()
@@ -219,10 +199,9 @@ class Crew:
     async def _empty_queue(self, member: _Member) -> None:
         """Handle what is in the queue, as long as no handler waits."""
         queue, handler, send_now, held = self._queue, self._handler, self._io.send_now, member.held
-        may_hold, quick, is_over = self._io.segments is not None, self._quick, False
-        started = before = perf_counter()
-        left = TURN - self._spent
-        unwatched = 0  # datagrams since then
+        out, may_hold, is_over = self._out, self._io.segments is not None, False
+        before = perf_counter()
+        end = before + TURN - self._spent
         try:
             while queue and not (is_over or member.has_waited):
                 datagram = queue.popleft()
@@ -234,13 +213,10 @@ class Crew:
                         self._io.drop(*datagram, "handler cancelled", outgoing=False)
                     check_awaitable(awaitable)
                     raise
-                unwatched += 1
-                if unwatched == SELDOM or not quick:
-                    now = perf_counter()
-                    quick = self._quick = now - before < QUICK * unwatched
-                    is_over = now - started >= left
-                    before, unwatched = now, 0
-                goes_on = quick and queue and not (is_over or member.has_waited)
+                now = perf_counter()
+                is_over = now >= end
+                goes_on = now - before < QUICK and queue and not (is_over or member.has_waited)
+                before = now
                 if may_hold and goes_on and queue[0][1] == datagram[1] and type(reply) is bytes:
                     member.address = datagram[1]
                     held.append(reply)
@@ -249,18 +225,19 @@ class Crew:
                     if type(reply) is bytes:
                         held.append(reply)
                         reply = None
-                    await self._out.send_rest(*self._send_held(member), member.address)
+                    await out.send_rest(*self._send_held(member), member.address)
                 if reply is not None:
                     try:
-                        if (problem := send_now(reply, datagram[1])) is not None:
-                            await self._out.send_otherwise(reply, datagram[1], problem)
+                        problem = BlockingIOError() if out.waiting else send_now(reply, datagram[1])
+                        if problem is not None:
+                            await out.send_rest([reply], problem, datagram[1])
                     except TypeError:
                         check_reply(reply)
                         raise
         finally:
             if held:  # the handler has raised, or was cancelled: what was finished before goes out
                 with suppress(trio.ClosedResourceError):
-                    await self._out.send_rest(*self._send_held(member), member.address)
+                    await out.send_rest(*self._send_held(member), member.address)
 
     def _send_held(self, member: _Member) -> Rest:
         """Send what was held back, without waiting."""
@@ -278,7 +255,18 @@ class Crew:
             self._nursery.start_soon(_raise, error)
         else:
             if problem is not None:
-                self._nursery.start_soon(self._out.send_rest, replies, problem, member.address)
+                self._apart += 1
+                self._nursery.start_soon(self._send_apart, replies, problem, member.address)
+
+    async def _send_apart(self, replies: list[bytes], problem: OSError, address: Address) -> None:
+        """Send what could not be sent in between. Until then nobody takes another datagram: it might go on for ever."""
+        try:
+            await self._out.send_rest(replies, problem, address)
+        finally:
+            self._apart -= 1
+        if self._stopping:
+            self._take_leftover()
+        self.hand_over()
 
 
 class _Member:

@@ -232,6 +232,11 @@ class ReadSocket(CountedSocket):
         """Has more been taken off the socket than was handed out? The kernel will not tell of that again."""
         return bool(self._taken)
 
+    @property
+    def is_troubled(self) -> bool:
+        """Has an error been met behind what was handed out? The next to read gets it."""
+        return self._postponed is not None
+
     def leftover(self) -> list[Datagram]:
         """What was taken off the socket and not handed out: a cancellation came in between, or it was too much."""
         taken, self._taken = self._taken, []

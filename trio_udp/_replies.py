@@ -110,7 +110,7 @@ class Replies:
                 self.failed(io, error)  # the kernel tells it before it gives what came earlier
             else:
                 self._sort_out_all(io, batch)
-                return len(batch) < BATCH
+                return len(batch) < BATCH and not io.is_troubled
         return False
 
     async def _read_for_all(self, request: Request, heed_refusal: bool) -> None:

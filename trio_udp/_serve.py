@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
-from ._crew import Crew, Places
+from ._crew import Crew
 from ._endpoint import UDPEndpoint
 from ._handler import Handler, check_handler
 from ._opening import open_udp_endpoints
+from ._places import Places
 from ._shelter import check_grace_period, serve_in_shelter
 
 if TYPE_CHECKING:
