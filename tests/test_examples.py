@@ -356,6 +356,25 @@ async def test_many_clients() -> None:
     assert 0.5 <= float(seconds) < 100 * 0.5 / 2, "one after the other takes 50 seconds, at any speed of the machine"
 
 
+async def test_guess() -> None:
+    async with running("conversations/guess", 0) as server:
+        port = await port_of(server)
+        players = [await open_udp_client("localhost", port) for _ in range(2)]
+        for player in players:
+            assert (await player.request(b"hello\n")).startswith(b"I think of a number")
+        ranges = dict.fromkeys(players, (1, 100))
+        while ranges:
+            for player, (least, most) in list(ranges.items()):
+                guess = (least + most) // 2
+                answer = await player.request(b"%d\n" % guess)
+                ranges[player] = (guess + 1, most) if answer == b"more\n" else (least, guess - 1)
+                if answer == b"yes!\n":
+                    del ranges[player]
+        for player in players:
+            player.close()
+        await server.ends_at_ctrl_c()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="workers need Linux")
 async def test_primes() -> None:
     async with running("more_cores/primes", 0) as server, await client_of(server) as client:

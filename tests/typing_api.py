@@ -36,6 +36,18 @@ async def servers(nursery: trio.Nursery) -> None:
     assert_type(await trio_udp.serve_endpoints(echo, endpoints, max_tasks=10, grace_period=1), NoReturn)
 
 
+async def converse(channel: trio_udp.UDPChannel) -> None:
+    async for data in channel:
+        await channel.send(data)
+
+
+async def peers(nursery: trio.Nursery) -> None:
+    handler: trio_udp.PeerHandler = converse
+    endpoints: list[UDPEndpoint] = await nursery.start(trio_udp.serve_udp_peers, handler, 0)
+    await nursery.start(partial(trio_udp.serve_udp_peers, converse, 0, max_peers=10, idle_timeout=1.5))
+    assert_type(await trio_udp.serve_peers(converse, endpoints, incoming_buffer=5, grace_period=1), NoReturn)
+
+
 async def processes(nursery: trio.Nursery) -> None:
     workers: Workers = await nursery.start(partial(serve_workers, echo, 0))
     assert_type(workers.addresses, list[trio_udp.Address])

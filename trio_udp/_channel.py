@@ -22,7 +22,8 @@ from ._connection import open_connected
 from ._statistics import UDPStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
+    from typing import Any
 
     from typing_extensions import Self
 
@@ -55,6 +56,9 @@ class Line(Protocol):
 
     async def send_data(self, items: Iterable[bytes]) -> None:
         """`UDPChannel.send_many`."""
+
+    async def receive_one(self, end: type[Exception]) -> bytes:
+        """`UDPChannel.receive`; ``end`` is what to raise when nothing more is to come."""
 
     async def receive_data(self, limit: int) -> list[bytes]:
         """`UDPChannel.receive_many`, for a limit of at least 1."""
@@ -114,7 +118,7 @@ class UDPChannel(trio.abc.Channel[bytes]):
         """
         await self._io.send_data(items)
 
-    async def receive(self) -> bytes:
+    def receive(self) -> Coroutine[Any, Any, bytes]:
         """Wait for the next datagram and return its payload.
 
         Cancelled, it has taken none off the socket. That the peer refuses is counted, not raised: it may come back.
@@ -123,9 +127,10 @@ class UDPChannel(trio.abc.Channel[bytes]):
           trio.BusyResourceError: another task is receiving.
           trio.ClosedResourceError: you have closed the channel.
         """
-        return (await self._io.receive_data(1))[0]
+        return self._io.receive_one(trio.EndOfChannel)
 
-    def __anext__(self):
+    def __anext__(self) -> Coroutine[Any, Any, bytes]:
+        # Not a coroutine of its own, nor is `receive`: a frame more is a tenth of what a peer takes who says nothing.
         return self._io.receive_one(StopAsyncIteration)
 
     async def receive_many(self, limit: int = BATCH) -> list[bytes]:

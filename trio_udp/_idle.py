@@ -51,11 +51,11 @@ class Idle:
     def start(self, nursery: trio.Nursery) -> None:
         nursery.start_soon(self._watch, name="trio_udp idle peers")
 
-    def stop(self, _: float) -> None:
-        """End all waits, now and from now on."""
+    def stop(self, deadline: float) -> None:
+        """End all waits, now and from now on; those who have no time left are just cancelled."""
         self.is_over = True
         self._watching.cancel()
-        while self._waiting:
+        while self._waiting and deadline > trio.current_time():
             self._end_first("server stopped")
 
     def discard(self) -> None:

@@ -83,64 +83,46 @@ class Peer:
         assert task is not None
         trio.lowlevel.reschedule(task)
 
-    @trio.lowlevel.enable_ki_protection  # Ctrl-C ends the waiting; what was in the inbox is handed out
+    @trio.lowlevel.enable_ki_protection  # Ctrl-C ends the waiting; what is in the inbox stays there
+    async def receive_one(self, end: type[Exception]) -> bytes:
+        """`Line.receive_one`."""
+        if self._receiving:
+            await trio.lowlevel.checkpoint()
+            raise trio.BusyResourceError("another task is already receiving from this channel")
+        self._receiving = True
+        try:
+            if self._inbox or self._closed or self._idle.is_over:
+                await trio.lowlevel.checkpoint()
+            else:
+                self._task = trio.lowlevel.current_task()
+                self._idle.add(self)
+                await trio.lowlevel.wait_task_rescheduled(self._leave)
+        finally:
+            self._receiving = False
+        if self._inbox and not self._closed:
+            return self._take()
+        raise self._why_nothing(end)
+
     async def receive_data(self, limit: int) -> list[bytes]:
-        """`UDPChannel.receive_many`.
+        """`Line.receive_data`."""
+        batch = [await self.receive_one(trio.EndOfChannel)]
+        while self._inbox and len(batch) < limit:
+            batch.append(self._take())
+        return batch
 
-        Raises:
-          trio.EndOfChannel: there was nothing for as long as a peer may be idle, or the server is stopping.
-        """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        if self._receiving:
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            raise trio.BusyResourceError("another task is already receiving from this channel")
-        if self._inbox or self._closed or self._idle.is_over:
-            try:
-                return self._take(limit)
-            finally:
-                await trio.lowlevel.cancel_shielded_checkpoint()
-        self._receiving = True
-        self._task = trio.lowlevel.current_task()
-        self._idle.add(self)
-        try:
-            await trio.lowlevel.wait_task_rescheduled(self._leave)
-        finally:
-            self._receiving = False
-        return self._take(limit)
-
-    async def receive_one(self, end):
-        await trio.lowlevel.checkpoint_if_cancelled()
-        if self._receiving:
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            raise trio.BusyResourceError("another task is already receiving from this channel")
-        if self._inbox or self._closed or self._idle.is_over:
-            try:
-                return self._take(1)[0]
-            finally:
-                await trio.lowlevel.cancel_shielded_checkpoint()
-        self._receiving = True
-        self._task = trio.lowlevel.current_task()
-        self._idle.add(self)
-        try:
-            await trio.lowlevel.wait_task_rescheduled(self._leave)
-        finally:
-            self._receiving = False
-        return self._take(1)[0]
-
-    def _take(self, limit: int) -> list[bytes]:
-        if self._closed:
-            raise trio.ClosedResourceError("this channel was already closed")
-        inbox = self._inbox
-        if inbox is None:
-            self.ended_by = self.ended_by or "server stopped"
-            raise trio.EndOfChannel
-        if limit < len(inbox):
-            taken = [inbox.popleft() for _ in range(limit)]
-        else:
-            taken = list(inbox)
+    def _take(self) -> bytes:
+        assert self._inbox is not None
+        data = self._inbox.popleft()
+        if not self._inbox:
             self._inbox = None
         self.ended_by = ""
-        return taken
+        return data
+
+    def _why_nothing(self, end: type[Exception]) -> Exception:
+        if self._closed:
+            return trio.ClosedResourceError("this channel was already closed")
+        self.ended_by = self.ended_by or "server stopped"
+        return end()
 
     def _leave(self, _: object) -> trio.lowlevel.Abort:
         """For Trio: cancelled while it waits."""

@@ -201,25 +201,33 @@ class _Peers:
             return None
         self._places.free -= 1
         peer = self._table[address] = Peer(address, self._io, self._table, self._idle, self._room)
-        self._nursery.start_soon(self._talk, peer, name=self._name)
+        talk = self._talk if self._io.emit is None else self._talk_observed
+        self._nursery.start_soon(talk, peer, name=self._name)
         return peer
 
     async def _talk(self, peer: Peer) -> None:
-        emit, reason = self._io.emit, "returned"
-        if emit is not None:
-            emit(PeerOpened(trio.current_time(), self._io.local, peer.peer))
         awaitable = None
         try:
             awaitable = self._handler(UDPChannel(peer))
             await awaitable
-            reason = peer.ended_by or reason
-        except BaseException as error:
-            reason = "cancelled" if is_cancellation(error) else type(error).__name__
-            if isinstance(error, TypeError):
+        except TypeError:
+            if awaitable is not None:
                 check_awaitable(awaitable)
             raise
         finally:
             peer.close()
             self._places.free += 1
-            if emit is not None:
-                emit(PeerClosed(trio.current_time(), self._io.local, peer.peer, reason))
+
+    async def _talk_observed(self, peer: Peer) -> None:
+        """`_talk`, telling of it."""
+        assert self._io.emit is not None
+        self._io.emit(PeerOpened(trio.current_time(), self._io.local, peer.peer))
+        reason = "returned"
+        try:
+            await self._talk(peer)
+            reason = peer.ended_by or reason
+        except BaseException as error:
+            reason = "cancelled" if is_cancellation(error) else type(error).__name__
+            raise
+        finally:
+            self._io.emit(PeerClosed(trio.current_time(), self._io.local, peer.peer, reason))

@@ -179,6 +179,10 @@ class ReadSocket(CountedSocket):
         self._taken += batch[limit:]
         return batch[:limit]
 
+    async def receive_one(self, _: object) -> bytes:
+        """`receive_data` of one; a socket has no end that it could tell of."""
+        return (await self.receive_data(1))[0]
+
     def drain_data(self, limit: int = BATCH) -> list[bytes]:
         """What has arrived, as `receive_data` gives it; never waits, raises refusals and reports nothing."""
         if not self._merges:
