@@ -69,7 +69,7 @@ async def serve_udp_peers(
       host: None listens on every interface, IPv4 and IPv6; ``"localhost"`` for this machine only.
       max_peers: how many handlers may be running at once, at least 1. A datagram of one more peer is dropped and
         counted in the endpoint's statistics, as ``"too many peers"``.
-      idle_timeout: seconds. A `receive` that has waited so long for its peer raises ``trio.EndOfChannel``, and an
+      idle_timeout: seconds. A ``receive`` that has waited so long for its peer raises ``trio.EndOfChannel``, and an
         ``async for`` over the channel ends. A handler that does something else is never idle.
       incoming_buffer: datagrams of one peer that may wait to be received, at least 1. One that comes when there are so
         many is dropped and counted, as ``"peer's buffer full"``; the other peers do not notice.

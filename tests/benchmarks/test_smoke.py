@@ -20,6 +20,7 @@ from .echoes import HOST
 from .flows import MARK
 from .measures import Measure, Subject
 from .paced import measure as measure_paced
+from .peers import measure as measure_peers
 from .process import python, running
 from .programs import compile_program, find_compiler
 from .report import Report, as_markdown
@@ -288,3 +289,9 @@ def test_a_relay_at_an_easy_pace_loses_nothing() -> None:
         os.sched_setaffinity(0, before)
     assert told["sent"] > 100
     assert told["lost"] == 0
+
+
+def test_what_a_peer_costs() -> None:
+    ours, bare = (measure_peers(name, 5000) for name in ("serve_peers", "bare tasks"))
+    assert ours["heard"] == 5000
+    assert ours["bytes"] - bare["bytes"] <= 2048  # so that it is 3.5 KiB with a bare task's 1.4

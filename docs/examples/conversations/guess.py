@@ -1,4 +1,7 @@
-"""Guess a number: each player has a game, and a task that plays it. ncat -u localhost 10000"""
+"""Guess a number: each player has a game of its own, and a task that plays it.
+
+ncat -u localhost 10000
+"""
 
 import random
 import sys
