@@ -12,7 +12,7 @@ NAMES = """
     Address AttemptStarted AttemptTimedOut Datagram DatagramDropped DatagramReceived DatagramSent DatagramTooLarge Event
     Handler HandlerFinished HandlerStarted NoReply ReplyAccepted ReplyIgnored RequestFailed Retry
     RoundTripEstimate UDPChannel UDPClient UDPEndpoint
-    UDPStatistics first_reply observe open_udp_channel open_udp_client open_udp_endpoint
+    UDPStatistics endpoints_from_systemd first_reply observe open_udp_channel open_udp_client open_udp_endpoint
     open_udp_endpoints serve_endpoints serve_udp
 """
 

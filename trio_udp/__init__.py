@@ -15,6 +15,7 @@ Where things are; each file imports only from those above it:
     _statistics  _counted                   what goes through a socket is counted
     _offload  _reading  _batch              many datagrams per wake-up, and per system call
     _endpoint  _opening  _connection        a socket that talks to anybody; opening one; one that talks to a server
+    _systemd                                sockets that somebody else has opened
     _channel                                a conversation with one peer
     _handler  _remainder  _outgoing         what answers; awaiting what has begun; replies on their way out
     _crew  _serve                           the tasks that run a handler; serve_udp
@@ -52,6 +53,7 @@ from ._opening import open_udp_endpoint, open_udp_endpoints
 from ._retry import Retry, RoundTripEstimate
 from ._serve import serve_endpoints, serve_udp
 from ._statistics import UDPStatistics
+from ._systemd import endpoints_from_systemd
 
 __version__ = "0.1.0"
 
@@ -78,6 +80,7 @@ __all__ = [
     "UDPClient",
     "UDPEndpoint",
     "UDPStatistics",
+    "endpoints_from_systemd",
     "first_reply",
     "observe",
     "open_udp_channel",
