@@ -42,7 +42,7 @@ def endpoints_from_systemd() -> list[UDPEndpoint]:
         endpoints = endpoints_from_systemd() or await open_udp_endpoints(10000)
 
     Returns:
-      An endpoint for each. A second call returns none: the environment variables that tell of them have been removed.
+      An endpoint for each. A second call finds none, as the environment variables that tell of them have been removed.
 
     Resource handling:
       You close them, or `serve_endpoints` does. The socket itself lives on where its owner keeps it open. Programs that

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.cli.child import ROOT
 from trio_udp import Datagram, UDPStatistics
 from trio_udp.cli._answering import Answering
 from trio_udp.cli._metrics import render
@@ -52,13 +54,19 @@ def test_names_and_types() -> None:
     assert "# TYPE trio_udp_receive_buffer_bytes gauge\n" in page
 
 
-def test_handlers() -> None:
-    async def fail(_: Datagram) -> None:
-        raise ValueError
+async def fail(_: Datagram) -> None:
+    raise ValueError
 
+
+def answering_badly() -> Answering:
     answering = Answering(fail, lambda *_: None)
     answering.busy = 2
     answering.failures = Counter(ValueError=3, KeyError=4)
+    return answering
+
+
+def test_handlers() -> None:
+    answering = answering_badly()
     assert samples(render([], answering)) == {
         ("trio_udp_handlers_busy",): 2,
         ("trio_udp_handler_failures_total", "ValueError"): 3,
@@ -66,10 +74,22 @@ def test_handlers() -> None:
     }
 
 
-def test_workers() -> None:
-    class TwoOfThree:
-        pids = (11, 12)
-        restarts = 5
+class TwoOfThree:
+    pids = (11, 12)
+    restarts = 5
 
+
+def test_workers() -> None:
     page = render([], workers=cast("Workers", TwoOfThree()))
     assert samples(page) == {("trio_udp_workers",): 2, ("trio_udp_worker_restarts_total",): 5}
+
+
+def test_the_page_about_them_has_all_names_and_the_alerts_have_no_others() -> None:
+    page = render([("127.0.0.1:7", IPV4)], answering_badly(), cast("Workers", TwoOfThree()))
+    names = {name for name, *_ in samples(page)}
+    docs = ROOT / "docs"
+    told = (docs / "howto" / "operate.rst").read_text(encoding="utf-8")
+    assert set(re.findall(r"^``(trio_udp_\w+)``  ", told, re.MULTILINE)) == names
+    alerts = (docs / "examples" / "operate" / "alerts.yml").read_text(encoding="utf-8")
+    assert len(found := set(re.findall(r"trio_udp_\w+", alerts))) == 4
+    assert found <= names
