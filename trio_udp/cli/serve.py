@@ -67,7 +67,8 @@ examples:
   python -m trio_udp serve 7000 --handler mymodule:answer
   python -m trio_udp serve 7000 --handler mymodule:answer --workers 4
   python -m trio_udp serve '*:7000' --metrics 9100
-  systemd-socket-activate --datagram -l 7000 python -m trio_udp serve systemd
+  systemd-socket-activate --datagram -l 127.0.0.1:7000 \\
+      python -m trio_udp serve systemd
 
 To talk to the second:  ncat -vv localhost 8888 -u
 For those with a handler, in mymodule.py:
