@@ -385,6 +385,112 @@ async def test_primes() -> None:
     assert re.fullmatch(r"\d+ processes at port \d+\nall of them together answered 1 times\n", transcript)
 
 
+HANDED_SERVER = EXAMPLES / "operate" / "handed_server.py"
+
+
+async def test_handed_server() -> None:
+    """Started by itself, it has no socket; with one it is in test_handover, and in tests/peers/test_systemd.py."""
+    async with running("operate/handed_server") as server:
+        assert "there is nothing to serve" in await server.ends(1, tracebacks=True)
+
+
+@asynccontextmanager
+async def handing_over(*command: object) -> AsyncIterator[tuple[Program, int]]:
+    """The program that hands a socket over, and its port; it ends, and what it has started."""
+    async with running("operate/handover", 0, *command) as program:
+        try:
+            yield program, await port_of(program)
+        finally:
+            with trio.CancelScope(shield=True):
+                program.process.terminate()
+                await program.process.wait()
+
+
+async def serving_process(program: Program) -> int:
+    return int((await program.line_with("serves")).split()[1])
+
+
+class Asker:
+    """Asks numbered questions, some at once and each once only, and knows which process has answered which."""
+
+    def __init__(self, client: trio.socket.SocketType) -> None:
+        self.asked = 0
+        self.answered: dict[int, int] = {}
+        self._client = client
+        self._places = trio.CapacityLimiter(20)  # what waits in a socket is then far from filling it
+        self._news = trio.Condition()
+
+    async def ask(self) -> None:
+        while True:
+            await self._places.acquire_on_behalf_of(self.asked)
+            await self._client.send(b"%d" % self.asked)
+            self.asked += 1
+
+    async def hear(self) -> None:
+        while True:
+            number, process = map(int, (await self._client.recv(100)).split(b", by process "))
+            assert number not in self.answered
+            self.answered[number] = process
+            self._places.release_on_behalf_of(number)
+            async with self._news:
+                self._news.notify_all()
+
+    async def wait_for_all(self) -> None:
+        async with self._news:
+            while len(self.answered) < self.asked:
+                await self._news.wait()
+
+    async def wait_for_answers_of(self, process: int, number: int) -> None:
+        async with self._news:
+            while list(self.answered.values()).count(process) < number:
+                await self._news.wait()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not pass sockets on like this")
+async def test_handover() -> None:
+    """Restarts under load: every question is answered though none is asked twice, by one process after another."""
+    async with handing_over(sys.executable, HANDED_SERVER) as (program, port):
+        processes = [await serving_process(program)]
+        with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as client:
+            await client.connect(("127.0.0.1", port))
+            asker = Asker(client)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(asker.hear)
+                async with trio.open_nursery() as asking:
+                    asking.start_soon(asker.ask)
+                    for _ in range(3):
+                        await asker.wait_for_answers_of(processes[-1], 100)
+                        program.process.send_signal(signal.SIGHUP)
+                        processes.append(await serving_process(program))
+                    await asker.wait_for_answers_of(processes[-1], 100)
+                    asking.cancel_scope.cancel()
+                await asker.wait_for_all()
+                nursery.cancel_scope.cancel()
+        program.process.terminate()
+        await program.ends()
+    assert sorted(asker.answered) == [*range(asker.asked)]
+    assert set(asker.answered.values()) == set(processes)
+    assert len(set(processes)) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not pass sockets on like this")
+async def test_handover_to_a_server_that_does_not_start(tmp_path: Path) -> None:
+    broken, tried = tmp_path / "broken", tmp_path / "tried"
+    start = f"if test -e {broken}; then touch {tried}; exit 1; fi; exec {sys.executable} {HANDED_SERVER}"
+    async with handing_over("sh", "-c", start) as (program, port):
+        process = await serving_process(program)
+        async with await open_udp_client("127.0.0.1", port) as client:
+            broken.touch()
+            program.process.send_signal(signal.SIGHUP)
+            while not tried.exists():
+                assert await client.request(b"hello") == b"hello, by process %d" % process
+            broken.unlink()
+            program.process.send_signal(signal.SIGHUP)
+            process = await serving_process(program)
+            while await client.request(b"hello") != b"hello, by process %d" % process:
+                pass
+
+
 async def test_lossy_network() -> None:
     transcript = await transcript_of("lossy_network")
     answered = re.findall(r"^answered: question (\d+)$", transcript, re.MULTILINE)

@@ -11,9 +11,9 @@ import trio_udp
 NAMES = """
     Address AttemptStarted AttemptTimedOut Datagram DatagramDropped DatagramReceived DatagramSent DatagramTooLarge
     Event Handler HandlerFinished HandlerStarted NoReply PeerClosed PeerHandler PeerOpened ReplyAccepted
-    ReplyIgnored RequestFailed Retry RoundTripEstimate UDPChannel UDPClient UDPEndpoint UDPStatistics first_reply
-    observe open_udp_channel open_udp_client open_udp_endpoint open_udp_endpoints serve_endpoints serve_peers
-    serve_udp serve_udp_peers
+    ReplyIgnored RequestFailed Retry RoundTripEstimate UDPChannel UDPClient UDPEndpoint UDPStatistics
+    endpoints_from_systemd first_reply observe open_udp_channel open_udp_client open_udp_endpoint open_udp_endpoints
+    serve_endpoints serve_peers serve_udp serve_udp_peers
 """
 
 ALIASES = {"Address", "Event", "Handler", "PeerHandler"}  # types that have no place for a docstring

@@ -17,7 +17,10 @@ PACKAGE = Path(trio_udp.__file__).parent
 
 FLOORS = [
     {"_errors", "_address", "_events", "_retry", "faults"},  # pure: no sockets, no tasks, no clock of their own
-    {"_statistics", "_offload", "_counted", "_reading", "_batch", "_endpoint", "_opening", "_connection"},  # one socket
+    {  # one socket
+        *("_statistics", "_offload", "_counted", "_reading", "_batch"),
+        *("_endpoint", "_opening", "_connection", "_systemd"),
+    },
     {  # one idea each
         *("_handler", "_remainder", "_outgoing", "_places", "_crew", "_shelter", "_serve", "_channel"),
         *("_idle", "_peer", "_peers"),
@@ -44,6 +47,7 @@ BESIDE = {
     ("_opening", "_endpoint"),
     ("_connection", "_opening"),
     ("_connection", "_statistics"),
+    ("_systemd", "_endpoint"),
     ("_crew", "_handler"),
     ("_crew", "_outgoing"),
     ("_crew", "_places"),

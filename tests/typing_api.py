@@ -82,6 +82,7 @@ async def channels() -> None:
         async for data in channel:
             await channel.send(data)
     (await trio_udp.open_udp_endpoint("::1", bulk=True)).close()
+    assert_type(trio_udp.endpoints_from_systemd() or await trio_udp.open_udp_endpoints(7), list[UDPEndpoint])
 
 
 async def clients() -> None:

@@ -15,6 +15,7 @@ Where things are; each file imports only from those above it:
     _statistics  _counted                   what goes through a socket is counted
     _offload  _reading  _batch              many datagrams per wake-up, and per system call
     _endpoint  _opening  _connection        a socket that talks to anybody; opening one; one that talks to a server
+    _systemd                                sockets that somebody else has opened
     _channel                                a conversation with one peer
     _handler  _remainder  _outgoing         what answers; awaiting what has begun; replies on their way out
     _shelter  _places  _crew                stopping; how many at once; the tasks that run a handler
@@ -57,6 +58,7 @@ from ._peers import PeerHandler, serve_peers, serve_udp_peers
 from ._retry import Retry, RoundTripEstimate
 from ._serve import serve_endpoints, serve_udp
 from ._statistics import UDPStatistics
+from ._systemd import endpoints_from_systemd
 
 __version__ = "0.1.0"
 
@@ -86,6 +88,7 @@ __all__ = [
     "UDPClient",
     "UDPEndpoint",
     "UDPStatistics",
+    "endpoints_from_systemd",
     "first_reply",
     "observe",
     "open_udp_channel",

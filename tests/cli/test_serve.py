@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import signal
 import socket
@@ -220,3 +221,47 @@ def test_a_port_that_needs_special_rights(monkeypatch: pytest.MonkeyPatch, capsy
     assert main(["serve", "127.0.0.1:53"]) == 1
     told = one_line(capsys.readouterr().err.encode())
     assert told.startswith("trio_udp serve: cannot open UDP 127.0.0.1:53: Permission denied (a port below 1024 needs ")
+
+
+# -- sockets of systemd's ----------------------------------------------------------------------------------------------
+
+
+def test_the_word_for_systemds_sockets() -> None:
+    assert listen_address("systemd") is None
+
+
+def test_systemd_has_passed_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("LISTEN_PID", raising=False)
+    monkeypatch.delenv("LISTEN_FDS", raising=False)
+    assert main(["serve", "systemd"]) == 1
+    assert one_line(capsys.readouterr().err.encode()) == (
+        "trio_udp serve: systemd has passed no socket: this has to be started by a .socket unit, or by "
+        "systemd-socket-activate --datagram -l PORT"
+    )
+
+
+def test_what_systemd_has_passed_makes_no_sense(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LISTEN_PID", "1")
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    assert main(["serve", "systemd"]) == 1
+    told = one_line(capsys.readouterr().err.encode())
+    assert told.startswith("trio_udp serve: the sockets of LISTEN_FDS are meant for process 1, and this is process ")
+
+
+def test_an_address_beside_systemds_sockets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    assert main(["serve", "10000"]) == 1
+    told = one_line(capsys.readouterr().err.encode())
+    assert told == (
+        "trio_udp serve: systemd has opened sockets for this server, which nobody would read: serve systemd takes them"
+    )
+
+
+def test_workers_have_sockets_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "systemd", "--workers", "2"]) == 2
+    assert "--workers opens a socket for each worker, " in one_line(capsys.readouterr().err.encode())

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import shutil
 import socket
+import subprocess
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.child import has_ipv6, start
+from tests.cli.child import PATIENCE, has_ipv6, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from tests.cli.child import Child
 
@@ -187,3 +189,39 @@ def atftpd(folder: Path) -> Iterator[int]:
 
     with on_a_free_port(command, "127.0.0.1", "running in daemon mode") as (_, port):
         yield port
+
+
+# -- a load balancer, and its port -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def nginx(folder: Path, configuration: str, workers: dict[str, int]) -> Iterator[int]:
+    """Nginx, with what stands for its own port in the configuration, 10000, and for others replaced.
+
+    Args:
+      folder: for its files.
+      configuration: with a ``stream`` block.
+      workers: ports as they are written there, and as they are.
+    """
+    program = need("nginx")
+    for written, port in workers.items():
+        configuration = configuration.replace(f":{written}", f":{port}")
+    # In Debian the module for UDP is a file of its own (libnginx-mod-stream); elsewhere it may be built in.
+    modules = re.search(r"--modules-path=(\S+)", _said_of_itself(program))
+    module = Path(modules[1] if modules else "", "ngx_stream_module.so")
+    head = f"load_module {module};\n" if module.exists() else ""
+    head += "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr notice;\n"
+
+    def command(port: str) -> list[str]:
+        path = folder / "nginx.conf"
+        path.write_text(head + configuration.replace(":10000", f":{port}"))
+        return [program, "-p", str(folder), "-c", str(path), "-e", "stderr"]
+
+    with on_a_free_port(command, "127.0.0.1", r"OS: ") as (_, port):
+        yield port
+
+
+def _said_of_itself(program: str) -> str:
+    return subprocess.run(
+        [program, "-V"], stderr=subprocess.PIPE, encoding="utf-8", check=True, timeout=PATIENCE
+    ).stderr

@@ -10,10 +10,13 @@ import socket
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
+import trio
+
 from .._client import UDPClient, open_udp_client
 from .._connection import open_connected
 from .._endpoint import UDPEndpoint
 from .._opening import open_udp_endpoints
+from .._systemd import endpoints_from_systemd
 from ._common import Failure
 
 if TYPE_CHECKING:
@@ -57,6 +60,36 @@ async def open_endpoints(address: HostPort) -> list[UDPEndpoint]:
     """
     with opening(address):
         return await open_udp_endpoints(address.port, host=address.host)
+
+
+def take_endpoints() -> list[UDPEndpoint]:
+    """`endpoints_from_systemd`.
+
+    Raises:
+      Failure: it has passed none, or what makes no sense.
+    """
+    try:
+        endpoints = endpoints_from_systemd()
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    if not endpoints:
+        raise Failure(
+            "systemd has passed no socket: this has to be started by a .socket unit, or by systemd-socket-activate "
+            "--datagram -l PORT"
+        )
+    return endpoints
+
+
+async def open_metrics_listeners(address: HostPort) -> list[trio.SocketListener]:
+    """`trio.open_tcp_listeners`.
+
+    Raises:
+      Failure: the host cannot be found, or the port cannot be had.
+    """
+    host, port = address
+    where = f"cannot open TCP {'*' if host is None else host}:{port} for --metrics: "
+    with _explained(host, lambda error: where + (error.strerror or str(error)) + _advice(error, port)):
+        return await trio.open_tcp_listeners(port, host=host)
 
 
 def opening(address: HostPort) -> AbstractContextManager[None]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import trio
 
+from .._address import format_address
 from .._errors import bare_exceptions
 from ..workers import Workers, serve_workers
 from ._answering import Answering, make_answering
@@ -33,15 +34,21 @@ if TYPE_CHECKING:
     import argparse
     import signal
 
+    from ._metrics_page import MetricsPage
 
-async def serve_in_workers(args: argparse.Namespace) -> signal.Signals | None:
+
+async def serve_in_workers(args: argparse.Namespace, page: MetricsPage | None = None) -> signal.Signals | None:
     """Serve until a signal comes, which is returned; then say how it went.
+
+    Args:
+      args: what was typed.
+      page: where the statistics are shown meanwhile.
 
     Raises:
       Failure: there is no such handler, the port cannot be had, or the workers do not start.
     """
     make_answering(args)  # a mistake in the handler's name is a line here, not a traceback from each worker
-    said = _SayWhere(args.print_only)
+    said = _SayWhere(args.print_only, page)
     serve_them = partial(
         serve_workers,
         AsTyped(args),
@@ -72,20 +79,30 @@ async def serve_in_workers(args: argparse.Namespace) -> signal.Signals | None:
 class _SayWhere:
     """A ``trio.TaskStatus``: says where the workers listen, when they do."""
 
-    def __init__(self, print_only: bool) -> None:
+    def __init__(self, print_only: bool, page: MetricsPage | None) -> None:
         self.workers: Workers | None = None
         self._print_only = print_only
+        self._page = page
 
     def started(self, workers: Workers | None = None) -> None:
         assert workers is not None
         self.workers = workers
         pids = workers.pids
         say(f"{plural(len(pids), 'worker')}: {' '.join(map(str, pids))}")
+        if self._page is not None:
+            _show(self._page, workers)
         say_where(workers.addresses, self._print_only)
 
     def stopping(self, grace: float) -> None:
         if self.workers is not None and grace:
             say(f"stopping: what is begun may go on for {grace:g} s, Ctrl-C again ends at once")
+
+
+def _show(page: MetricsPage, workers: Workers) -> None:
+    from ._metrics import render  # needs the extra
+
+    where = " ".join(map(format_address, workers.addresses))
+    page.show(lambda: render([(where, workers.statistics())], workers=workers))
 
 
 async def _end_with_the_reader(stream: TextIO) -> None:

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import argparse
 import signal
+from typing import TYPE_CHECKING
 
 from .._address import HostPort, format_address
 from .._serve import serve_endpoints
+from .._systemd import passed_to_us
 from ._answering import Answering, make_answering
-from ._common import ExitCode, count, host_port, plural, say, seconds, text_bytes
-from ._hosts import open_endpoints
+from ._common import ExitCode, Failure, count, host_port, plural, say, seconds, text_bytes
+from ._hosts import open_endpoints, take_endpoints
 from ._load_handler import handler_name
+from ._metrics_page import MetricsPage, metrics_page
 from ._stopping import STOP_SIGNALS, run_until_signal
 from ._telling import say_failures, say_statistics, say_where
+
+if TYPE_CHECKING:
+    from .._endpoint import UDPEndpoint
+
+SYSTEMD = "systemd"
 
 DESCRIPTION = """\
 Answer datagrams until Ctrl-C.
@@ -29,7 +37,9 @@ EPILOG = """\
 Without a host the server is for this machine only: it listens on all addresses
 that "localhost" has. *:PORT listens on every interface, IPv4 and IPv6; so do
 0.0.0.0:PORT and [::]:PORT, each for its own family. Port 0 lets the system
-choose a free one; which, is said at the start.
+choose a free one; which, is said at the start. The word systemd in the place of
+all this means the sockets that systemd has opened (ListenDatagram= in a .socket
+unit): they stay while the server is restarted, and so does what comes to them.
 
 A handler is an async function that takes a datagram (.data, .address) and
 returns the reply as bytes, or None for no reply. Its module is looked for in
@@ -40,6 +50,10 @@ With --workers each client has one process that answers it, always the same. A
 process that dies is replaced, which is said; what its clients send meanwhile
 waits. --max-tasks is for each process. The statistics are the sum of all, but
 for what a process that was killed had done in its last second.
+
+With --metrics Prometheus can read the statistics while the server runs, at
+http://HOST:PORT/metrics, of this machine only unless a host is given. It needs
+the extra: python -m pip install 'trio_udp[metrics]'
 
 Ctrl-C or SIGTERM: stop receiving, finish what is begun, print the statistics.
 Ctrl-C or SIGTERM again: end at once, without statistics, even when a handler
@@ -52,9 +66,12 @@ examples:
   python -m trio_udp serve '*:5000' --print > received.txt
   python -m trio_udp serve 7000 --handler mymodule:answer
   python -m trio_udp serve 7000 --handler mymodule:answer --workers 4
+  python -m trio_udp serve '*:7000' --metrics 9100
+  systemd-socket-activate --datagram -l 127.0.0.1:7000 \\
+      python -m trio_udp serve systemd
 
 To talk to the second:  ncat -vv localhost 8888 -u
-For the last two, in mymodule.py:
+For those with a handler, in mymodule.py:
 
   async def answer(datagram):
       return datagram.data.upper()
@@ -72,7 +89,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("address", type=listen_address, metavar="[HOST:]PORT", help="where to listen")
+    parser.add_argument("address", type=listen_address, metavar="[HOST:]PORT", help="where to listen; or: systemd")
     answers = parser.add_mutually_exclusive_group()
     answers.add_argument("--echo", action="store_true", help="answer with the same bytes (the default)")
     answers.add_argument("--prefix", type=text_bytes, metavar="TEXT", help="answer with TEXT and the same bytes")
@@ -92,11 +109,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="how long handlers may go on, at most, once the server has been asked to stop (default: 5)",
     )
     parser.add_argument("--workers", type=count, metavar="N", help="answer in so many processes (Linux only)")
+    parser.add_argument("--metrics", type=metrics_address, metavar="[HOST:]PORT", help="statistics for Prometheus")
     parser.add_argument("--quiet", action="store_true", help="no line per datagram")
     parser.set_defaults(run=run)
 
 
-def listen_address(text: str) -> HostPort:
+def listen_address(text: str) -> HostPort | None:
+    """``[HOST:]PORT``, and ``*:PORT`` for every interface; None: the sockets are systemd's."""
+    return None if text == SYSTEMD else metrics_address(text)
+
+
+def metrics_address(text: str) -> HostPort:
     """``[HOST:]PORT``, and ``*:PORT`` for every interface."""
     host, port = host_port(text)
     return HostPort(None if host == "*" else host, port)
@@ -104,22 +127,38 @@ def listen_address(text: str) -> HostPort:
 
 async def run(args: argparse.Namespace) -> int:
     """Serve until a signal comes; then say how it went."""
-    stopped_by = await (_serve_alone(args) if args.workers is None else _serve_in_workers(args))
+    _check_sockets(args)
+    async with metrics_page(args.metrics) as page:
+        stopped_by = await (_serve_alone(args, page) if args.workers is None else _serve_in_workers(args, page))
     return ExitCode.INTERRUPTED if stopped_by == signal.SIGINT else ExitCode.ANSWERED
 
 
-async def _serve_in_workers(args: argparse.Namespace) -> signal.Signals | None:
+def _check_sockets(args: argparse.Namespace) -> None:
+    """Whose sockets: what was typed has to fit what systemd has done."""
+    if args.address is None and args.workers is not None:
+        raise Failure(
+            "--workers opens a socket for each worker, and systemd has opened its own: leave one of them out, or have "
+            "several .socket units with ReusePort=yes, each with a server",
+            ExitCode.USAGE,
+        )
+    if args.address is not None and passed_to_us():
+        raise Failure("systemd has opened sockets for this server, which nobody would read: serve systemd takes them")
+
+
+async def _serve_in_workers(args: argparse.Namespace, page: MetricsPage | None) -> signal.Signals | None:
     from ._workers import serve_in_workers  # has what only Unix has, and multiprocessing, which is slow to import
 
-    return await serve_in_workers(args)
+    return await serve_in_workers(args, page)
 
 
-async def _serve_alone(args: argparse.Namespace) -> signal.Signals | None:
+async def _serve_alone(args: argparse.Namespace, page: MetricsPage | None) -> signal.Signals | None:
     answering = make_answering(args)
-    endpoints = await open_endpoints(args.address)
+    endpoints = take_endpoints() if args.address is None else await open_endpoints(args.address)
 
     async def serve() -> None:
         # Not before signals are heard: who reads this may send one at once.
+        if page is not None:
+            _show(page, endpoints, answering)
         say_where([endpoint.address for endpoint in endpoints], args.print_only)
         await serve_endpoints(answering, endpoints, max_tasks=args.max_tasks, grace_period=args.grace)
 
@@ -129,6 +168,12 @@ async def _serve_alone(args: argparse.Namespace) -> signal.Signals | None:
         for endpoint in endpoints:
             say_statistics(format_address(endpoint.address), endpoint.statistics())
         say_failures(answering.failures)
+
+
+def _show(page: MetricsPage, endpoints: list[UDPEndpoint], answering: Answering) -> None:
+    from ._metrics import render  # needs the extra
+
+    page.show(lambda: render([(format_address(each.address), each.statistics()) for each in endpoints], answering))
 
 
 def _say_who_is_busy(answering: Answering, grace: float) -> None:
