@@ -166,6 +166,7 @@ def test_requests_that_queue(tmp_path: Path) -> None:
 # it saw and how long the client says that all took there is not much room, however slow the machine is: then there is
 # more of it. So what is asserted holds in every run, and the quieter the machine, the less of what is wrong gets by.
 
+ROUNDED = 0.01  # milliseconds; what is printed has six digits of a second, and up to six such errors come together
 QUANTILES = {"min": 0.0, "p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 
 
@@ -247,15 +248,15 @@ def check(told: dict[str, Any], took: float, server: Holding, least: list[float]
     """Is all of it possible? ``least`` and ``most``: for the latency of each request, in seconds."""
     count = len(least)
     assert sums(told) == [count, count, 0, 0, 0, 0]
-    assert server.span <= told["seconds"] <= took
+    assert server.span - ROUNDED / 1000 <= told["seconds"] <= took
     assert told["replies_per_second"] == pytest.approx(count / told["seconds"], rel=1e-3)
     assert count / took * 0.999 <= told["replies_per_second"] <= count / server.span * 1.001
     latency = told["latency_ms"]
     for name, fraction in QUANTILES.items():
         rank = max(math.ceil(fraction * count), 1) - 1
-        # A percentile may be 0.2 % too high, and never is too low; a nanosecond is lost in printing.
-        assert sorted(least)[rank] * 1000 - 1e-5 <= latency[name] <= sorted(most)[rank] * 1000 * 1.002 + 1e-5
-    assert sum(least) / count * 1000 - 1e-5 <= latency["mean"] <= sum(most) / count * 1000 + 1e-5
+        # A percentile may be 0.2 % too high, and never is too low.
+        assert sorted(least)[rank] * 1000 - ROUNDED <= latency[name] <= sorted(most)[rank] * 1002 + ROUNDED
+    assert sum(least) / count * 1000 - ROUNDED <= latency["mean"] <= sum(most) / count * 1000 + ROUNDED
 
 
 @pytest.mark.parametrize("which", ["ours", "theirs"])
@@ -269,7 +270,7 @@ def test_as_fast_as_the_server_allows(tmp_path: Path, which: str, load: tuple[in
     places = load[0] * load[1]
     rest = places * told["seconds"] - sum(server.held)
     check(told, took, server, server.held, [held + rest for held in server.held])
-    assert told["latency_ms"]["mean"] * load[2] <= places * told["seconds"] * 1000 + 1e-3
+    assert told["latency_ms"]["mean"] * load[2] <= places * told["seconds"] * 1000 + ROUNDED
 
 
 RATE = 100
