@@ -1,8 +1,8 @@
 """The clients of a load: who sends a request, when, and who takes the replies.
 
 There are two kinds of load, and they answer different questions. In a closed loop each client sends its next request
-when a place is free, so the server is asked again as soon as it has answered; when it stalls, the clients wait with it,
-and hardly any request meets the stall. Gil Tene calls that coordinated omission: the latencies look good because the load
+when a place is free, so the server is asked as fast as it answers; when it stalls, the clients wait with it, and
+hardly any request meets the stall. Gil Tene calls that coordinated omission: the latencies look good because the load
 was kind. In an open loop requests go out on schedule, whatever the replies do, and each one's time runs from when it
 was to go out; whoever would have come during the stall is in the percentiles.
 
