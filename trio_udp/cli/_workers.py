@@ -56,9 +56,9 @@ async def serve_in_workers(args: argparse.Namespace) -> signal.Signals | None:
     async def serve() -> None:
         with bare_exceptions():
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_end_with_the_reader, sys.stderr)
+                nursery.start_soon(_end_with_the_reader, sys.stderr, said.where)
                 if args.print_only:
-                    nursery.start_soon(_end_with_the_reader, sys.stdout)
+                    nursery.start_soon(_end_with_the_reader, sys.stdout, said.where)
                 await serve_them()
 
     try:
@@ -74,6 +74,7 @@ class _SayWhere:
 
     def __init__(self, print_only: bool) -> None:
         self.workers: Workers | None = None
+        self.where = trio.Event()
         self._print_only = print_only
 
     def started(self, workers: Workers | None = None) -> None:
@@ -82,14 +83,16 @@ class _SayWhere:
         pids = workers.pids
         say(f"{plural(len(pids), 'worker')}: {' '.join(map(str, pids))}")
         say_where(workers.addresses, self._print_only)
+        self.where.set()
 
     def stopping(self, grace: float) -> None:
         if self.workers is not None and grace:
             say(f"stopping: what is begun may go on for {grace:g} s, Ctrl-C again ends at once")
 
 
-async def _end_with_the_reader(stream: TextIO) -> None:
+async def _end_with_the_reader(stream: TextIO, serving: trio.Event) -> None:
     """End when whoever reads this stream has gone (``| head``). A worker that hears of it is just replaced."""
+    await serving.wait()  # where this system has no workers, it has nothing of the following either
     try:
         fd = stream.fileno()
     except ValueError:  # something else is in its place
