@@ -39,7 +39,7 @@ def test_the_program() -> None:
     assert lines[0] == f"--- 127.0.0.1:{port} bench statistics ---"
     assert re.fullmatch(r"closed loop, 3 clients, 4 in flight each, 16 bytes, \d+\.\d\d s", lines[1])
     assert lines[2] == "1000 sent, 1000 answered, 0 late, 0 lost, 0 duplicates"
-    assert lines[4:6] == ["", "latency"]
+    assert lines[lines.index("latency") - 1] == ""
     assert sum(int(line.split()[4]) for line in lines if line.endswith("#")) <= 1000
 
 
@@ -147,10 +147,14 @@ def test_ctrl_c_twice_ends_it_at_once() -> None:
 PAGE = (ROOT / "docs" / "howto" / "load.rst").read_text(encoding="utf-8")
 
 
+# Rows of the histogram, of which there are as many as it needs; and what is said of the machine that it ran on.
+CHANGING = ("# - #", "this load was busy", "the rate was not reached")
+
+
 def shape(text: str) -> list[str]:
-    """Lines without numbers, and without the histogram, which has as many rows as it needs."""
+    """Lines without numbers, and without those that another run may not have."""
     lines = [re.sub(r"[\d.]+", "#", " ".join(line.split())) for line in text.splitlines()]
-    return [line for line in lines if line and not line.startswith("# - #")]
+    return [line for line in lines if line and not line.startswith(CHANGING)]
 
 
 def test_the_page_shows_what_is_printed() -> None:
@@ -161,10 +165,7 @@ def test_the_page_shows_what_is_printed() -> None:
     with serve("127.0.0.1:0", "--quiet") as (_, port):
         for options, block in zip(commands, blocks, strict=True):
             ended = run("bench", f"127.0.0.1:{port}", *options, "-z", "0.2", "-W", "60")
-            said = "the rate was not reached: this load or the server could not keep up"
-            assert [line for line in shape(ended.stdout.decode()) if line != said] == [
-                line for line in shape(block) if line != said
-            ]
+            assert shape(ended.stdout.decode()) == shape(block)
 
 
 # -- what cannot be ----------------------------------------------------------------------------------------------------

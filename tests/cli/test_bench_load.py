@@ -91,6 +91,14 @@ async def test_one_after_the_other(clock: MockClock, network: VirtualNetwork, lo
     assert told["code"] == ExitCode.ANSWERED
 
 
+async def test_how_busy_the_load_was(
+    clock: MockClock, network: VirtualNetwork, load: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_bench_load, "process_time", lambda: 7 + trio.current_time() / 4)
+    delay(network, 0.25)
+    assert (await load(echo, "-c", "1", "-n", "4"))["load_busy"] == 0.25
+
+
 async def test_clients_and_places(clock: MockClock, network: VirtualNetwork, load: Bench) -> None:
     delay(network, 0.25)
     told = await load(echo, "-c", "2", "-w", "3", "-n", "18", "-s", "100")

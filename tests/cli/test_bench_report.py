@@ -24,7 +24,9 @@ def make_latencies(times: Iterable[float]) -> Latencies:
     return latencies
 
 
-def make_outcome(times: Iterable[float] = (), *, lost: int = 0, rate: float = 100, late_by: float = 0) -> Outcome:
+def make_outcome(
+    times: Iterable[float] = (), *, lost: int = 0, rate: float = 100, late_by: float = 0, cpu: float = 0
+) -> Outcome:
     """Requests that began at 10 s and went out at such a rate; and the replies to the first of them."""
     record = Record(Payloads(64), 1.0)
     record.started = record.last_sent = record.last_reply = 10.0
@@ -36,7 +38,7 @@ def make_outcome(times: Iterable[float] = (), *, lost: int = 0, rate: float = 10
     record.sent += lost
     record.lost = lost
     lateness = make_latencies([late_by] * record.sent if late_by else [])
-    return Outcome(record, lateness, received_bytes=64 * record.replies, refused=0, errors={}, kernel_drops=0)
+    return Outcome(record, lateness, cpu, received_bytes=64 * record.replies, refused=0, errors={}, kernel_drops=0)
 
 
 def test_a_closed_loop() -> None:
@@ -96,7 +98,7 @@ def test_one_request_has_no_rate() -> None:
 
 def test_nothing_was_answered() -> None:
     record = make_outcome(lost=3).record
-    outcome = Outcome(record, Latencies(), 0, refused=1, errors={"EPERM": 2}, kernel_drops=None)
+    outcome = Outcome(record, Latencies(), 0, 0, refused=1, errors={"EPERM": 2}, kernel_drops=None)
     assert lines(CLOSED, outcome, 80)[2:] == [
         "3 sent, 0 answered, 0 late, 3 lost (100 %), 0 duplicates",
         "refused 1 time: nobody listened there",
@@ -105,13 +107,13 @@ def test_nothing_was_answered() -> None:
     told = json.loads(as_json(CLOSED, outcome))
     assert (told["latency_ms"], told["histogram_ms"], told["kernel_drops"]) == (None, [], None)
     assert (told["replies_per_second"], told["sent_per_second"]) == (None, None)
-    assert (told["refused"], told["errors"]) == (1, {"EPERM": 2})
+    assert (told["refused"], told["errors"], told["load_busy"]) == (1, {"EPERM": 2}, None)
 
 
 def test_what_else_happened() -> None:
     record = make_outcome([0.5, 1.5, 0.5], lost=1).record
     record.unrelated, record.duplicates = 1, 1
-    outcome = Outcome(record, Latencies(), 256, refused=0, errors={}, kernel_drops=3)
+    outcome = Outcome(record, Latencies(), 0, 256, refused=0, errors={}, kernel_drops=3)
     assert lines(CLOSED, outcome, 80)[2:5] == [
         "4 sent, 2 answered, 1 late, 1 lost (25 %), 1 duplicate",
         "1 datagram came that were no reply to this run",
@@ -119,8 +121,23 @@ def test_what_else_happened() -> None:
     ]
 
 
+def test_a_load_that_may_be_the_limit_itself() -> None:
+    seconds = make_outcome([0.25] * 4, rate=4).seconds
+    busy, idle = (make_outcome([0.25] * 4, rate=4, cpu=share * seconds) for share in (0.76, 0.74))
+    said = "this load was busy 76% of the time, so it may be the limit and not the server"
+    assert lines(CLOSED, busy, 80)[4] == f"{said}; -w 16 takes it less time for each"
+    assert lines(CLOSED._replace(in_flight=16), busy, 80)[4] == said
+    assert lines(CLOSED, idle, 80)[4] == ""
+    assert lines(OPEN, busy, 80)[4].startswith("asked for")  # it is always busy
+
+
+def test_it_is_never_busier_than_always() -> None:
+    """It also begins and ends, which is a good part of a very short run."""
+    assert make_outcome([0.25] * 4, rate=4, cpu=3).busy == 1
+
+
 def test_json_tells_the_same() -> None:
-    told = json.loads(as_json(OPEN, make_outcome([0.004] * 101, late_by=0.0001)))
+    told = json.loads(as_json(OPEN, make_outcome([0.004] * 101, late_by=0.0001, cpu=0.753)))
     assert told == {
         "server": "127.0.0.1:7",
         "loop": "open",
@@ -141,6 +158,7 @@ def test_json_tells_the_same() -> None:
         "received_bits_per_second": 51505.976,
         "asked_per_second": 100.0,
         "sent_per_second": 100.0,
+        "load_busy": 0.75,
         "sent_late_ms": dict.fromkeys(("min", "mean", "max", "p50", "p90", "p95", "p99", "p99.9"), 0.1),
         "latency_ms": dict.fromkeys(
             ("min", "mean", "max", "p50", "p90", "p95", "p99", "p99.9"), pytest.approx(4, rel=1e-5)

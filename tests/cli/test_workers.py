@@ -11,12 +11,15 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import trio.testing
 
 from tests.cli.child import PATIENCE, ROOT, Child, environment, run, serve, start
 from trio_udp.cli import main, make_parser
+from trio_udp.cli._common import Failure
+from trio_udp.workers import serve_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -195,16 +198,34 @@ def test_another_platform_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert told.count("\n") == 1
 
 
+def test_without_fcntl_it_is_a_line_too(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """Regression: on Windows, whether one came first or a NameError from beside it was a matter of chance."""
+
+    async def refuse_last(*arguments: Any, **options: Any) -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        await serve_workers(*arguments, **options)
+
+    monkeypatch.setattr("trio_udp.cli._workers.serve_workers", refuse_last)
+    monkeypatch.delattr("trio_udp.cli._workers.fcntl")
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert main(["serve", "0", "--workers", "2", "--print"]) == 1
+    told = capfd.readouterr().err
+    assert told.startswith("trio_udp serve: several workers on one UDP port need Linux")
+    assert told.count("\n") == 1
+
+
 async def test_the_numbers_that_were_typed_are_those_that_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[dict[str, object]] = []
 
     async def serve_workers(handler: object, port: int, *, task_status: object, **options: object) -> None:
         used.append({"port": port, **options})
+        raise OSError("that is all")
 
     monkeypatch.setattr("trio_udp.cli._workers.serve_workers", serve_workers)
     typed = ["serve", "*:4711", "--max-tasks", "7", "--grace", "2.5", "--workers", "3"]
     args = make_parser().parse_args(typed)
-    await args.run(args)
+    with pytest.raises(Failure, match="that is all"):
+        await args.run(args)
     assert used == [{"port": 4711, "host": None, "workers": 3, "max_tasks": 7, "grace_period": 2.5}]
 
 

@@ -33,6 +33,14 @@ _SERIES = (
     (1,),
 )
 
+# From this part of the time on that a closed loop was at work itself, the report says that it may be what limits. (An
+# open loop is always at work: it spins to be in time, and says how late it was.)
+BUSY = 0.75
+
+# With so many in flight for each client they share system calls, and one costs the load a quarter of what it costs
+# alone.
+ENOUGH = 16
+
 # Below this part of the rate that was asked for the report says that it was not reached.
 REACHED = 0.99
 
@@ -57,6 +65,7 @@ class Outcome(NamedTuple):
 
     record: Record
     lateness: Latencies  # of sending, in an open loop
+    cpu: float  # seconds that this process has worked
     received_bytes: int
     refused: int  # times that the system said so: not each datagram's refusal is told
     errors: Mapping[str, int]  # what else it said, and how often
@@ -67,6 +76,12 @@ class Outcome(NamedTuple):
         """From the first request to the last reply, or to the last request if that came later."""
         record = self.record
         return max(record.last_sent, record.last_reply, record.started) - record.started
+
+    @property
+    def busy(self) -> float | None:
+        """For what part of that time this process was at work, 0 to 1; None in no time."""
+        share = self.per_second(self.cpu)
+        return None if share is None else min(share, 1.0)  # it also had to begin, and to wait for what was lost
 
     @property
     def sent_per_second(self) -> float | None:
@@ -97,6 +112,7 @@ def lines(setup: Setup, outcome: Outcome, columns: int) -> list[str]:
     if (rate := outcome.per_second(outcome.record.replies)) is not None:
         bits = outcome.per_second(outcome.received_bytes * 8) or 0
         text.append(f"{rate:.0f} replies/s, {bits / 1e6:.1f} Mbit/s of payload received")
+    text += _limits(setup, outcome)
     if setup.rate is not None:
         text += _rates(setup.rate, outcome)
     if record.latencies.count:
@@ -126,6 +142,14 @@ def _troubles(outcome: Outcome) -> list[str]:
     if outcome.kernel_drops:
         text.append(f"{outcome.kernel_drops} times replies were lost at this end: too many for its buffers")
     return text
+
+
+def _limits(setup: Setup, outcome: Outcome) -> list[str]:
+    """What the throughput may be a measure of, if not of the server."""
+    if setup.in_flight is None or (busy := outcome.busy or 0) < BUSY:
+        return []
+    why = f"; -w {ENOUGH} takes it less time for each" if setup.in_flight < ENOUGH else ""
+    return [f"this load was busy {busy:.0%} of the time, so it may be the limit and not the server{why}"]
 
 
 def _rates(asked: float, outcome: Outcome) -> list[str]:
@@ -202,6 +226,7 @@ def as_json(setup: Setup, outcome: Outcome) -> str:
             "received_bits_per_second": _rounded(outcome.per_second(outcome.received_bytes * 8)),
             "asked_per_second": setup.rate,
             "sent_per_second": _rounded(outcome.sent_per_second),
+            "load_busy": _rounded(outcome.busy),
             "sent_late_ms": _times(outcome.lateness),
             "latency_ms": _times(record.latencies),
             "histogram_ms": [[_ms(low), _ms(high), count] for low, high, count in rows(record.latencies)]

@@ -63,9 +63,9 @@ async def serve_in_workers(args: argparse.Namespace, page: MetricsPage | None = 
     async def serve() -> None:
         with bare_exceptions():
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_end_with_the_reader, sys.stderr)
+                nursery.start_soon(_end_with_the_reader, sys.stderr, said.where)
                 if args.print_only:
-                    nursery.start_soon(_end_with_the_reader, sys.stdout)
+                    nursery.start_soon(_end_with_the_reader, sys.stdout, said.where)
                 await serve_them()
 
     try:
@@ -81,6 +81,7 @@ class _SayWhere:
 
     def __init__(self, print_only: bool, page: MetricsPage | None) -> None:
         self.workers: Workers | None = None
+        self.where = trio.Event()
         self._print_only = print_only
         self._page = page
 
@@ -92,6 +93,7 @@ class _SayWhere:
         if self._page is not None:
             _show(self._page, workers)
         say_where(workers.addresses, self._print_only)
+        self.where.set()
 
     def stopping(self, grace: float) -> None:
         if self.workers is not None and grace:
@@ -105,8 +107,9 @@ def _show(page: MetricsPage, workers: Workers) -> None:
     page.show(lambda: render([(where, workers.statistics())], workers=workers))
 
 
-async def _end_with_the_reader(stream: TextIO) -> None:
+async def _end_with_the_reader(stream: TextIO, serving: trio.Event) -> None:
     """End when whoever reads this stream has gone (``| head``). A worker that hears of it is just replaced."""
+    await serving.wait()  # where this system has no workers, it has nothing of the following either
     try:
         fd = stream.fileno()
     except ValueError:  # something else is in its place

@@ -51,11 +51,15 @@ it; "python -m trio_udp serve PORT" is one.
 
 EPILOG = f"""\
 Each client has a socket of its own. Without --open-loop it sends its next
-request when the reply to an earlier one is there, so the server is asked as
-much as it can take (with -q, at most so much), and when it stalls, so does the
-load. With --open-loop requests go out at the rate of -q whatever the replies
-do, and the time of each runs from when it was to go out: then a stall shows in
-the latencies of all who would have come meanwhile.
+request when the reply to an earlier one is there (with -q, at most so many a
+second), and when the server stalls, so does the load. With one in flight for
+each client, which is the default, a request costs the load as much as it costs
+a fast server, or more, so both are measured. -w 16 costs it a quarter of that.
+Where the load was busy nearly all the time, so that the server could do more
+than it was asked to, the report says so. With --open-loop requests go out at
+the rate of -q whatever the replies do, and the time of each runs from when it
+was to go out: then a stall shows in the latencies of all who would have come
+meanwhile.
 
 answered    the reply came within --wait
 late        it came after that
@@ -241,6 +245,7 @@ def _outcome(load: Load, sockets: Sequence[BatchSocket]) -> Outcome:
     return Outcome(
         load.record,
         load.lateness,
+        cpu=load.cpu,
         received_bytes=statistics.received_bytes,
         refused=sum(errors.pop(name, 0) for name in REFUSED),
         errors=errors,

@@ -1,9 +1,9 @@
 /* The limits of one flow: the kernel's segmentation offload with nothing on top.
  *
- *     flow send|receive|copies
+ *     flow send|singles|receive|copies
  *
- * send: UDP_SEGMENT, SEGMENTS datagrams in each sendmsg. receive: UDP_GRO, what came together in each
- * recvmsg. copies: the same, and each datagram gets memory of its own, as it does in Python. All say
+ * send: UDP_SEGMENT, SEGMENTS datagrams in each sendmsg. singles: one in each, as most programs do it.
+ * receive: UDP_GRO, what came together in each recvmsg. copies: the same, and each datagram gets memory of its own, as it does in Python. All say
  * and hear what flows/__init__.py tells, and end with their parent, or after LIFE.
  */
 #define _GNU_SOURCE
@@ -60,12 +60,12 @@ static void open_and_connect(void) {
     if (connect(here, (struct sockaddr *)&address, sizeof address)) fail("connect");
 }
 
-static void send_for(double seconds, struct msghdr *message) {
+static void send_for(double seconds, struct msghdr *message, int datagrams) {
     long long sent = 0;
     double began = clock_now(), now;
     while ((now = clock_now()) < began + seconds) {
         if (sendmsg(here, message, 0) < 0) fail("sendmsg");
-        sent += SEGMENTS;
+        sent += datagrams;
     }
     for (int i = 0; i < MARKS; i++) {
         usleep(MARK_PAUSE);
@@ -73,6 +73,13 @@ static void send_for(double seconds, struct msghdr *message) {
     }
     printf("{\"sent\": %lld, \"seconds\": %.6f}\n", sent, now - began);
     fflush(stdout);
+}
+
+static void send_singles(void) {
+    struct iovec one = {data, SIZE};
+    struct msghdr message = {.msg_iov = &one, .msg_iovlen = 1};
+    double seconds;
+    while (scanf("%lf", &seconds) == 1) send_for(seconds, &message, 1);
 }
 
 static void send_flow(void) {
@@ -87,7 +94,7 @@ static void send_flow(void) {
     header->cmsg_type = UDP_SEGMENT;
     header->cmsg_len = CMSG_LEN(sizeof size);
     memcpy(CMSG_DATA(header), &size, sizeof size);
-    while (scanf("%lf", &seconds) == 1) send_for(seconds, &message);
+    while (scanf("%lf", &seconds) == 1) send_for(seconds, &message, SEGMENTS);
 }
 
 /* The size of the datagrams that came together; the last may be shorter. */
@@ -137,13 +144,14 @@ static void receive_flow(void) {
 
 int main(int argc, char **arguments) {
     copies = argc == 2 && !strcmp(arguments[1], "copies");
-    if (argc != 2) return fputs("flow send|receive|copies\n", stderr), 2;
+    if (argc != 2) return fputs("flow send|singles|receive|copies\n", stderr), 2;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL)) fail("prctl");
     alarm(LIFE);
     open_and_connect();
     puts("\"ready\"");
     fflush(stdout);
     if (!strcmp(arguments[1], "send")) send_flow();
+    else if (!strcmp(arguments[1], "singles")) send_singles();
     else if (copies || !strcmp(arguments[1], "receive")) receive_flow();
     else return 2;
 }

@@ -37,6 +37,8 @@ _ENDS: dict[str, End] = {
     "c": _c,
 }
 
+_SENDERS: dict[str, End] = {**_ENDS, "c one by one": lambda bench, way: [bench.programs["flow"], "singles"]}
+
 
 def _connect(sender: Process, receiver: Process) -> None:
     to, back = receiver.hear(), sender.hear()
@@ -71,7 +73,7 @@ def _sample(send: str, receive: str, bench: Bench) -> Figures:
     name = f"{send} to {receive}"
     with (
         running(f"the receiver of {name}", _ENDS[receive](bench, "receive"), bench.cores.server) as receiver,
-        running(f"the sender of {name}", _ENDS[send](bench, "send"), bench.cores.load) as sender,
+        running(f"the sender of {name}", _SENDERS[send](bench, "send"), bench.cores.load) as sender,
     ):
         _connect(sender, receiver)
         _pass(sender, receiver, bench.warm_up)
@@ -81,6 +83,7 @@ def _sample(send: str, receive: str, bench: Bench) -> Figures:
 _PAIRS = [
     *(("c", receiver) for receiver in _ENDS),
     *((sender, "c") for sender in ("channel", "endpoint", "trio", "blocking")),
+    *(("c one by one", receiver) for receiver in ("channel", "endpoint without bulk")),
     *((end, end) for end in ("channel", "endpoint", "trio", "blocking")),
 ]
 
