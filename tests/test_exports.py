@@ -9,11 +9,11 @@ import sys
 import trio_udp
 
 NAMES = """
-    Address AttemptStarted AttemptTimedOut Datagram DatagramDropped DatagramReceived DatagramSent DatagramTooLarge Event
-    Handler HandlerFinished HandlerStarted NoReply ReplyAccepted ReplyIgnored RequestFailed Retry
-    RoundTripEstimate UDPChannel UDPClient UDPEndpoint
-    UDPStatistics first_reply observe open_udp_channel open_udp_client open_udp_endpoint
-    open_udp_endpoints serve_endpoints serve_udp
+    Address AddressCookies AttemptStarted AttemptTimedOut Datagram DatagramDropped DatagramReceived DatagramSent
+    DatagramTooLarge Event Guard Handler HandlerFinished HandlerStarted NoReply ReplyAccepted ReplyIgnored RequestFailed
+    Retry RoundTripEstimate UDPChannel UDPClient UDPEndpoint
+    UDPStatistics cache_replies first_reply limit_amplification limit_rate log_errors observe open_udp_channel
+    open_udp_client open_udp_endpoint open_udp_endpoints serve_endpoints serve_udp
 """
 
 ALIASES = {"Address", "Event", "Handler"}  # types that have no place for a docstring
@@ -33,7 +33,7 @@ def test_every_name_is_there_and_documented() -> None:
 
 
 def test_public_methods_are_documented() -> None:
-    for cls in (trio_udp.UDPChannel, trio_udp.UDPEndpoint, trio_udp.UDPClient, trio_udp.Retry):
+    for cls in (trio_udp.UDPChannel, trio_udp.UDPEndpoint, trio_udp.UDPClient, trio_udp.Retry, trio_udp.AddressCookies):
         for name, member in vars(cls).items():
             if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
                 assert inspect.getdoc(member), f"{cls.__name__}.{name} has no docstring"
