@@ -62,7 +62,7 @@ def limit_rate(
         seconds as a source's burst stands for. None: no such limit. With one, a flood of forged sources is cut to it,
         and sources that were seen before are served first: only they may use the lower half of the common burst.
       max_sources: how many sources are remembered; the one that was least recently seen goes, and its next datagram
-        finds a full burst. A source takes some 200 bytes.
+        finds a full burst. A source takes some 160 bytes.
       ipv4_prefix: how many leading bits of an IPv4 address make a source (32: each address is one). Mapped addresses
         (``::ffff:192.0.2.1``) are IPv4.
       ipv6_prefix: the same for IPv6 (64: what one network has, of whose addresses each of its hosts may use any number,
