@@ -90,6 +90,12 @@ def packed_host(address: Address) -> bytes:
     return IPV4_MAPPED + trio.socket.inet_pton(trio.socket.AF_INET, host)
 
 
+def is_loopback(address: Address) -> bool:
+    """Is it this machine's own? Systems drop what comes from a network and says so (RFC 1122 section 3.2.1.3)."""
+    packed = packed_host(address)
+    return packed.startswith(IPV4_MAPPED + b"\x7f") or packed == bytes(15) + b"\x01"
+
+
 def scope_of(address: Address) -> int:
     """The scope id: on which link a link-local IPv6 address is; 0 for all others."""
     return address[3] if len(address) == 4 else 0

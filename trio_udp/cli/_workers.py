@@ -20,11 +20,12 @@ import trio
 
 from .._errors import bare_exceptions
 from ..workers import Workers, serve_workers
-from ._answering import Answering, make_answering
+from ._answering import make_answering
 from ._common import plural, say, write_line
 from ._hosts import opening
+from ._limits import limit_requests
 from ._stopping import STOP_SIGNALS, run_until_signal
-from ._telling import in_words, say_failures, say_statistics, say_where
+from ._telling import in_words, say_failures, say_kept_back, say_statistics, say_where
 
 if sys.platform != "win32":
     import fcntl  # used on Linux only; elsewhere `serve_workers` says what is missing
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     import argparse
     import signal
 
+    from .._guards import Guard
+
 
 async def serve_in_workers(args: argparse.Namespace) -> signal.Signals | None:
     """Serve until a signal comes, which is returned; then say how it went.
@@ -40,7 +43,7 @@ async def serve_in_workers(args: argparse.Namespace) -> signal.Signals | None:
     Raises:
       Failure: there is no such handler, the port cannot be had, or the workers do not start.
     """
-    make_answering(args)  # a mistake in the handler's name is a line here, not a traceback from each worker
+    limit_requests(make_answering(args), args)  # a mistake is a line here, not a traceback from each worker
     said = _SayWhere(args.print_only)
     serve_them = partial(
         serve_workers,
@@ -113,13 +116,16 @@ class AsTyped:
         raise AssertionError("the parent answers nothing")
 
 
-def _answering_in_worker(args: argparse.Namespace) -> Answering:
+def _answering_in_worker(args: argparse.Namespace) -> Guard:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed when the program was started (>&-)
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - until the process ends
     answering = make_answering(args, WholeLines().write)
-    atexit.register(say_failures, answering.failures, f"worker {os.getpid()}: ")
-    return answering
+    guarded = limit_requests(answering, args)
+    who = f"worker {os.getpid()}: "
+    atexit.register(say_failures, answering.failures, who)
+    atexit.register(say_kept_back, guarded, who)
+    return guarded
 
 
 class WholeLines:

@@ -14,9 +14,10 @@ from .._serve import serve_endpoints
 from ._answering import Answering, make_answering
 from ._common import ExitCode, count, host_port, plural, say, seconds, text_bytes
 from ._hosts import open_endpoints
+from ._limits import add_limits, limit_requests
 from ._load_handler import handler_name
 from ._stopping import STOP_SIGNALS, run_until_signal
-from ._telling import say_failures, say_statistics, say_where
+from ._telling import say_failures, say_kept_back, say_statistics, say_where
 
 DESCRIPTION = """\
 Answer datagrams until Ctrl-C.
@@ -36,10 +37,18 @@ returns the reply as bytes, or None for no reply. Its module is looked for in
 the current directory first. When it raises, the traceback is shown and
 counted, and the server goes on.
 
+Anybody can put a forged source address on a datagram. So another machine gets
+no reply of more than three times its request's bytes (--amplification); it is
+dropped and counted. An echo never has that many, and --prefix and --reply go
+out if they have at most 56 bytes: that is less than the headers are worth.
+How often somebody may ask is not limited, so that nothing is held back when
+you measure; on the internet give --rate and --total-rate. A second's worth may
+come at once. What they drop has no line, and is counted.
+
 With --workers each client has one process that answers it, always the same. A
 process that dies is replaced, which is said; what its clients send meanwhile
-waits. --max-tasks is for each process. The statistics are the sum of all, but
-for what a process that was killed had done in its last second.
+waits. --max-tasks and the limits are for each process. The statistics are the
+sum of all, but for what a process that was killed had done in its last second.
 
 Ctrl-C or SIGTERM: stop receiving, finish what is begun, print the statistics.
 Ctrl-C or SIGTERM again: end at once, without statistics, even when a handler
@@ -52,9 +61,10 @@ examples:
   python -m trio_udp serve '*:5000' --print > received.txt
   python -m trio_udp serve 7000 --handler mymodule:answer
   python -m trio_udp serve 7000 --handler mymodule:answer --workers 4
+  python -m trio_udp serve '*:7' --echo --rate 10 --total-rate 1000
 
 To talk to the second:  ncat -vv localhost 8888 -u
-For the last two, in mymodule.py:
+For those with --handler, in mymodule.py:
 
   async def answer(datagram):
       return datagram.data.upper()
@@ -92,6 +102,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="how long handlers may go on, at most, once the server has been asked to stop (default: 5)",
     )
     parser.add_argument("--workers", type=count, metavar="N", help="answer in so many processes (Linux only)")
+    add_limits(parser)
     parser.add_argument("--quiet", action="store_true", help="no line per datagram")
     parser.set_defaults(run=run)
 
@@ -116,18 +127,20 @@ async def _serve_in_workers(args: argparse.Namespace) -> signal.Signals | None:
 
 async def _serve_alone(args: argparse.Namespace) -> signal.Signals | None:
     answering = make_answering(args)
+    guarded = limit_requests(answering, args)
     endpoints = await open_endpoints(args.address)
 
     async def serve() -> None:
         # Not before signals are heard: who reads this may send one at once.
         say_where([endpoint.address for endpoint in endpoints], args.print_only)
-        await serve_endpoints(answering, endpoints, max_tasks=args.max_tasks, grace_period=args.grace)
+        await serve_endpoints(guarded, endpoints, max_tasks=args.max_tasks, grace_period=args.grace)
 
     try:
         return await run_until_signal(serve, *STOP_SIGNALS, heard=lambda: _say_who_is_busy(answering, args.grace))
     finally:
         for endpoint in endpoints:
             say_statistics(format_address(endpoint.address), endpoint.statistics())
+        say_kept_back(guarded)
         say_failures(answering.failures)
 
 
