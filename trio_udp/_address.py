@@ -83,11 +83,17 @@ def packed_host(address: Address) -> bytes:
     """The host's 16 bytes; an IPv4 address has those that it is mapped to in IPv6 (RFC 4291 section 2.5.5.2).
 
     So a peer is the same one whether it comes through an IPv4 socket or through an IPv6 socket that takes both.
+
+    Raises:
+      ValueError: the host is a name, or nonsense.
     """
     host = address[0]
-    if ":" in host:
-        return trio.socket.inet_pton(trio.socket.AF_INET6, host.partition("%")[0])
-    return IPV4_MAPPED + trio.socket.inet_pton(trio.socket.AF_INET, host)
+    try:
+        if ":" in host:
+            return trio.socket.inet_pton(trio.socket.AF_INET6, host.partition("%")[0])
+        return IPV4_MAPPED + trio.socket.inet_pton(trio.socket.AF_INET, host)
+    except OSError:
+        raise ValueError(f"a numeric IPv4 or IPv6 address is needed here, like 192.0.2.1, not {host!r}") from None
 
 
 def is_loopback(address: Address) -> bool:

@@ -74,7 +74,11 @@ class AddressCookies:
         self._key = os.urandom(32) if key is None else key
 
     def make(self, address: Address) -> bytes:
-        """The cookie for this address, `SIZE` bytes."""
+        """The cookie for this address, `SIZE` bytes.
+
+        Raises:
+          ValueError: the host is a name.
+        """
         return self._make(self._slice(), address)
 
     def check(self, address: Address, cookie: bytes) -> bool:
