@@ -112,6 +112,17 @@ def test_who_asks_too_often_gets_no_reply_and_has_no_line(peer: socket.socket) -
     assert said.endswith("received 4 datagrams, 27 bytes\nsent     2 datagrams, 16 bytes\nkept back: 2 over rate\n")
 
 
+async def test_what_is_dropped_is_not_printed(clock: MockClock, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    args = make_parser().parse_args(["serve", "7", "--print", "--quiet", "--rate", "2", "--total-rate", "3"])
+    guarded = limit_requests(make_answering(args), args)
+    for data in (b"one", b"two", b"three"):
+        await guarded(Datagram(data, ELSEWHERE))
+    for data in (b"another", b"stranger"):
+        await guarded(Datagram(data, HERE))
+    assert capfdbinary.readouterr().out == b"one\ntwo\n"
+    assert guarded.statistics() == {"over rate": 1, "newcomer over total rate": 2}
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="workers need Linux")
 async def test_each_worker_tells_what_it_has_kept_back(
     clock: MockClock, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
