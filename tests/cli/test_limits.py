@@ -89,7 +89,7 @@ def test_a_long_reply_to_this_machine(peer: socket.socket) -> None:
         assert peer.recv(65535) == b"r" * 1000
         server.send_signal(signal.SIGINT)
         server.ended()
-        assert b"kept back" not in server.err.all()
+        assert b"guards:" not in server.err.all()
 
 
 # -- rates ------------------------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def test_who_asks_too_often_gets_no_reply_and_has_no_line(peer: socket.socket) -
         server.ended()
         said = server.err.all().decode()
     assert said.count(" -> ") == 2
-    assert said.endswith("received 4 datagrams, 27 bytes\nsent     2 datagrams, 16 bytes\nkept back: 2 over rate\n")
+    assert said.endswith("received 4 datagrams, 27 bytes\nsent     2 datagrams, 16 bytes\nguards: 2 over rate\n")
 
 
 async def test_what_is_dropped_is_not_printed(clock: MockClock, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -143,7 +143,7 @@ async def test_each_worker_tells_what_it_has_kept_back(
         function()
     lines = sorted(capsys.readouterr().err.splitlines())
     who = f"worker {os.getpid()}"
-    assert lines == [f"{who}: kept back: 2 over rate", f"{who}: the handler raised 1 time: 1 ValueError"]
+    assert lines == [f"{who}: guards: 2 over rate", f"{who}: the handler raised 1 time: 1 ValueError"]
     del sys.modules["handlers"]
 
 

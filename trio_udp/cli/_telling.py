@@ -75,10 +75,10 @@ def say_statistics(where: str, statistics: UDPStatistics) -> None:
         say(line)
 
 
-def say_kept_back(guarded: Guard, who: str = "") -> None:
-    """What guards have kept from the handler or from the network, if they did."""
+def say_guards(guarded: Guard, who: str = "") -> None:
+    """What guards have stepped in for, if they did."""
     if counts := guarded.statistics():
-        say(f"{who}kept back: {in_counts(counts)}")
+        say(f"{who}guards: {in_counts(counts)}")
 
 
 def say_failures(failures: Counter[str], who: str = "") -> None:

@@ -25,7 +25,7 @@ from ._common import plural, say, write_line
 from ._hosts import opening
 from ._limits import limit_requests
 from ._stopping import STOP_SIGNALS, run_until_signal
-from ._telling import in_words, say_failures, say_kept_back, say_statistics, say_where
+from ._telling import in_words, say_failures, say_guards, say_statistics, say_where
 
 if sys.platform != "win32":
     import fcntl  # used on Linux only; elsewhere `serve_workers` says what is missing
@@ -124,7 +124,7 @@ def _answering_in_worker(args: argparse.Namespace) -> Guard:
     guarded = limit_requests(answering, args)
     who = f"worker {os.getpid()}: "
     atexit.register(say_failures, answering.failures, who)
-    atexit.register(say_kept_back, guarded, who)
+    atexit.register(say_guards, guarded, who)
     return guarded
 
 

@@ -17,7 +17,7 @@ from ._hosts import open_endpoints
 from ._limits import add_limits, limit_requests
 from ._load_handler import handler_name
 from ._stopping import STOP_SIGNALS, run_until_signal
-from ._telling import say_failures, say_kept_back, say_statistics, say_where
+from ._telling import say_failures, say_guards, say_statistics, say_where
 
 DESCRIPTION = """\
 Answer datagrams until Ctrl-C.
@@ -140,7 +140,7 @@ async def _serve_alone(args: argparse.Namespace) -> signal.Signals | None:
     finally:
         for endpoint in endpoints:
             say_statistics(format_address(endpoint.address), endpoint.statistics())
-        say_kept_back(guarded)
+        say_guards(guarded)
         say_failures(answering.failures)
 
 
