@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_udp import Address
-from trio_udp._address import HostPort, format_address, parse_host_port, parse_port, resolve
+from trio_udp._address import HostPort, format_address, is_loopback, packed_host, parse_host_port, parse_port, resolve
 
 PORTS = st.integers(0, 65535)
 
@@ -113,3 +113,35 @@ async def test_duplicates_of_the_resolver_are_dropped() -> None:
 
     trio.socket.set_custom_hostname_resolver(Twice())
     assert await resolve("twice", 9) == [(socket.AF_INET, ("127.0.0.1", 9))]
+
+
+@pytest.mark.parametrize("host", ["localhost", "", "1.2.3", "::1::", "1.2.3.4:5"])
+def test_only_numbers_can_be_packed(host: str) -> None:
+    with pytest.raises(ValueError, match=f"like 192.0.2.1, not '{host}'"):
+        packed_host((host, 1))
+
+
+@given(st.ip_addresses())
+def test_packed_hosts_are_the_standard_librarys(host: IPv4Address | IPv6Address) -> None:
+    if isinstance(host, IPv4Address):
+        assert packed_host((str(host), 1)) == IPv6Address(f"::ffff:{host}").packed == packed_host((f"::ffff:{host}", 1))
+    else:
+        assert packed_host((str(host), 1, 0, 0)) == host.packed
+
+
+@pytest.mark.parametrize(
+    ("host", "is_ours"),
+    [
+        ("127.0.0.1", True),
+        ("127.255.255.254", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("::127.0.0.1", False),
+        ("128.0.0.1", False),
+        ("192.0.2.127", False),
+        ("7f00::1", False),
+        ("::", False),
+    ],
+)
+def test_loopback(host: str, is_ours: bool) -> None:
+    assert is_loopback((host, 1, 0, 0) if ":" in host else (host, 1)) is is_ours

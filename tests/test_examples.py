@@ -491,6 +491,32 @@ async def test_handover_to_a_server_that_does_not_start(tmp_path: Path) -> None:
                 pass
 
 
+async def test_ticket_office() -> None:
+    def request(data: bytes, times: int = 1) -> bytes:
+        for _ in range(times):
+            client.sendto(data, ("127.0.0.1", port))
+        [reply] = {client.recv(65535) for _ in range(times)}
+        return reply
+
+    async with running("guards/ticket_office", 0) as office:
+        port = await port_of(office)
+        with socket.socket(type=socket.SOCK_DGRAM) as client:
+            client.settimeout(PATIENCE)
+            cookie = request(bytes(16) + b"Ada")
+            assert request(b"x" * 16 + b"Ada") == cookie, "anything else is as good as zeros"
+            assert request(cookie + b"Ada", times=3).startswith(b"Ada has ticket 1. Valid on")
+            assert request(cookie + b"Bob").startswith(b"Bob has ticket 2. Valid on")
+            client.sendto(cookie + b"\xff", ("127.0.0.1", port))
+            await office.line_with("UnicodeDecodeError: ")
+            client.sendto(b"what?", ("127.0.0.1", port))
+            client.sendto(cookie + b"Bob", ("127.0.0.1", port))
+            assert client.recv(65535).startswith(b"Bob has ticket 2."), "of 16 bytes for 5 there is nothing to be seen"
+            office.process.send_signal(signal.SIGINT)
+            transcript = await office.ends(tracebacks=True)
+    assert "the handler raised UnicodeDecodeError at 17 bytes from 127.0.0.1:" in transcript
+    assert transcript.splitlines()[-1] == "{'UnicodeDecodeError': 1, 'amplifying reply': 1, 'duplicate': 3}"
+
+
 async def test_lossy_network() -> None:
     transcript = await transcript_of("lossy_network")
     answered = re.findall(r"^answered: question (\d+)$", transcript, re.MULTILINE)

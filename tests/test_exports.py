@@ -9,11 +9,12 @@ import sys
 import trio_udp
 
 NAMES = """
-    Address AttemptStarted AttemptTimedOut Datagram DatagramDropped DatagramReceived DatagramSent DatagramTooLarge
-    Event Handler HandlerFinished HandlerStarted NoReply PeerClosed PeerHandler PeerOpened ReplyAccepted
-    ReplyIgnored RequestFailed Retry RoundTripEstimate UDPChannel UDPClient UDPEndpoint UDPStatistics
-    endpoints_from_systemd first_reply observe open_udp_channel open_udp_client open_udp_endpoint open_udp_endpoints
-    serve_endpoints serve_peers serve_udp serve_udp_peers
+    Address AddressCookies AttemptStarted AttemptTimedOut Datagram DatagramDropped DatagramReceived DatagramSent
+    DatagramTooLarge Event Guard Handler HandlerFinished HandlerStarted NoReply PeerClosed PeerHandler PeerOpened
+    ReplyAccepted ReplyIgnored RequestFailed Retry RoundTripEstimate UDPChannel UDPClient UDPEndpoint UDPStatistics
+    cache_replies endpoints_from_systemd first_reply limit_amplification limit_rate log_errors observe
+    open_udp_channel open_udp_client open_udp_endpoint open_udp_endpoints serve_endpoints serve_peers serve_udp
+    serve_udp_peers
 """
 
 ALIASES = {"Address", "Event", "Handler", "PeerHandler"}  # types that have no place for a docstring
@@ -33,7 +34,7 @@ def test_every_name_is_there_and_documented() -> None:
 
 
 def test_public_methods_are_documented() -> None:
-    for cls in (trio_udp.UDPChannel, trio_udp.UDPEndpoint, trio_udp.UDPClient, trio_udp.Retry):
+    for cls in (trio_udp.UDPChannel, trio_udp.UDPEndpoint, trio_udp.UDPClient, trio_udp.Retry, trio_udp.AddressCookies):
         for name, member in vars(cls).items():
             if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
                 assert inspect.getdoc(member), f"{cls.__name__}.{name} has no docstring"

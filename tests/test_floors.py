@@ -25,6 +25,7 @@ FLOORS = [
         *("_handler", "_remainder", "_outgoing", "_places", "_crew", "_shelter", "_serve", "_channel"),
         *("_idle", "_peer", "_peers"),
         *("_request", "_waiting", "_replies", "_attempts", "_client", "_first_reply"),
+        *("_guards", "_rate", "_reply_cache", "_cookies"),
     },
     {"relay", "testing", "workers"},  # rooms that are entered by their own name; none imports another
     {"cli", "__main__"},  # imports all, imported by none
@@ -73,6 +74,12 @@ BESIDE = {
     ("_client", "_replies"),
     ("_client", "_request"),
     ("_first_reply", "_client"),
+    ("_guards", "_handler"),
+    ("_rate", "_guards"),
+    ("_rate", "_handler"),  # for the type checker only
+    ("_reply_cache", "_guards"),
+    ("_reply_cache", "_handler"),
+    ("_cookies", "_guards"),
     ("__main__", "cli"),
 }
 

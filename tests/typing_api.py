@@ -48,6 +48,26 @@ async def peers(nursery: trio.Nursery) -> None:
     assert_type(await trio_udp.serve_peers(converse, endpoints, incoming_buffer=5, grace_period=1), NoReturn)
 
 
+def has_cookie(datagram: Datagram) -> bool:
+    cookies = trio_udp.AddressCookies(lifetime=60, key=bytes(32))
+    assert_type(cookies.make(datagram.address), bytes)
+    return cookies.check(datagram.address, datagram.data[: cookies.SIZE])
+
+
+async def guards(nursery: trio.Nursery) -> None:
+    guarded = trio_udp.cache_replies(echo, key=lambda datagram: (datagram.address, datagram.data), ttl=1, max_entries=1)
+    guarded = trio_udp.limit_amplification(guarded, factor=2, validated=has_cookie)
+    guarded = trio_udp.limit_rate(trio_udp.log_errors(guarded), rate=0.5, burst=5, total_rate=1000)
+    assert_type(guarded, trio_udp.Guard)
+    assert_type(guarded.statistics(), Mapping[str, int])
+    handlers: list[trio_udp.Handler] = [
+        guarded,
+        trio_udp.log_errors(silent),
+        trio_udp.limit_rate(silent, rate=1, burst=1),
+    ]
+    nursery.start_soon(trio_udp.serve_udp, handlers[0], 7)
+
+
 async def processes(nursery: trio.Nursery) -> None:
     workers: Workers = await nursery.start(partial(serve_workers, echo, 0))
     assert_type(workers.addresses, list[trio_udp.Address])

@@ -24,6 +24,7 @@ Where things are; each file imports only from those above it:
     _request  _waiting  _replies            what is asked; until when; whose reply is it
     _attempts                               one request, sent again until it has one
     _client  _first_reply                   open_udp_client; ask several servers
+    _guards  _rate  _reply_cache  _cookies  handlers around handlers, for servers that strangers can reach
     testing  relay                          the bad network in virtual time; and between real programs
     workers                                 one port, several processes
     cli                                     python -m trio_udp
@@ -33,6 +34,7 @@ from ._address import Address
 from ._batch import Datagram
 from ._channel import UDPChannel, open_udp_channel
 from ._client import UDPClient, open_udp_client
+from ._cookies import AddressCookies
 from ._endpoint import UDPEndpoint
 from ._errors import DatagramTooLarge, NoReply
 from ._events import (
@@ -52,9 +54,12 @@ from ._events import (
     observe,
 )
 from ._first_reply import first_reply
+from ._guards import Guard, limit_amplification, log_errors
 from ._handler import Handler
 from ._opening import open_udp_endpoint, open_udp_endpoints
 from ._peers import PeerHandler, serve_peers, serve_udp_peers
+from ._rate import limit_rate
+from ._reply_cache import cache_replies
 from ._retry import Retry, RoundTripEstimate
 from ._serve import serve_endpoints, serve_udp
 from ._statistics import UDPStatistics
@@ -64,6 +69,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Address",
+    "AddressCookies",
     "AttemptStarted",
     "AttemptTimedOut",
     "Datagram",
@@ -72,6 +78,7 @@ __all__ = [
     "DatagramSent",
     "DatagramTooLarge",
     "Event",
+    "Guard",
     "Handler",
     "HandlerFinished",
     "HandlerStarted",
@@ -88,8 +95,12 @@ __all__ = [
     "UDPClient",
     "UDPEndpoint",
     "UDPStatistics",
+    "cache_replies",
     "endpoints_from_systemd",
     "first_reply",
+    "limit_amplification",
+    "limit_rate",
+    "log_errors",
     "observe",
     "open_udp_channel",
     "open_udp_client",

@@ -15,6 +15,8 @@ import trio
 
 __all__ = ["Address"]
 
+IPV4_MAPPED = bytes(10) + b"\xff\xff"  # what an IPv4 address has before it in IPv6
+
 Address: TypeAlias = "tuple[str, int] | tuple[str, int, int, int]"
 """A peer or a local end, as the ``socket`` module has them: ``(host, port)``, or for IPv6
 ``(host, port, flow_info, scope_id)``."""
@@ -75,6 +77,34 @@ def format_address(address: Address) -> str:
     """``127.0.0.1:53`` or ``[::1]:53``: what `parse_host_port` reads back."""
     host, port = address[0], address[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def packed_host(address: Address) -> bytes:
+    """The host's 16 bytes; an IPv4 address has those that it is mapped to in IPv6 (RFC 4291 section 2.5.5.2).
+
+    So a peer is the same one whether it comes through an IPv4 socket or through an IPv6 socket that takes both.
+
+    Raises:
+      ValueError: the host is a name, or nonsense.
+    """
+    host = address[0]
+    try:
+        if ":" in host:
+            return trio.socket.inet_pton(trio.socket.AF_INET6, host.partition("%")[0])
+        return IPV4_MAPPED + trio.socket.inet_pton(trio.socket.AF_INET, host)
+    except OSError:
+        raise ValueError(f"a numeric IPv4 or IPv6 address is needed here, like 192.0.2.1, not {host!r}") from None
+
+
+def is_loopback(address: Address) -> bool:
+    """Is it this machine's own? Systems drop what comes from a network and says so (RFC 1122 section 3.2.1.3)."""
+    packed = packed_host(address)
+    return packed.startswith(IPV4_MAPPED + b"\x7f") or packed == bytes(15) + b"\x01"
+
+
+def scope_of(address: Address) -> int:
+    """The scope id: on which link a link-local IPv6 address is; 0 for all others."""
+    return address[3] if len(address) == 4 else 0
 
 
 async def resolve(host: str | None, port: int, *, passive: bool = False) -> list[Target]:

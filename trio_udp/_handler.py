@@ -39,6 +39,24 @@ def check_reply(reply: object) -> None:
         raise TypeError(f"a handler returns bytes or None, not {type(reply).__name__}") from None
 
 
+async def reply_of(handler: Handler, datagram: Datagram) -> bytes | None:
+    """What a handler inside a handler answers, as bytes.
+
+    Raises:
+      TypeError: the handler is not async, or what it returned is no reply.
+    """
+    awaitable = handler(datagram)
+    try:
+        reply = await awaitable
+    except TypeError:
+        check_awaitable(awaitable)
+        raise
+    if reply is None or type(reply) is bytes:
+        return reply
+    check_reply(reply)
+    return bytes(reply)
+
+
 def observed(handler: Handler, endpoint: UDPEndpoint, emit: Emit) -> Handler:
     """The handler, telling when it starts and how it ends."""
     local = endpoint.address

@@ -4,6 +4,9 @@ The library's rule is that a handler's exception ends the server: in a program t
 server that was started by hand to be talked to is better off going on. So the handler here is wrapped in another one,
 `Answering`, that keeps what goes wrong away from the server, shows it with its traceback and counts it; and that tells
 the person about every datagram.
+
+That is `trio_udp.log_errors` for a person instead of a log: what a stranger has sent is made harmless for a terminal,
+and the counts have a line of their own at the end.
 """
 
 from __future__ import annotations
@@ -16,8 +19,10 @@ from typing import TYPE_CHECKING
 import trio
 
 from .._address import format_address
-from .._handler import Handler, check_reply
+from .._guards import Guard
+from .._handler import Handler, reply_of
 from ._common import plural, printable_text, say, write_line
+from ._limits import limit_replies
 from ._load_handler import load_handler
 from ._telling import choose_tell
 
@@ -35,10 +40,10 @@ def make_answering(args: argparse.Namespace, write: Callable[[bytes], None] = wr
     Raises:
       Failure: there is no such handler.
     """
-    return Answering(_choose_handler(args), choose_tell(args, write))
+    return Answering(limit_replies(*_choose_handler(args), args), choose_tell(args, write))
 
 
-class Answering:
+class Answering(Guard):
     """A handler around a handler: what goes wrong inside is shown and counted, and does not end the server.
 
     Args:
@@ -48,7 +53,7 @@ class Answering:
     """
 
     def __init__(self, handler: Handler, tell: Tell) -> None:
-        self._handler = handler
+        super().__init__(handler)
         self._tell = tell
         self.busy = 0  # handlers that have begun and not ended
         self.failures: Counter[str] = Counter()
@@ -57,7 +62,7 @@ class Answering:
         """What the inner handler returns; None if it raised, or if that is not a reply."""
         self.busy += 1
         try:
-            reply = _as_reply(await self._handler(datagram))
+            reply = await reply_of(self._handler, datagram)
         except Exception as error:
             self._failed(datagram, error)
             return None
@@ -85,24 +90,17 @@ def _how_it_ended(error: BaseException) -> str:
     return "cancelled" if cancelled else f"ended by {type(error).__name__}"
 
 
-def _as_reply(reply: object) -> bytes | None:
-    if reply is None or isinstance(reply, bytes):
-        return reply
-    check_reply(reply)
-    assert isinstance(reply, (bytearray, memoryview))
-    return bytes(reply)
-
-
-def _choose_handler(args: argparse.Namespace) -> Handler:
+def _choose_handler(args: argparse.Namespace) -> tuple[Handler, float]:
+    """What answers, and how many bytes its replies have more than their requests, at most."""
     if args.handler is not None:
-        return load_handler(*args.handler)
+        return load_handler(*args.handler), math.inf
     if args.print_only:
-        return _stay_silent
+        return _stay_silent, 0
     if args.reply is not None:
-        return _replying(args.reply)
+        return _replying(args.reply), len(args.reply)
     if args.prefix is not None:
-        return _prefixing(args.prefix)
-    return _echo
+        return _prefixing(args.prefix), len(args.prefix)
+    return _echo, 0
 
 
 async def _echo(datagram: Datagram) -> bytes:

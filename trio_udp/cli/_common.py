@@ -99,15 +99,16 @@ def statistics_lines(statistics: UDPStatistics) -> list[str]:
         f"sent     {plural(statistics.sent, 'datagram')}, {plural(statistics.sent_bytes, 'byte')}",
     ]
     if statistics.dropped:
-        lines.append(f"dropped  {_counts(statistics.dropped)}")
+        lines.append(f"dropped  {in_counts(statistics.dropped)}")
     if statistics.errors:
-        lines.append(f"errors   {_counts(statistics.errors)}")
+        lines.append(f"errors   {in_counts(statistics.errors)}")
     if statistics.kernel_drops:
         lines.append(f"lost     {statistics.kernel_drops} in the kernel: too many for its buffer, or broken")
     return lines
 
 
-def _counts(counts: Mapping[str, int]) -> str:
+def in_counts(counts: Mapping[str, int]) -> str:
+    """``3 over rate, 1 duplicate``."""
     return ", ".join(f"{count} {reason}" for reason, count in counts.items())
 
 

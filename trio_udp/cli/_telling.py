@@ -6,7 +6,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from .._address import format_address, payload_limit
-from ._common import plural, printable, say, statistics_lines, write_line
+from ._common import in_counts, plural, printable, say, statistics_lines, write_line
 
 if TYPE_CHECKING:
     import argparse
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from .._address import Address
     from .._batch import Datagram
+    from .._guards import Guard
     from .._statistics import UDPStatistics
 
     Tell = Callable[[Datagram, "bytes | str | None"], None]
@@ -72,6 +73,12 @@ def say_statistics(where: str, statistics: UDPStatistics) -> None:
     say(f"--- {where} statistics ---")
     for line in statistics_lines(statistics):
         say(line)
+
+
+def say_guards(guarded: Guard, who: str = "") -> None:
+    """What guards have stepped in for, if they did."""
+    if counts := guarded.statistics():
+        say(f"{who}guards: {in_counts(counts)}")
 
 
 def say_failures(failures: Counter[str], who: str = "") -> None:

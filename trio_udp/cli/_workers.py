@@ -21,11 +21,12 @@ import trio
 from .._address import format_address
 from .._errors import bare_exceptions
 from ..workers import Workers, serve_workers
-from ._answering import Answering, make_answering
+from ._answering import make_answering
 from ._common import plural, say, write_line
 from ._hosts import opening
+from ._limits import limit_requests
 from ._stopping import STOP_SIGNALS, run_until_signal
-from ._telling import in_words, say_failures, say_statistics, say_where
+from ._telling import in_words, say_failures, say_guards, say_statistics, say_where
 
 if sys.platform != "win32":
     import fcntl  # used on Linux only; elsewhere `serve_workers` says what is missing
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import argparse
     import signal
 
+    from .._guards import Guard
     from ._metrics_page import MetricsPage
 
 
@@ -47,7 +49,7 @@ async def serve_in_workers(args: argparse.Namespace, page: MetricsPage | None = 
     Raises:
       Failure: there is no such handler, the port cannot be had, or the workers do not start.
     """
-    make_answering(args)  # a mistake in the handler's name is a line here, not a traceback from each worker
+    limit_requests(make_answering(args), args)  # a mistake is a line here, not a traceback from each worker
     said = _SayWhere(args.print_only, page)
     serve_them = partial(
         serve_workers,
@@ -133,13 +135,16 @@ class AsTyped:
         raise AssertionError("the parent answers nothing")
 
 
-def _answering_in_worker(args: argparse.Namespace) -> Answering:
+def _answering_in_worker(args: argparse.Namespace) -> Guard:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed when the program was started (>&-)
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - until the process ends
     answering = make_answering(args, WholeLines().write)
-    atexit.register(say_failures, answering.failures, f"worker {os.getpid()}: ")
-    return answering
+    guarded = limit_requests(answering, args)
+    who = f"worker {os.getpid()}: "
+    atexit.register(say_failures, answering.failures, who)
+    atexit.register(say_guards, guarded, who)
+    return guarded
 
 
 class WholeLines:

@@ -16,10 +16,11 @@ from .._systemd import passed_to_us
 from ._answering import Answering, make_answering
 from ._common import ExitCode, Failure, count, host_port, plural, say, seconds, text_bytes
 from ._hosts import open_endpoints, take_endpoints
+from ._limits import add_limits, limit_requests
 from ._load_handler import handler_name
 from ._metrics_page import MetricsPage, metrics_page
 from ._stopping import STOP_SIGNALS, run_until_signal
-from ._telling import say_failures, say_statistics, say_where
+from ._telling import say_failures, say_guards, say_statistics, say_where
 
 if TYPE_CHECKING:
     from .._endpoint import UDPEndpoint
@@ -46,10 +47,18 @@ returns the reply as bytes, or None for no reply. Its module is looked for in
 the current directory first. When it raises, the traceback is shown and
 counted, and the server goes on.
 
+Anybody can put a forged source address on a datagram. So another machine gets
+no reply of more than three times its request's bytes (--amplification); it is
+dropped and counted. An echo never has that many, and --prefix and --reply go
+out if they have at most 56 bytes: that is less than the headers are worth.
+How often somebody may ask is not limited, so that nothing is held back when
+you measure; on the internet give --rate and --total-rate. A second's worth may
+come at once. What they drop has no line, and is counted.
+
 With --workers each client has one process that answers it, always the same. A
 process that dies is replaced, which is said; what its clients send meanwhile
-waits. --max-tasks is for each process. The statistics are the sum of all, but
-for what a process that was killed had done in its last second.
+waits. --max-tasks and the limits are for each process. The statistics are the
+sum of all, but for what a process that was killed had done in its last second.
 
 With --metrics Prometheus can read the statistics while the server runs, at
 http://HOST:PORT/metrics, of this machine only unless a host is given. It needs
@@ -66,12 +75,13 @@ examples:
   python -m trio_udp serve '*:5000' --print > received.txt
   python -m trio_udp serve 7000 --handler mymodule:answer
   python -m trio_udp serve 7000 --handler mymodule:answer --workers 4
+  python -m trio_udp serve '*:7' --echo --rate 10 --total-rate 1000
   python -m trio_udp serve '*:7000' --metrics 9100
   systemd-socket-activate --datagram -l 127.0.0.1:7000 \\
       python -m trio_udp serve systemd
 
 To talk to the second:  ncat -vv localhost 8888 -u
-For those with a handler, in mymodule.py:
+For those with --handler, in mymodule.py:
 
   async def answer(datagram):
       return datagram.data.upper()
@@ -110,6 +120,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--workers", type=count, metavar="N", help="answer in so many processes (Linux only)")
     parser.add_argument("--metrics", type=metrics_address, metavar="[HOST:]PORT", help="statistics for Prometheus")
+    add_limits(parser)
     parser.add_argument("--quiet", action="store_true", help="no line per datagram")
     parser.set_defaults(run=run)
 
@@ -153,6 +164,7 @@ async def _serve_in_workers(args: argparse.Namespace, page: MetricsPage | None) 
 
 async def _serve_alone(args: argparse.Namespace, page: MetricsPage | None) -> signal.Signals | None:
     answering = make_answering(args)
+    guarded = limit_requests(answering, args)
     endpoints = take_endpoints() if args.address is None else await open_endpoints(args.address)
 
     async def serve() -> None:
@@ -160,13 +172,14 @@ async def _serve_alone(args: argparse.Namespace, page: MetricsPage | None) -> si
         if page is not None:
             _show(page, endpoints, answering)
         say_where([endpoint.address for endpoint in endpoints], args.print_only)
-        await serve_endpoints(answering, endpoints, max_tasks=args.max_tasks, grace_period=args.grace)
+        await serve_endpoints(guarded, endpoints, max_tasks=args.max_tasks, grace_period=args.grace)
 
     try:
         return await run_until_signal(serve, *STOP_SIGNALS, heard=lambda: _say_who_is_busy(answering, args.grace))
     finally:
         for endpoint in endpoints:
             say_statistics(format_address(endpoint.address), endpoint.statistics())
+        say_guards(guarded)
         say_failures(answering.failures)
 
 

@@ -1,0 +1,159 @@
+"""`limit_rate`: so many datagrams a second from one source, and so many from all together.
+
+The obvious limit is a counter per address. But addresses can be forged, and a million of them are as easy to write as
+one: then no counter ever gets high, and the table of counters fills the memory. So the table has a bound, at which the
+source that was least recently seen goes, and behind all sources there is one limit more.
+
+That one must not become the flood's weapon. If it were first come, first served, a flood of forged newcomers would take
+it all, and those who have been talking to the server all along would starve. So a newcomer may only draw from the
+upper half of the common bucket; the lower half is for sources that are in the table. A newcomer that is refused does
+not get into the table, or the flood would push the others out of it. What this cannot do: a newcomer who is honest has
+to try as often as one of the flood, and sources that are forged again and again, until they are all known, cannot be
+told from clients.
+
+A bucket of tokens is usually a number of tokens and a time. Here it is one number: the moment at which it will be full
+again. Each token taken moves that further away by 1 / rate; a bucket is empty when it is burst / rate away; and one
+whose moment has passed is full, like that of a source that was never seen. So to forget a source is to be generous.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import trio
+
+from ._address import IPV4_MAPPED, packed_host, scope_of
+from ._guards import Guard, check_count, check_positive
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Hashable
+
+    from ._address import Address
+    from ._batch import Datagram
+    from ._handler import Handler
+
+__all__ = ["limit_rate"]
+
+# Of a token: what may be missing from a whole one, so that no rounding of times ever costs a datagram.
+_ROUNDING = 0.01
+
+
+def limit_rate(
+    handler: Handler,
+    *,
+    rate: float,
+    burst: int,
+    total_rate: float | None = None,
+    max_sources: int = 65536,
+    ipv4_prefix: int = 32,
+    ipv6_prefix: int = 64,
+) -> Guard:
+    """Drop what comes too fast, from one source or from all together, before the handler sees it.
+
+    Also what two servers that answer each other can do at most, where one answers garbage with an error and the other
+    one errors with garbage (CVE-2024-2169).
+
+    Args:
+      handler: the one inside.
+      rate: datagrams a second from one source, in the long run.
+      burst: how many may come at once after a pause, at least 1.
+      total_rate: datagrams a second from all sources together, at least ``rate``; as a burst, what comes in as many
+        seconds as a source's burst stands for. None: no such limit. With one, a flood of forged sources is cut to it,
+        and sources that were seen before are served first: only they may use the lower half of the common burst.
+      max_sources: how many sources are remembered; the one that was least recently seen goes, and its next datagram
+        finds a full burst. A source takes some 160 bytes.
+      ipv4_prefix: how many leading bits of an IPv4 address make a source (32: each address is one). Mapped addresses
+        (``::ffff:192.0.2.1``) are IPv4.
+      ipv6_prefix: the same for IPv6 (64: what one network has, of whose addresses each of its hosts may use any number,
+        RFC 8981). The link-local addresses of one link are one source then.
+
+    Returns:
+      The guard; it counts ``"over rate"``, ``"over total rate"`` and, for sources not in the table, ``"newcomer over
+      total rate"``.
+
+    Raises:
+      TypeError: the handler cannot be called.
+      ValueError: an argument makes no sense; the message names it.
+    """
+    check_positive("rate", rate)
+    check_count("burst", burst)
+    check_count("max_sources", max_sources)
+    if total_rate is not None:
+        check_positive("total_rate", total_rate)
+        if total_rate < rate:
+            raise ValueError(f"total_rate must be at least the rate of one source, {rate!r}, not {total_rate!r}")
+    masks = _mask("ipv4_prefix", ipv4_prefix, 32), _mask("ipv6_prefix", ipv6_prefix, 128)
+    return _RateLimit(handler, rate, burst, total_rate, max_sources, *masks)
+
+
+class _RateLimit(Guard):
+    def __init__(
+        self,
+        handler: Handler,
+        rate: float,
+        burst: int,
+        total_rate: float | None,
+        max_sources: int,
+        ipv4_mask: int,
+        ipv6_mask: int,
+    ) -> None:
+        super().__init__(handler)
+        self._max_sources = max_sources
+        self._masks = ipv4_mask, ipv6_mask
+        self._each_ipv4_is_one = ipv4_mask & 1 == 1
+        # Buckets, each as the time when it is full again, and how far away that may be for another datagram.
+        self._sources: OrderedDict[Hashable, float] = OrderedDict()
+        self._step = 1 / rate
+        self._reach = (burst - 1 + _ROUNDING) / rate
+        self._total = 0.0
+        self._total_step = 0.0 if total_rate is None else 1 / total_rate
+        self._total_reach = burst / rate - (1 - _ROUNDING) * self._total_step
+        self._newcomers_reach = max(0.0, burst / rate / 2 - (1 - _ROUNDING) * self._total_step)
+
+    def __call__(self, datagram: Datagram) -> Awaitable[bytes | None]:
+        if (objection := self._objection(datagram.address)) is None:
+            return self._handler(datagram)
+        self._counts[objection] += 1
+        return _silence()
+
+    def _objection(self, address: Address) -> str | None:
+        """Take a token from both buckets and return None, or take none and say why."""
+        now = trio.current_time()
+        source = self._source_of(address)
+        full_at = self._sources.get(source)
+        is_known = full_at is not None
+        if full_at is None or full_at < now:
+            full_at = now
+        if is_known:
+            self._sources.move_to_end(source)
+            if full_at - now > self._reach:
+                return "over rate"
+        total = max(self._total, now)
+        if total - now > (self._total_reach if is_known else self._newcomers_reach):
+            return "over total rate" if is_known else "newcomer over total rate"
+        self._total = total + self._total_step
+        self._sources[source] = full_at + self._step
+        if len(self._sources) > self._max_sources:
+            self._sources.popitem(last=False)
+        return None
+
+    def _source_of(self, address: Address) -> Hashable:
+        # To take an address apart is more than half of what this guard costs, and most often there is no need to.
+        host = address[0].removeprefix("::ffff:")  # as inet_ntop(3) writes what is mapped
+        if ":" not in host and self._each_ipv4_is_one:
+            return host
+        packed = packed_host(address)
+        prefix = int.from_bytes(packed, "big") & self._masks[not packed.startswith(IPV4_MAPPED)]
+        return prefix | scope_of(address) << 128
+
+
+def _mask(name: str, prefix: int, bits: int) -> int:
+    """What a 128-bit address is cut to, of whose last bits so many can vary."""
+    if not isinstance(prefix, int) or isinstance(prefix, bool) or not 0 <= prefix <= bits:
+        raise ValueError(f"{name} must be a whole number from 0 to {bits}, not {prefix!r}")
+    return (1 << 128) - (1 << bits - prefix)
+
+
+async def _silence() -> None:
+    pass
