@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cli.child import ROOT
-from trio_udp import Datagram, UDPStatistics
+from trio_udp import Datagram, Guard, UDPStatistics, limit_rate
 from trio_udp.cli._answering import Answering
 from trio_udp.cli._metrics import render
 
@@ -65,6 +65,16 @@ def answering_badly() -> Answering:
     return answering
 
 
+def limited() -> Guard:
+    guard = limit_rate(answering_badly(), rate=1, burst=1)
+    guard._counts["over rate"] = 5
+    return guard
+
+
+def test_guards() -> None:
+    assert samples(render([], guarded=limited())) == {("trio_udp_guarded_datagrams_total", "over rate"): 5}
+
+
 def test_handlers() -> None:
     answering = answering_badly()
     assert samples(render([], answering)) == {
@@ -85,7 +95,7 @@ def test_workers() -> None:
 
 
 def test_the_page_about_them_has_all_names_and_the_alerts_have_no_others() -> None:
-    page = render([("127.0.0.1:7", IPV4)], answering_badly(), cast("Workers", TwoOfThree()))
+    page = render([("127.0.0.1:7", IPV4)], answering_badly(), limited(), cast("Workers", TwoOfThree()))
     names = {name for name, *_ in samples(page)}
     docs = ROOT / "docs"
     told = (docs / "howto" / "operate.rst").read_text(encoding="utf-8")

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from .._guards import Guard
     from .._statistics import UDPStatistics
     from ..workers import Workers
     from ._answering import Answering
@@ -25,21 +26,27 @@ if TYPE_CHECKING:
 PREFIX = "trio_udp_"
 
 
-def render(sockets: Sockets, answering: Answering | None = None, workers: Workers | None = None) -> bytes:
+def render(
+    sockets: Sockets, answering: Answering | None = None, guarded: Guard | None = None, workers: Workers | None = None
+) -> bytes:
     """What Prometheus reads, as text.
 
     Args:
       sockets: where each listens, and its statistics.
       answering: the handler, where it is in this process.
+      guarded: the same with the guards around it.
       workers: the processes that it is in, where there are several.
     """
-    return generate_latest(_Snapshot(sockets, answering, workers))
+    return generate_latest(_Snapshot(sockets, answering, guarded, workers))
 
 
 class _Snapshot(Collector):
-    def __init__(self, sockets: Sockets, answering: Answering | None, workers: Workers | None) -> None:
+    def __init__(
+        self, sockets: Sockets, answering: Answering | None, guarded: Guard | None, workers: Workers | None
+    ) -> None:
         self._sockets = sockets
         self._answering = answering
+        self._guarded = guarded
         self._workers = workers
 
     def collect(self) -> Iterator[Metric]:
@@ -49,6 +56,8 @@ class _Snapshot(Collector):
         yield from _kernels(self._sockets)
         if self._answering is not None:
             yield from _handlers(self._answering)
+        if self._guarded is not None:
+            yield from _guards(self._guarded)
         if self._workers is not None:
             yield from _processes(self._workers)
 
@@ -94,6 +103,12 @@ def _handlers(answering: Answering) -> Iterator[Metric]:
     failures = _counter("handler_failures", "Exceptions that handlers raised.", "type")
     _add_each(failures, [], answering.failures)
     yield failures
+
+
+def _guards(guarded: Guard) -> Iterator[Metric]:
+    stepped_in = _counter("guarded_datagrams", "Datagrams for which a guard stepped in.", "reason")
+    _add_each(stepped_in, [], guarded.statistics())
+    yield stepped_in
 
 
 def _processes(workers: Workers) -> Iterator[Metric]:

@@ -24,6 +24,7 @@ from ._telling import say_failures, say_guards, say_statistics, say_where
 
 if TYPE_CHECKING:
     from .._endpoint import UDPEndpoint
+    from .._guards import Guard
 
 SYSTEMD = "systemd"
 
@@ -170,7 +171,7 @@ async def _serve_alone(args: argparse.Namespace, page: MetricsPage | None) -> si
     async def serve() -> None:
         # Not before signals are heard: who reads this may send one at once.
         if page is not None:
-            _show(page, endpoints, answering)
+            _show(page, endpoints, answering, guarded)
         say_where([endpoint.address for endpoint in endpoints], args.print_only)
         await serve_endpoints(guarded, endpoints, max_tasks=args.max_tasks, grace_period=args.grace)
 
@@ -183,10 +184,13 @@ async def _serve_alone(args: argparse.Namespace, page: MetricsPage | None) -> si
         say_failures(answering.failures)
 
 
-def _show(page: MetricsPage, endpoints: list[UDPEndpoint], answering: Answering) -> None:
+def _show(page: MetricsPage, endpoints: list[UDPEndpoint], answering: Answering, guarded: Guard) -> None:
     from ._metrics import render  # needs the extra
 
-    page.show(lambda: render([(format_address(each.address), each.statistics()) for each in endpoints], answering))
+    def show() -> bytes:
+        return render([(format_address(each.address), each.statistics()) for each in endpoints], answering, guarded)
+
+    page.show(show)
 
 
 def _say_who_is_busy(answering: Answering, grace: float) -> None:
