@@ -56,7 +56,8 @@ def ask(port: int, data: bytes) -> bytes:
     """Each time from another port, so it may be another worker that answers."""
     with socket.socket(type=socket.SOCK_DGRAM) as peer:
         peer.settimeout(PATIENCE)
-        peer.sendto(data, ("127.0.0.1", port))
+        peer.connect(("127.0.0.1", port))  # or a late reply to whoever had its port before might be taken for this one
+        peer.send(data)
         return peer.recv(65535)
 
 
@@ -80,7 +81,8 @@ def test_ctrl_c_in_a_terminal_goes_to_all_of_them_and_what_is_begun_is_answered(
     folder: Path, peer: socket.socket
 ) -> None:
     with serve_two("--handler", "handlers:dawdle", cwd=folder) as (server, port, _):
-        peer.sendto(b"0.5", ("127.0.0.1", port))
+        peer.connect(("127.0.0.1", port))
+        peer.send(b"0.5")
         server.out.wait_for("begun")
         os.killpg(server.process.pid, signal.SIGINT)
         assert server.ended() == 130
@@ -105,8 +107,9 @@ def test_what_a_handler_does_wrong_ends_no_worker(folder: Path) -> None:
     with serve_two("--handler", "handlers:sulk", cwd=folder) as (server, port, pids):
         with socket.socket(type=socket.SOCK_DGRAM) as peer:
             peer.settimeout(PATIENCE)
+            peer.connect(("127.0.0.1", port))
             for data in (b"raise", b"number", b"raise", b"and now?"):
-                peer.sendto(data, ("127.0.0.1", port))
+                peer.send(data)
             assert peer.recv(100) == b"all right"
         server.send_signal(signal.SIGTERM)
         assert server.ended() == 0
