@@ -23,6 +23,7 @@ Where things are; each file imports only from those above it:
     _client  _first_reply                   open_udp_client; ask several servers
     testing  relay                          the bad network in virtual time; and between real programs
     workers                                 one port, several processes
+    dtls                                    peers with certificates, in secret
     cli                                     python -m trio_udp
 """
 
