@@ -2,7 +2,8 @@
 
 A name may stand for several addresses, and ``localhost`` is ``::1`` first where the server may listen on ``127.0.0.1``
 only. Plain UDP cannot tell; here there is a handshake, so an address that refuses is left for the next one, as
-`trio.open_tcp_stream` does it. One that is silent is not: how long is too long, only the caller knows.
+`trio.open_tcp_stream` does it. One that is silent is not: how long is too long, only the caller knows. But a handshake
+may be beyond hope where another one is not, so after a while there is another one.
 
 A certificate is checked in two steps, and OpenSSL does only the first: whether an authority that we know has signed it,
 for any name in the world. That the name is the one that was asked for is the second. A context of pyOpenSSL does not
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 
 # Datagrams that may wait for `receive`. A server's peers have ten by default, as there may be a thousand of them.
 QUEUE = 256
+
+# Seconds after which a handshake is begun anew, from another port: a server's cookie may have expired by then (Trio's
+# are good for 30 s), or the server have given up, and what it had to say about that is lost. Then the old handshake
+# would go on for ever. In that time what is lost is sent again after 1, 3, 7 and 15 s.
+ANEW = 30.0
 
 
 async def open_dtls_channel(
@@ -73,7 +79,9 @@ async def open_dtls_channel(
     failures: list[OSError] = []
     for target in await resolve(host, port):
         try:
-            return UDPChannel(await _open(target, context, server_name or host, check_certificate))
+            while True:
+                with trio.move_on_after(ANEW):
+                    return UDPChannel(await _open(target, context, server_name or host, check_certificate))
         except ssl.SSLError:
             raise  # somebody was there
         except OSError as error:

@@ -184,19 +184,19 @@ class _Server:
         self._leave_if_done()
 
     async def _shake_hands(self, channel: trio.DTLSChannel, between: Between) -> bool:
-        problem: Exception = TimeoutError(f"not done after {HANDSHAKE_PATIENCE:g} s")
+        why: object = f"not done after {HANDSHAKE_PATIENCE:g} s"
         with trio.move_on_after(HANDSHAKE_PATIENCE) as handshake:
             self._handshakes.add(handshake)
             try:
                 await shake_hands(channel, between)
                 return not self._stopping
-            except (ssl.SSLError, SSL.Error, trio.BrokenResourceError) as error:
-                problem = error
+            except (SSL.Error, ssl.SSLError, trio.BrokenResourceError) as error:
+                why = error
             finally:
                 self._handshakes.remove(handshake)
         if not self._stopping:
             between.io.tally.dropped[FAILED] += 1
-            logger.info("the handshake with %s failed: %s", format_address(channel.peer_address), problem)
+            logger.info("handshake with %s: %s", format_address(channel.peer_address), why)
         return False
 
     async def _converse(self, line: DTLSLine) -> None:
