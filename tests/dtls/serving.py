@@ -38,7 +38,7 @@ async def serving(
 ) -> AsyncIterator[UDPEndpoint]:
     """On loopback, or at port 4433 of a virtual host; nothing of it is there afterwards, but so many ``clients``."""
     context = context or server_context(pair.certificate, pair.key)
-    place = {"port": 0, "host": host} if on is None else {"port": 4433, "host": on.addresses[0]}
+    place: dict[str, Any] = {"port": 0, "host": host} if on is None else {"port": 4433, "host": on.addresses[0]}
     async with trio.open_nursery() as nursery:
         with on or nullcontext():
             [endpoint] = await nursery.start(

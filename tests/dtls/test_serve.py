@@ -314,7 +314,7 @@ async def test_a_handler_has_to_be_async(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client)
         with server, pytest.raises(TypeError, match="must be an async function"):
-            await serve_dtls_peers(lambda channel: None, 4433, _context(pair), host="10.0.0.1")  # type: ignore[arg-type]
+            await serve_dtls_peers(lambda channel: None, 4433, _context(pair), host="10.0.0.1")  # type: ignore[arg-type,return-value]
         nursery.cancel_scope.cancel()
 
 

@@ -12,7 +12,8 @@ import signal
 from .._address import HostPort, format_address
 from .._serve import serve_endpoints
 from ._answering import Answering, make_answering
-from ._common import ExitCode, count, host_port, plural, say, seconds, text_bytes
+from ._common import ExitCode, Failure, count, host_port, plural, say, seconds, text_bytes
+from ._dtls import serve_in_secret
 from ._hosts import open_endpoints
 from ._load_handler import handler_name
 from ._stopping import STOP_SIGNALS, run_until_signal
@@ -41,6 +42,11 @@ process that dies is replaced, which is said; what its clients send meanwhile
 waits. --max-tasks is for each process. The statistics are the sum of all, but
 for what a process that was killed had done in its last second.
 
+With --dtls the datagrams are encrypted, and the server needs a certificate and
+its key, in PEM files. Datagrams of one client are handled one after another;
+--max-tasks is how many clients there may be at once, and who is silent for a
+minute is forgotten. Needs the extra: pip install 'trio_udp[dtls]'.
+
 Ctrl-C or SIGTERM: stop receiving, finish what is begun, print the statistics.
 Ctrl-C or SIGTERM again: end at once, without statistics, even when a handler
 keeps the whole server from running (time.sleep where trio.sleep was meant).
@@ -52,9 +58,10 @@ examples:
   python -m trio_udp serve '*:5000' --print > received.txt
   python -m trio_udp serve 7000 --handler mymodule:answer
   python -m trio_udp serve 7000 --handler mymodule:answer --workers 4
+  python -m trio_udp serve 4433 --dtls cert.pem key.pem
 
 To talk to the second:  ncat -vv localhost 8888 -u
-For the last two, in mymodule.py:
+For mymodule:answer, in mymodule.py:
 
   async def answer(datagram):
       return datagram.data.upper()
@@ -92,6 +99,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="how long handlers may go on, at most, once the server has been asked to stop (default: 5)",
     )
     parser.add_argument("--workers", type=count, metavar="N", help="answer in so many processes (Linux only)")
+    parser.add_argument("--dtls", nargs=2, metavar=("CERT", "KEY"), help="encrypted, with this certificate and its key")
     parser.add_argument("--quiet", action="store_true", help="no line per datagram")
     parser.set_defaults(run=run)
 
@@ -104,7 +112,12 @@ def listen_address(text: str) -> HostPort:
 
 async def run(args: argparse.Namespace) -> int:
     """Serve until a signal comes; then say how it went."""
-    stopped_by = await (_serve_alone(args) if args.workers is None else _serve_in_workers(args))
+    if args.dtls and args.workers is not None:
+        raise Failure("--dtls and --workers do not go together: keys are agreed on with one process", ExitCode.USAGE)
+    if args.dtls:
+        stopped_by = await serve_in_secret(args)
+    else:
+        stopped_by = await (_serve_alone(args) if args.workers is None else _serve_in_workers(args))
     return ExitCode.INTERRUPTED if stopped_by == signal.SIGINT else ExitCode.ANSWERED
 
 

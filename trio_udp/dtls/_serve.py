@@ -184,19 +184,22 @@ class _Server:
         self._leave_if_done()
 
     async def _shake_hands(self, channel: trio.DTLSChannel, between: Between) -> bool:
-        why: object = f"not done after {HANDSHAKE_PATIENCE:g} s"
+        who = format_address(channel.peer_address)
+        problem = f"no DTLS with {who}: not done after {HANDSHAKE_PATIENCE:g} s"
         with trio.move_on_after(HANDSHAKE_PATIENCE) as handshake:
             self._handshakes.add(handshake)
             try:
                 await shake_hands(channel, between)
                 return not self._stopping
-            except (SSL.Error, ssl.SSLError, trio.BrokenResourceError) as error:
-                why = error
+            except ssl.SSLError as error:
+                problem = str(error)
+            except (SSL.Error, trio.BrokenResourceError) as error:
+                problem = f"no DTLS with {who}: {error}"
             finally:
                 self._handshakes.remove(handshake)
         if not self._stopping:
             between.io.tally.dropped[FAILED] += 1
-            logger.info("handshake with %s: %s", format_address(channel.peer_address), why)
+            logger.info("a handshake failed: %s", problem)
         return False
 
     async def _converse(self, line: DTLSLine) -> None:
