@@ -6,6 +6,10 @@ after nearly every error OpenSSL has given the handshake up, and asked again it 
 damaged datagrams were mixed, some 20,000 ended with an error, and after 45 errors it went on. So it is asked again.
 When it has given up, Trio still sends what it has to say to the peer (the alert), and then finds its queue closed.
 
+And both of them, Trio and OpenSSL, send again what may be lost, and Trio has to keep OpenSSL from it. It does so by
+throwing away whatever begins with what was sent before; where something new follows, that is lost as well. With 400
+clients at once and a loss of 10 %, one in four needed more than 30 seconds. So OpenSSL's timer is emptied beforehand.
+
 This file and `_line` know things about Trio's channel that are nobody's business: there is no other way to the
 certificate, to the server's name, or to what waits in the queue. They are ``_ssl``, ``_q``, ``_replaced`` and
 ``_set_replaced``.
@@ -52,7 +56,7 @@ async def shake_hands(channel: trio.DTLSChannel, between: Between) -> None:
         failures.append(error)
         channel._set_replaced()  # which ends Trio's waiting, once the alert has been sent
 
-    connection.do_handshake = _noticing(connection.do_handshake, failed)  # type: ignore[method-assign]
+    connection.do_handshake = _noticing(connection, failed)  # type: ignore[method-assign]
     between.handshaking.add(channel.peer_address)
     try:
         await channel.do_handshake()
@@ -66,10 +70,12 @@ async def shake_hands(channel: trio.DTLSChannel, between: Between) -> None:
         del connection.do_handshake
 
 
-def _noticing(go_on: Callable[[], None], failed: Callable[[SSL.Error], None]) -> Callable[[], None]:
+def _noticing(connection: SSL.Connection, failed: Callable[[SSL.Error], None]) -> Callable[[], None]:
     """OpenSSL's part of the handshake; ``failed`` is called when it has given up."""
+    go_on = connection.do_handshake
 
     def go_on_and_notice() -> None:
+        _let_timer_expire(connection)
         try:
             go_on()
         except SSL.WantReadError:
@@ -84,6 +90,16 @@ def _noticing(go_on: Callable[[], None], failed: Callable[[SSL.Error], None]) ->
                 raise error from None
 
     return go_on_and_notice
+
+
+def _let_timer_expire(connection: SSL.Connection) -> None:
+    """OpenSSL has a timer, too, on the real clock; what it wants to send again is not wanted.
+
+    It would come out in front of what is new, and Trio, which takes it all for a repetition, would throw both away.
+    """
+    with suppress(SSL.Error):
+        connection.DTLSv1_handle_timeout()
+    read_all(connection.bio_read)
 
 
 async def _send_rest(channel: trio.DTLSChannel, between: Between) -> None:
