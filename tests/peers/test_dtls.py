@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import trio
 
-from tests.cli.child import run, serve, start
+from tests.cli.child import ROOT, run, serve, start
 from tests.peers.programs import hosts, in_brackets, need, need_family
 from trio_udp.dtls import client_context, open_dtls_channel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.cli.child import Child
     from tests.dtls.certificates import Authority, Pair
@@ -123,3 +127,28 @@ async def test_a_conversation_with_s_server(authority: Authority, pair: Pair) ->
                     assert await channel.receive() == b"answer %d\n" % number
             # It hears that we have gone.
             await trio.to_thread.run_sync(server.out.wait_for, "(?m)^DONE$")
+
+
+# -- the how-to --------------------------------------------------------------------------------------------------------
+
+
+def test_the_page(tmp_path: Path) -> None:
+    """Its commands, one after another, in an empty folder; but for the port."""
+    page = (ROOT / "docs" / "howto" / "dtls.rst").read_text(encoding="utf-8")
+    lines = [shlex.split(line) for line in re.findall(r"^   \$ (.*)$", page, re.MULTILINE)]
+    _, authority, certificate, serving, asking, client = lines
+    for program, *options in (authority, certificate):
+        subprocess.run([need(program), *options], cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    with serve("0", *serving[5:], cwd=tmp_path) as (_, port):
+
+        def here(words: list[str]) -> list[str]:
+            return [word.replace("4433", str(port)) for word in words]
+
+        answer = run(*here(asking[3:]), cwd=tmp_path)
+        assert (answer.stdout, answer.stderr) == (b"OK...Hello", b"")
+        [refused] = run(*here([word for word in asking[3:] if word not in ("--ca", "ca.pem")])).stderr.splitlines()
+        assert re.sub(r"\S+:\d+", "#", refused.decode()) in re.sub(r"\S+:\d+", "#", page)
+        with start(command=[need(client[0]), *here(client[1:])], cwd=tmp_path) as s_client:
+            s_client.out.wait_for(r"Verify return code: 0 \(ok\)")
+            s_client.type(b"from OpenSSL\n")
+            s_client.out.wait_for(r"(?m)^OK\.\.\.from OpenSSL$")

@@ -10,7 +10,7 @@ Reading files is done at once and not in a thread: they are small, and a server 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -19,8 +19,6 @@ from OpenSSL import SSL
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
     from OpenSSL.crypto import X509
-
-Path: TypeAlias = "str | os.PathLike[str]"
 
 # DTLS 1.2 as RFC 6347 section 4.1 has it on the wire. DTLS 1.0 "MUST NOT be used": RFC 8996 section 5.
 DTLS_1_2 = 0xFEFD
@@ -32,7 +30,7 @@ REASONS = {
 }
 
 
-def server_context(certificate: Path, key: Path) -> SSL.Context:
+def server_context(certificate: str | os.PathLike[str], key: str | os.PathLike[str]) -> SSL.Context:
     """A context for `serve_dtls_peers`.
 
     Args:
@@ -57,7 +55,7 @@ def server_context(certificate: Path, key: Path) -> SSL.Context:
     return context
 
 
-def client_context(ca: Path | None = None) -> SSL.Context:
+def client_context(ca: str | os.PathLike[str] | None = None) -> SSL.Context:
     """A context for `open_dtls_channel`, which believes a server whose certificate an authority has signed.
 
     Args:
@@ -122,7 +120,7 @@ def _note_reason(connection: SSL.Connection, certificate: X509, number: int, dep
     return bool(ok)
 
 
-def _load_key(path: Path) -> PrivateKeyTypes:
+def _load_key(path: str | os.PathLike[str]) -> PrivateKeyTypes:
     with open(path, "rb") as file:
         data = file.read()
     try:
@@ -131,7 +129,7 @@ def _load_key(path: Path) -> PrivateKeyTypes:
         raise ValueError(f"{os.fspath(path)} contains no private key in PEM without a passphrase") from None
 
 
-def _check_readable(path: Path) -> None:
+def _check_readable(path: str | os.PathLike[str]) -> None:
     """OpenSSL's own error for a file that is not there names neither the file nor the reason."""
     with open(path, "rb"):
         pass

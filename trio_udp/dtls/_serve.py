@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ssl
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 from OpenSSL import SSL
@@ -31,7 +31,6 @@ from ._line import DTLSLine
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    PeerHandler: TypeAlias = Callable[[UDPChannel], Awaitable[object]]
 
 # Seconds for a handshake. The timer of RFC 6347 section 4.2.4.1 begins at one second and doubles: in a minute each side
 # sends its part six times (after 0, 1, 3, 7, 15 and 31 s). With a loss of 30 % each way that is enough for nearly all.
@@ -42,7 +41,7 @@ TOO_MANY = "too many peers"
 
 
 async def serve_dtls_peers(
-    handler: PeerHandler,
+    handler: Callable[[UDPChannel], Awaitable[object]],
     port: int,
     ssl_context: SSL.Context,
     *,
@@ -144,7 +143,12 @@ class _Server:
     """All peers of all endpoints, and the shelter in which their handlers outlive the caller's cancellation."""
 
     def __init__(
-        self, handler: PeerHandler, context: SSL.Context, max_peers: int, idle_timeout: float, incoming_buffer: int
+        self,
+        handler: Callable[[UDPChannel], Awaitable[object]],
+        context: SSL.Context,
+        max_peers: int,
+        idle_timeout: float,
+        incoming_buffer: int,
     ) -> None:
         self._handler = handler
         self._context = context
