@@ -1,4 +1,4 @@
-"""A server that has shown who it is before a word is said. It talks with each peer by itself.
+"""A server that has shown who it is before a word is said, and a task for each peer.
 
 ``shout`` knows nothing of DTLS: it talks to a channel, whatever that is made of.
 """
