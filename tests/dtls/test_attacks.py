@@ -141,7 +141,8 @@ async def test_garbage(
                 await below(peer).send_data(garbage)
                 await trio.sleep(0.1)
                 await peer.send(b"%d" % number)
-                assert await peer.receive() == b"%d" % number
+                with trio.fail_after(1):
+                    assert await peer.receive() == b"%d" % number
             assert await is_served(endpoint, trusting)
         assert endpoint.statistics().errors == {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,17 @@ from OpenSSL import SSL
 from tests.dtls.certificates import Authority, Pair
 from tests.dtls.serving import LOCAL, echo, serving, trios_tasks
 from tests.fakes import OtherSockets
-from trio_udp import DatagramReceived, DatagramTooLarge, Event, UDPChannel, UDPEndpoint, observe
+from trio_udp import (
+    DatagramDropped,
+    DatagramReceived,
+    DatagramSent,
+    DatagramTooLarge,
+    Event,
+    UDPChannel,
+    UDPEndpoint,
+    observe,
+    open_udp_channel,
+)
 from trio_udp._errors import bare_exceptions
 from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls_peers, server_context
 from trio_udp.dtls._context import let_trio_set_options
@@ -564,6 +575,67 @@ async def test_what_an_observer_raises_comes_out(
                         angry = True
                         await channel.send(b"hello")
                         await channel.receive()
+
+
+@pytest.mark.parametrize("kind", [DatagramReceived, DatagramSent, DatagramDropped])
+async def test_what_an_observer_raises_about_a_stranger(
+    kind: type, network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair
+) -> None:
+    """It is Trio's task that deals with strangers."""
+
+    def callback(event: Event) -> None:
+        if isinstance(event, kind):
+            raise Broken
+
+    async def stranger() -> None:
+        await trio.sleep(1)
+        async with await open_udp_channel("10.0.0.1", 4433) as channel:
+            await channel.send(b"plain")
+        with trio.move_on_after(1):
+            await open_dtls_channel("10.0.0.1", 4433)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stranger)
+        with server, observe(callback), pytest.raises(Broken):
+            await serve_dtls_peers(echo, 4433, _context(pair), host="10.0.0.1")
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_an_observer_raises_in_a_handshake(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    def callback(event: Event) -> None:
+        if isinstance(event, DatagramReceived):
+            raise Broken
+
+    async with serving(pair, on=server) as endpoint:
+        with observe(callback), pytest.raises(Broken):
+            await opened(endpoint, trusting)
+
+
+@pytest.mark.parametrize(("number", "ends"), [(errno.EMSGSIZE, False), (errno.EIO, True)])
+async def test_a_cookie_that_cannot_be_sent(number: int, ends: bool, pair: Pair, trusting: SSL.Context) -> None:
+    """Whether the network or the socket says so is not the same."""
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+
+    def fail() -> None:
+        raise OSError(number, "no cookie")
+
+    async def serve(task_status: trio.TaskStatus[UDPEndpoint]) -> None:
+        with bare_exceptions():
+            async with trio.open_nursery() as nursery:
+                [endpoint] = await nursery.start(partial(serve_dtls_peers, echo, 0, _context(pair), host=LOCAL))
+                factory.made[0].before_send = fail
+                task_status.started(endpoint)
+
+    with pytest.raises(OSError, match="no cookie") if ends else nullcontext(), bare_exceptions():
+        async with trio.open_nursery() as nursery:
+            endpoint = await nursery.start(serve)
+            with trio.move_on_after(0.3):
+                await opened(endpoint, trusting)
+            assert endpoint.statistics().errors == {"EMSGSIZE": 1}
+            nursery.cancel_scope.cancel()
 
 
 async def test_observers_see_the_encrypted_datagrams(

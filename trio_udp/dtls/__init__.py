@@ -19,6 +19,9 @@ The price is that system task, one for each socket: a task that no nursery of th
 hand what arrives to the peers, ends when its socket is closed, and what goes wrong in it is raised where the socket
 belongs.
 
+And OpenSSL before 4.0.3 takes some forged datagrams for the end of a conversation. So the extra asks for new versions,
+and where an older one is used all the same, it is that one peer's channel that ends.
+
 What stays UDP: datagrams get lost and reordered (not doubled: DTLS drops what it has seen). What DTLS does not have: an
 empty datagram, and one of more than 16,384 bytes.
 

@@ -125,29 +125,21 @@ class Between(trio.socket.SocketType):
           DatagramTooLarge: for this socket.
           OSError: what the network says only to who is not in a handshake.
         """
-        in_trios_task = trio.lowlevel.current_task() is self._trios_task
         try:
             if self.io.peer is not None:
                 await self.io.send_data([data])
             else:
                 await self.io.send_many([(data, address)])
-        except DatagramTooLarge:
-            if not in_trios_task and address not in self.handshaking:
-                raise
-            self._drop_sent(data, address, "EMSGSIZE")
-        except OSError as error:
-            if error.errno in NETWORK_ERRORS and (in_trios_task or address in self.handshaking):
-                self._drop_sent(data, address, errno_name(error))
+        except trio.ClosedResourceError:
+            raise
+        except Exception as error:
+            in_trios_task = trio.lowlevel.current_task() is self._trios_task
+            if (reason := _from_network(error)) and (in_trios_task or address in self.handshaking):
+                self._drop_sent(data, address, reason)
             elif in_trios_task:
                 self._fail(error)
             else:
                 raise
-        except trio.ClosedResourceError:
-            raise
-        except Exception as error:
-            if not in_trios_task:
-                raise
-            self._fail(error)
         return len(data)
 
     def _drop_sent(self, data: bytes, address: Address, reason: str) -> None:
@@ -155,3 +147,10 @@ class Between(trio.socket.SocketType):
             self.io.drop(data, address, reason, outgoing=True, counted=True)
         except Exception as error:  # an observer's
             self._fail(error)
+
+
+def _from_network(error: Exception) -> str:
+    """What the network has said to a datagram; nothing, if this is something else."""
+    if isinstance(error, DatagramTooLarge):
+        return "EMSGSIZE"
+    return errno_name(error) if isinstance(error, OSError) and error.errno in NETWORK_ERRORS else ""
