@@ -3,8 +3,8 @@
 `trio.DTLSEndpoint` takes anything that acts as a Trio socket, and reads it in a system task. An exception that gets
 loose in there is a bug of Trio's own, as far as Trio knows, and ends the program: a firewall's EPERM, a full queue's
 ENOBUFS, a cable that was pulled. So this one raises nothing in that task but "closed", which ends it in peace. What the
-network says is counted, as by all sockets of this library; anything else (a socket that is broken, an observer that
-raises) is kept in ``failure`` for whoever the socket belongs to.
+network says is counted, as by all sockets of this library; anything else (a socket that is broken or closed, an
+observer that raises) is kept in ``failure`` for whoever the socket belongs to.
 
 What is no DTLS is dropped here, and counted. That would be nothing but tidiness, if an empty datagram did not make
 OpenSSL fail in the middle of a handshake.
@@ -64,6 +64,7 @@ class Between(trio.socket.SocketType):
         return self.io.local
 
     def close(self) -> None:
+        self._ended = True  # by whom it belongs to, so that is no failure
         self.io.close()
 
     def stop_reading(self) -> None:
@@ -87,8 +88,8 @@ class Between(trio.socket.SocketType):
         """One at a time, as Trio's sockets do it: a peer's queue is short, and its handler has to come in between."""
         try:
             [datagram] = await self.io.receive(1)
-        except OSError as error:
-            if error.errno in NETWORK_ERRORS:
+        except (OSError, trio.ClosedResourceError) as error:
+            if isinstance(error, OSError) and error.errno in NETWORK_ERRORS:
                 self.on_refusal(error)
             else:
                 self._fail(error)
@@ -111,7 +112,7 @@ class Between(trio.socket.SocketType):
         return False
 
     def _fail(self, error: Exception) -> None:
-        if self.failure is None:
+        if not self._ended:
             self.failure = error
             self.stop_reading()
             self.on_failure()

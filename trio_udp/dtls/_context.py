@@ -43,6 +43,9 @@ def server_context(certificate: str | os.PathLike[str], key: str | os.PathLike[s
       ValueError: it does not contain what it should, or the key is not that of the certificate.
     """
     context = _new_context()
+    context.set_options(
+        SSL.OP_NO_TICKET
+    )  # nobody resumes here; and Trio answers some forged datagrams with what has it
     _check_readable(certificate)
     try:
         context.use_certificate_chain_file(os.fspath(certificate))
