@@ -45,9 +45,8 @@ class Between(trio.socket.SocketType):
         self.failure: Exception | None = None
         self.on_failure = on_failure
         self.on_refusal: Callable[[OSError], None] = ignore_refusal  # of a connected socket's
-        self.handshaking: set[Address] = (
-            set()
-        )  # sends to these are tried again, so what is said to them is counted only
+        # What is sent to these is sent again, so what the network says to it is counted and no more.
+        self.handshaking: set[Address] = set()
         self._ended = False
         self._reading = trio.CancelScope()
         self._trios_task: trio.lowlevel.Task | None = None
@@ -81,7 +80,8 @@ class Between(trio.socket.SocketType):
             with trio.CancelScope() as self._reading:
                 datagram = await self._receive()
             if datagram is not None and self._is_dtls(datagram):
-                return datagram
+                # A connected socket has one peer, however its address may be written.
+                return datagram if self.io.peer is None else (datagram.data, self.io.peer)
         raise trio.ClosedResourceError("no more is read from this socket")
 
     async def _receive(self) -> Datagram | None:

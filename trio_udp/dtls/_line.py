@@ -228,4 +228,5 @@ class DTLSLine:
         with suppress(SSL.Error):
             connection.shutdown()
         if goodbye := read_all(connection.bio_read):
-            self._between.io.send_now(goodbye, self.peer)  # what it returns, if it did not work, is counted
+            with suppress(trio.ClosedResourceError):  # somebody has closed the socket itself
+                self._between.io.send_now(goodbye, self.peer)  # what it returns, if it did not work, is counted
