@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PEER_ENDED = "the peer has ended it"
 STOPPING = "the server is stopping"
-QUEUE_FULL = "the peer's queue is full"
+QUEUE_FULL = "peer's buffer full"
 
 
 class RecordTooLarge(DatagramTooLarge):
