@@ -11,6 +11,7 @@ import trio
 
 from trio_udp.testing import Host, VirtualNetwork
 
+from .dtls.certificates import Authority, Pair
 from .fakes import OtherSockets
 
 # The same examples in every run, however slow the machine: a test that fails by luck is no news for whoever sees it.
@@ -64,3 +65,15 @@ def ipv6() -> None:
             probe.bind(("::1", 0))
         except OSError:
             pytest.skip("this machine has no ::1")
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """One that signs certificates, for DTLS."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def pair(authority: Authority) -> Pair:
+    """The server's certificate, for all names that it has in these tests, and its key."""
+    return authority.sign()

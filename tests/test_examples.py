@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from trio_udp import Datagram, Retry, UDPClient, open_udp_client, serve_udp
+from tests.dtls.certificates import Authority, Pair
+from trio_udp import Datagram, Retry, UDPChannel, UDPClient, open_udp_client, serve_udp
 from trio_udp.cli import main
+from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls_peers, server_context
 from trio_udp.faults import PRESETS
 
 if TYPE_CHECKING:
@@ -95,21 +97,24 @@ class Program:
 
 
 @asynccontextmanager
-async def running(name: str, *arguments: object, fast_forward: bool = False) -> AsyncIterator[Program]:
+async def running(
+    name: str, *arguments: object, fast_forward: bool = False, folder: Path | None = None
+) -> AsyncIterator[Program]:
     async with running_python(
-        *(["-c", FAST_FORWARD] if fast_forward else []), EXAMPLES / f"{name}.py", *arguments
+        *(["-c", FAST_FORWARD] if fast_forward else []), EXAMPLES / f"{name}.py", *arguments, folder=folder
     ) as program:
         yield program
 
 
 @asynccontextmanager
-async def running_python(*arguments: object) -> AsyncIterator[Program]:
+async def running_python(*arguments: object, folder: Path | None = None) -> AsyncIterator[Program]:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     process = await trio.lowlevel.open_process(
         [sys.executable, "-u", *map(str, arguments)],
         stdin=PIPE,
         stdout=PIPE,
         stderr=STDOUT,
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1"},
     )
     try:
@@ -515,6 +520,43 @@ async def test_ticket_office() -> None:
             transcript = await office.ends(tracebacks=True)
     assert "the handler raised UnicodeDecodeError at 17 bytes from 127.0.0.1:" in transcript
     assert transcript.splitlines()[-1] == "{'UnicodeDecodeError': 1, 'amplifying reply': 1, 'duplicate': 3}"
+
+
+@pytest.fixture
+def certificates(authority: Authority, pair: Pair, tmp_path: Path) -> Path:
+    """A folder with what the how-to makes."""
+    for file, name in ((authority.ca, "ca.pem"), (pair.certificate, "cert.pem"), (pair.key, "key.pem")):
+        (tmp_path / name).write_bytes(file.read_bytes())
+    return tmp_path
+
+
+async def test_secret_server(certificates: Path) -> None:
+    async with running("dtls/secret_server", 0, folder=certificates) as server:
+        context = client_context(certificates / "ca.pem")
+        async with await open_dtls_channel("localhost", await port_of(server), context) as channel:
+            for _ in range(2):
+                await channel.send(b"hello")
+                assert await channel.receive() == b"HELLO"
+        await server.ends_at_ctrl_c()
+
+
+async def test_secret_client(certificates: Path) -> None:
+    received: list[bytes] = []
+
+    async def lose_the_first(channel: UDPChannel) -> None:
+        async for data in channel:
+            received.append(data)
+            if len(received) > 1:
+                await channel.send(data.upper())
+
+    async with trio.open_nursery() as nursery:
+        context = server_context(certificates / "cert.pem", certificates / "key.pem")
+        serve = partial(serve_dtls_peers, lose_the_first, 0, context, host="localhost")
+        [endpoint, *_] = await nursery.start(serve)
+        async with running("dtls/secret_client", endpoint.address[1], folder=certificates) as client:
+            assert await client.ends() == "b'QUESTION 1'\nb'QUESTION 2'\nb'QUESTION 3'\n"
+        nursery.cancel_scope.cancel()
+    assert received == [b"question 1", b"question 1", b"question 2", b"question 3"]
 
 
 async def test_lossy_network() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import NoReturn
 
@@ -11,7 +12,8 @@ import trio
 from typing_extensions import assert_type
 
 import trio_udp
-from trio_udp import Datagram, Retry, UDPClient, UDPEndpoint, UDPStatistics
+from trio_udp import Datagram, Retry, UDPChannel, UDPClient, UDPEndpoint, UDPStatistics
+from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls_peers, server_context
 from trio_udp.workers import Workers, serve_workers
 
 
@@ -75,6 +77,19 @@ async def processes(nursery: trio.Nursery) -> None:
     assert_type(workers.restarts, int)
     assert_type(workers.statistics(), UDPStatistics)
     assert_type(await serve_workers(Counting(), 7, workers=4, restart=Retry(first=1)), NoReturn)
+
+
+async def in_secret(nursery: trio.Nursery) -> None:
+    async def converse(channel: UDPChannel) -> None:
+        async for data in channel:
+            await channel.send(data)
+
+    context = server_context("cert.pem", Path("key.pem"))
+    endpoints: list[UDPEndpoint] = await nursery.start(serve_dtls_peers, converse, 0, context)
+    async with await open_dtls_channel("localhost", endpoints[0].address[1], client_context("ca.pem")) as channel:
+        assert_type(channel, UDPChannel)
+    await open_dtls_channel("localhost", 4433, server_name="server.example")
+    assert_type(await serve_dtls_peers(converse, 4433, context, max_peers=10, grace_period=1), NoReturn)
 
 
 async def endpoints() -> None:

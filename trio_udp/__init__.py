@@ -27,6 +27,7 @@ Where things are; each file imports only from those above it:
     _guards  _rate  _reply_cache  _cookies  handlers around handlers, for servers that strangers can reach
     testing  relay                          the bad network in virtual time; and between real programs
     workers                                 one port, several processes
+    dtls                                    peers with certificates, in secret
     cli                                     python -m trio_udp
 """
 

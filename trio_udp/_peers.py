@@ -92,7 +92,7 @@ async def serve_udp_peers(
       ValueError: an argument is out of range.
     """
     await trio.lowlevel.checkpoint()
-    _check_arguments(handler, max_peers, idle_timeout, incoming_buffer)
+    check_peer_arguments(handler, max_peers, idle_timeout, incoming_buffer)
     check_grace_period(grace_period)
     endpoints = await open_udp_endpoints(port, host=host)
     await serve_peers(
@@ -128,7 +128,7 @@ async def serve_peers(
     """
 
     def make_parts() -> list[Part]:
-        _check_arguments(handler, max_peers, idle_timeout, incoming_buffer)
+        check_peer_arguments(handler, max_peers, idle_timeout, incoming_buffer)
         idle = Idle(idle_timeout)
         places = _Places(max_peers)
         return [*(_Peers(handler, endpoint, places, idle, incoming_buffer) for endpoint in endpoints), idle]
@@ -136,7 +136,8 @@ async def serve_peers(
     await serve_in_shelter(make_parts, endpoints, grace_period, task_status)
 
 
-def _check_arguments(handler: object, max_peers: int, idle_timeout: float, incoming_buffer: int) -> None:
+def check_peer_arguments(handler: object, max_peers: int, idle_timeout: float, incoming_buffer: int) -> None:
+    """Raise the TypeError or ValueError that says which of them makes no sense."""
     check_handler(handler)
     for name, number in (("max_peers", max_peers), ("incoming_buffer", incoming_buffer)):
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:

@@ -23,9 +23,12 @@ from ._common import Failure, say
 from ._hosts import open_metrics_listeners
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from .._address import HostPort
+    from .._endpoint import UDPEndpoint
+    from .._guards import Guard
+    from ._answering import Answering
 
 PATH = "/metrics"
 
@@ -86,6 +89,15 @@ class MetricsPage:
         """From now on the page is what this returns; and say where."""
         self._render = render
         say("metrics at " + " and ".join(f"http://{address}{PATH}" for address in self._addresses))
+
+    def show_server(self, endpoints: Sequence[UDPEndpoint], answering: Answering, guarded: Guard) -> None:
+        """Show what a server in this process counts."""
+        from ._metrics import render  # needs the extra
+
+        def show() -> bytes:
+            return render([(format_address(each.address), each.statistics()) for each in endpoints], answering, guarded)
+
+        self.show(show)
 
     async def answer(self, stream: trio.abc.Stream) -> None:
         """One connection; nothing that happens to it ends the server."""

@@ -13,11 +13,13 @@ from __future__ import annotations
 import argparse
 import socket
 import sys
+from contextlib import AbstractAsyncContextManager
 
 from .._address import payload_limit
 from .._retry import Retry
 from ._asker import Asker, open_asker
 from ._common import ExitCode, Failure, count, say, seconds, server_port, text_bytes, write, write_line
+from ._dtls import SecretAsker, open_secret_asker
 from ._input import Input, stdin_is_terminal
 
 DESCRIPTION = """\
@@ -40,6 +42,10 @@ its reply is one line of standard output. A line without a reply leaves an
 empty line, so that the two stay side by side. A reply that is itself several
 lines needs --bytes-hex or --repr for that.
 
+With --dtls the datagrams are encrypted, and the server has to show that it is
+the host that was typed: by a certificate that somebody has signed whom this
+machine trusts, or --ca. Needs the extra: pip install 'trio_udp[dtls]'.
+
 Repeating means that a server may do twice what it was asked once: when it was
 the reply that got lost.
 
@@ -51,6 +57,7 @@ examples:
   python -m trio_udp request localhost:10000 --repr Hello           # b'Hello'
   seq 100 | python -m trio_udp request localhost:10000 --lines --deadline 5
   python -m trio_udp request localhost:8888                # a conversation
+  python -m trio_udp request localhost:4433 --dtls --ca ca.pem Hello
 
 exit codes: 0 answered, 1 error, 2 usage, 3 no reply, 4 refused, 130
 interrupted; with --lines that of the first line that was not answered
@@ -81,6 +88,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     shown.add_argument("--bytes-hex", action="store_true", help="data and replies are hexadecimal digits")
     shown.add_argument("--repr", action="store_true", help="replies are shown as Python's bytes literals, like b'\\n'")
     parser.add_argument("--lines", action="store_true", help="a request per line of input, a reply per line of output")
+    parser.add_argument("--dtls", action="store_true", help="encrypted, and the server shows a certificate")
+    parser.add_argument("--ca", metavar="FILE", help="with --dtls: the certificates of those who may sign, PEM")
     parser.set_defaults(run=run)
 
 
@@ -89,11 +98,13 @@ async def run(args: argparse.Namespace) -> int:
     data = None if args.data == "-" else args.data
     if args.lines and data is not None:
         raise Failure("--lines reads standard input: leave DATA out", ExitCode.USAGE)
+    if args.ca is not None and not args.dtls:
+        raise Failure("--ca is for --dtls: without it there are no certificates", ExitCode.USAGE)
     encoding = Hexadecimal() if args.bytes_hex else Literal() if args.repr else Plain()
     question = None if data is None else encoding.read(text_bytes(data), ExitCode.USAGE)
     # Retry caps each wait at a minute, jitter included. Who asks for a longer first one means it.
     retry = Retry(attempts=args.attempts, first=args.first, maximum=max(Retry.maximum, args.first * 1.5))
-    async with open_asker(args.server, retry, args.deadline) as asker:
+    async with _open_asker(args, retry) as asker:
         if args.lines:
             return await _lines(asker, encoding)
         if args.data is None and stdin_is_terminal():
@@ -101,10 +112,16 @@ async def run(args: argparse.Namespace) -> int:
         return await _once(asker, encoding, question)
 
 
+def _open_asker(args: argparse.Namespace, retry: Retry) -> AbstractAsyncContextManager[Asker | SecretAsker]:
+    if args.dtls:
+        return open_secret_asker(args.server, retry, args.deadline, args.ca)
+    return open_asker(args.server, retry, args.deadline)
+
+
 # -- three ways of asking --------------------------------------------------------------------------------------------
 
 
-async def _once(asker: Asker, encoding: Plain, question: bytes | None) -> ExitCode:
+async def _once(asker: Asker | SecretAsker, encoding: Plain, question: bytes | None) -> ExitCode:
     if question is None:
         question = encoding.read(await Input(encoding.longest).all())
     reply = encoding.show(await asker.ask(question))
@@ -114,7 +131,7 @@ async def _once(asker: Asker, encoding: Plain, question: bytes | None) -> ExitCo
     return ExitCode.ANSWERED
 
 
-async def _lines(asker: Asker, encoding: Plain) -> ExitCode:
+async def _lines(asker: Asker | SecretAsker, encoding: Plain) -> ExitCode:
     """One reply per line; the exit code is the first one that is not ANSWERED."""
     lines = Input(encoding.longest)
     result = ExitCode.ANSWERED
@@ -129,7 +146,7 @@ async def _lines(asker: Asker, encoding: Plain) -> ExitCode:
     return result
 
 
-async def _conversation(asker: Asker, encoding: Plain) -> ExitCode:
+async def _conversation(asker: Asker | SecretAsker, encoding: Plain) -> ExitCode:
     lines = Input(encoding.longest)
     while True:
         say("Enter message to send : ", end="")

@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import argparse
 import signal
-from typing import TYPE_CHECKING
 
 from .._address import HostPort, format_address
 from .._serve import serve_endpoints
 from .._systemd import passed_to_us
 from ._answering import Answering, make_answering
 from ._common import ExitCode, Failure, count, host_port, plural, say, seconds, text_bytes
+from ._dtls import serve_in_secret
 from ._hosts import open_endpoints, take_endpoints
 from ._limits import add_limits, limit_requests
 from ._load_handler import handler_name
 from ._metrics_page import MetricsPage, metrics_page
 from ._stopping import STOP_SIGNALS, run_until_signal
 from ._telling import say_failures, say_guards, say_statistics, say_where
-
-if TYPE_CHECKING:
-    from .._endpoint import UDPEndpoint
-    from .._guards import Guard
 
 SYSTEMD = "systemd"
 
@@ -65,6 +61,12 @@ With --metrics Prometheus can read the statistics while the server runs, at
 http://HOST:PORT/metrics, of this machine only unless a host is given. It needs
 the extra: python -m pip install 'trio_udp[metrics]'
 
+With --dtls the datagrams are encrypted, and the server needs a certificate and
+its key, in PEM files. Datagrams of one client are handled one after another;
+--max-tasks is how many clients there may be at once, and who is silent for a
+minute is forgotten. A client with whom keys were agreed on has shown where it
+is, so replies have no limit. Needs the extra: pip install 'trio_udp[dtls]'.
+
 Ctrl-C or SIGTERM: stop receiving, finish what is begun, print the statistics.
 Ctrl-C or SIGTERM again: end at once, without statistics, even when a handler
 keeps the whole server from running (time.sleep where trio.sleep was meant).
@@ -78,6 +80,7 @@ examples:
   python -m trio_udp serve 7000 --handler mymodule:answer --workers 4
   python -m trio_udp serve '*:7' --echo --rate 10 --total-rate 1000
   python -m trio_udp serve '*:7000' --metrics 9100
+  python -m trio_udp serve 4433 --dtls cert.pem key.pem
   systemd-socket-activate --datagram -l 127.0.0.1:7000 \\
       python -m trio_udp serve systemd
 
@@ -120,6 +123,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="how long handlers may go on, at most, once the server has been asked to stop (default: 5)",
     )
     parser.add_argument("--workers", type=count, metavar="N", help="answer in so many processes (Linux only)")
+    parser.add_argument("--dtls", nargs=2, metavar=("CERT", "KEY"), help="encrypted, with this certificate and its key")
     parser.add_argument("--metrics", type=metrics_address, metavar="[HOST:]PORT", help="statistics for Prometheus")
     add_limits(parser)
     parser.add_argument("--quiet", action="store_true", help="no line per datagram")
@@ -139,14 +143,21 @@ def metrics_address(text: str) -> HostPort:
 
 async def run(args: argparse.Namespace) -> int:
     """Serve until a signal comes; then say how it went."""
-    _check_sockets(args)
+    _check(args)
     async with metrics_page(args.metrics) as page:
-        stopped_by = await (_serve_alone(args, page) if args.workers is None else _serve_in_workers(args, page))
+        if args.dtls:
+            stopped_by = await serve_in_secret(args, page)
+        else:
+            stopped_by = await (_serve_alone(args, page) if args.workers is None else _serve_in_workers(args, page))
     return ExitCode.INTERRUPTED if stopped_by == signal.SIGINT else ExitCode.ANSWERED
 
 
-def _check_sockets(args: argparse.Namespace) -> None:
-    """Whose sockets: what was typed has to fit what systemd has done."""
+def _check(args: argparse.Namespace) -> None:
+    """What does not go together; and whose sockets: what was typed has to fit what systemd has done."""
+    if args.dtls and args.workers is not None:
+        raise Failure("--dtls and --workers do not go together: keys are agreed on with one process", ExitCode.USAGE)
+    if args.dtls and args.address is None:
+        raise Failure("--dtls opens its sockets itself, and systemd has opened its own: leave one out", ExitCode.USAGE)
     if args.address is None and args.workers is not None:
         raise Failure(
             "--workers opens a socket for each worker, and systemd has opened its own: leave one of them out, or have "
@@ -171,7 +182,7 @@ async def _serve_alone(args: argparse.Namespace, page: MetricsPage | None) -> si
     async def serve() -> None:
         # Not before signals are heard: who reads this may send one at once.
         if page is not None:
-            _show(page, endpoints, answering, guarded)
+            page.show_server(endpoints, answering, guarded)
         say_where([endpoint.address for endpoint in endpoints], args.print_only)
         await serve_endpoints(guarded, endpoints, max_tasks=args.max_tasks, grace_period=args.grace)
 
@@ -182,15 +193,6 @@ async def _serve_alone(args: argparse.Namespace, page: MetricsPage | None) -> si
             say_statistics(format_address(endpoint.address), endpoint.statistics())
         say_guards(guarded)
         say_failures(answering.failures)
-
-
-def _show(page: MetricsPage, endpoints: list[UDPEndpoint], answering: Answering, guarded: Guard) -> None:
-    from ._metrics import render  # needs the extra
-
-    def show() -> bytes:
-        return render([(format_address(each.address), each.statistics()) for each in endpoints], answering, guarded)
-
-    page.show(show)
 
 
 def _say_who_is_busy(answering: Answering, grace: float) -> None:

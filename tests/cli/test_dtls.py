@@ -1,0 +1,154 @@
+"""``serve --dtls`` and ``request --dtls``: as without, and who is not believed is told in a line."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.child import COMMAND, environment, run, serve, start
+from tests.dtls.certificates import Authority, Pair
+from trio_udp.cli._common import ExitCode
+
+LOCAL = "127.0.0.1"
+
+
+def files(pair: Pair) -> tuple[str, str, str]:
+    return "--dtls", str(pair.certificate), str(pair.key)
+
+
+def error_of(*arguments: str, code: int = 1, data: bytes = b"") -> str:
+    """The one line that a command says when it fails."""
+    answer = run(*arguments, data=data)
+    assert answer.returncode == code, answer.stderr
+    assert answer.stdout == b""
+    [line] = answer.stderr.decode().splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("options", "answer"),
+    [
+        ([], b"Hello"),
+        (["--prefix", "OK..."], b"OK...Hello"),
+        (["--reply", "Get off my lawn!"], b"Get off my lawn!"),
+        (["--handler", "tests.cli.dtls_handlers:shout"], b"HELLO"),
+    ],
+)
+def test_there_and_back(options: list[str], answer: bytes, authority: Authority, pair: Pair) -> None:
+    with serve(f"{LOCAL}:0", *files(pair), *options) as (server, port):
+        got = run("request", f"{LOCAL}:{port}", "--dtls", "--ca", str(authority.ca), "Hello")
+        assert (got.returncode, got.stdout, got.stderr) == (0, answer, b"")
+        if sys.platform != "win32":
+            server.send_signal(signal.SIGINT)
+            assert server.ended() == ExitCode.INTERRUPTED
+            server.err.wait_for(r"statistics ---\nreceived \d+ datagrams, \d+ bytes\nsent     \d+ datagrams")
+
+
+def test_printed(authority: Authority, pair: Pair) -> None:
+    with serve(f"{LOCAL}:0", *files(pair), "--print") as (server, port):
+        with start("request", f"{LOCAL}:{port}", "--dtls", "--ca", str(authority.ca), "--first", "60", "Hello"):
+            server.out.wait_for("^Hello\n")
+            server.err.wait_for(r"127\.0\.0\.1:\d+ -> 5 bytes, not answered\n")
+
+
+def test_lines(authority: Authority, pair: Pair) -> None:
+    with serve(f"{LOCAL}:0", *files(pair), "--prefix", ">") as (_, port):
+        got = run("request", f"{LOCAL}:{port}", "--dtls", "--ca", str(authority.ca), "--lines", data=b"1\n2\n\n3\n")
+        assert got.stdout == b">1\n>2\n\n>3\n"
+        assert b"DTLS carries no empty datagram" in got.stderr
+        assert got.returncode == ExitCode.ERROR
+
+
+def test_without_a_host_it_is_localhost(authority: Authority, pair: Pair) -> None:
+    with serve("0", *files(pair)) as (_, port):
+        got = run("request", str(port), "--dtls", "--ca", str(authority.ca), "Hello")
+        assert (got.returncode, got.stdout) == (0, b"Hello")
+
+
+def test_who_is_not_believed(authority: Authority, pair: Pair) -> None:
+    with serve(f"{LOCAL}:0", *files(pair)) as (server, port):
+        line = error_of("request", f"{LOCAL}:{port}", "--dtls", "Hello")
+        assert re.fullmatch(
+            rf"trio_udp request: the certificate of 127\.0\.0\.1:{port} is not believed: "
+            "certificate verify failed: unable to get issuer cert locally",
+            line,
+        )
+        server.err.wait_for(r"a handshake failed: no DTLS with 127\.0\.0\.1:\d+: .*unknown ca\n")
+        got = run("request", f"{LOCAL}:{port}", "--dtls", "--ca", str(authority.ca), "Hello")
+        assert got.stdout == b"Hello"
+    named = authority.sign("elsewhere", ("elsewhere.example",))
+    with serve(f"{LOCAL}:0", *files(named)) as (_, port):
+        line = error_of("request", f"{LOCAL}:{port}", "--dtls", "--ca", str(authority.ca), "Hello")
+        assert line.endswith("is for 'elsewhere.example', and not for '127.0.0.1'")
+
+
+def test_a_reply_that_dtls_does_not_carry(authority: Authority, pair: Pair) -> None:
+    with serve(f"{LOCAL}:0", *files(pair), "--handler", "tests.cli.dtls_handlers:much") as (server, port):
+        ask = ["request", f"{LOCAL}:{port}", "--dtls", "--ca", str(authority.ca), "--attempts", "1", "--first", "0.2"]
+        assert "no reply from 127.0.0.1 port" in error_of(*ask, "Hello", code=ExitCode.NO_REPLY)
+        server.err.wait_for(r"not sent to 127\.0\.0\.1:\d+: a datagram of 20000 bytes: DTLS carries at most 16384\n")
+        assert run(*ask, "small").stdout == b"small"
+
+
+def test_nobody_is_there(pair: Pair) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as silent:
+        silent.bind((LOCAL, 0))
+        port = str(silent.getsockname()[1])
+        options = ("--dtls", "--attempts", "1", "--first", "0.2", "Hello")
+        line = error_of("request", f"{LOCAL}:{port}", *options, code=ExitCode.NO_REPLY)
+        assert re.fullmatch(rf"trio_udp request: no DTLS from 127\.0\.0\.1 port {port} in [\d.]+ s", line)
+        line = error_of("request", f"{LOCAL}:{port}", "--dtls", "--deadline", "0.2", "Hello", code=ExitCode.NO_REPLY)
+        assert re.fullmatch(rf"trio_udp request: no DTLS from 127\.0\.0\.1 port {port} in [\d.]+ s", line)
+    line = error_of("request", f"{LOCAL}:{port}", *options, code=ExitCode.REFUSED)
+    assert line == f"trio_udp request: 127.0.0.1 port {port} refused: nobody listens on that port"
+    assert "cannot find the host 'no.such.host.invalid'" in error_of("request", "no.such.host.invalid:7", *options)
+
+
+def test_a_server_that_plain_requests_do_not_reach(pair: Pair) -> None:
+    with serve(f"{LOCAL}:0", *files(pair)) as (server, port):
+        error_of("request", f"{LOCAL}:{port}", "--attempts", "1", "--first", "0.1", "Hello", code=ExitCode.NO_REPLY)
+        if sys.platform != "win32":
+            server.send_signal(signal.SIGTERM)
+            assert server.ended() == ExitCode.ANSWERED
+            server.err.wait_for("dropped  1 not DTLS")
+
+
+def test_mistakes(tmp_path: Path, authority: Authority, pair: Pair) -> None:
+    missing = str(tmp_path / "missing.pem")
+    certificate, key = str(pair.certificate), str(pair.key)
+    for arguments, code, wrong in [
+        (
+            ("serve", "0", "--dtls", missing, key),
+            1,
+            f"trio_udp serve: cannot read {missing}: No such file or directory",
+        ),
+        (("serve", "0", "--dtls", key, key), 1, f"trio_udp serve: {key} contains no certificate in PEM"),
+        (("serve", "0", "--dtls", certificate, certificate), 1, f"{certificate} contains no private key in PEM"),
+        (("serve", "0", "--dtls", certificate, key, "--workers", "2"), 2, "--dtls and --workers do not go together"),
+        (("serve", "0", "--dtls", certificate), 2, "argument --dtls: expected 2 arguments"),
+        (("serve", "0", "--dtls", certificate, key, "--handler", "no_such:thing"), 1, "no_such"),
+        (("request", "7", "--dtls", "--ca", missing, "Hello"), 1, f"trio_udp request: cannot read {missing}"),
+        (("request", "7", "--dtls", "--ca", key, "Hello"), 1, f"trio_udp request: {key} contains no certificate"),
+        (("request", "7", "--ca", str(authority.ca), "Hello"), 2, "--ca is for --dtls"),
+    ]:
+        assert wrong in error_of(*arguments, code=code)
+
+
+def test_what_to_install() -> None:
+    """The rest of the command line needs nothing of it."""
+    import subprocess
+
+    without = "import sys; sys.modules['OpenSSL'] = None; from trio_udp.cli import main; sys.exit(main(sys.argv[1:]))"
+    for arguments in (["serve", "0", "--dtls", "a", "b"], ["request", "7", "--dtls", "Hello"]):
+        answer = subprocess.run(
+            [COMMAND[0], "-c", without, *arguments], capture_output=True, text=True, env=environment(), timeout=60
+        )
+        assert answer.returncode == ExitCode.ERROR
+        assert answer.stderr == (
+            f"trio_udp {arguments[0]}: trio_udp.dtls needs OpenSSL: python -m pip install 'trio_udp[dtls]'\n"
+        )

@@ -1,0 +1,20 @@
+"""The page of the reference is written by hand, so that it has an order; here it is compared with what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from trio_udp import dtls
+from trio_udp.dtls import _line, _serve
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "dtls.rst").read_text("utf-8")
+
+
+def test_every_public_name_is_there() -> None:
+    assert sorted(re.findall(r"^\.\. auto(?:class|function):: (\w+)", PAGE, re.MULTILINE)) == sorted(dtls.__all__)
+
+
+def test_every_reason_is_there() -> None:
+    for reason in (_serve.FAILED, _serve.TOO_MANY, "not DTLS", _line.QUEUE_FULL, _line.PEER_ENDED):
+        assert f"\n``{reason}``" in PAGE

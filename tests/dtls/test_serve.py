@@ -1,0 +1,734 @@
+"""The server: a handler for each peer, as with plain UDP, and what may go wrong there."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from OpenSSL import SSL
+
+from tests.dtls.certificates import Authority, Pair
+from tests.dtls.serving import LOCAL, echo, serving, trios_tasks
+from tests.fakes import OtherSockets
+from trio_udp import (
+    DatagramDropped,
+    DatagramReceived,
+    DatagramSent,
+    DatagramTooLarge,
+    Event,
+    UDPChannel,
+    UDPEndpoint,
+    observe,
+    open_udp_channel,
+)
+from trio_udp._errors import bare_exceptions
+from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls_peers, server_context
+from trio_udp.dtls._context import let_trio_set_options
+from trio_udp.dtls._handshake import LARGEST
+from trio_udp.dtls._line import PEER_ENDED, QUEUE_FULL
+from trio_udp.dtls._serve import FAILED, HANDSHAKE_PATIENCE, TOO_MANY
+from trio_udp.faults import Drop, InFlight, Link
+from trio_udp.testing import Host, VirtualNetwork
+
+
+@pytest.fixture
+def trusting(authority: Authority) -> SSL.Context:
+    """A client's context that believes the server."""
+    return client_context(authority.ca)
+
+
+async def opened(server: UDPEndpoint, context: SSL.Context) -> UDPChannel:
+    return await open_dtls_channel(*server.address[:2], context)
+
+
+# -- talking ----------------------------------------------------------------------------------------------------------
+
+
+async def test_echo(sockets: str, pair: Pair, trusting: SSL.Context) -> None:
+    async with serving(pair) as server:
+        async with await opened(server, trusting) as channel:
+            assert channel.peer_address == server.address
+            for data in (b"hello", b"x", bytes(LARGEST), b"\0"):
+                await channel.send(data)
+                assert await channel.receive() == data
+            statistics = channel.statistics()
+            assert (statistics.received, statistics.sent) == (4, 4)
+            assert statistics.received_bytes == statistics.sent_bytes == LARGEST + 7
+            assert (statistics.dropped, statistics.errors) == ({}, {})
+            assert len(trios_tasks()) == 2
+        assert channel.statistics() == statistics
+        assert server.statistics().received_bytes > statistics.sent_bytes, "it is encrypted, and there was a handshake"
+
+
+async def test_what_goes_over_the_wire_is_not_readable(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    async with serving(pair, on=server) as endpoint, await opened(endpoint, trusting) as channel:
+        await channel.send(b"a secret")
+        assert await channel.receive() == b"a secret"
+    assert not any(b"secret" in each.data for each in network.datagrams)
+
+
+async def test_both_families_with_one_context(ipv6: None, pair: Pair, trusting: SSL.Context) -> None:
+    """pyOpenSSL 26 allows no change to a context that has been used, and Trio makes changes at each use."""
+    context = server_context(pair.certificate, pair.key)
+    for _ in range(2):
+        async with trio.open_nursery() as nursery:
+            endpoints = await nursery.start(serve_dtls_peers, echo, 0, context)
+            [port] = {endpoint.address[1] for endpoint in endpoints}
+            for host in (LOCAL, "::1", "localhost"):
+                async with await open_dtls_channel(host, port, trusting) as channel:
+                    await channel.send(b"hello")
+                    assert await channel.receive() == b"hello"
+            nursery.cancel_scope.cancel()
+
+
+async def test_many_at_once(sockets: str, pair: Pair, trusting: SSL.Context) -> None:
+    async with serving(pair) as server:
+        async with await opened(server, trusting) as channel:
+            wanted = [b"%d" % number for number in range(8)]
+            await channel.send_many(wanted)
+            got: list[bytes] = []
+            while len(got) < len(wanted):
+                batch = await channel.receive_many(3)
+                assert 1 <= len(batch) <= 3
+                got += batch
+            assert got == wanted
+
+
+async def test_a_hundred_clients(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    answered: list[int] = []
+
+    async def client(number: int) -> None:
+        async with await opened(endpoint, trusting) as channel:
+            await channel.send(b"%d" % number)
+            answered.append(int(await channel.receive()))
+            assert answered[-1] == number
+
+    async with serving(pair, on=server) as endpoint, trio.open_nursery() as clients:
+        for number in range(100):
+            clients.start_soon(client, number)
+    assert sorted(answered) == list(range(100))
+
+
+async def test_what_dtls_does_not_carry(sockets: str, pair: Pair, trusting: SSL.Context) -> None:
+    async with serving(pair) as server, await opened(server, trusting) as channel:
+        with pytest.raises(ValueError, match="empty"):
+            await channel.send(b"")
+        with pytest.raises(DatagramTooLarge, match="DTLS carries at most 16384") as caught:
+            await channel.send(bytes(LARGEST + 1))
+        assert (caught.value.size, caught.value.limit) == (LARGEST + 1, LARGEST)
+        await channel.send_many([])
+        assert channel.statistics().sent == 0
+        with pytest.raises(ValueError, match="limit"):
+            await channel.receive_many(0)
+
+
+async def test_only_one_receives(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    async with serving(pair, on=server) as endpoint, await opened(endpoint, trusting) as channel:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(channel.receive)
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(trio.BusyResourceError):
+                await channel.receive()
+            nursery.cancel_scope.cancel()
+        channel.close()
+        with pytest.raises(trio.ClosedResourceError):
+            await channel.receive()
+        with pytest.raises(trio.ClosedResourceError):
+            await channel.send(b"too late")
+
+
+async def test_everything_is_a_checkpoint(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    async with serving(pair, on=server) as endpoint, await opened(endpoint, trusting) as channel:
+        with trio.testing.assert_checkpoints():
+            await channel.send(b"one")
+        with trio.testing.assert_checkpoints():
+            await channel.send_many([])
+        with trio.testing.assert_checkpoints():
+            assert await channel.receive() == b"one"
+        await channel.send(b"two")
+        await trio.sleep(1)
+        with trio.testing.assert_checkpoints():
+            assert await channel.receive() == b"two"
+        with trio.testing.assert_checkpoints(), pytest.raises(ValueError, match="empty"):
+            await channel.send(b"")
+        with trio.testing.assert_checkpoints(), pytest.raises(TypeError, match="server_context"):
+            await serve_dtls_peers(echo, 0, None)  # type: ignore[arg-type]
+
+
+# -- bounds -----------------------------------------------------------------------------------------------------------
+
+
+async def test_max_peers_turns_the_next_one_away(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    async with serving(pair, on=server, max_peers=2, idle_timeout=5) as endpoint:
+        first = await opened(endpoint, trusting)
+        async with await opened(endpoint, trusting):
+            with trio.move_on_after(3.5) as waiting:
+                await opened(endpoint, trusting)
+            assert waiting.cancelled_caught
+            assert endpoint.statistics().dropped == {TOO_MANY: 3}, "it tried again after 1 and 3 s"
+            await trio.sleep(2)  # now the two others were idle for too long
+            async with await opened(endpoint, trusting) as third:
+                await third.send(b"hello")
+                assert await third.receive() == b"hello"
+        first.close()
+
+
+async def test_a_handshake_has_a_place_and_a_deadline(
+    network: VirtualNetwork,
+    clock: trio.testing.MockClock,
+    server: Host,
+    pair: Pair,
+    trusting: SSL.Context,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "trio_udp")
+    async with serving(pair, on=server, max_peers=1) as endpoint:
+        with network.rule(lose_all_but_cookies):  # it hears no more after the cookie
+            with trio.move_on_after(0.5):
+                await opened(endpoint, trusting)
+        began = trio.current_time()
+        with trio.move_on_after(1) as waiting:
+            await opened(endpoint, trusting)
+        assert waiting.cancelled_caught
+        assert endpoint.statistics().dropped == {TOO_MANY: 1}
+        await trio.sleep_until(began + HANDSHAKE_PATIENCE)
+        assert endpoint.statistics().dropped == {TOO_MANY: 1, FAILED: 1}
+        assert "not done after 60 s" in caplog.text
+        (await opened(endpoint, trusting)).close()
+
+
+def lose_all_but_cookies(datagram: InFlight) -> Drop | None:
+    """A server that is here hears everything, and nobody hears more of it than its cookie."""
+    from_server = datagram.source[0] == "10.0.0.1"
+    return Drop("lost") if from_server and len(datagram.data) > 100 else None
+
+
+async def test_a_peers_queue_is_bounded(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    got: list[bytes] = []
+    seen: list[Any] = []
+
+    async def slow(channel: UDPChannel) -> None:
+        await trio.sleep(1)
+        got.extend(await channel.receive_many())
+        seen.append(channel.statistics())
+
+    async with (
+        serving(pair, slow, on=server, incoming_buffer=3) as endpoint,
+        await opened(endpoint, trusting) as channel,
+    ):
+        await channel.send_many([b"%d" % number for number in range(10)])
+        await trio.sleep(2)
+        assert got == [b"0", b"1", b"2"]
+        assert seen[0].dropped == {QUEUE_FULL: 7}
+        assert seen[0].received == 3
+        assert endpoint.statistics().dropped == {QUEUE_FULL: 7}
+
+
+async def test_idle_is_who_receives_and_gets_nothing(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    times: list[float] = []
+
+    async def handler(channel: UDPChannel) -> None:
+        began = trio.current_time()
+        await trio.sleep(100)  # busy
+        for _ in range(2):
+            with pytest.raises(trio.EndOfChannel, match="for too long"):
+                await channel.receive()
+            times.append(trio.current_time() - began)
+
+    async with serving(pair, handler, on=server, idle_timeout=7) as endpoint:
+        async with await opened(endpoint, trusting):
+            await trio.sleep(200)
+    assert times == pytest.approx([107, 114])
+
+
+# -- ends -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_handlers_exception_ends_the_server(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    cancelled: list[bytes] = []
+
+    async def handler(channel: UDPChannel) -> None:
+        data = await channel.receive()
+        if data == b"fail":
+            raise KeyError("a bug")
+        try:
+            await trio.sleep_forever()
+        finally:
+            cancelled.append(data)
+
+    with pytest.raises(KeyError, match="a bug"):
+        with bare_exceptions():
+            async with trio.open_nursery() as nursery:
+                with server:
+                    serve = partial(serve_dtls_peers, handler, 4433, _context(pair), host="10.0.0.1")
+                    [endpoint] = await nursery.start(serve)
+                async with await opened(endpoint, trusting) as one, await opened(endpoint, trusting) as two:
+                    await one.send(b"wait")
+                    await trio.sleep(1)
+                    await two.send(b"fail")
+                    await trio.sleep(1)
+    assert cancelled == [b"wait"]
+    assert not trios_tasks()
+
+
+async def test_it_comes_out_bare(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    async def handler(channel: UDPChannel) -> None:
+        raise KeyError("a bug")
+
+    async def client() -> None:
+        with pytest.raises(trio.Cancelled):
+            async with await open_dtls_channel("10.0.0.1", 4433, trusting):
+                await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client)
+        with server, pytest.raises(KeyError):
+            await serve_dtls_peers(handler, 4433, _context(pair), host="10.0.0.1")
+        nursery.cancel_scope.cancel()
+
+
+def _context(pair: Pair) -> SSL.Context:
+    return server_context(pair.certificate, pair.key)
+
+
+async def test_a_handler_has_to_be_async(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    async def client() -> None:
+        async with await open_dtls_channel("10.0.0.1", 4433, trusting):
+            await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client)
+        with server, pytest.raises(TypeError, match="must be an async function"):
+            await serve_dtls_peers(lambda channel: None, 4433, _context(pair), host="10.0.0.1")  # type: ignore[arg-type,return-value]
+        nursery.cancel_scope.cancel()
+
+
+async def test_with_grace_what_waits_is_received_and_answered(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    got: list[bytes] = []
+
+    async def slow_echo(channel: UDPChannel) -> None:
+        async for data in channel:
+            got.append(data)
+            await trio.sleep(1)
+            await channel.send(data)
+
+    async with trio.open_nursery() as clients:
+        with trio.CancelScope() as stopping:
+            async with trio.open_nursery() as nursery:
+                with server:
+                    serve = partial(serve_dtls_peers, slow_echo, 4433, _context(pair), host="10.0.0.1", grace_period=10)
+                    [endpoint] = await nursery.start(serve)
+                channel = await opened(endpoint, trusting)
+                await channel.send_many([b"1", b"2", b"3"])
+
+                async def stop() -> None:
+                    await trio.sleep(0.5)
+                    stopping.cancel()
+                    stopped.append(trio.current_time())
+                    await trio.sleep(0.1)
+                    await channel.send(b"not taken any more")
+                    with trio.move_on_after(1) as late:
+                        await opened(endpoint, trusting)
+                    assert late.cancelled_caught
+
+                stopped: list[float] = []
+                clients.start_soon(stop)
+        assert trio.current_time() - stopped[0] == pytest.approx(2.5, abs=1e-3), "as long as it took, not all 10 s"
+    assert got == [b"1", b"2", b"3"]
+    assert [await channel.receive() for _ in range(3)] == got
+    channel.close()
+    await trio.testing.wait_all_tasks_blocked()
+    assert not trios_tasks()
+
+
+async def test_grace_ends(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    ended: list[float] = []
+
+    async def handler(channel: UDPChannel) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append(trio.current_time())
+
+    async def idle(channel: UDPChannel) -> None:
+        with pytest.raises(trio.EndOfChannel, match="stopping"):
+            await channel.receive()
+        with pytest.raises(trio.EndOfChannel, match="stopping"):
+            await channel.receive()
+        await handler(channel)
+
+    async with serving(pair, idle, on=server, grace_period=3) as endpoint:
+        (await opened(endpoint, trusting)).close()
+        await trio.sleep(1)
+        stopped = trio.current_time()
+    assert ended == [stopped + 3]
+
+
+async def test_a_handshake_does_not_outlive_the_server(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    async with serving(pair, on=server, grace_period=30) as endpoint:
+        with network.rule(lose_all_but_cookies):
+            with trio.move_on_after(0.5):
+                await opened(endpoint, trusting)
+        stopped = trio.current_time()
+    assert trio.current_time() == pytest.approx(stopped)
+    assert endpoint.statistics().dropped == {}
+
+
+async def test_either_end_may_close_and_the_other_is_told(pair: Pair, trusting: SSL.Context) -> None:
+    """On sockets of the system's own."""
+    ended = trio.Event()
+
+    async def one_word(channel: UDPChannel) -> None:
+        if await channel.receive() == b"bye":
+            with pytest.raises(trio.EndOfChannel, match="closed"):
+                await channel.receive()
+            await channel.send(b"to nobody")
+            assert channel.statistics().dropped == {PEER_ENDED: 1}
+            ended.set()
+
+    async with serving(pair, one_word) as server:
+        async with await opened(server, trusting) as channel:
+            await channel.send(b"leave me")
+            for _ in range(2):
+                with pytest.raises(trio.EndOfChannel, match="closed"):
+                    await channel.receive()
+            await channel.send(b"to nobody")
+            assert channel.statistics().dropped == {PEER_ENDED: 1}
+        async with await opened(server, trusting) as channel:
+            await channel.send(b"bye")
+        await ended.wait()
+        assert server.statistics().dropped == {PEER_ENDED: 1}
+
+
+async def test_a_peer_begins_anew(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    """From the same address: it was started again, say. The old handler is at its end, and a new one begins."""
+    ends: list[str] = []
+
+    async def handler(channel: UDPChannel) -> None:
+        try:
+            while True:
+                await channel.send(await channel.receive())
+        except trio.EndOfChannel as end:
+            ends.append(str(end))
+        await channel.send(b"to nobody")
+
+    async with serving(pair, handler, on=server, idle_timeout=5) as endpoint:
+        socket = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+        await socket.bind(("0.0.0.0", 0))
+        with trio.DTLSEndpoint(socket) as client:
+            for _ in range(2):
+                let_trio_set_options(trusting)
+                channel = client.connect(("10.0.0.1", 4433), trusting)
+                await channel.send(b"hello")
+                assert await channel.receive() == b"hello"
+            await trio.sleep(6)
+        assert ends == ["the peer has begun another conversation", "nothing has come for too long"]
+        assert endpoint.statistics().dropped == {PEER_ENDED: 1}
+
+
+# -- what must not end it ---------------------------------------------------------------------------------------------
+
+
+async def counted(server: UDPEndpoint, number: int, times: int) -> None:
+    """Wait until an error was counted so often."""
+    with trio.fail_after(60):
+        while server.statistics().errors.get(errno.errorcode[number], 0) < times:
+            await trio.sleep(0.001)
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOBUFS, errno.ENETUNREACH])
+async def test_the_network_cannot_end_it(number: int, pair: Pair, trusting: SSL.Context) -> None:
+    """Directly under Trio's DTLS, each of these ends the whole program, with a TrioInternalError."""
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+
+    def fail() -> None:
+        raise OSError(number, "as the network has it")
+
+    async with serving(pair) as server:
+        [socket] = factory.made
+        async with await opened(server, trusting) as channel:
+            socket.before_send = fail
+            await channel.send(b"an answer to this cannot be sent")
+            await counted(server, number, 1)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(opened, server, trusting)  # nor can a cookie
+                await counted(server, number, 2)
+                nursery.cancel_scope.cancel()
+            socket.before_send = lambda: None
+            assert server.statistics().errors.keys() == {errno.errorcode[number]}
+            await channel.send(b"still there?")
+            assert await channel.receive() == b"still there?"
+        (await opened(server, trusting)).close()
+
+
+async def test_a_datagram_too_large_for_the_socket(pair: Pair, trusting: SSL.Context) -> None:
+    """macOS has 9216 bytes as its limit (sysctl net.inet.udp.maxdgram)."""
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+
+    def fail() -> None:
+        raise OSError(errno.EMSGSIZE, "too long")
+
+    async with serving(pair) as server, await opened(server, trusting) as channel:
+        factory.made[-1].before_send = fail
+        with pytest.raises(DatagramTooLarge, match="too large for this socket") as caught:
+            await channel.send(bytes(10000))
+        assert caught.value.size == 10000
+
+
+async def test_a_clients_socket_says_what_is_wrong(pair: Pair, trusting: SSL.Context) -> None:
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+
+    def fail() -> None:
+        raise OSError(errno.EPERM, "a firewall")
+
+    async with serving(pair) as server, await opened(server, trusting) as channel:
+        factory.made[-1].before_send = fail
+        with pytest.raises(PermissionError):
+            await channel.send(b"hello")
+        factory.made[-1].before_send = lambda: None
+        await channel.send(b"hello")
+        assert await channel.receive() == b"hello"
+        assert channel.statistics().errors == {"EPERM": 1}
+
+
+# -- what must -------------------------------------------------------------------------------------------------------
+
+
+class Broken(Exception):
+    pass
+
+
+async def test_closing_its_endpoint_ends_the_server(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair
+) -> None:
+    with pytest.raises(trio.ClosedResourceError), bare_exceptions():
+        async with trio.open_nursery() as nursery:
+            with server:
+                serve = partial(serve_dtls_peers, echo, 4433, _context(pair), host="10.0.0.1")
+                [endpoint] = await nursery.start(serve)
+            await trio.sleep(1)
+            endpoint.close()
+            await trio.sleep(1)
+            raise AssertionError("it goes on")
+
+
+async def test_a_broken_socket_ends_the_server(pair: Pair, trusting: SSL.Context) -> None:
+    """With its own error, and not inside of Trio."""
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+
+    def break_down() -> None:
+        raise OSError(errno.EIO, "broken")
+
+    async def break_it(channel: UDPChannel) -> None:
+        factory.made[0].before_receive = break_down
+        await trio.sleep_forever()
+
+    with pytest.raises(OSError, match="broken") as caught:
+        with bare_exceptions():
+            async with trio.open_nursery() as nursery:
+                serve = partial(serve_dtls_peers, break_it, 0, _context(pair), host=LOCAL)
+                [endpoint] = await nursery.start(serve)
+                async with await opened(endpoint, trusting) as channel:
+                    await channel.send(b"the next thing that it reads")
+                    await trio.sleep_forever()
+    assert caught.value.errno == errno.EIO
+    assert not trios_tasks()
+
+
+@pytest.mark.parametrize("of", ["server", "client"])
+async def test_what_an_observer_raises_comes_out(
+    of: str, network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    """Though it is called in a task of Trio's."""
+    angry = False
+
+    def callback(event: Event) -> None:
+        if angry and isinstance(event, DatagramReceived):
+            raise Broken
+
+    async def serve() -> None:
+        with observe(callback) if of == "server" else observe(lambda event: None), server:
+            await serve_dtls_peers(echo, 4433, _context(pair), host="10.0.0.1")
+
+    with pytest.raises(Broken):
+        with bare_exceptions():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(serve)
+                with observe(callback) if of == "client" else observe(lambda event: None):
+                    async with await open_dtls_channel("10.0.0.1", 4433, trusting) as channel:
+                        angry = True
+                        await channel.send(b"hello")
+                        await channel.receive()
+
+
+@pytest.mark.parametrize("kind", [DatagramReceived, DatagramSent, DatagramDropped])
+async def test_what_an_observer_raises_about_a_stranger(
+    kind: type, network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair
+) -> None:
+    """It is Trio's task that deals with strangers."""
+
+    def callback(event: Event) -> None:
+        if isinstance(event, kind):
+            raise Broken
+
+    async def stranger() -> None:
+        await trio.sleep(1)
+        async with await open_udp_channel("10.0.0.1", 4433) as channel:
+            await channel.send(b"plain")
+        with trio.move_on_after(1):
+            await open_dtls_channel("10.0.0.1", 4433)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stranger)
+        with server, observe(callback), pytest.raises(Broken):
+            await serve_dtls_peers(echo, 4433, _context(pair), host="10.0.0.1")
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_an_observer_raises_in_a_handshake(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    def callback(event: Event) -> None:
+        if isinstance(event, DatagramReceived):
+            raise Broken
+
+    async with serving(pair, on=server) as endpoint:
+        with observe(callback), pytest.raises(Broken):
+            await opened(endpoint, trusting)
+
+
+@pytest.mark.parametrize(("number", "ends"), [(errno.EMSGSIZE, False), (errno.EIO, True)])
+async def test_a_cookie_that_cannot_be_sent(number: int, ends: bool, pair: Pair, trusting: SSL.Context) -> None:
+    """Whether the network or the socket says so is not the same."""
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+
+    def fail() -> None:
+        raise OSError(number, "no cookie")
+
+    async def serve(task_status: trio.TaskStatus[UDPEndpoint]) -> None:
+        with bare_exceptions():
+            async with trio.open_nursery() as nursery:
+                [endpoint] = await nursery.start(partial(serve_dtls_peers, echo, 0, _context(pair), host=LOCAL))
+                factory.made[0].before_send = fail
+                task_status.started(endpoint)
+
+    with pytest.raises(OSError, match="no cookie") if ends else nullcontext(), bare_exceptions():
+        async with trio.open_nursery() as nursery:
+            endpoint = await nursery.start(serve)
+            nursery.start_soon(opened, endpoint, trusting)
+            await counted(endpoint, number if not ends else errno.ENOENT, 1)
+            nursery.cancel_scope.cancel()
+
+
+async def test_observers_see_the_encrypted_datagrams(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    seen: list[Event] = []
+    with observe(seen.append):
+        async with serving(pair, on=server) as endpoint, await opened(endpoint, trusting) as channel:
+            await channel.send(b"hello")
+            assert await channel.receive() == b"hello"
+    received = [event for event in seen if isinstance(event, DatagramReceived) and event.local == endpoint.address]
+    assert len(received) == endpoint.statistics().received > 2
+
+
+# -- a bad network ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_thirty_percent_are_lost(
+    seed: int, pair: Pair, trusting: SSL.Context, clock: trio.testing.MockClock
+) -> None:
+    """In both directions, of the handshakes as well; what is lost of a conversation is the client's to say again."""
+    answered: list[int] = []
+
+    async def client(number: int) -> None:
+        question = b"%d" % number
+        async with await opened(endpoint, trusting) as channel:
+            while len(answered) <= 20:
+                await channel.send(question)
+                with trio.move_on_after(1):
+                    assert await channel.receive() == question
+                    answered.append(number)
+                    return
+
+    async with VirtualNetwork(link=Link(delay=0.05, loss=0.3), seed=seed) as network:
+        server = network.host("10.0.0.1")
+        async with serving(pair, on=server) as endpoint:
+            with trio.fail_after(300):
+                async with trio.open_nursery() as clients:
+                    for number in range(10):
+                        clients.start_soon(client, number)
+    assert sorted(answered) == list(range(10))
+    assert sum(each.dropped == "loss" for each in network.datagrams) > 10
+
+
+# -- arguments --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "wrong"),
+    [
+        ({"max_peers": 0}, "max_peers must be a whole number of at least 1, not 0"),
+        ({"max_peers": True}, "max_peers"),
+        ({"incoming_buffer": 1.5}, "incoming_buffer must be a whole number of at least 1, not 1.5"),
+        ({"idle_timeout": 0}, "idle_timeout must be a number of seconds above 0, not 0"),
+        ({"idle_timeout": float("nan")}, "idle_timeout"),
+        ({"grace_period": -1}, "grace_period must be a number of seconds of at least 0, not -1"),
+        ({"port": 65536}, "port"),
+    ],
+)
+async def test_arguments(options: dict[str, Any], wrong: str, pair: Pair) -> None:
+    with pytest.raises(ValueError, match=wrong):
+        await serve_dtls_peers(**{"handler": echo, "port": 0, "ssl_context": _context(pair), **options})
+
+
+async def test_contexts_that_cannot_serve(authority: Authority) -> None:
+    for context, kind, wrong in [
+        (client_context(authority.ca), ValueError, "no certificate with its key"),
+        (SSL.Context(SSL.TLS_METHOD), ValueError, "not for DTLS"),
+        (object(), TypeError, "must be an OpenSSL.SSL.Context, as trio_udp.dtls.server_context makes it"),
+    ]:
+        with pytest.raises(kind, match=wrong):
+            await serve_dtls_peers(echo, 0, context)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="handler"):
+        await serve_dtls_peers(None, 0, context)  # type: ignore[arg-type]

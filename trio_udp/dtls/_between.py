@@ -1,0 +1,157 @@
+"""`Between`: what stands between Trio's DTLS and a UDP socket.
+
+`trio.DTLSEndpoint` takes anything that acts as a Trio socket, and reads it in a system task. An exception that gets
+loose in there is a bug of Trio's own, as far as Trio knows, and ends the program: a firewall's EPERM, a full queue's
+ENOBUFS, a cable that was pulled. So this one raises nothing in that task but "closed", which ends it in peace. What the
+network says is counted, as by all sockets of this library; anything else (a socket that is broken or closed, an
+observer that raises) is kept in ``failure`` for whoever the socket belongs to.
+
+What is no DTLS is dropped here, and counted. That would be nothing but tidiness, if an empty datagram did not make
+OpenSSL fail in the middle of a handshake.
+"""
+
+from __future__ import annotations
+
+import socket as stdlib_socket
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .._errors import NETWORK_ERRORS, DatagramTooLarge, errno_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._address import Address
+    from .._batch import BatchSocket, Datagram
+
+RECORD_HEADER = 13  # bytes: RFC 6347 section 4.1
+
+
+def ignore_refusal(_: OSError) -> None:
+    """It is counted, and the peer may come back."""
+
+
+class Between(trio.socket.SocketType):
+    """A Trio socket around a socket of ours, which it owns.
+
+    Args:
+      io: of a server, or connected to one. What goes through it is counted and reported by it.
+      on_failure: called once, after ``failure`` was set.
+    """
+
+    def __init__(self, io: BatchSocket, on_failure: Callable[[], None] = lambda: None) -> None:
+        self.io = io
+        self.failure: Exception | None = None
+        self.on_failure = on_failure
+        self.on_refusal: Callable[[OSError], None] = ignore_refusal  # of a connected socket's
+        # What is sent to these is sent again, so what the network says to it is counted and no more.
+        self.handshaking: set[Address] = set()
+        self._ended = False
+        self._reading = trio.CancelScope()
+        self._trios_task: trio.lowlevel.Task | None = None
+
+    @property
+    def family(self) -> stdlib_socket.AddressFamily:
+        return self.io.socket.family
+
+    @property
+    def type(self) -> stdlib_socket.SocketKind:
+        return self.io.socket.type
+
+    def getsockname(self) -> Any:
+        return self.io.local
+
+    def close(self) -> None:
+        self._ended = True  # by whom it belongs to, so that is no failure
+        self.io.close()
+
+    def stop_reading(self) -> None:
+        """No more datagrams are taken off the socket; sending still works."""
+        self._ended = True
+        self._reading.cancel()
+
+    # -- what Trio's task calls ---------------------------------------------------------------------------------------
+
+    async def recvfrom(self, *_: object) -> Any:
+        self._trios_task = trio.lowlevel.current_task()
+        while not self._ended:
+            datagram = None
+            with trio.CancelScope() as self._reading:
+                datagram = await self._receive()
+            if datagram is not None and self._is_dtls(datagram):
+                # A connected socket has one peer, however its address may be written.
+                return datagram if self.io.peer is None else (datagram.data, self.io.peer)
+        raise trio.ClosedResourceError("no more is read from this socket")
+
+    async def _receive(self) -> Datagram | None:
+        """One at a time, as Trio's sockets do it: a peer's queue is short, and its handler has to come in between."""
+        try:
+            [datagram] = await self.io.receive(1)
+        except (OSError, trio.ClosedResourceError) as error:
+            if isinstance(error, OSError) and error.errno in NETWORK_ERRORS:
+                self.on_refusal(error)
+            else:
+                self._fail(error)
+            return None
+        try:
+            self.io.report_received([datagram])
+        except Exception as error:
+            self._fail(error)
+            return None
+        return datagram
+
+    def _is_dtls(self, datagram: Datagram) -> bool:
+        data, address = datagram
+        if len(data) >= RECORD_HEADER and 20 <= data[0] <= 63:  # RFC 7983 section 7
+            return True
+        try:
+            self.io.drop(data, address, "not DTLS", outgoing=False)
+        except Exception as error:
+            self._fail(error)
+        return False
+
+    def _fail(self, error: Exception) -> None:
+        if not self._ended:
+            self.failure = error
+            self.stop_reading()
+            self.on_failure()
+
+    # -- what everybody calls -----------------------------------------------------------------------------------------
+
+    async def sendto(self, data: bytes, address: Address) -> int:  # type: ignore[override]
+        """Send, to whomever the socket is connected to if it is.
+
+        Raises, but never in Trio's task:
+          DatagramTooLarge: for this socket.
+          OSError: what the network says only to who is not in a handshake.
+        """
+        try:
+            if self.io.peer is not None:
+                await self.io.send_data([data])
+            else:
+                await self.io.send_many([(data, address)])
+        except trio.ClosedResourceError:
+            raise
+        except Exception as error:
+            in_trios_task = trio.lowlevel.current_task() is self._trios_task
+            if (reason := _from_network(error)) and (in_trios_task or address in self.handshaking):
+                self._drop_sent(data, address, reason)
+            elif in_trios_task:
+                self._fail(error)
+            else:
+                raise
+        return len(data)
+
+    def _drop_sent(self, data: bytes, address: Address, reason: str) -> None:
+        try:
+            self.io.drop(data, address, reason, outgoing=True, counted=True)
+        except Exception as error:  # an observer's
+            self._fail(error)
+
+
+def _from_network(error: Exception) -> str:
+    """What the network has said to a datagram; nothing, if this is something else."""
+    if isinstance(error, DatagramTooLarge):
+        return "EMSGSIZE"
+    return errno_name(error) if isinstance(error, OSError) and error.errno in NETWORK_ERRORS else ""

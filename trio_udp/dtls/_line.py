@@ -1,0 +1,240 @@
+"""`DTLSLine`: what carries the datagrams of a channel once keys are agreed on.
+
+To a handler it is to look like the line of a plain UDP peer. So what Trio says when a peer has begun anew or has ended
+the conversation is the end of the channel, and sending after that is sending to nobody, as it is with UDP: counted. On
+a server the network's objections to a datagram are counted as well; a client is told.
+
+Closing says goodbye (close_notify), once and without waiting for an answer: so a server does not keep a peer that is
+gone until it is idle, and a client does not wait for a handler that has returned. It may get lost like anything else,
+and where the socket is not the operating system's own it is not said, as there nothing can be sent without waiting.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import trio
+from OpenSSL import SSL
+
+from .._errors import NETWORK_ERRORS, DatagramTooLarge
+from .._statistics import Tally
+from ._context import reason_of
+from ._handshake import LARGEST, read_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .._address import Address
+    from .._statistics import UDPStatistics
+    from ._between import Between
+
+PEER_ENDED = "the peer has ended it"
+STOPPING = "the server is stopping"
+QUEUE_FULL = "peer's buffer full"
+
+
+class RecordTooLarge(DatagramTooLarge):
+    """DTLS has a limit of its own, and so a message of its own."""
+
+    def __str__(self) -> str:
+        if self.size > self.limit:
+            return f"a datagram of {self.size} bytes: DTLS carries at most {self.limit}"
+        return f"a datagram of {self.size} bytes: too large for this socket, though DTLS itself carries {self.limit}"
+
+
+class DTLSLine:
+    """A line over one of Trio's channels, whose handshake is done.
+
+    Args:
+      channel: Trio's, closed by this object.
+      between: the socket that it goes through.
+      idle_timeout: seconds; a receive that has waited that long is at the end of the channel.
+      owns: the endpoint, where it is for this channel alone: closed with it, and then the network's errors are raised.
+    """
+
+    def __init__(
+        self,
+        channel: trio.DTLSChannel,
+        between: Between,
+        *,
+        idle_timeout: float = math.inf,
+        owns: trio.DTLSEndpoint | None = None,
+    ) -> None:
+        self._channel = channel
+        self._between = between
+        self._idle_timeout = idle_timeout
+        self._owned = owns
+        self._tally = Tally()
+        self._waiting: trio.CancelScope | None = None  # of whoever receives
+        self._stopped = False
+        self._end: str | None = None  # why there is one
+        self._at_close: UDPStatistics | None = None
+
+    @property
+    def peer(self) -> Address:
+        """Who is at the other end."""
+        address: Address = self._channel.peer_address
+        return address
+
+    # -- sending ------------------------------------------------------------------------------------------------------
+
+    async def send_data(self, items: Iterable[bytes]) -> None:
+        """Send datagrams in order; the first that cannot be sent ends it.
+
+        Raises:
+          DatagramTooLarge: this one was not sent, nor those after it.
+          ValueError: the same for an empty one.
+          OSError: the same; on a server only for a socket that is broken.
+          trio.ClosedResourceError: you have closed the channel.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            for item in items:
+                await self._send(item)
+        finally:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def _send(self, item: bytes) -> None:
+        if not (size := len(item)):
+            raise ValueError("DTLS carries no empty datagram, or OpenSSL does not: there must be at least one byte")
+        if size > LARGEST:
+            raise RecordTooLarge(size, LARGEST)
+        try:
+            if self._end is not None:
+                raise trio.BrokenResourceError
+            await self._channel.send(item)
+        except DatagramTooLarge:
+            raise RecordTooLarge(size, LARGEST) from None
+        except (trio.BrokenResourceError, SSL.Error):
+            self._drop(item, PEER_ENDED)
+        except OSError as error:
+            if self._owned or error.errno not in NETWORK_ERRORS:
+                raise
+        else:
+            self._tally.sent += 1
+            self._tally.sent_bytes += size
+
+    def _drop(self, item: bytes, reason: str) -> None:
+        if not self._owned:  # else it is all one tally
+            self._tally.dropped[reason] += 1
+        self._between.io.drop(item, self.peer, reason, outgoing=True)
+
+    # -- receiving ----------------------------------------------------------------------------------------------------
+
+    async def receive_one(self, end: type[Exception]) -> bytes:
+        """`receive_data` of one, raising ``end`` instead of ``trio.EndOfChannel``."""
+        try:
+            [data] = await self.receive_data(1)
+        except trio.EndOfChannel as error:
+            raise end(*error.args) from None
+        return data
+
+    async def receive_data(self, limit: int) -> list[bytes]:
+        """At least one datagram; waits only for the first.
+
+        Raises:
+          trio.BusyResourceError: another task is receiving.
+          trio.ClosedResourceError: you have closed the channel.
+          trio.EndOfChannel: no more will come, or none has come for too long.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            if self._waiting is not None:
+                raise trio.BusyResourceError("another task is already receiving from this channel")
+            batch = self._take_arrived(limit)
+            if not batch and self._end is not None:
+                raise trio.EndOfChannel(self._end)
+        except BaseException:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            raise
+        if batch:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        else:
+            batch = [await self._wait()]
+        self._tally.received += len(batch)
+        self._tally.received_bytes += sum(map(len, batch))
+        return batch
+
+    def _take_arrived(self, limit: int) -> list[bytes]:
+        """What is in the queue, possibly nothing."""
+        batch: list[bytes] = []
+        try:
+            while len(batch) < limit and self._end is None:
+                self._channel._ssl.bio_write(self._channel._q.r.receive_nowait())
+                if data := read_all(self._channel._ssl.read):
+                    batch.append(data)
+        except trio.WouldBlock:
+            if self._stopped:
+                self._end = STOPPING
+        except (trio.EndOfChannel, SSL.Error) as error:
+            self._note_end(error)
+        return batch
+
+    async def _wait(self) -> bytes:
+        try:
+            with trio.move_on_after(self._idle_timeout) as self._waiting:
+                return await self._channel.receive()
+        except (trio.BrokenResourceError, SSL.Error) as error:
+            self._note_end(error)
+        except trio.ClosedResourceError:
+            if self._between.failure is not None:
+                raise self._between.failure from None
+            raise
+        finally:
+            self._waiting = None
+        if self._stopped:
+            self._end = self._end or STOPPING
+        raise trio.EndOfChannel(self._end or "nothing has come for too long")
+
+    def _note_end(self, error: Exception) -> None:
+        if isinstance(error, SSL.ZeroReturnError):
+            self._end = "the peer has closed its channel"
+        elif isinstance(error, SSL.Error):
+            self._end = f"the peer has broken the channel off: {reason_of(error)}"
+        else:
+            self._end = "the peer has begun another conversation"
+
+    def stop(self) -> None:
+        """What is in the queue may still be received, and then there is an end; sending still works."""
+        self._stopped = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def statistics(self) -> UDPStatistics:
+        """What has gone through, in datagrams as the user sees them; after `close`, as it was then."""
+        if self._at_close is not None:
+            return self._at_close
+        tally, socket = Tally(), self._between.io.statistics()
+        tally.add(self._tally)
+        if self._owned:
+            tally.dropped.update(socket.dropped)
+            tally.errors.update(socket.errors)
+        if full := self._channel.statistics().incoming_packets_dropped_in_trio:
+            tally.dropped[QUEUE_FULL] += full
+        return tally.with_kernels(socket.kernel_drops if self._owned else None, socket.receive_buffer)
+
+    def close(self) -> None:
+        """Say goodbye, and wake whoever waits with ``trio.ClosedResourceError``; closing again does nothing."""
+        if self._at_close is not None:
+            return
+        self._at_close = self.statistics()
+        if not self._owned and (full := self._at_close.dropped.get(QUEUE_FULL, 0)):
+            self._between.io.tally.dropped[QUEUE_FULL] += full
+        self._say_goodbye()
+        self._channel.close()
+        if self._owned:
+            self._owned.close()
+
+    def _say_goodbye(self) -> None:
+        if self._end is not None or self._channel._replaced:
+            return
+        connection: SSL.Connection = self._channel._ssl
+        with suppress(SSL.Error):
+            connection.shutdown()
+        if goodbye := read_all(connection.bio_read):
+            with suppress(trio.ClosedResourceError):  # somebody has closed the socket itself
+                self._between.io.send_now(goodbye, self.peer)  # what it returns, if it did not work, is counted

@@ -1,0 +1,203 @@
+"""`serve_dtls_peers`: a channel and a handler for each peer that has shown that it is there.
+
+It shows it with a cookie, for which nothing is kept here: so a forged address costs no task and no memory.
+What follows does, so a peer has its place from then on, in its handshake as well as with its handler. A handshake has a
+deadline, since a peer may vanish in the middle of it, and its end, however it went, is no error of the server's.
+"""
+
+from __future__ import annotations
+
+import ssl
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
+
+import trio
+from OpenSSL import SSL
+
+from .._address import format_address
+from .._channel import UDPChannel
+from .._endpoint import UDPEndpoint
+from .._errors import bare_exceptions, logger
+from .._handler import check_awaitable
+from .._opening import open_udp_endpoints
+from .._peers import PeerHandler, check_peer_arguments
+from .._shelter import check_grace_period, serve_in_shelter
+from ._between import Between
+from ._context import check_context, let_trio_set_options
+from ._handshake import shake_hands
+from ._line import DTLSLine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+# Seconds for a handshake. The timer of RFC 6347 section 4.2.4.1 begins at one second and doubles: in a minute each side
+# sends its part six times (after 0, 1, 3, 7, 15 and 31 s). With a loss of 30 % each way that is enough for nearly all.
+HANDSHAKE_PATIENCE = 60.0
+
+FAILED = "handshake failed"
+TOO_MANY = "too many peers"
+
+
+async def serve_dtls_peers(
+    handler: PeerHandler,
+    port: int,
+    ssl_context: SSL.Context,
+    *,
+    host: str | None = None,
+    max_peers: int = 1000,
+    idle_timeout: float = 60.0,
+    incoming_buffer: int = 10,
+    grace_period: float = 0.0,
+    task_status: trio.TaskStatus[list[UDPEndpoint]] = trio.TASK_STATUS_IGNORED,
+) -> NoReturn:
+    """Talk DTLS with every peer that comes to a port, each in a task of its own, until cancelled.
+
+    ``await handler(channel)`` is called for each peer once keys are agreed on; when it returns the channel is closed,
+    and the peer is told so.
+
+    Args:
+      handler: an async function, which gets a `trio_udp.UDPChannel`.
+      port: 0 lets the system choose, the same for all addresses.
+      ssl_context: the server's certificate, as `server_context` has it.
+      host: None listens on every interface, IPv4 and IPv6; ``"localhost"`` for this machine only.
+      max_peers: how many handlers and handshakes there may be at once, at least 1. A peer that comes then is turned
+        away and counted; it will try again.
+      idle_timeout: seconds. A ``receive`` that has waited for so long raises ``trio.EndOfChannel``. A handler that does
+        not receive is never idle. A handshake has a minute, whatever this is.
+      incoming_buffer: how many datagrams of each peer may wait to be received, at least 1; what comes then is dropped
+        and counted.
+      grace_period: seconds. When the server is cancelled it takes no new peers and no more datagrams; handlers get this
+        much time to end, and their ``receive`` raises ``trio.EndOfChannel`` as soon as nothing waits.
+      task_status: ``await nursery.start(partial(serve_dtls_peers, ...))`` returns the list of `trio_udp.UDPEndpoint`,
+        which tell the addresses, and the statistics of what goes through the sockets: encrypted.
+
+    Returns:
+      Never; it ends by being cancelled or by an exception.
+
+    Error handling:
+      What a handler raises ends the server and comes out of here as it is, not in a group. The network cannot end it. A
+      handshake that fails is counted, and logged with its reason (INFO, on the logger ``trio_udp``). A peer that closes
+      its channel, breaks it off, or begins anew from the same address is at its end: ``receive`` raises
+      ``trio.EndOfChannel``, and what is sent to it is dropped and counted.
+
+    Resource handling:
+      Trio reads each socket in a system task, which ends with the socket.
+
+    Raises:
+      OSError: the port could not be opened.
+      TypeError: the context is not one of pyOpenSSL, or the handler no function.
+      ValueError: an argument is out of range, or there is no certificate in the context.
+    """
+    await trio.lowlevel.checkpoint()
+    check_peer_arguments(handler, max_peers, idle_timeout, incoming_buffer)
+    check_grace_period(grace_period)
+    _check_context(ssl_context)
+    endpoints = await open_udp_endpoints(port, host=host)
+    server = _Server(handler, ssl_context, endpoints, max_peers, idle_timeout, incoming_buffer)
+    await serve_in_shelter(lambda: [server], endpoints, grace_period, task_status)
+
+
+def _check_context(context: SSL.Context) -> None:
+    check_context(context, "trio_udp.dtls.server_context")
+    try:
+        context.check_privatekey()
+    except SSL.Error:
+        raise ValueError("ssl_context has no certificate with its key: server_context(certificate, key) has") from None
+
+
+class _Server:
+    """All peers of all endpoints."""
+
+    def __init__(
+        self,
+        handler: PeerHandler,
+        context: SSL.Context,
+        endpoints: Sequence[UDPEndpoint],
+        max_peers: int,
+        idle_timeout: float,
+        incoming_buffer: int,
+    ) -> None:
+        self._handler = handler
+        self._context = context
+        self._endpoints = endpoints
+        self._max_peers = max_peers
+        self._idle_timeout = idle_timeout
+        self._incoming_buffer = incoming_buffer
+        self._stopping = False
+        self._listening: list[trio.CancelScope] = []
+        self._sockets: list[Between] = []
+        self._handshakes: set[trio.CancelScope] = set()
+        self._lines: set[DTLSLine] = set()
+
+    def start(self, nursery: trio.Nursery) -> None:
+        for endpoint in self._endpoints:
+            self._sockets.append(Between(endpoint._io))
+            nursery.start_soon(self._listen, self._sockets[-1])
+
+    def discard(self) -> None:
+        pass
+
+    async def _listen(self, between: Between) -> None:
+        endpoint = trio.DTLSEndpoint(between, incoming_packets_buffer=self._incoming_buffer)
+        with endpoint, trio.CancelScope() as listening:
+            self._listening.append(listening)
+            between.on_failure = listening.cancel
+            let_trio_set_options(self._context)
+            with bare_exceptions():  # of Trio's nursery
+                await endpoint.serve(self._context, partial(self._welcome, between))
+        if between.failure is not None:
+            raise between.failure
+
+    async def _welcome(self, between: Between, channel: trio.DTLSChannel) -> None:
+        """A peer has shown that it is where it says: the rest of the handshake, and the handler."""
+        if len(self._handshakes) + len(self._lines) >= self._max_peers:
+            between.io.tally.dropped[TOO_MANY] += 1
+        elif await self._shake_hands(channel, between):
+            await self._converse(DTLSLine(channel, between, idle_timeout=self._idle_timeout))
+        self._leave_if_done()
+
+    async def _shake_hands(self, channel: trio.DTLSChannel, between: Between) -> bool:
+        who = format_address(channel.peer_address)
+        problem = f"no DTLS with {who}: not done after {HANDSHAKE_PATIENCE:g} s"
+        with trio.move_on_after(HANDSHAKE_PATIENCE) as handshake:
+            self._handshakes.add(handshake)
+            try:
+                await shake_hands(channel, between)
+                return not self._stopping
+            except ssl.SSLError as error:
+                problem = str(error)
+            except (SSL.Error, trio.BrokenResourceError) as error:
+                problem = f"no DTLS with {who}: {error}"
+            finally:
+                self._handshakes.remove(handshake)
+        if not self._stopping:
+            between.io.tally.dropped[FAILED] += 1
+            logger.info("a handshake failed: %s", problem)
+        return False
+
+    async def _converse(self, line: DTLSLine) -> None:
+        self._lines.add(line)
+        try:
+            with UDPChannel(line) as channel:
+                awaitable = self._handler(channel)
+                check_awaitable(awaitable)
+                await awaitable
+        finally:
+            self._lines.remove(line)
+
+    def stop(self, _: float) -> None:
+        """Take no new peers and no more datagrams."""
+        self._stopping = True
+        for between in self._sockets:
+            between.stop_reading()
+        for handshake in self._handshakes:
+            handshake.cancel()
+        for line in self._lines:
+            line.stop()
+        self._leave_if_done()
+
+    def _leave_if_done(self) -> None:
+        if self._stopping and not self._lines:
+            for listening in self._listening:
+                listening.cancel()
