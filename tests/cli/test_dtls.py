@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,34 @@ def test_a_server_that_plain_requests_do_not_reach(pair: Pair) -> None:
             server.err.wait_for("dropped  1 not DTLS")
 
 
+def test_limits_and_metrics(authority: Authority, pair: Pair) -> None:
+    options = ("--rate", "0.0001", "--metrics", f"{LOCAL}:0", "--reply", "x" * 1000)
+    with serve(f"{LOCAL}:0", *files(pair), *options) as (server, port):
+        url = server.err.wait_for(r"metrics at (http://\S+)\n")[1]
+        ask = (
+            "request",
+            f"{LOCAL}:{port}",
+            "--dtls",
+            "--ca",
+            str(authority.ca),
+            "--attempts",
+            "1",
+            "--first",
+            "1",
+            "Hi",
+        )
+        assert run(*ask).stdout == b"x" * 1000  # a long reply to a peer that has shown where it is
+        assert run(*ask).returncode == ExitCode.NO_REPLY
+        with urllib.request.urlopen(url, timeout=60) as response:
+            page = response.read().decode()
+        assert 'trio_udp_guarded_datagrams_total{reason="over rate"} 1.0\n' in page
+        assert f'trio_udp_received_datagrams_total{{address="{LOCAL}:{port}"}}' in page
+        if sys.platform != "win32":
+            server.send_signal(signal.SIGINT)
+            assert server.ended() == ExitCode.INTERRUPTED
+            server.err.wait_for("guards: 1 over rate\n")
+
+
 def test_mistakes(tmp_path: Path, authority: Authority, pair: Pair) -> None:
     missing = str(tmp_path / "missing.pem")
     certificate, key = str(pair.certificate), str(pair.key)
@@ -130,6 +159,7 @@ def test_mistakes(tmp_path: Path, authority: Authority, pair: Pair) -> None:
         (("serve", "0", "--dtls", key, key), 1, f"trio_udp serve: {key} contains no certificate in PEM"),
         (("serve", "0", "--dtls", certificate, certificate), 1, f"{certificate} contains no private key in PEM"),
         (("serve", "0", "--dtls", certificate, key, "--workers", "2"), 2, "--dtls and --workers do not go together"),
+        (("serve", "systemd", "--dtls", certificate, key), 2, "--dtls opens its sockets itself"),
         (("serve", "0", "--dtls", certificate), 2, "argument --dtls: expected 2 arguments"),
         (("serve", "0", "--dtls", certificate, key, "--handler", "no_such:thing"), 1, "no_such"),
         (("request", "7", "--dtls", "--ca", missing, "Hello"), 1, f"trio_udp request: cannot read {missing}"),
