@@ -17,7 +17,10 @@ PACKAGE = Path(trio_udp.__file__).parent
 
 FLOORS = [
     {"_errors", "_address", "_events", "_retry", "faults"},  # pure: no sockets, no tasks, no clock of their own
-    {"_statistics", "_offload", "_counted", "_reading", "_batch", "_endpoint", "_opening", "_connection"},  # one socket
+    {  # one socket
+        *("_statistics", "_offload", "_counted", "_reading", "_batch"),
+        *("_multicast", "_endpoint", "_opening", "_connection"),
+    },
     {  # one idea each
         *("_handler", "_remainder", "_outgoing", "_crew", "_serve", "_channel"),
         *("_request", "_waiting", "_replies", "_attempts", "_client", "_first_reply"),
@@ -38,6 +41,8 @@ BESIDE = {
     ("_batch", "_reading"),
     ("_batch", "_statistics"),
     ("_endpoint", "_batch"),
+    ("_endpoint", "_counted"),
+    ("_endpoint", "_multicast"),
     ("_endpoint", "_statistics"),
     ("_connection", "_batch"),
     ("_opening", "_endpoint"),

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from . import _offload
-from ._address import Address, not_a_name, payload_limit
+from ._address import Address, format_address, not_a_name, payload_limit
 from ._errors import PEER_REFUSES, REFUSALS, DatagramTooLarge, errno_name
 from ._events import DatagramSent, Emit
 from ._reading import BATCH, Datagram, ReadSocket, would_block
@@ -209,6 +209,9 @@ class BatchSocket(ReadSocket):
                 run, again = run[1:], False
             elif problem.errno == errno.EMSGSIZE:
                 raise DatagramTooLarge(len(run[0]), self._most_bytes) from None
+            elif problem.errno == errno.EACCES and self.peer is None:
+                said = f"{problem.strerror}; a broadcast address needs allow_broadcast() first"  # ip(7)
+                raise PermissionError(errno.EACCES, f"cannot send to {format_address(address)}: {said}") from None
             else:
                 raise problem
 
