@@ -185,7 +185,7 @@ class Groups:
         group = asked.group
         if not group.is_ipv4 and not group.is_multicast:
             raise error(errno.EINVAL)
-        interface = asked.number or self._interface(asked)
+        interface = self._interface(asked)
         if group.is_ipv4 and not interface and not asked.number and asked.address is None:
             raise error(errno.ENODEV)
         if not group.is_ipv4 and not asked.number:  # any will do
