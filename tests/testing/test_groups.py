@@ -201,7 +201,11 @@ def joined(level: int, name: str, *values: bytes) -> Groups:
 def test_a_member_of_one_interface_hears_that_one() -> None:
     groups = joined(IPV4, "IP_ADD_MEMBERSHIP", mreq(GROUP), mreq(OTHER, "127.0.0.1"))
     assert list(groups) == [GROUP, OTHER]
-    assert (groups.is_member(GROUP, 2), groups.is_member(GROUP, 1), groups.is_member(OTHER, 1)) == (True, False, True)
+    assert (groups.takes(GROUP, 2, None), groups.takes(GROUP, 1, None), groups.takes(OTHER, 1, None)) == (
+        True,
+        False,
+        True,
+    )
     for otherwise in (True, False):
         assert groups.hears(GROUP, 2, "10.0.0.7", otherwise)
         assert groups.hears(GROUP, 1, "10.0.0.7", otherwise) is otherwise
@@ -211,7 +215,7 @@ def test_a_member_of_one_interface_hears_that_one() -> None:
 def test_over_ipv6_a_member_hears_all_interfaces() -> None:
     """As Linux has it: inet6_mc_check looks at the group alone."""
     groups = joined(IPV6, "IPV6_JOIN_GROUP", ipv6_mreq("ff15::1", 0))
-    assert (groups.is_member("ff15::1", 2), groups.is_member("ff15::1", 1)) == (True, False)
+    assert (groups.takes("ff15::1", 2, "fd00::7"), groups.takes("ff15::1", 1, "fd00::7")) == (True, False)
     assert groups.hears("ff15::1", 1, "fd00::7", False)
 
 
@@ -228,7 +232,8 @@ def test_leaving_the_last_source_leaves_the_group() -> None:
     ours = options()
     for name, last in [("IP_ADD_SOURCE_MEMBERSHIP", False), ("IP_DROP_SOURCE_MEMBERSHIP", True)]:
         ours.set(*KEYS[name], source_mreq(GROUP, "10.0.0.1", "10.0.0.7"))
-        assert ours.groups.is_member(GROUP, 2) is not last
+        assert ours.groups.takes(GROUP, 2, "10.0.0.7") is not last
+        assert not ours.groups.takes(GROUP, 2, "10.0.0.8")
 
 
 def test_no_way_to_groups_where_there_is_no_address_of_the_family() -> None:

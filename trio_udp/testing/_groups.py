@@ -68,7 +68,7 @@ class _Asked(NamedTuple):
     source: str | None = None
 
 
-def is_for_groups(name: str | None) -> bool:
+def is_for_groups(name: str) -> bool:
     """Is this one of the options that `Groups` has?"""
     return name in _SIZES
 
@@ -88,9 +88,12 @@ class Groups:
 
     # -- what the network asks -----------------------------------------------------------------------------------------
 
-    def is_member(self, group: str, interface: int) -> bool:
-        """Has it joined this group there, so that the host takes what is sent to it?"""
-        return (group, interface) in self._members
+    def takes(self, group: str, interface: int, source: str | None) -> bool:
+        """Does the host take what this source sends to the group there, because of this socket? None: any source."""
+        if (group, interface) not in self._members:
+            return False
+        sources = self._members[group, interface]
+        return source is None or sources is None or source in sources
 
     def hears(self, group: str, interface: int, source: str, otherwise: bool) -> bool:
         """Does it want this datagram? ``otherwise``: what comes to a group that it has not joined."""

@@ -225,11 +225,14 @@ class Host:
         is_there = self.address_towards(ip) is not None if ip.is_wildcard else ip.text in self.own_addresses
         return NETWORK if is_there else 0
 
-    def wants(self, ip: str, interface: int) -> bool:
-        """Does it take what is sent to this group, or to everybody, there? A host without sockets is asleep."""
+    def takes(self, ip: str, interface: int, source: str | None = None) -> bool:
+        """Does it take what is sent to this group, or to everybody, there? A host without sockets is asleep.
+
+        If no socket that has joined wants this source, then none hears it: also not those that hear all groups.
+        """
         if parse_ip(ip).is_broadcast or ip in EVERYBODY:
             return bool(self._open)
-        return any(mailbox.options.groups.is_member(ip, interface) for mailbox in self._open)
+        return any(mailbox.options.groups.takes(ip, interface, source) for mailbox in self._open)
 
     def address_towards(self, ip: IP) -> str | None:
         """Which of its addresses a datagram for ``ip`` is sent from; None: there is no way to it."""

@@ -265,7 +265,7 @@ class Wire:
     def _copies(self, sent: Sent) -> list[Sent]:
         """What goes to many, once for each host that takes it; to nobody if none does."""
         ip = sent.destination[0]
-        ways = [way for way in sent.ways if way.target is not None and way.target.wants(ip, sent.interface)]
+        ways = [way for way in sent.ways if way.target is not None and way.target.takes(ip, sent.interface)]
         return [sent._replace(way=way, ways=()) for way in ways or [sent.way]]
 
     def _decide(self, sent: Sent) -> None:
@@ -351,7 +351,8 @@ class Wire:
     def _arrive_at_many(self, time: float, sent: Sent, recorded: RecordedDatagram, data: bytes, host: Host) -> None:
         """At all sockets of a host that hear it. Nobody refuses what was sent to many (RFC 1122 section 3.2.2)."""
         group, interface = recorded.destination, sent.interface
-        mailboxes = host.ports.find_all(group, interface, recorded.source)
+        is_taken = host.takes(group[0], interface, recorded.source[0])
+        mailboxes = host.ports.find_all(group, interface, recorded.source) if is_taken else []
         taken = [mailbox.put(data, recorded.source, group[0], interface) for mailbox in mailboxes]
         if any(taken):
             self.record.deliver(recorded, time)
