@@ -125,6 +125,7 @@ async def test_joined_and_nobody_at_that_port(network: VirtualNetwork, autojump_
 async def test_who_joins_at_the_moment_of_sending_is_in_and_later_is_too_late(
     network: VirtualNetwork, autojump_clock: MockClock
 ) -> None:
+    network.link = Link(delay=0.5)
     asker = await asking(network)
     await asker.send(b"who?", (GROUP, PORT))
     await member(network, "a")
@@ -320,6 +321,20 @@ async def test_the_receiver_is_told_the_group_and_the_interface(
         assert await asker.receive() == (b"I", ("10.0.0.1", PORT))
 
 
+async def test_connected_it_hears_its_peer_alone(network: VirtualNetwork, autojump_clock: MockClock) -> None:
+    """Only a socket that is bound to the group: connecting one that is not gives it an address of the host."""
+    sockets = [await udp(network.hosts["a"], port, host) for port, host in [(PORT, GROUP), (PORT + 1, "0.0.0.0")]]
+    for socket in sockets:
+        socket.setsockopt(*KEYS["IP_ADD_MEMBERSHIP"], stdlib_socket.inet_aton(GROUP) + bytes(4))
+        await socket.connect(ASKER)
+    await (await asking(network, "b")).send(b"stranger", (GROUP, PORT))
+    asker = await asking(network)
+    await asker.send(b"peer", (GROUP, PORT))
+    await asker.send(b"peer", (GROUP, PORT + 1))
+    await trio.sleep(10)
+    assert fates(network) == ["no listener", [1.0], "no listener"]
+
+
 # -- broadcast ---------------------------------------------------------------------------------------------------------
 
 
@@ -332,13 +347,15 @@ async def test_broadcast_goes_to_everybody_over_ipv4(network: VirtualNetwork, au
     await udp(network.hosts["c"], PORT, "::")  # of both families
     asker = await asking(network)
     asker.allow_broadcast()
+    asker.set_multicast(ttl=0, loopback=False)  # a broadcast is no concern of theirs
+    await udp(network.hosts["asker"], PORT)
     await asker.send(b"everybody", EVERYBODY)
     await trio.sleep(10)
     assert heard_by(network) == {
         "10.0.0.1": [1.0],
         "10.0.0.2": "no listener",
         "10.0.0.3": [3.0],
-        "10.0.0.9": "no listener",
+        "10.0.0.9": [1e-6],
     }
 
 
