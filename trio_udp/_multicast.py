@@ -48,6 +48,8 @@ _SOCKADDR_STORAGE = 128  # bytes, RFC 3493 section 3.10 and everywhere
 
 JOIN, LEAVE = 0, 1
 
+PLATFORM = sys.platform
+
 
 class Group:
     """A group as one socket is to join or leave it.
@@ -76,8 +78,8 @@ class Group:
     def join(self) -> None:
         """Hear what is sent to it from now on."""
         _check_binding(self._socket, self._group)
-        if sys.platform in _ONLY_OWN:
-            level, option = _ONLY_OWN[sys.platform][self._is_ipv6]
+        if PLATFORM in _ONLY_OWN:
+            level, option = _ONLY_OWN[PLATFORM][self._is_ipv6]
             with suppress(OSError):  # a kernel from before it, which then tells more than was asked for
                 self._socket.setsockopt(level, option, 0)
         with self._explained("join"):
@@ -103,13 +105,13 @@ class Group:
             return level, names[what], group + self._address
         # The order of RFC 3678 is that of BSD and Windows; Linux has the interface before the source.
         fields = (self._address, self._source.packed)
-        value = group + b"".join(fields if sys.platform == "linux" else reversed(fields))
+        value = group + b"".join(fields if PLATFORM == "linux" else reversed(fields))
         return level, _number(_SOURCE_BY_ADDRESS, what, "groups with a source"), value
 
     def _by_index(self) -> bytes:
         """A group_req or group_source_req of RFC 3678 section 5.1."""
         # A sockaddr_storage is aligned like a pointer; XNU packs these two structures (#pragma pack(4)).
-        index = struct.pack("@I" if sys.platform == "darwin" else "@I0P", self._index)
+        index = struct.pack("@I" if PLATFORM == "darwin" else "@I0P", self._index)
         addresses = [self._group] if self._source is None else [self._group, self._source]
         return index + b"".join(map(_sockaddr_storage, addresses))
 
@@ -169,7 +171,7 @@ def _sending_interface(address: bytes, index: int, is_ipv6: bool) -> Option:
         return IPPROTO_IPV6, stdlib_socket.IPV6_MULTICAST_IF, struct.pack("@I", index)
     if not index:
         return IPPROTO_IP, stdlib_socket.IP_MULTICAST_IF, address
-    if sys.platform == "win32":  # "any address in 0.0.0.0/8 is an index": IPPROTO_IP Socket Options, in its manual
+    if PLATFORM == "win32":  # "any address in 0.0.0.0/8 is an index": IPPROTO_IP Socket Options, in its manual
         return IPPROTO_IP, stdlib_socket.IP_MULTICAST_IF, struct.pack("!I", index)
     return IPPROTO_IP, stdlib_socket.IP_MULTICAST_IF, struct.pack("@4s4si", b"", b"", index)  # ip_mreqn: ip(7)
 
@@ -245,7 +247,7 @@ def _no_interface(interface: str | int) -> OSError:
 def _check_binding(socket: SocketType, group: IPAddress) -> None:
     """Windows hears a group also on a socket that is bound to one of its addresses; other systems do not."""
     bound = ipaddress.ip_address(socket.getsockname()[0].partition("%")[0])
-    if not bound.is_unspecified and bound != group and sys.platform != "win32":
+    if not bound.is_unspecified and bound != group and PLATFORM != "win32":
         right = "::" if group.version == 6 else "0.0.0.0"
         raise ValueError(f"bound to {bound}, an endpoint hears no group: open it on {right!r}, or on {str(group)!r}")
 
@@ -254,9 +256,9 @@ def _check_binding(socket: SocketType, group: IPAddress) -> None:
 
 
 def _number(numbers: dict[str, tuple[int, int]], what: int, name: str) -> int:
-    if sys.platform not in numbers:
-        raise OSError(errno.ENOPROTOOPT, f"trio_udp does not know how to join {name} on {sys.platform}")
-    return numbers[sys.platform][what]
+    if PLATFORM not in numbers:
+        raise OSError(errno.ENOPROTOOPT, f"trio_udp does not know how to join {name} on {PLATFORM}")
+    return numbers[PLATFORM][what]
 
 
 def _sockaddr_storage(address: IPAddress) -> bytes:
@@ -264,6 +266,6 @@ def _sockaddr_storage(address: IPAddress) -> bytes:
     ipv6 = address.version == 6
     family = stdlib_socket.AF_INET6 if ipv6 else stdlib_socket.AF_INET
     size = 28 if ipv6 else 16
-    head = struct.pack("@BB", size, family) if sys.platform == "darwin" else struct.pack("@H", family)
+    head = struct.pack("@BB", size, family) if PLATFORM == "darwin" else struct.pack("@H", family)
     rest = struct.pack("=HI16sI", 0, 0, address.packed, 0) if ipv6 else struct.pack("=H4s", 0, address.packed)
     return (head + rest).ljust(_SOCKADDR_STORAGE, b"\0")

@@ -168,7 +168,7 @@ def _source_for_many(mailbox: Mailbox, ip: IP, bound: IP) -> tuple[IP, int]:
     elif interface == LOOPBACK and not ip.is_ipv4:
         raise error(errno.ENETUNREACH)  # Linux has no route for groups of IPv6 there
     if source is None:
-        own = "127.0.0.1" if interface == LOOPBACK else mailbox.host.address_towards(ip)
+        own = mailbox.host.address_towards(ip)
         if own is None:
             raise error(errno.ENETUNREACH)
         source = parse_ip(own)
