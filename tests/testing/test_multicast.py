@@ -23,6 +23,7 @@ from trio_udp.testing import VirtualNetwork
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from trio.socket import SocketType
 
@@ -369,6 +370,21 @@ async def test_the_loopback_has_a_broadcast_of_its_own(network: VirtualNetwork, 
     for socket in (everywhere, bound):
         assert await socket.recvfrom(100) == (b"here", ("127.0.0.1", 5000))
     assert heard_by(network) == {"127.0.0.1": [1e-6]}
+
+
+async def test_in_a_file_there_is_a_packet_for_each_host(
+    network: VirtualNetwork, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """To the group, and with the TTL that is the default for groups."""
+    for name in "ab":
+        await member(network, name)
+    await (await asking(network)).send(b"who?", (GROUP, PORT))
+    await trio.sleep(10)
+    network.write_pcap(tmp_path / "network.pcap")
+    data = (tmp_path / "network.pcap").read_bytes()[24:]
+    one, other = data[: len(data) // 2][16:], data[len(data) // 2 :][16:]
+    assert one == other
+    assert (one[8], stdlib_socket.inet_ntoa(one[16:20]), one[-4:]) == (1, GROUP, b"who?")
 
 
 # -- rules, NAT, and the story -----------------------------------------------------------------------------------------
