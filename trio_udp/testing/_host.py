@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ._mailbox import Mailbox
-    from ._wire import Way, Wire
+    from ._way import Way
+    from ._wire import Wire
 
 T = TypeVar("T")
 
