@@ -19,12 +19,11 @@ What goes through here is ``setsockopt`` and ``getsockname`` alone, so other peo
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket as stdlib_socket
 import struct
 import sys
 from contextlib import contextmanager, suppress
-from socket import AF_INET6, IPPROTO_IP, IPPROTO_IPV6
+from socket import AF_INET, AF_INET6, IPPROTO_IP, IPPROTO_IPV6
 from typing import TYPE_CHECKING
 
 import trio
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
     from trio.socket import SocketType
 
-    IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
     Option = tuple[int, int, bytes]
 
 # Options that not every Python knows by name. Linux: include/uapi/linux/in.h and in6.h. macOS: bsd/netinet/in.h of XNU.
@@ -68,6 +66,7 @@ class Group:
     def __init__(self, socket: SocketType, group: str, interface: str | int | None, source: str | None) -> None:
         self._socket = socket
         self._is_ipv6 = socket.family == AF_INET6
+        self._text = group
         self._group = _group(group, self._is_ipv6)
         self._source = None if source is None else _source(source, self._is_ipv6)
         self._address, self._index = _interface(interface, self._is_ipv6)
@@ -77,7 +76,7 @@ class Group:
 
     def join(self) -> None:
         """Hear what is sent to it from now on."""
-        _check_binding(self._socket, self._group)
+        _check_binding(self._socket, self._group, self._text)
         if PLATFORM in _ONLY_OWN:
             level, option = _ONLY_OWN[PLATFORM][self._is_ipv6]
             with suppress(OSError):  # a kernel from before it, which then tells more than was asked for
@@ -92,7 +91,7 @@ class Group:
 
     def _option(self, what: int) -> Option:
         """The option that joins or leaves, and its value."""
-        group = self._group.packed
+        group = self._group
         level = IPPROTO_IPV6 if self._is_ipv6 else IPPROTO_IP
         if self._is_ipv6 and self._source is None:
             names = stdlib_socket.IPV6_JOIN_GROUP, stdlib_socket.IPV6_LEAVE_GROUP
@@ -104,7 +103,7 @@ class Group:
             names = stdlib_socket.IP_ADD_MEMBERSHIP, stdlib_socket.IP_DROP_MEMBERSHIP
             return level, names[what], group + self._address
         # The order of RFC 3678 is that of BSD and Windows; Linux has the interface before the source.
-        fields = (self._address, self._source.packed)
+        fields = (self._address, self._source)
         value = group + b"".join(fields if PLATFORM == "linux" else reversed(fields))
         return level, _number(_SOURCE_BY_ADDRESS, what, "groups with a source"), value
 
@@ -190,32 +189,41 @@ def allow_broadcast(socket: SocketType, allow: bool) -> None:
 # -- what a user has written -------------------------------------------------------------------------------------------
 
 
-def _parsed(what: str, text: str, is_ipv6: bool) -> IPAddress:
-    """Raises: ValueError: this is no IP address, or one of the other family."""
+def _packed(text: object, is_ipv6: bool) -> bytes | None:
+    """An address as it stands in a datagram; None: this is none of that family."""
     try:
-        address = ipaddress.ip_address(text) if isinstance(text, str) else None
-    except ValueError:
-        address = None
-    if address is None or "%" in text:
-        raise ValueError(f"{what} is an IP address, not {text!r}")
-    if (address.version == 6) != is_ipv6:
+        return stdlib_socket.inet_pton(AF_INET6 if is_ipv6 else AF_INET, text)  # type: ignore[arg-type]
+    except (OSError, TypeError, ValueError):
+        return None
+
+
+def _address(what: str, text: str, is_ipv6: bool) -> bytes:
+    packed = _packed(text, is_ipv6)
+    if packed is None and _packed(text, not is_ipv6) is not None:
         raise ValueError(f"this endpoint is of IPv{6 if is_ipv6 else 4}, and {what} is {text}")
-    return address
+    if packed is None:
+        raise ValueError(f"{what} is an IP address, not {text!r}")
+    return packed
 
 
-def _group(text: str, is_ipv6: bool) -> IPAddress:
-    group = _parsed("a group", text, is_ipv6)
-    if not group.is_multicast:
-        right = "begin with ff" if is_ipv6 else "lie between 224.0.0.0 and 239.255.255.255"
-        raise ValueError(f"{text} is the address of no group: those of IPv{group.version} {right}")
-    return group
+def _is_group(packed: bytes) -> bool:
+    """RFC 5771 section 3, RFC 4291 section 2.7."""
+    return packed[0] == 0xFF if len(packed) == 16 else packed[0] >> 4 == 0xE
 
 
-def _source(text: str, is_ipv6: bool) -> IPAddress:
-    source = _parsed("a source", text, is_ipv6)
-    if source.is_multicast or source.is_unspecified:
+def _group(text: str, is_ipv6: bool) -> bytes:
+    packed = _address("a group", text, is_ipv6)
+    if not _is_group(packed):
+        right = "IPv6 begin with ff" if is_ipv6 else "IPv4 lie between 224.0.0.0 and 239.255.255.255"
+        raise ValueError(f"{text} is the address of no group: those of {right}")
+    return packed
+
+
+def _source(text: str, is_ipv6: bool) -> bytes:
+    packed = _address("a source", text, is_ipv6)
+    if _is_group(packed) or not any(packed):
         raise ValueError(f"{text} is no address that datagrams could come from")
-    return source
+    return packed
 
 
 def _interface(interface: str | int | None, is_ipv6: bool) -> tuple[bytes, int]:
@@ -227,29 +235,30 @@ def _interface(interface: str | int | None, is_ipv6: bool) -> tuple[bytes, int]:
         if not 1 <= interface < 2**31:
             raise ValueError(f"the index of an interface is a number from 1, not {interface!r}")
         return any_address, interface
-    try:
-        address = ipaddress.ip_address(interface)
-    except ValueError:
-        try:
-            return any_address, stdlib_socket.if_nametoindex(interface)
-        except OSError:
-            raise _no_interface(interface) from None
-    if is_ipv6 or address.version == 6:
+    address = _packed(interface, is_ipv6=False)
+    if (address and is_ipv6) or _packed(interface, is_ipv6=True):
         right = "name or index" if is_ipv6 else "name, index or IPv4 address"
         raise ValueError(f"an interface is given by its {right}, not as {interface}")
-    return address.packed, 0
+    if address:
+        return address, 0
+    try:
+        return any_address, stdlib_socket.if_nametoindex(interface)
+    except OSError:
+        raise _no_interface(interface) from None
 
 
 def _no_interface(interface: str | int) -> OSError:
     return OSError(errno.ENODEV, f"this machine has no interface {interface!r}")
 
 
-def _check_binding(socket: SocketType, group: IPAddress) -> None:
+def _check_binding(socket: SocketType, group: bytes, text: str) -> None:
     """Windows hears a group also on a socket that is bound to one of its addresses; other systems do not."""
-    bound = ipaddress.ip_address(socket.getsockname()[0].partition("%")[0])
-    if not bound.is_unspecified and bound != group and PLATFORM != "win32":
-        right = "::" if group.version == 6 else "0.0.0.0"
-        raise ValueError(f"bound to {bound}, an endpoint hears no group: open it on {right!r}, or on {str(group)!r}")
+    is_ipv6 = socket.family == AF_INET6
+    host = socket.getsockname()[0].partition("%")[0]
+    bound = _packed(host, is_ipv6)
+    if bound != group and any(bound or b"") and PLATFORM != "win32":
+        right = "::" if is_ipv6 else "0.0.0.0"
+        raise ValueError(f"bound to {host}, an endpoint hears no group: open it on {right!r}, or on {text!r}")
 
 
 # -- what this platform has --------------------------------------------------------------------------------------------
@@ -261,11 +270,11 @@ def _number(numbers: dict[str, tuple[int, int]], what: int, name: str) -> int:
     return numbers[PLATFORM][what]
 
 
-def _sockaddr_storage(address: IPAddress) -> bytes:
+def _sockaddr_storage(packed: bytes) -> bytes:
     """An address without a port, as RFC 3493 section 3 has it; BSD has its length in front, and a short family."""
-    ipv6 = address.version == 6
-    family = stdlib_socket.AF_INET6 if ipv6 else stdlib_socket.AF_INET
-    size = 28 if ipv6 else 16
+    is_ipv6 = len(packed) == 16
+    family = AF_INET6 if is_ipv6 else AF_INET
+    size = 28 if is_ipv6 else 16
     head = struct.pack("@BB", size, family) if PLATFORM == "darwin" else struct.pack("@H", family)
-    rest = struct.pack("=HI16sI", 0, 0, address.packed, 0) if ipv6 else struct.pack("=H4s", 0, address.packed)
-    return (head + rest).ljust(_SOCKADDR_STORAGE, b"\0")
+    before = bytes(6) if is_ipv6 else bytes(2)  # the port, and what IPv6 has of a flow
+    return (head + before + packed).ljust(_SOCKADDR_STORAGE, b"\0")
