@@ -130,10 +130,10 @@ class Wire:
             )
         self._number += 1
         name = mailbox.host.name
-        of = (time, source, destination, name, self._number)
-        sent = Sent(*of, way, self.rules, mailbox, data, interface, ways)
-        self._outbox.append(sent)
-        self._wake_by(_after(time, sent.decided_after))
+        self._outbox.append(
+            Sent(time, source, destination, name, self._number, way, self.rules, mailbox, data, interface, ways)
+        )
+        self._wake_by(_after(time, TICK if self.rules or ways else way.earliest))
 
     def _wake_by(self, time: float) -> None:
         if time < self._due:
@@ -236,8 +236,9 @@ class Wire:
         host, way = sent.mailbox.host, sent.way
         number = self._counts[host, way.target] = self._counts.get((host, way.target), 0) + 1
         source = sent.source if way.is_local else host.outside(sent.source)
-        receiver = way.target.address_towards(parse_ip(source[0])) if sent.interface and way.target else None
-        recorded = RecordedDatagram(sent.time, source, sent.destination, number, sent.data, receiver=receiver)
+        recorded = RecordedDatagram(sent.time, source, sent.destination, number, sent.data)
+        if sent.interface and way.target is not None:
+            recorded.receiver = way.target.address_towards(parse_ip(source[0]))
         self.record.add(recorded)
         try:
             if way.target is None:
