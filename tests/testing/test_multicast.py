@@ -152,6 +152,25 @@ async def test_who_leaves_or_closes_meanwhile_does_not_hear_it(
     assert heard_by(network) == {"10.0.0.1": "no listener", "10.0.0.2": "no listener", "10.0.0.3": "host down"}
 
 
+async def test_what_a_host_had_joined_before_it_crashed_is_forgotten(
+    network: VirtualNetwork, autojump_clock: MockClock
+) -> None:
+    host = network.hosts["a"]
+    await member(network, "a")
+    host.crash()
+    asker = await asking(network)
+    await asker.send(b"is it down?", (GROUP, PORT))
+    await trio.sleep(10)
+    host.restart()
+    await asker.send(b"and now?", (GROUP, PORT))
+    await trio.sleep(10)
+    await member(network, "a")
+    await asker.send(b"and now?", (GROUP, PORT))
+    await trio.sleep(10)
+    assert fates(network) == ["host down", "no listener", [21.0]]
+    assert [each.receiver for each in network.datagrams] == ["10.0.0.1", None, "10.0.0.1"]
+
+
 async def test_all_hosts_are_in_one_group(network: VirtualNetwork, autojump_clock: MockClock) -> None:
     """224.0.0.1 is joined by every host; that a socket hears it takes Linux's IP_MULTICAST_ALL."""
     sockets = [await udp(network.hosts[name], PORT) for name in "ab"]
@@ -210,6 +229,17 @@ async def test_ttl_and_loopback(
     await asker.send(b"who?", (GROUP, PORT))
     await trio.sleep(10)
     assert heard_by(network) == heard
+
+
+async def test_a_group_of_one_host_stays_there(network: VirtualNetwork, autojump_clock: MockClock) -> None:
+    """Its second digit is 1, the scope of one interface."""
+    for name in ("a", "asker"):
+        await member(network, name, "ff11::7")
+    asker = await asking(network, host="::")
+    asker.set_multicast(ttl=255)
+    await asker.send(b"who?", ("ff11::7", PORT))
+    await trio.sleep(10)
+    assert heard_by(network) == {"fd00::9": [1e-6]}
 
 
 async def test_the_loopback_and_the_network_are_two_interfaces(

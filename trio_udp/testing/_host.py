@@ -231,9 +231,10 @@ class Host:
 
         If no socket that has joined wants this source, then none hears it: also not those that hear all groups.
         """
+        alive = [mailbox for mailbox in self._open if mailbox.unplugged != self.is_up]  # or was, until it crashed
         if parse_ip(ip).is_broadcast or ip in EVERYBODY:
-            return bool(self._open)
-        return any(mailbox.options.groups.takes(ip, interface, source) for mailbox in self._open)
+            return bool(alive)
+        return any(mailbox.options.groups.takes(ip, interface, source) for mailbox in alive)
 
     def address_towards(self, ip: IP) -> str | None:
         """Which of its addresses a datagram for ``ip`` is sent from; None: there is no way to it."""
@@ -258,7 +259,8 @@ class Host:
         if mailbox.unplugged or self.network_is_over:
             return
         options, is_ipv4 = mailbox.options, ip.is_ipv4
-        far = interface == NETWORK and (ip.is_broadcast or options.multicast_ttl(is_ipv4=is_ipv4) > 0)
+        may_leave = ip.is_broadcast or (options.multicast_ttl(is_ipv4=is_ipv4) > 0 and not ip.is_of_one_host)
+        far = interface == NETWORK and may_leave
         near = interface == LOOPBACK or ip.is_broadcast or options.multicast_loop(is_ipv4=is_ipv4)
         ways = self._wire.ways_to_many(self, is_ipv4, near, far)
         self._wire.send(mailbox, self._wire.way(self, None), source, (ip.text, port), data, interface, ways)

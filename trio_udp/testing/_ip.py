@@ -40,6 +40,16 @@ class IP(NamedTuple):
         """Does what is sent there go to everybody who wants it?"""
         return self.is_multicast or self.is_broadcast
 
+    @property
+    def is_of_one_host(self) -> bool:
+        """Is it a group whose scope is one host (interface-local: RFC 4291 section 2.7)?"""
+        return self.is_multicast and self.text[3:4] == "1" and not self.is_ipv4
+
+    @property
+    def is_of_one_link(self) -> bool:
+        """Is it a group of which there is one on each link, so that a scope has to say which is meant?"""
+        return self.is_multicast and self.text[3:4] in ("1", "2") and not self.is_ipv4
+
 
 @lru_cache(maxsize=65536)
 def parse_ip(text: str) -> IP:

@@ -36,7 +36,7 @@ def error(number: int) -> OSError:
 def bind(mailbox: Mailbox, ip: IP, port: int) -> None:
     """Give a socket the address that it asks for; port 0 is any that is free."""
     host = mailbox.host
-    if ip.text.startswith("ff") and ip.text[3:4] in ("1", "2"):  # on which link? It would need a scope
+    if ip.is_of_one_link:
         raise error(errno.EINVAL)
     # IPv6 asks first whether the socket has an address already, IPv4 whether the host has that one.
     if mailbox.local is not None and (mailbox.family == AF_INET6 or ip.is_wildcard or host.can_bind(ip)):
