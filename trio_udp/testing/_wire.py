@@ -10,6 +10,9 @@ be put in order. The clock of a test moves only when all tasks wait, which is wh
 the first datagram in the outbox could arrive at the earliest. That is never the same moment, so two hosts that answer
 each other at once still let time pass.
 
+One that goes to a group, or to everybody, becomes a copy for each host that takes it when its fate is decided, which is
+then a tick after it was sent: whoever joins at that moment is in. Each copy has its own way, number and record.
+
 One task, `run`, sleeps until the next datagram can arrive. It is an ordinary task in the network's nursery.
 """
 
