@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import runpy
 import shlex
 import signal
 import socket
@@ -18,12 +19,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
+import trio.testing
 
 from tests.dtls.certificates import Authority, Pair
 from trio_udp import Datagram, Retry, UDPChannel, UDPClient, open_udp_client, serve_udp
 from trio_udp.cli import main
 from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls_peers, server_context
-from trio_udp.faults import PRESETS
+from trio_udp.faults import PRESETS, Link
+from trio_udp.testing import VirtualNetwork
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -567,6 +570,37 @@ async def test_lossy_network() -> None:
     [sent] = re.findall(r"^10 questions, (\d+) datagrams sent, 10 answers$", transcript, re.MULTILINE)
     assert lost >= 1
     assert int(sent) >= 10 + lost
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere two on one machine cannot share the group's port so")
+async def test_who_is_there() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        probe.bind(("0.0.0.0", 0))
+        port = probe.getsockname()[1]
+    transcript = await transcript_of("discovery/who_is_there", port)
+    assert sorted(transcript.splitlines()) == ["lamp at 127.0.0.1", "printer at 127.0.0.1"]
+
+
+async def test_who_is_there_on_a_virtual_network(
+    virtual_network: VirtualNetwork, autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """Each host by its own link; who answers after the deadline is not found, and who hears nothing neither."""
+    example = runpy.run_path(str(EXAMPLES / "discovery" / "who_is_there.py"))
+    links = [("lamp", Link(delay=0.25)), ("door", Link(delay=0.75)), ("clock", Link(loss=1)), ("oven", Link(delay=0.4))]
+    for name, link in links:
+        with (host := virtual_network.host(name=name)):
+            await nursery.start(example["answer"], name.encode(), 27027)
+        virtual_network.set_link("localhost", host, link, both=True)
+    found = await example["discover"](27027)
+    assert found == {b"lamp": ("10.0.0.1", 27027), b"oven": ("10.0.0.4", 27027)}
+    assert trio.current_time() == 1.0
+    asked = [each for each in virtual_network.datagrams if each.destination[0] == "239.255.27.27"]
+    assert {each.receiver: each.dropped or each.delivered for each in asked} == {
+        "10.0.0.1": [0.25],
+        "10.0.0.2": [0.75],
+        "10.0.0.3": "loss",
+        "10.0.0.4": [0.4],
+    }
 
 
 async def test_readme_example() -> None:

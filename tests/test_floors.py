@@ -19,7 +19,7 @@ FLOORS = [
     {"_errors", "_address", "_events", "_retry", "faults"},  # pure: no sockets, no tasks, no clock of their own
     {  # one socket
         *("_statistics", "_offload", "_counted", "_reading", "_batch"),
-        *("_endpoint", "_opening", "_connection", "_systemd"),
+        *("_multicast", "_endpoint", "_opening", "_connection", "_systemd"),
     },
     {  # one idea each
         *("_handler", "_remainder", "_outgoing", "_places", "_crew", "_shelter", "_serve", "_channel"),
@@ -43,6 +43,8 @@ BESIDE = {
     ("_batch", "_reading"),
     ("_batch", "_statistics"),
     ("_endpoint", "_batch"),
+    ("_endpoint", "_counted"),
+    ("_endpoint", "_multicast"),
     ("_endpoint", "_statistics"),
     ("_connection", "_batch"),
     ("_opening", "_endpoint"),

@@ -100,6 +100,10 @@ async def endpoints() -> None:
         async for data, address in endpoint:
             assert_type(data, bytes)
             await endpoint.send(data, address)
+        assert_type(endpoint.join_group("239.0.0.1", interface="eth0", source="10.0.0.1"), None)
+        assert_type(endpoint.leave_group("ff15::1", interface=2), None)
+        assert_type(endpoint.set_multicast(interface="127.0.0.1", ttl=4, loopback=False), None)
+        assert_type(endpoint.allow_broadcast(), None)
         await endpoint.send_many([Datagram(b"", ("::1", 7, 0, 0)), Datagram(b"", ("127.0.0.1", 7))])
         statistics = endpoint.statistics()
         assert_type(statistics, UDPStatistics)

@@ -14,6 +14,7 @@ Where things are; each file imports only from those above it:
     faults                                  what a bad network does to datagrams
     _statistics  _counted                   what goes through a socket is counted
     _offload  _reading  _batch              many datagrams per wake-up, and per system call
+    _multicast                              one datagram to many: groups and broadcast
     _endpoint  _opening  _connection        a socket that talks to anybody; opening one; one that talks to a server
     _systemd                                sockets that somebody else has opened
     _channel                                a conversation with one peer

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from . import _offload
-from ._address import Address, not_a_name, payload_limit
+from ._address import Address, format_address, not_a_name, payload_limit
 from ._errors import PEER_REFUSES, REFUSALS, DatagramTooLarge, errno_name
 from ._events import DatagramSent, Emit
 from ._reading import BATCH, Datagram, ReadSocket, would_block
@@ -233,6 +233,9 @@ class BatchSocket(ReadSocket):
                 account.count_dropped(errno_name(problem))
                 self.drop(run[0], address, errno_name(problem), outgoing=True, counted=True)
                 run = run[1:]
+            elif problem.errno == errno.EACCES and self.peer is None:
+                said = f"{problem.strerror}; a broadcast address needs allow_broadcast() first"  # ip(7)
+                raise PermissionError(errno.EACCES, f"cannot send to {format_address(address)}: {said}") from None
             else:
                 raise problem
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ._address import Address
 
 # What using a socket after closing it gives: the first on Unix, the second on Windows.
-_CLOSED_ERRORS = {errno.EBADF, errno.ENOTSOCK}
+CLOSED_ERRORS = {errno.EBADF, errno.ENOTSOCK}
 
 
 class CountedSocket:
@@ -58,7 +58,7 @@ class CountedSocket:
 
     def _note(self, error: OSError) -> None:
         """Count an error of the socket; one that was closed is not an error of it but of who uses it."""
-        if error.errno in _CLOSED_ERRORS:
+        if error.errno in CLOSED_ERRORS:
             raise trio.ClosedResourceError("this socket was already closed") from None
         self.tally.errors[errno_name(error)] += 1
 

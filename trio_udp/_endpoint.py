@@ -8,17 +8,20 @@ and what it lost (opening one asks for a large buffer), and counts refusals inst
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, final
 
 import trio
 
+from . import _multicast
 from ._address import Address
 from ._batch import BATCH, BatchSocket, Datagram
+from ._counted import CLOSED_ERRORS
 from ._events import current_emit
 from ._statistics import Tally, UDPStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from typing_extensions import Self
 
@@ -123,6 +126,85 @@ class UDPEndpoint(trio.abc.AsyncResource):
 
     async def __anext__(self) -> Datagram:
         return await self.receive()
+
+    def join_group(self, group: str, *, interface: str | int | None = None, source: str | None = None) -> None:
+        """Hear what is sent to a group from now on, at this endpoint's port.
+
+        Open the endpoint on ``"0.0.0.0"`` or ``"::"``, and it hears what is sent to it alone as well; or on the address
+        of the group, which Linux and macOS allow, and it hears nothing else. It never hears groups that other programs
+        of this machine have joined. To share the port with them open all with ``reuse_port=True``: on Linux each of
+        them then gets every datagram of the group.
+
+        Args:
+          group: its address, 224.0.0.0 to 239.255.255.255, or one that begins with ff.
+          interface: where to listen, by its name or index, for IPv4 also by its address, ``"127.0.0.1"`` for this
+            machine alone; None: where the system's routes lead.
+          source: hear this address alone (RFC 4607); may be called for several. Do not join one group both ways.
+
+        Raises:
+          ValueError: this is no group, or none for this endpoint's family or the address that it is bound to.
+          OSError: there is no such interface, it is a member already, or of too many groups; the message says which.
+          trio.ClosedResourceError: you have closed the endpoint.
+        """
+        with self._opened() as socket:
+            _multicast.Group(socket, group, interface, source).join()
+
+    def leave_group(self, group: str, *, interface: str | int | None = None, source: str | None = None) -> None:
+        """Hear no more of a group; closing the endpoint does the same.
+
+        Args:
+          group: as it was joined.
+          interface: the same.
+          source: the same; with the last one the group is left.
+
+        Raises what `join_group` raises; the OSError also if this endpoint is no member.
+        """
+        with self._opened() as socket:
+            _multicast.Group(socket, group, interface, source).leave()
+
+    def set_multicast(
+        self, *, interface: str | int | None = None, ttl: int | None = None, loopback: bool | None = None
+    ) -> None:
+        """Say how this endpoint sends to groups; what is None stays as it is. Nobody has to join a group to send to it.
+
+        Args:
+          interface: by which one, named as in `join_group`. Until it is said the system's routes decide.
+          ttl: how many networks it may cross: 0 stays on this machine, 1 in this network, which is what a system does
+            unless told (RFC 1112 section 6.1), 255 is the most.
+          loopback: do members on this machine hear it, too? They do unless told. (On Windows it is the receivers that
+            decide this.)
+
+        Raises:
+          ValueError: an argument makes no sense.
+          OSError: there is no such interface.
+          trio.ClosedResourceError: you have closed the endpoint.
+        """
+        with self._opened() as socket:
+            _multicast.set_sending(socket, interface, ttl, loopback)
+
+    def allow_broadcast(self, allow: bool = True) -> None:
+        """Allow sending to broadcast addresses (SO_BROADCAST), which is an error until then.
+
+        255.255.255.255 is everybody in this network. Whoever is bound to ``"0.0.0.0"`` hears it.
+
+        Args:
+          allow: False takes it back.
+
+        Raises:
+          ValueError: this is an IPv6 endpoint, and IPv6 has none.
+          trio.ClosedResourceError: you have closed the endpoint.
+        """
+        with self._opened() as socket:
+            _multicast.allow_broadcast(socket, allow)
+
+    @contextmanager
+    def _opened(self) -> Iterator[trio.socket.SocketType]:
+        try:
+            yield self.socket
+        except OSError as error:
+            if error.errno in CLOSED_ERRORS:
+                raise trio.ClosedResourceError("this socket was already closed") from None
+            raise
 
     def statistics(self) -> UDPStatistics:
         """What has gone through, and what has not; after `close`, as it was then."""

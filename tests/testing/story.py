@@ -13,7 +13,16 @@ import trio
 from trio.testing import MockClock
 
 from tests.testing.hosts import echo_for_ever, udp
-from trio_udp import Datagram, NoReply, Retry, first_reply, open_udp_client, serve_udp
+from trio_udp import (
+    Datagram,
+    NoReply,
+    Retry,
+    UDPEndpoint,
+    first_reply,
+    open_udp_client,
+    open_udp_endpoint,
+    serve_udp,
+)
 from trio_udp.faults import Link, blackhole, drop_nth
 from trio_udp.testing import Host, VirtualNetwork
 
@@ -120,10 +129,41 @@ async def story(link: Link, retry: Retry, patience: float) -> VirtualNetwork:
     return network
 
 
+async def neighbours() -> VirtualNetwork:
+    """Twelve hosts in two groups, which all ask who is there at the same moments, now and then everybody."""
+    network = VirtualNetwork(BAD, seed=11)
+
+    async def live(number: int) -> None:
+        with network.host(f"10.0.0.{number}", name=f"neighbour{number}"):
+            endpoint = await open_udp_endpoint("0.0.0.0", 7, reuse_port=True)
+        endpoint.join_group(f"239.255.0.{number % 2}")
+        endpoint.allow_broadcast()
+        async with trio.open_nursery() as tasks:
+            tasks.start_soon(answers, endpoint, number)
+            for place in ("239.255.0.0", "239.255.0.1", "255.255.255.255"):
+                await trio.sleep(1)
+                await endpoint.send(b"%d asks" % number, (place, 7))
+            endpoint.leave_group(f"239.255.0.{number % 2}")
+            await trio.sleep(1)
+            tasks.cancel_scope.cancel()
+
+    async with network, trio.open_nursery() as nursery:
+        for number in range(1, 13):
+            nursery.start_soon(live, number)
+    return network
+
+
+async def answers(endpoint: UDPEndpoint, number: int) -> None:
+    async for data, address in endpoint:
+        if data.endswith(b"asks"):
+            await endpoint.send(b"%d to %s" % (number, data.split()[0]), address)
+
+
 STORIES: dict[str, Callable[[], Awaitable[VirtualNetwork]]] = {
     "busy": lambda: story(BAD, Retry(attempts=4, first=0.2, jitter=0.5), patience=0.3),
     # Replies arrive at the very moment at which those who wait for them give up.
     "round": lambda: story(ROUND, Retry(attempts=4, first=1.0, multiplier=1.0, jitter=0), patience=1.0),
+    "neighbours": neighbours,
 }
 
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_udp.testing import _option_table
+from trio_udp.testing._groups import is_for_groups
 from trio_udp.testing._option_table import DEFAULTS, INT_MAX, KEPT, NAMES, READ_ONLY
 from trio_udp.testing._options import Options
 
@@ -323,7 +324,12 @@ def test_the_mtu_of_the_path() -> None:
 # -- what is not there -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(set(KEYS) - set(KEPT) - READ_ONLY - {"IPV6_MTU"}))
+OTHERS = (
+    set(KEYS) - set(KEPT) - READ_ONLY - {"IPV6_MTU"} - {name for name in KEYS if is_for_groups(name)}
+)  # those: test_groups.py
+
+
+@pytest.mark.parametrize("name", sorted(OTHERS))
 def test_what_is_not_implemented_is_named(name: str) -> None:
     ours = options(socket.AF_INET6)
     for value in (1, b"", b"eth0", bytes(16)):

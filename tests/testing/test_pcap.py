@@ -47,7 +47,8 @@ def read_ip(time: int, wire: bytes) -> Seen:
     if wire[0] >> 4 == 4:
         assert wire[:2] == b"\x45\0"
         assert int.from_bytes(wire[2:4], "big") == len(wire)
-        assert wire[4:10] == b"\0\0\x40\0\x40\x11"  # no identification, don't fragment, 64 hops, UDP
+        hops = 1 if 224 <= wire[16] < 240 else 64  # one to a group
+        assert wire[4:10] == bytes([0, 0, 0x40, 0, hops, 17])  # no identification, don't fragment, UDP
         assert add_up(wire[:20]) == 0xFFFF
         assert wire[10:12] != b"\xff\xff"
         source, destination, udp = wire[12:16], wire[16:20], wire[20:]
@@ -55,7 +56,7 @@ def read_ip(time: int, wire: bytes) -> Seen:
     else:
         assert wire[:4] == b"\x60\0\0\0"
         assert int.from_bytes(wire[4:6], "big") == len(wire) - 40
-        assert wire[6:8] == b"\x11\x40"
+        assert wire[6:8] == bytes([17, 1 if wire[24] == 0xFF else 64])
         source, destination, udp = wire[8:24], wire[24:40], wire[40:]
         pseudo = source + destination + struct.pack("!IHBB", len(udp), 0, 0, 17)
     from_port, to_port, length, checksum = struct.unpack_from("!HHHH", udp)

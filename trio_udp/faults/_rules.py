@@ -30,6 +30,8 @@ class InFlight(NamedTuple):
       refusal: True: this is no datagram but the news that one found nobody listening (ICMP port unreachable), on its
         way back; ``n`` and ``data`` are those of the datagram that was refused. The ready-made rules that count or
         choose datagrams leave it alone; `blackhole` and `partition` stop it as well.
+      receiver: of a datagram to a group or to everybody, the host that this copy of it goes to, by its address; None
+        for all others. The virtual network asks about each copy; a relay has none.
     """
 
     time: float
@@ -38,6 +40,7 @@ class InFlight(NamedTuple):
     n: int
     data: bytes
     refusal: bool = False
+    receiver: str | None = None
 
 
 class Deliver(NamedTuple):
@@ -204,7 +207,7 @@ def partition(a: Hosts, b: Hosts, *, both: bool = True) -> Rule:
     here, there = _addresses(a), _addresses(b)
 
     def rule(flight: InFlight) -> Drop | None:
-        source, destination = flight.source[0], flight.destination[0]
+        source, destination = flight.source[0], flight.receiver or flight.destination[0]
         cut = (source in here and destination in there) or (both and source in there and destination in here)
         return Drop("partition") if cut else None
 

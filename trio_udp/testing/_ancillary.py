@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
-from ._ip import IP, parse_ip, shown
+from ._ip import IP, LOOPBACK, parse_ip, shown
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -30,7 +30,6 @@ _SO_RXQ_OVFL = 40
 
 _IPV4 = struct.Struct("=i4s4s")  # in_pktinfo: interface, the address that answers, the address in the header
 _IPV6 = struct.Struct("=16si")  # in6_pktinfo: address, interface
-_INTERFACE = 1  # the only one there is
 
 _HEADER = struct.calcsize("@Nii")  # cmsghdr
 _ALIGNMENT = struct.calcsize("@N")
@@ -60,9 +59,18 @@ def _all(mailbox: Mailbox, arrived: Arrived) -> Iterable[ControlMessage]:
         host = shown(mailbox.family, (arrived.destination, 0))[0]
         address = stdlib_socket.inet_pton(mailbox.family, host)
         if mailbox.family == stdlib_socket.AF_INET:
-            yield stdlib_socket.IPPROTO_IP, _IP_PKTINFO, _IPV4.pack(_INTERFACE, address, address)
+            answering = stdlib_socket.inet_aton(_answering(mailbox, arrived))
+            yield stdlib_socket.IPPROTO_IP, _IP_PKTINFO, _IPV4.pack(arrived.interface, answering, address)
         else:
-            yield stdlib_socket.IPPROTO_IPV6, _IPV6_PKTINFO, _IPV6.pack(address, _INTERFACE)
+            yield stdlib_socket.IPPROTO_IPV6, _IPV6_PKTINFO, _IPV6.pack(address, arrived.interface)
+
+
+def _answering(mailbox: Mailbox, arrived: Arrived) -> str:
+    """Which address answers: the one that was asked, or for what went to many the interface's first (ip(7))."""
+    ip = parse_ip(arrived.destination)
+    if not ip.is_for_many:
+        return ip.text
+    return "127.0.0.1" if arrived.interface == LOOPBACK else mailbox.host.address_towards(ip) or "0.0.0.0"
 
 
 def asked_source(mailbox: Mailbox, towards: IP, messages: Iterable[AskedMessage]) -> IP | None:

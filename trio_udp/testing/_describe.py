@@ -52,6 +52,8 @@ def _socket(mailbox: Mailbox) -> str:
     text = format_address(mailbox.shown_local)
     if mailbox.peer is not None:
         text += f" -> {format_address(shown(mailbox.family, mailbox.peer))}"
+    if groups := " and ".join(mailbox.options.groups):
+        text += f", in {groups}"
     if mailbox.closed_at is not None:
         text += f", closed at {mailbox.closed_at:.6f} s"
     elif mailbox.unplugged:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import trio
 
 from .._errors import logger
-from ._ip import IP, Place, parse_ip
+from ._groups import EVERYBODY
+from ._ip import IP, LOOPBACK, NETWORK, Place, parse_ip
 from ._nat import NAT
 from ._ports import Ports
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ._mailbox import Mailbox
-    from ._wire import Way, Wire
+    from ._way import Way
+    from ._wire import Wire
 
 T = TypeVar("T")
 
@@ -205,13 +207,34 @@ class Host:
         """
         if mailbox.unplugged or not self.is_up:
             raise OSError(errno.ENETDOWN, os.strerror(errno.ENETDOWN))
-        if not ip.is_wildcard and not self.has(ip):
+        if not ip.is_wildcard and not self.can_bind(ip):
             raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
         self.ports.bind(mailbox, ip, port)
 
     def has(self, ip: IP) -> bool:
         """Is this one of its addresses, as it knows them?"""
         return ip.is_loopback or ip.text in self.own_addresses
+
+    def can_bind(self, ip: IP) -> bool:
+        """May a socket be bound to it?"""
+        return ip.is_for_many or self.has(ip)
+
+    def interface_of(self, ip: IP) -> int:
+        """Which interface has this address, 0 if none has; of the wildcard address, the one that leads to groups."""
+        if ip.is_loopback:
+            return LOOPBACK
+        is_there = self.address_towards(ip) is not None if ip.is_wildcard else ip.text in self.own_addresses
+        return NETWORK if is_there else 0
+
+    def takes(self, ip: str, interface: int, source: str | None = None) -> bool:
+        """Does it take what is sent to this group, or to everybody, there? A host without sockets is asleep.
+
+        If no socket that has joined wants this source, then none hears it: also not those that hear all groups.
+        """
+        alive = [mailbox for mailbox in self._open if mailbox.unplugged != self.is_up]  # or was, until it crashed
+        if parse_ip(ip).is_broadcast or ip in EVERYBODY:
+            return bool(alive)
+        return any(mailbox.options.groups.takes(ip, interface, source) for mailbox in alive)
 
     def address_towards(self, ip: IP) -> str | None:
         """Which of its addresses a datagram for ``ip`` is sent from; None: there is no way to it."""
@@ -230,6 +253,18 @@ class Host:
         if not mailbox.unplugged and not self.network_is_over:
             self._wire.send(mailbox, self._wire.way_to(self, ip), source, (ip.text, port), data)
             mailbox.sent += 1
+
+    def spread(self, mailbox: Mailbox, interface: int, source: Place, ip: IP, port: int, data: bytes) -> None:
+        """Send a datagram to a group, or to everybody."""
+        if mailbox.unplugged or self.network_is_over:
+            return
+        options, is_ipv4 = mailbox.options, ip.is_ipv4
+        may_leave = ip.is_broadcast or (options.multicast_ttl(is_ipv4=is_ipv4) > 0 and not ip.is_of_one_host)
+        far = interface == NETWORK and may_leave
+        near = interface == LOOPBACK or ip.is_broadcast or options.multicast_loop(is_ipv4=is_ipv4)
+        ways = self._wire.ways_to_many(self, is_ipv4, near, far)
+        self._wire.send(mailbox, self._wire.way(self, None), source, (ip.text, port), data, interface, ways)
+        mailbox.sent += 1
 
     def outside(self, place: Place) -> Place:
         """How the network sees one of its sockets."""

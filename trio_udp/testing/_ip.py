@@ -18,7 +18,11 @@ Place: TypeAlias = tuple[str, int]
 
 ANY = "*"  # what a socket is bound to that is bound to no address in particular
 
+LOOPBACK, NETWORK = 1, 2
+"""The interfaces of a host: by the one only it can be reached, by the other everybody."""
+
 _MAPPED = "::ffff:"
+_BROADCAST = {"255.255.255.255", "127.255.255.255"}  # of the network, and of each host's loopback
 
 
 class IP(NamedTuple):
@@ -30,6 +34,21 @@ class IP(NamedTuple):
     is_wildcard: bool
     is_multicast: bool
     is_broadcast: bool
+
+    @property
+    def is_for_many(self) -> bool:
+        """Does what is sent there go to everybody who wants it?"""
+        return self.is_multicast or self.is_broadcast
+
+    @property
+    def is_of_one_host(self) -> bool:
+        """Is it a group whose scope is one host (interface-local: RFC 4291 section 2.7)?"""
+        return self.is_multicast and self.text[3:4] == "1" and not self.is_ipv4
+
+    @property
+    def is_of_one_link(self) -> bool:
+        """Is it a group of which there is one on each link, so that a scope has to say which is meant?"""
+        return self.is_multicast and self.text[3:4] in ("1", "2") and not self.is_ipv4
 
 
 @lru_cache(maxsize=65536)
@@ -43,7 +62,7 @@ def parse_ip(text: str) -> IP:
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address
     canonical = str(address).partition("%")[0]
-    broadcast = canonical == "255.255.255.255"
+    broadcast = canonical in _BROADCAST
     ipv4 = address.version == 4
     return IP(canonical, ipv4, address.is_loopback, address.is_unspecified, address.is_multicast, broadcast)
 

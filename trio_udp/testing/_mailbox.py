@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
-from ._ip import ANY, IP, Place, parse_ip, shown
+from ._ip import ANY, IP, LOOPBACK, Place, parse_ip, shown
 from ._options import Options
 
 if TYPE_CHECKING:
@@ -29,12 +29,17 @@ LARGEST_PACKET = 65535
 
 
 class Arrived(NamedTuple):
-    """A datagram in a mailbox: from whom, to which of the host's addresses, and how many had been dropped before."""
+    """A datagram in a mailbox.
+
+    From whom, to which of the host's addresses or to which group, how many had been dropped before, and by which of the
+    host's interfaces it came.
+    """
 
     data: bytes
     source: Place
     destination: str
     drops: int
+    interface: int = LOOPBACK
 
 
 class Mailbox:
@@ -50,7 +55,7 @@ class Mailbox:
         self.host = host
         self.family = family
         self.proto = proto
-        self.options = Options(family, lambda: self.dropped, self.take_error, self._path_mtu)
+        self.options = Options(family, lambda: self.dropped, self.take_error, self._path_mtu, host.interface_of)
         self.handles = 1
         self.local: Place | None = None
         self.peer: Place | None = None
@@ -91,6 +96,13 @@ class Mailbox:
         peer = self.peer
         return peer is None or peer == source or peer == (source[0], 0)
 
+    def hears_many(self, ip: str, interface: int, source: Place) -> bool:
+        """Does it hear what is sent to this group or broadcast address, at its port?"""
+        if (self.hears_ipv6 if ":" in ip else self.hears_ipv4) not in (ip, ANY) or not self.may_hear(source):
+            return False
+        otherwise = self.options.multicast_all(is_ipv4=":" not in ip)
+        return parse_ip(ip).is_broadcast or self.options.groups.hears(ip, interface, source[0], otherwise)
+
     @property
     def is_open(self) -> bool:
         """Has the program a handle to it?"""
@@ -110,13 +122,13 @@ class Mailbox:
 
     # -- what arrives -------------------------------------------------------------------------------------------------
 
-    def put(self, data: bytes, source: Place, destination: str) -> bool:
+    def put(self, data: bytes, source: Place, destination: str, interface: int = LOOPBACK) -> bool:
         """A datagram has come; False: there is no room for it."""
         size = len(data) + BOOKKEEPING
         if self._arrived and self._used + size > self.options.receive_buffer:
             self.dropped += 1
             return False
-        self._arrived.append(Arrived(data, source, destination, self.dropped))
+        self._arrived.append(Arrived(data, source, destination, self.dropped, interface))
         self._used += size
         self.received += 1
         self.wake()

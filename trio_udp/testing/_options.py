@@ -1,11 +1,12 @@
 """`Options`: what ``setsockopt`` and ``getsockopt`` know of one virtual socket, as Linux has it.
 
-A fake that takes every option and does nothing with it lets a program believe that it has joined a group, or that its
+A fake that takes every option and does nothing with it lets a program believe that it has blocked a sender, or that its
 receives time out. So there are three kinds of options here, and no fourth:
 
 - those whose effect the virtual network shows: the socket reads them from the attributes;
 - those that change nothing between hosts that are one hop apart, where no queue forms at the sender: TTL and hop limit,
-  TOS and traffic class, priority, the size of the send buffer. They are kept and read back;
+  TOS and traffic class, priority, the size of the send buffer. They are kept and read back (the TTL of what is sent to
+  groups is of the first kind: 0 stays on the host);
 - all others that Linux has: NotImplementedError, with the name. What Linux does not have either is ENOPROTOOPT, and so
   is segmentation offload, as on a kernel that is too old for it.
 
@@ -20,6 +21,8 @@ from collections.abc import Callable
 from socket import AF_INET6, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, SOCK_DGRAM, SOL_SOCKET
 from typing import TYPE_CHECKING
 
+from ._groups import Groups, is_for_groups
+from ._ip import IP
 from ._option_table import DEFAULTS, DO, INT_MAX, KEPT, NAMES, PROBE, READ_ONLY, TOS_PRIORITY, error
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ class Options:
       take_error: the pending error, which it takes away, or 0; for SO_ERROR.
       path_mtu: bytes that fit in a datagram to the peer, IP header included, or None if there is no peer; for IP_MTU
         and IPV6_MTU, which are not implemented without it.
+      interface_of: which interface of the host an address belongs to; see `Groups`.
     """
 
     bound = False
@@ -49,11 +53,15 @@ class Options:
         drops: Callable[[], int],
         take_error: Callable[[], int],
         path_mtu: Callable[[], int | None] | None = None,
+        interface_of: Callable[[IP], int] = lambda ip: 0,
     ) -> None:
         self._family = family
+        self.groups = Groups(interface_of)
         self._drops = drops
         self._path_mtu = path_mtu
         self._values = {name: DEFAULTS.get(name, 0) for name in KEPT if not name.endswith("FORCE")}
+        if family == AF_INET6:
+            self._values["IP_MULTICAST_ALL"] = 0  # inet6_create does not set it, as inet_create does
         self._asked: dict[str, Callable[[], int]] = {
             "SO_TYPE": lambda: SOCK_DGRAM,
             "SO_ERROR": take_error,
@@ -91,6 +99,18 @@ class Options:
     def broadcast(self) -> bool:
         return bool(self._values["SO_BROADCAST"])
 
+    def multicast_all(self, *, is_ipv4: bool) -> bool:
+        """Does it hear groups that it has not joined, if another socket of its host has?"""
+        return bool(self._values["IP_MULTICAST_ALL" if is_ipv4 else "IPV6_MULTICAST_ALL"])
+
+    def multicast_loop(self, *, is_ipv4: bool) -> bool:
+        """Do members on its own host hear what it sends to a group?"""
+        return bool(self._values["IP_MULTICAST_LOOP" if is_ipv4 else "IPV6_MULTICAST_LOOP"])
+
+    def multicast_ttl(self, *, is_ipv4: bool) -> int:
+        """How many networks a datagram to a group may cross; 0: it stays on its host."""
+        return self._values["IP_MULTICAST_TTL" if is_ipv4 else "IPV6_MULTICAST_HOPS"]
+
     @property
     def rxq_ovfl(self) -> bool:
         """Are the drops to be told with each datagram (SO_RXQ_OVFL)?"""
@@ -125,6 +145,9 @@ class Options:
         """
         data, length = _argument(value, optlen)
         name = self._name(level, option)
+        if name is not None and is_for_groups(name):
+            self.groups.set(name, level, data, length)
+            return
         if name is not None and name not in KEPT and name not in READ_ONLY:
             raise _not_implemented(name)
         if name not in KEPT and level not in (SOL_SOCKET, IPPROTO_UDP):  # those two look at the value first
@@ -154,13 +177,18 @@ class Options:
         if name is None or name.endswith("FORCE"):
             known = self._family == AF_INET6 or level in (SOL_SOCKET, IPPROTO_IP, IPPROTO_UDP)
             raise error(errno.ENOPROTOOPT if known else errno.EOPNOTSUPP)
-        data = self._memory() if name == "SO_MEMINFO" else _INT.pack(self._number(name))
+        data = self._read(name)
         number: int = _INT.unpack_from(data)[0]
         if buflen == 0:
             return number
-        if level == IPPROTO_IP and buflen < _INT.size and 0 <= number <= 255:
+        if name != "IP_MULTICAST_IF" and level == IPPROTO_IP and buflen < _INT.size and 0 <= number <= 255:
             return bytes([number])  # it was a char once, and old programs must not notice
         return data[:buflen]
+
+    def _read(self, name: str) -> bytes:
+        if is_for_groups(name):
+            return self.groups.get(name)
+        return self._memory() if name == "SO_MEMINFO" else _INT.pack(self._number(name))
 
     def _number(self, name: str) -> int:
         if name in self._asked:
@@ -220,6 +248,8 @@ def _bytes(value: object) -> bytes:
 def _c_int(level: int, name: str | None, data: bytes | None, length: int) -> int:
     """The number in a value: each level of Linux has its own idea of values that are too short, and of NULL."""
     if level == IPPROTO_IP and length == 0:
+        if name in ("IP_MULTICAST_TTL", "IP_MULTICAST_LOOP", "IP_MULTICAST_ALL"):
+            raise error(errno.EINVAL)
         return 0
     if length < _INT.size and level != IPPROTO_IP:
         if name == "IPV6_DONTFRAG":  # the only one that does not look

@@ -25,6 +25,7 @@ _UDP = struct.Struct("!HHHH")  # RFC 768
 _IPV4 = struct.Struct("!BBHHHBBH4s4s")  # RFC 791 section 3.1
 _IPV6 = struct.Struct("!IHBB16s16s")  # RFC 8200 section 3
 _HOPS = 64  # the initial TTL that RFC 1700 recommends, and Linux has
+_HOPS_TO_GROUPS = 1  # unless a program says otherwise (RFC 1112 section 6.1), which the record does not know
 _DONT_FRAGMENT = 0x4000  # RFC 6864: such a datagram needs no identification
 
 
@@ -49,11 +50,12 @@ def pcap(datagrams: Iterable[tuple[float, Address, Address, bytes]]) -> Iterator
 def _on_the_wire(source: Address, destination: Address, payload: bytes) -> bytes:
     is_ipv4, from_ip = _packed(source)
     _, to_ip = _packed(destination)
+    hops = _HOPS_TO_GROUPS if parse_ip(destination[0]).is_multicast else _HOPS
     length = _UDP.size + len(payload)
     pseudo = struct.pack("!4s4sHH" if is_ipv4 else "!16s16sII", from_ip, to_ip, socket.IPPROTO_UDP, length)
     bare = _UDP.pack(source[1], destination[1], length, 0)
     udp = _UDP.pack(source[1], destination[1], length, _udp_checksum(pseudo + bare + payload)) + payload
-    return (_ipv4_header if is_ipv4 else _ipv6_header)(from_ip, to_ip, length) + udp
+    return (_ipv4_header if is_ipv4 else _ipv6_header)(from_ip, to_ip, length, hops) + udp
 
 
 def _packed(address: Address) -> tuple[bool, bytes]:
@@ -61,15 +63,15 @@ def _packed(address: Address) -> tuple[bool, bytes]:
     return ip.is_ipv4, socket.inet_pton(socket.AF_INET if ip.is_ipv4 else socket.AF_INET6, ip.text)
 
 
-def _ipv4_header(source: bytes, destination: bytes, length: int) -> bytes:
+def _ipv4_header(source: bytes, destination: bytes, length: int, hops: int) -> bytes:
     total = _IPV4.size + length
-    fields = (0x45, 0, total, 0, _DONT_FRAGMENT, _HOPS, socket.IPPROTO_UDP)
+    fields = (0x45, 0, total, 0, _DONT_FRAGMENT, hops, socket.IPPROTO_UDP)
     checksum = _checksum(_IPV4.pack(*fields, 0, source, destination))
     return _IPV4.pack(*fields, checksum, source, destination)
 
 
-def _ipv6_header(source: bytes, destination: bytes, length: int) -> bytes:
-    return _IPV6.pack(6 << 28, length, socket.IPPROTO_UDP, _HOPS, source, destination)
+def _ipv6_header(source: bytes, destination: bytes, length: int, hops: int) -> bytes:
+    return _IPV6.pack(6 << 28, length, socket.IPPROTO_UDP, hops, source, destination)
 
 
 def _checksum(data: bytes) -> int:

@@ -92,6 +92,11 @@ class Ports:
             return best[crc32(repr(source).encode()) % len(best)]
         return best[-1] if best else None
 
+    def find_all(self, destination: Place, interface: int, source: Place) -> list[Mailbox]:
+        """Who gets a datagram for a group or for everybody: all who hear it, also where they share a port."""
+        ip, port = destination
+        return [each for each in self._bound.get(port, ()) if each.hears_many(ip, interface, source)]
+
     def __iter__(self) -> Iterator[Mailbox]:
         for port in sorted(self._bound):
             yield from self._bound[port]

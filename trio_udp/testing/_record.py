@@ -23,7 +23,10 @@ class RecordedDatagram:
       delivered: when it arrived; twice for one that the network doubled, empty as long as it is on its way.
       dropped: why it, or its second copy, was lost; the name of a fault or of a rule, or ``"refused"`` (nobody listens
         there), ``"buffer full"``, ``"no such host"``, ``"host down"``, ``"rebound"`` (a NAT has forgotten that
-        address), ``"hold full"``, ``"rule failed"`` (one has raised). None if it was not.
+        address), ``"hold full"``, ``"rule failed"`` (one has raised), ``"no listener"`` (of what goes to many, nobody
+        there hears it). None if it was not.
+      receiver: of a datagram to a group or to everybody, the host that this copy of it goes to, by its address: there
+        is a record for each host that had joined when it was sent, and one with None if none had. None for all others.
     """
 
     time: float
@@ -33,6 +36,7 @@ class RecordedDatagram:
     data: bytes
     delivered: list[float] = field(default_factory=list)
     dropped: str | None = None
+    receiver: str | None = None
 
 
 class Record:

@@ -10,6 +10,9 @@ be put in order. The clock of a test moves only when all tasks wait, which is wh
 the first datagram in the outbox could arrive at the earliest. That is never the same moment, so two hosts that answer
 each other at once still let time pass.
 
+One that goes to a group, or to everybody, becomes a copy for each host that takes it when its fate is decided, which is
+then a tick after it was sent: whoever joins at that moment is in. Each copy has its own way, number and record.
+
 One task, `run`, sleeps until the next datagram can arrive. It is an ordinary task in the network's nursery.
 """
 
@@ -17,14 +20,15 @@ from __future__ import annotations
 
 import math
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import trio
 
-from ..faults import Drop, Held, InFlight, Link, Passage, Rule, first_verdict
+from ..faults import Drop, Held, InFlight, Link, Rule, first_verdict
 from ..faults._link import headers
-from ._ip import IP, Place
+from ._ip import IP, LOOPBACK, NETWORK, Place, parse_ip
 from ._record import Record, RecordedDatagram
+from ._way import TICK, Sent, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,41 +36,8 @@ if TYPE_CHECKING:
     from ._host import Host
     from ._mailbox import Mailbox
 
-# Seconds: the shortest time in which a datagram arrives, and the time on a host's own loopback. Small beside any delay
-# that matters, and large beside what a float can tell apart after a year (4e-9 s).
-TICK = 1e-6
-
-
 # So many datagrams may be sent in one moment of virtual time, some 360 MB: far more than any program means to.
 MOST_AT_ONCE = 1_000_000
-
-
-class Way:
-    """The way from one host to another, or to an address that no host has."""
-
-    def __init__(self, link: Link, seed: int, source: Host, target: Host | None) -> None:
-        names = source.name, target.name if target else None
-        self.link = link
-        self.target = target
-        self.is_local = source is target
-        self.passage = Passage(link, seed, names)
-        self.refusals = Passage(link, seed, ("refusal", *names))
-        self.earliest = max(link.delay, TICK)
-
-
-class Sent(NamedTuple):
-    """A datagram in the outbox. The first fields are the order in which fates are decided."""
-
-    time: float
-    source: Place
-    destination: Place
-    sender: str  # on their loopbacks several hosts have the same addresses
-    number: int  # of all that were sent: what a socket sends from one address to another stays in order
-    way: Way
-    rules: tuple[Rule, ...]
-    mailbox: Mailbox
-    data: bytes
-    held: RecordedDatagram | None = None  # it was in the outbox before, and a rule has held it
 
 
 class Wire:
@@ -131,10 +102,29 @@ class Wire:
         """How datagrams get from a host to an address."""
         return self.way(source, source if source.has(ip) else self.hosts.get(ip.text))
 
+    def ways_to_many(self, source: Host, is_ipv4: bool, near: bool, far: bool) -> tuple[Way, ...]:
+        """The ways to all who might hear a group, or everybody: the host itself, and all others.
+
+        In an order that does not depend on who was added first.
+        """
+        others = {host.name: host for address, host in self.hosts.items() if (":" not in address) == is_ipv4}
+        others.pop(source.name, None)  # on its loopback a host has both families
+        chosen = [host for _, host in sorted(others.items())] if far else []
+        return tuple(self.way(source, host) for host in [source, *chosen][not near :])
+
     # -- sending ------------------------------------------------------------------------------------------------------
 
-    def send(self, mailbox: Mailbox, way: Way, source: Place, destination: Place, data: bytes) -> None:
-        """Put a datagram into the outbox."""
+    def send(
+        self,
+        mailbox: Mailbox,
+        way: Way,
+        source: Place,
+        destination: Place,
+        data: bytes,
+        interface: int = 0,
+        ways: tuple[Way, ...] = (),
+    ) -> None:
+        """Put a datagram into the outbox; ``ways``: if it is for many, all that it might go."""
         time = trio.current_time()
         if len(self._outbox) >= MOST_AT_ONCE:
             raise RuntimeError(
@@ -143,8 +133,10 @@ class Wire:
             )
         self._number += 1
         name = mailbox.host.name
-        self._outbox.append(Sent(time, source, destination, name, self._number, way, self.rules, mailbox, data))
-        self._wake_by(_after(time, TICK if self.rules else way.earliest))
+        self._outbox.append(
+            Sent(time, source, destination, name, self._number, way, self.rules, mailbox, data, interface, ways)
+        )
+        self._wake_by(_after(time, TICK if self.rules or ways else way.earliest))
 
     def _wake_by(self, time: float) -> None:
         if time < self._due:
@@ -203,7 +195,7 @@ class Wire:
 
     def _next_deadline(self) -> float:
         first = self._arrivals[0][0] if self._arrivals else math.inf
-        return min([first, *(_after(sent.time, TICK if sent.rules else sent.way.earliest) for sent in self._outbox)])
+        return min([first, *(_after(sent.time, sent.decided_after) for sent in self._outbox)])
 
     def _let_arrive(self, now: float) -> None:
         arrivals = self._arrivals
@@ -226,9 +218,19 @@ class Wire:
         outbox.sort(reverse=True)
         try:
             while outbox:
-                self._decide(outbox.pop())
+                sent = outbox.pop()
+                if sent.ways:
+                    outbox += reversed(self._copies(sent))
+                else:
+                    self._decide(sent)
         finally:
             self._outbox += outbox  # those behind one whose rule has raised
+
+    def _copies(self, sent: Sent) -> list[Sent]:
+        """What goes to many, once for each host that takes it; to nobody if none does."""
+        ip = sent.destination[0]
+        ways = [way for way in sent.ways if way.target is not None and way.target.takes(ip, sent.interface)]
+        return [sent._replace(way=way, ways=()) for way in ways or [sent.way]]
 
     def _decide(self, sent: Sent) -> None:
         if sent.held is not None:
@@ -238,10 +240,12 @@ class Wire:
         number = self._counts[host, way.target] = self._counts.get((host, way.target), 0) + 1
         source = sent.source if way.is_local else host.outside(sent.source)
         recorded = RecordedDatagram(sent.time, source, sent.destination, number, sent.data)
+        if sent.interface and way.target is not None:
+            recorded.receiver = way.target.address_towards(parse_ip(source[0]))
         self.record.add(recorded)
         try:
             if way.target is None:
-                self.record.drop(recorded, "no such host")
+                self.record.drop(recorded, "no listener" if sent.interface else "no such host")
             elif not sent.rules or self.failure is not None or self._obey(sent, recorded):
                 self._put_on_link(sent, recorded)
         except BaseException:
@@ -250,7 +254,8 @@ class Wire:
 
     def _obey(self, sent: Sent, recorded: RecordedDatagram) -> bool:
         """Do what the rules say; True: they say nothing."""
-        flight = InFlight(sent.time, recorded.source, recorded.destination, recorded.n, sent.data)
+        of = (recorded.source, recorded.destination, recorded.n, sent.data)
+        flight = InFlight(sent.time, *of, receiver=recorded.receiver)
         verdict = first_verdict(sent.rules, flight)
         if verdict is None:
             return True
@@ -292,18 +297,34 @@ class Wire:
     def _arrive(self, time: float, sent: Sent, recorded: RecordedDatagram, data: bytes) -> None:
         host = sent.way.target
         assert host is not None  # what goes to nobody was dropped when its fate was decided
-        place = recorded.destination if sent.way.is_local else host.inside(recorded.destination)
+        is_here = sent.way.is_local or sent.interface  # what is sent to many no NAT translates
+        place = recorded.destination if is_here else host.inside(recorded.destination)
         if not host.is_up:
             self.record.drop(recorded, "host down")
+        elif sent.interface:
+            self._arrive_at_many(time, sent, recorded, data, host)
         elif place is None:
             self.record.drop(recorded, "rebound")
         elif (mailbox := host.ports.find(place, recorded.source)) is None:
             self.record.drop(recorded, "refused")
             self._refuse(time, sent, recorded, host)
-        elif mailbox.put(data, recorded.source, place[0]):
+        elif mailbox.put(data, recorded.source, place[0], LOOPBACK if sent.way.is_local else NETWORK):
             self.record.deliver(recorded, time)
         else:
             self.record.drop(recorded, "buffer full")
+
+    def _arrive_at_many(self, time: float, sent: Sent, recorded: RecordedDatagram, data: bytes, host: Host) -> None:
+        """At all sockets of a host that hear it. Nobody refuses what was sent to many (RFC 1122 section 3.2.2)."""
+        group, interface = recorded.destination, sent.interface
+        is_taken = host.takes(group[0], interface, recorded.source[0])
+        mailboxes = host.ports.find_all(group, interface, recorded.source) if is_taken else []
+        taken = [mailbox.put(data, recorded.source, group[0], interface) for mailbox in mailboxes]
+        if any(taken):
+            self.record.deliver(recorded, time)
+        if not all(taken):
+            self.record.drop(recorded, "buffer full")
+        elif not taken:
+            self.record.drop(recorded, "no listener")
 
     def _refuse(self, time: float, sent: Sent, recorded: RecordedDatagram, host: Host) -> None:
         """The news that nobody listens goes back, by the rules and the link of the other direction."""
