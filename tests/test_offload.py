@@ -661,6 +661,93 @@ async def test_a_full_buffer_bounds_what_is_read(clock: trio.testing.MockClock) 
 
 
 @linux_only
+async def test_a_held_reply_is_not_overtaken_by_a_handler_under_way() -> None:
+    """Regression: until the task that was to send it ran, another one of the same round could go first.
+
+    Trio shuffles its tasks, so this is tried some times.
+    """
+
+    async def handler(datagram: Datagram) -> bytes | None:
+        if datagram.data == b"old":
+            await opened.wait()
+        if datagram.data != b"open":
+            return datagram.data
+        opened.set()
+        await trio.lowlevel.checkpoint()
+        return None
+
+    for _ in range(20):
+        opened = trio.Event()
+        server = await open_udp_endpoint(LOCAL)
+        server._io._write_now = partial(full_at_first, server._io._write_now, [BlockingIOError()])
+        with await open_udp_endpoint(LOCAL) as client:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(serve_endpoints, handler, [server])
+                await client.send(b"old", server.address)
+                await trio.testing.wait_all_tasks_blocked()
+                await client.send_many([Datagram(data, server.address) for data in (b"new", b"open")])
+                assert await receive(client, 2) == [b"new", b"old"]
+                nursery.cancel_scope.cancel()
+
+
+@linux_only
+async def test_a_full_buffer_takes_no_endpoint_its_own_place(clock: trio.testing.MockClock) -> None:
+    """Regression: while a reply waited for room, the endpoint's own place went to another one, and stayed there."""
+    seen: list[bytes] = []
+
+    async def handler(datagram: Datagram) -> bytes | None:
+        seen.append(datagram.data)
+        if datagram.data == b"hang":
+            await trio.sleep_forever()
+        if datagram.data != b"wait":
+            return datagram.data
+        await trio.lowlevel.checkpoint()
+        return None
+
+    one, other = await jammed_endpoint(), await open_udp_endpoint(LOCAL)
+    with await open_udp_endpoint(LOCAL) as client:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(serve_endpoints, handler, [one, other], max_tasks=2))
+            await client.send_many([Datagram(b"hang", other.address)] * 3)
+            await trio.testing.wait_all_tasks_blocked()
+            await client.send_many([Datagram(data, one.address) for data in (b"1", b"2", b"wait")])
+            await trio.sleep(10)  # they are given up
+            await client.send(b"hello", one.address)
+            await trio.sleep(1)
+            assert seen.count(b"hang") == 1
+            assert b"hello" in seen
+            nursery.cancel_scope.cancel()
+
+
+def test_what_works_for_nobody_is_turned_off() -> None:
+    """Regression: with more destinations than are remembered it was tried for each, every time."""
+    tried: list[Address] = []
+
+    def refuse(_: object, __: object, ___: int, address: Address) -> int:
+        tried.append(address)
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    segments = Segments(refuse)
+    for port in range(2000):
+        assert segments.send([b"xx", b"xx"], (LOCAL, port)) == 0
+    assert len(tried) == 64
+
+
+def test_what_works_for_some_stays_on() -> None:
+    tried: list[Address] = []
+
+    def refuse_most(buffers: list[bytes], _: object, __: int, address: Address) -> int:
+        tried.append(address)
+        if address[1] % 50:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return len(buffers[0])
+
+    segments = Segments(refuse_most)
+    assert [segments.send([b"xx", b"xx"], (LOCAL, port)) for port in range(200)].count(2) == 4
+    assert len(tried) == 200
+
+
+@linux_only
 async def test_a_held_reply_waits_for_one_slow_handler_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     """Regression: when they had been quick, the clock was read after every eighth only."""
     now, late = 0.0, list[float]()

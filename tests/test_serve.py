@@ -10,7 +10,7 @@ import socket as stdlib_socket
 import sys
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -1043,7 +1043,53 @@ async def test_a_full_buffer_does_not_hold_up_the_end(clock: trio.testing.MockCl
             assert server.statistics().received == 21
             start = trio.current_time()
         assert trio.current_time() - start <= SEND_PATIENCE
-        assert server.statistics().dropped == {"send buffer full": 21}
+        assert server.statistics().dropped == {"send buffer full": 2, "server stopped": 19}
+
+
+@pytest.mark.parametrize("grace_period", [0, 1])
+@pytest.mark.parametrize("shielded", [False, True])
+async def test_after_the_deadline_no_handler_begins(
+    clock: trio.testing.MockClock, grace_period: float, shielded: bool
+) -> None:
+    """Regression: one that kept its cancellation to itself let its task take the next datagram, and the next."""
+    begun: list[float] = []
+
+    async def handler(datagram: Datagram) -> bytes:
+        begun.append(trio.current_time())
+        with trio.CancelScope(shield=shielded), suppress(trio.Cancelled):
+            await trio.sleep(2 if shielded else 10)
+        return b"late"
+
+    with await open_udp_endpoint(LOCAL) as client:
+        server = await open_udp_endpoint(LOCAL)
+        await client.send_many([Datagram(b"x", server.address)] * 40)
+        with trio.move_on_after(0.5):
+            await serve_endpoints(handler, [server], max_tasks=2, grace_period=grace_period)
+    assert begun == [0, 0]
+    assert trio.current_time() == (2 if shielded else 0.5 + grace_period)
+    assert server.statistics().sent == 2
+    assert server.statistics().dropped == {"server stopped": 38}
+
+
+async def test_after_a_failure_no_handler_begins(clock: trio.testing.MockClock) -> None:
+    begun: list[bytes] = []
+
+    async def handler(datagram: Datagram) -> None:
+        begun.append(datagram.data)
+        if datagram.data == b"fail":
+            await trio.sleep(0.5)
+            raise KeyError
+        with trio.CancelScope(shield=True):
+            await trio.sleep(1)
+
+    with await open_udp_endpoint(LOCAL) as client:
+        server = await open_udp_endpoint(LOCAL)
+        await client.send_many([Datagram(data, server.address) for data in (b"fail", *[b"shield"] * 20)])
+        with pytest.raises(KeyError):
+            await serve_endpoints(handler, [server], max_tasks=2)
+    assert begun == [b"fail", b"shield"]
+    assert trio.current_time() == 1
+    assert server.statistics().dropped == {"server stopped": 19}
 
 
 async def test_a_reply_that_is_finished_after_the_deadline_still_has_a_moment(

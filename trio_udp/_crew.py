@@ -9,8 +9,8 @@ So the handlers run in a crew of ordinary tasks that grows as it is needed:
     Rule 1  One member at a time leads: it waits for the socket and drains it into the crew's queue.
     Rule 2  Members take datagrams from the queue and run the handler. While no handler waits for anything, one member
             does it all in one tight loop, and nobody else of the crew wakes up. It visits Trio's scheduler after each
-            batch. Where handlers compute, all members together work for a millisecond, and then one of them visits the
-            scheduler and goes on, while the others rest.
+            batch. Where handlers compute, before they wait for anything, all members together work for a millisecond,
+            and then one of them visits the scheduler and goes on, while the others rest.
     Rule 3  A member whose handler starts to wait looks back: if it leaves datagrams in the queue, or the socket without
             a leader, it hands over to a resting member, or to a new one.
     Rule 4  A member without work leads if nobody does; else it rests.
@@ -42,7 +42,7 @@ from ._batch import BATCH, Datagram
 from ._endpoint import UDPEndpoint
 from ._errors import is_cancellation
 from ._handler import Handler, check_awaitable, check_reply, observed
-from ._outgoing import SEND_PATIENCE, Outgoing, Rest
+from ._outgoing import SEND_PATIENCE, Outgoing, Turn
 from ._places import Places
 from ._remainder import Coroutine, Remainder
 
@@ -74,6 +74,7 @@ class Crew:
         self._pausing = False  # does a member wait for the scheduler to go round, to begin a new turn?
         self._stopping = False
         self._apart = 0  # tasks that send what a member had to leave behind: each goes without a place
+        self._nobody_apart = trio.Event()
         self._out = Outgoing(self._io, self.hand_over)
 
     def start(self, nursery: trio.Nursery) -> None:
@@ -122,7 +123,10 @@ class Crew:
     async def _be_member(self) -> None:
         member = _Member(trio.lowlevel.current_task(), self._resting)
         while True:
-            if self._apart or (self._pausing and self._queue):  # it goes on when that is over
+            await trio.lowlevel.checkpoint_if_cancelled()  # a handler may have kept its cancellation to itself
+            if self._apart:
+                await self._nobody_apart.wait()  # with its place: the crew's own must not go to others
+            elif self._pausing and self._queue:  # whoever pauses goes on with it
                 if self._stopping:
                     self._places.give_back()
                     return
@@ -225,22 +229,24 @@ class Crew:
                     if type(reply) is bytes:
                         held.append(reply)
                         reply = None
-                    await out.send_rest(*self._send_held(member), member.address)
+                    await out.send_waiting(self._send_held(member), member.address)
                 if reply is not None:
                     try:
                         problem = BlockingIOError() if out.waiting else send_now(reply, datagram[1])
-                        if problem is not None:
-                            await out.send_rest([reply], problem, datagram[1])
+                        if isinstance(problem, BlockingIOError):
+                            await out.send_waiting([reply], datagram[1])
+                        elif problem is not None:
+                            out.failed(reply, datagram[1], problem)
                     except TypeError:
                         check_reply(reply)
                         raise
         finally:
             if held:  # the handler has raised, or was cancelled: what was finished before goes out
                 with suppress(trio.ClosedResourceError):
-                    await out.send_rest(*self._send_held(member), member.address)
+                    await out.send_waiting(self._send_held(member), member.address)
 
-    def _send_held(self, member: _Member) -> Rest:
-        """Send what was held back, without waiting."""
+    def _send_held(self, member: _Member) -> list[bytes]:
+        """Send what was held back, without waiting; returns that for which there is no room."""
         replies = member.held[:]
         member.held.clear()
         return self._out.send_now(replies, member.address)
@@ -248,22 +254,25 @@ class Crew:
     def _send_held_in_between(self, member: _Member) -> None:
         """`_send_held` where nothing may wait or be raised: other tasks do that."""
         try:
-            replies, problem = self._send_held(member)
+            rest = self._send_held(member)
         except trio.ClosedResourceError:
             pass  # whoever receives will tell
         except BaseException as error:  # an observer's
             self._nursery.start_soon(_raise, error)
         else:
-            if problem is not None:
+            if rest:
                 self._apart += 1
-                self._nursery.start_soon(self._send_apart, replies, problem, member.address)
+                self._nursery.start_soon(self._send_apart, rest, member.address, self._out.get_in_line())
 
-    async def _send_apart(self, replies: list[bytes], problem: OSError, address: Address) -> None:
+    async def _send_apart(self, replies: list[bytes], address: Address, turn: Turn) -> None:
         """Send what could not be sent in between. Until then nobody takes another datagram: it might go on for ever."""
         try:
-            await self._out.send_rest(replies, problem, address)
+            await self._out.send_waiting(replies, address, turn)
         finally:
             self._apart -= 1
+            if not self._apart:
+                self._nobody_apart.set()
+                self._nobody_apart = trio.Event()
         if self._stopping:
             self._take_leftover()
         self.hand_over()

@@ -60,6 +60,10 @@ _LASTING = errno_numbers("EIO EINVAL EMSGSIZE")
 # So many destinations for which it did not work are remembered; what is forgotten is found out again.
 _REMEMBERED = 1024
 
+# So many destinations in a row for which it did not work, and it is turned off for the socket: then it is not about
+# them. (quic-go turns it off at the first.)
+_ENOUGH = 64
+
 
 def is_allowed() -> bool:
     """Does the environment leave it on?"""
@@ -182,6 +186,7 @@ class Segments:
     def __init__(self, sendmsg: Callable[[list[bytes], list[tuple[int, int, bytes]], int, Address], int]) -> None:
         self._sendmsg = sendmsg
         self._too_large: dict[Address, float] = {}  # the smallest size that did not work; 0: none does
+        self._in_a_row = 0  # destinations for which it did not work, since it last did
 
     def send(self, run: Run, address: Address) -> int:
         """Send a run; returns how many of its datagrams the kernel has taken. The others are to be sent one by one.
@@ -190,6 +195,8 @@ class Segments:
           OSError: the kernel has something else to say.
         """
         size = len(run[0])
+        if self._in_a_row >= _ENOUGH:
+            return 0
         if self._too_large and size >= self._too_large.get(address, math.inf):
             return 0
         control = [(IPPROTO_UDP, UDP_SEGMENT, _SIZE_SENT.pack(size))]
@@ -201,9 +208,11 @@ class Segments:
             if error.errno in _LASTING:
                 self._remember(address, 0 if error.errno == errno.EIO else size)
             return 0
+        self._in_a_row = 0
         return -(-taken // size)
 
     def _remember(self, address: Address, size: int) -> None:
+        self._in_a_row += address not in self._too_large
         if len(self._too_large) >= _REMEMBERED:
             del self._too_large[next(iter(self._too_large))]
         self._too_large[address] = size
