@@ -17,7 +17,10 @@ PACKAGE = Path(trio_udp.__file__).parent
 
 FLOORS = [
     {"_errors", "_address", "_events", "_retry", "faults"},  # pure: no sockets, no tasks, no clock of their own
-    {"_statistics", "_offload", "_counted", "_reading", "_batch", "_endpoint", "_opening", "_connection"},  # one socket
+    {  # one socket
+        *("_statistics", "_asked", "_offload", "_counted", "_reading", "_batch"),
+        *("_endpoint", "_opening", "_connection"),
+    },
     {  # one idea each
         *("_handler", "_remainder", "_outgoing", "_places", "_crew", "_shelter", "_serve", "_channel"),
         *("_idle", "_peer", "_peers"),
@@ -32,9 +35,11 @@ BESIDE = {
     ("_errors", "_address"),  # for the type checker only
     ("faults", "_address"),
     ("_counted", "_statistics"),
+    ("_reading", "_asked"),
     ("_reading", "_counted"),
     ("_reading", "_offload"),
     ("_reading", "_statistics"),
+    ("_batch", "_asked"),
     ("_batch", "_offload"),
     ("_batch", "_reading"),
     ("_batch", "_statistics"),

@@ -10,6 +10,7 @@ import socket
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
+from .._asked import is_available
 from .._client import UDPClient, open_udp_client
 from .._connection import open_connected
 from .._endpoint import UDPEndpoint
@@ -50,13 +51,13 @@ def _limit(error: OSError) -> str:
 
 
 async def open_endpoints(address: HostPort) -> list[UDPEndpoint]:
-    """`open_udp_endpoints`.
+    """`open_udp_endpoints`, which reply from the address that was asked, where the platform can tell.
 
     Raises:
       Failure: the host cannot be found, or the port cannot be had.
     """
     with opening(address):
-        return await open_udp_endpoints(address.port, host=address.host)
+        return await open_udp_endpoints(address.port, host=address.host, reply_from_asked=is_available())
 
 
 def opening(address: HostPort) -> AbstractContextManager[None]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import trio
 
+from .._asked import is_available
 from .._errors import bare_exceptions
 from ..workers import Workers, serve_workers
 from ._answering import Answering, make_answering
@@ -50,6 +51,7 @@ async def serve_in_workers(args: argparse.Namespace) -> signal.Signals | None:
         workers=args.workers,
         max_tasks=args.max_tasks,
         grace_period=args.grace,
+        reply_from_asked=is_available(),
         task_status=said,
     )
 
