@@ -15,8 +15,8 @@ one address should pay (the page "Performance" has the figures): hence it is opt
 
 An interface is not asked for, except where the address means nothing without one (link-local): it would pin the way
 back, which the routes of a machine with several may have elsewhere. A datagram to many, by multicast or broadcast, is
-answered from an address that the system chooses. If the address has gone meanwhile, the reply cannot be sent (EINVAL),
-as it could not from a socket bound to it: it is counted like any other refusal.
+answered from an address that the system chooses. If the address has gone meanwhile, the reply cannot be sent (EINVAL,
+or ENETUNREACH): it is counted like any other refusal.
 """
 
 from __future__ import annotations
