@@ -25,7 +25,7 @@ import struct
 import sys
 from functools import lru_cache
 from socket import IPPROTO_IP, IPPROTO_IPV6
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
@@ -115,7 +115,7 @@ def return_address(address: Address, control: Iterable[ControlMessage]) -> Addre
     for message in control:
         if found := _way_back(message):
             back.control = found
-    return cast("Address", back)
+    return back  # type: ignore[return-value]  # a tuple like the one that it is made of
 
 
 @lru_cache(maxsize=1024)  # a machine has so many addresses at most, usually
