@@ -385,6 +385,14 @@ async def test_primes() -> None:
     assert re.fullmatch(r"\d+ processes at port \d+\nall of them together answered 1 times\n", transcript)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 is nobody")
+async def test_two_addresses() -> None:
+    transcript = await transcript_of("several_addresses/two_addresses", fast_forward=True)
+    without, with_it = transcript.splitlines()
+    assert re.fullmatch(r"reply_from_asked=False: no reply from 127\.0\.0\.2 port \d+ to 2 attempts in .* s", without)
+    assert with_it == "reply_from_asked=True: hello"
+
+
 async def test_lossy_network() -> None:
     transcript = await transcript_of("lossy_network")
     answered = re.findall(r"^answered: question (\d+)$", transcript, re.MULTILINE)

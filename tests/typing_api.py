@@ -82,6 +82,7 @@ async def channels() -> None:
         async for data in channel:
             await channel.send(data)
     (await trio_udp.open_udp_endpoint("::1", bulk=True)).close()
+    (await trio_udp.open_udp_endpoint("::", reply_from_asked=True)).close()
 
 
 async def clients() -> None:

@@ -10,8 +10,9 @@ So the system is asked to tell, with each datagram, to which address it came (IP
 it. Who sends to it through such an endpoint, be it a server, a peer's channel or the program itself, sends from there.
 Nobody in between needs to know.
 
-Two system calls with control messages take longer than two without, which is more than a server of many clients with
-one address should pay (the page "Performance" has the figures): hence it is opt-in.
+Two system calls with control messages take longer than two without: an echo of `serve_udp` takes 8.6 us where it takes
+6.6 (256 clients with one in flight), or 4.9 instead of 3.5 (16 with 16). That is too much for all those who have one
+address: hence it is opt-in. (Linux 6.18, CPython 3.11; the page "Performance" tells more.)
 
 An interface is not asked for, except where the address means nothing without one (link-local): it would pin the way
 back, which the routes of a machine with several may have elsewhere. A datagram to many, by multicast or broadcast, is
@@ -115,7 +116,7 @@ def return_address(address: Address, control: Iterable[ControlMessage]) -> Addre
     for message in control:
         if found := _way_back(message):
             back.control = found
-    return back  # type: ignore[return-value]  # a tuple like the one that it is made of
+    return back
 
 
 @lru_cache(maxsize=1024)  # a machine has so many addresses at most, usually
