@@ -23,11 +23,11 @@ async def ask(port: int) -> str:
 
 
 async def main() -> None:
-    for reply_from_asked in (False, True):
+    for asked in (False, True):
         async with trio.open_nursery() as nursery:
-            serve = partial(serve_udp, echo, 0, host="0.0.0.0", reply_from_asked=reply_from_asked)
+            serve = partial(serve_udp, echo, 0, host="0.0.0.0", reply_from_asked=asked)
             [endpoint] = await nursery.start(serve)
-            print(f"reply_from_asked={reply_from_asked}:", await ask(endpoint.address[1]))
+            print(f"reply_from_asked={asked}:", await ask(endpoint.address[1]))
             nursery.cancel_scope.cancel()
 
 
