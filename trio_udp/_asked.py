@@ -125,8 +125,8 @@ def _way_back(message: ControlMessage) -> Sequence[ControlMessage]:
     level, kind, value = message
     if (level, kind, len(value)) == (IPPROTO_IP, _HERE.ip_pktinfo, _IPV4.size):
         _, source, asked = _IPV4.unpack(value)
-        if source == _ANY_IPV4:  # macOS fills in the other one only
-            source = asked
+        if source == _ANY_IPV4:  # macOS tells the other one only (ip_savecontrol in XNU) ...
+            source = asked  # ... and not whether it is a network's broadcast address: such a reply is refused, counted
         return () if _is_for_many(source) else ((level, kind, _IPV4.pack(0, source, _ANY_IPV4)),)
     if (level, kind, len(value)) == (IPPROTO_IPV6, _HERE.ipv6_pktinfo, _IPV6.size):
         asked, interface = _IPV6.unpack(value)
@@ -150,7 +150,8 @@ def way_back(address: object) -> Sequence[ControlMessage]:
 def told_apart(datagrams: Iterable[tuple[bytes, Address]]) -> Iterator[tuple[bytes, Address]]:
     """Of neighbours, what is to leave from different addresses has addresses that differ."""
     for data, address in datagrams:
-        yield data, return_address(address, ()) if type(address) is tuple else address
+        is_plain = isinstance(address, tuple) and type(address) is not ReturnAddress
+        yield data, return_address(address, ()) if is_plain else address
 
 
 # -- the two primitives, at a socket of the system's -------------------------------------------------------------------
