@@ -69,6 +69,14 @@ class OtherSocket(trio.socket.SocketType):
         self.before_send()
         return await self.inner.sendto(*args)
 
+    async def recvmsg(self, *args: Any) -> Any:
+        self.before_receive()
+        return await self.inner.recvmsg(*args)
+
+    async def sendmsg(self, *args: Any) -> int:
+        self.before_send()
+        return await self.inner.sendmsg(*args)
+
     async def send(self, data: Any, flags: int = 0) -> int:
         self.before_send()
         return await self.inner.send(data, flags)

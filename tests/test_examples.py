@@ -562,6 +562,14 @@ async def test_secret_client(certificates: Path) -> None:
     assert received == [b"question 1", b"question 1", b"question 2", b"question 3"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 is nobody")
+async def test_two_addresses() -> None:
+    transcript = await transcript_of("several_addresses/two_addresses", fast_forward=True)
+    without, with_it = transcript.splitlines()
+    assert re.fullmatch(r"reply_from_asked=False: no reply from 127\.0\.0\.2 port \d+ to 2 attempts in .* s", without)
+    assert with_it == "reply_from_asked=True: hello"
+
+
 async def test_lossy_network() -> None:
     transcript = await transcript_of("lossy_network")
     answered = re.findall(r"^answered: question (\d+)$", transcript, re.MULTILINE)

@@ -18,7 +18,7 @@ PACKAGE = Path(trio_udp.__file__).parent
 FLOORS = [
     {"_errors", "_address", "_events", "_retry", "faults"},  # pure: no sockets, no tasks, no clock of their own
     {  # one socket
-        *("_statistics", "_offload", "_counted", "_reading", "_batch"),
+        *("_statistics", "_asked", "_offload", "_counted", "_reading", "_batch"),
         *("_multicast", "_endpoint", "_opening", "_connection", "_systemd"),
     },
     {  # one idea each
@@ -36,9 +36,11 @@ BESIDE = {
     ("_errors", "_address"),  # for the type checker only
     ("faults", "_address"),
     ("_counted", "_statistics"),
+    ("_reading", "_asked"),
     ("_reading", "_counted"),
     ("_reading", "_offload"),
     ("_reading", "_statistics"),
+    ("_batch", "_asked"),
     ("_batch", "_offload"),
     ("_batch", "_reading"),
     ("_batch", "_statistics"),

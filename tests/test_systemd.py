@@ -13,6 +13,8 @@ import trio
 
 from trio_udp import Datagram, _systemd, endpoints_from_systemd, open_udp_client, serve_endpoints
 
+from .fakes import echo
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -126,6 +128,20 @@ async def test_one_socket_for_both_families_as_systemd_makes_it(passed: Passing,
                 async with await open_udp_client(host, endpoint.address[1]) as client:
                     assert await client.request(b"hello") == b"HELLO"
             nursery.cancel_scope.cancel()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 is nobody")
+async def test_replies_from_the_address_that_was_asked(passed: Passing) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as listening:
+        listening.bind(("0.0.0.0", 0))
+        passed(listening)
+        port = listening.getsockname()[1]
+    endpoints = endpoints_from_systemd(reply_from_asked=True)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(serve_endpoints, echo, endpoints))
+        async with await open_udp_client("127.0.0.2", port) as client:
+            assert await client.request(b"hello") == b"hello"
+        nursery.cancel_scope.cancel()
 
 
 def test_none_is_an_empty_list(passed: Passing) -> None:

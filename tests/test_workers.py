@@ -21,7 +21,7 @@ import pytest
 import trio
 import trio.testing
 
-from trio_udp import Retry, open_udp_endpoint, workers
+from trio_udp import Retry, open_udp_channel, open_udp_endpoint, workers
 from trio_udp.workers import Workers, _process, serve_workers
 from trio_udp.workers._backoff import Backoff
 from trio_udp.workers._process import how_it_ended
@@ -138,6 +138,26 @@ async def test_all_workers_answer_and_each_client_has_one() -> None:
                 for _ in range(5):
                     assert int(await ask(client, found)) == pid
         assert found.restarts == 0
+
+
+async def test_they_reply_from_the_address_that_was_asked() -> None:
+    async with serving(host="0.0.0.0", reply_from_asked=True) as found:
+        port = found.addresses[0][1]
+        with await open_udp_endpoint(LOCAL) as client:
+            for host in ("127.0.0.2", "127.0.0.1"):
+                await client.send(b"who?", (host, port))
+                assert (await client.receive()).address == (host, port)
+        for host in ("127.0.0.2", "127.0.0.3"):
+            async with await open_udp_channel(host, port) as channel:
+                await channel.send(b"who?")
+                assert int(await channel.receive()) in found.pids
+
+
+async def test_or_not_where_nobody_asks_for_that() -> None:
+    async with serving(host="0.0.0.0") as found:
+        with await open_udp_endpoint(LOCAL) as client:
+            await client.send(b"who?", ("127.0.0.2", found.addresses[0][1]))
+            assert (await client.receive()).address[0] == LOCAL
         assert children() == set(found.pids)
     assert found.pids == []
 

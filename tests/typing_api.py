@@ -122,6 +122,7 @@ async def channels() -> None:
             await channel.send(data)
     (await trio_udp.open_udp_endpoint("::1", bulk=True)).close()
     assert_type(trio_udp.endpoints_from_systemd() or await trio_udp.open_udp_endpoints(7), list[UDPEndpoint])
+    (await trio_udp.open_udp_endpoint("::", reply_from_asked=True)).close()
 
 
 async def clients() -> None:

@@ -13,6 +13,7 @@ Where things are; each file imports only from those above it:
     _errors  _address  _events  _retry      failures, addresses, what can be observed, when to send again
     faults                                  what a bad network does to datagrams
     _statistics  _counted                   what goes through a socket is counted
+    _asked                                  from which of our addresses to reply
     _offload  _reading  _batch              many datagrams per wake-up, and per system call
     _multicast                              one datagram to many: groups and broadcast
     _endpoint  _opening  _connection        a socket that talks to anybody; opening one; one that talks to a server

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from . import _offload
+from . import _asked, _offload
 from ._address import Address, format_address, not_a_name, payload_limit
 from ._errors import PEER_REFUSES, REFUSALS, DatagramTooLarge, errno_name
 from ._events import DatagramSent, Emit
@@ -73,9 +73,11 @@ class BatchSocket(ReadSocket):
         peer: Address | None = None,
         *,
         bulk: bool = False,
+        reply_from_asked: bool = False,
     ) -> None:
-        super().__init__(socket, tally, emit, peer, bulk=bulk)
-        self.segments = _offload.segments_for(self._raw, peer) if self._raw else None
+        super().__init__(socket, tally, emit, peer, bulk=bulk, reply_from_asked=reply_from_asked)
+        way_back = _asked.way_back if self._remembers_asked else None
+        self.segments = _offload.segments_for(self._raw, peer, way_back) if self._raw else None
         self._most_bytes = payload_limit(socket.family)
         self._write_now = self._writing_primitive()
         self._sending = 0  # how many tasks are in a call of the slow way ...
@@ -86,7 +88,9 @@ class BatchSocket(ReadSocket):
     def _writing_primitive(self) -> SendNow:
         if (raw := self._raw) is None:
             return would_block
-        return raw.sendto if self.peer is None else (lambda data, address: raw.send(data))
+        if self.peer is not None:
+            return lambda data, address: raw.send(data)
+        return _asked.writing(raw) if self._remembers_asked else raw.sendto
 
     def _send_now(self, data: bytes, address: Address) -> OSError | None:
         """Send without waiting: None if that worked, a BlockingIOError if it cannot be done now."""
@@ -162,7 +166,7 @@ class BatchSocket(ReadSocket):
             in_the_way = False
             self._sending += 1
             try:
-                return await (self.socket.sendto(data, address) if self.peer is None else self.socket.send(data))
+                return await self._sendto(data, address)
             except trio.BusyResourceError:
                 in_the_way = self._sending > 1
                 if not in_the_way:
@@ -173,6 +177,14 @@ class BatchSocket(ReadSocket):
                     self._writers.unpark()
             await self._writers.park()
 
+    async def _sendto(self, data: bytes, address: Address) -> int:
+        if self.peer is not None:
+            return await self.socket.send(data)
+        control = _asked.way_back(address) if self._remembers_asked else ()
+        if control:
+            return await self.socket.sendmsg([data], control, 0, address)
+        return await self.socket.sendto(data, address)
+
     # -- sending all of them ------------------------------------------------------------------------------------------
 
     async def send_many(self, datagrams: Iterable[tuple[bytes, Address]]) -> None:
@@ -182,6 +194,8 @@ class BatchSocket(ReadSocket):
           DatagramTooLarge: this one was not sent, nor those after it.
           OSError: neither.
         """
+        if self._remembers_asked:
+            datagrams = _asked.told_apart(datagrams)
         await self._send_runs(_offload.runs_by_address(datagrams, self._most_bytes))
 
     async def send_data(self, items: Iterable[bytes]) -> None:

@@ -43,19 +43,22 @@ class UDPEndpoint(trio.abc.AsyncResource):
       bulk: long runs of datagrams from one peer are expected: where the system can hand them over together, it is asked
         to (UDP_GRO, which then stays on for that socket). For many peers with little to say each that would cost more
         than it saves.
+      reply_from_asked: if the socket is bound to all addresses of this machine, what is sent to the address of a
+        received datagram leaves from that one of them to which the datagram came (IP_PKTINFO, which then stays on for
+        that socket). Without it the system chooses, and a peer that has asked another one does not know the reply.
 
     Raises:
       TypeError: this is not a Trio socket.
-      ValueError: it is one of another type.
+      ValueError: it is one of another type, or cannot tell which address was asked.
     """
 
-    def __init__(self, socket: trio.socket.SocketType, *, bulk: bool = False) -> None:
+    def __init__(self, socket: trio.socket.SocketType, *, bulk: bool = False, reply_from_asked: bool = False) -> None:
         if not isinstance(socket, trio.socket.SocketType):
             raise TypeError(f"UDPEndpoint needs a socket made by trio.socket, not {socket!r}")
         if socket.type != trio.socket.SOCK_DGRAM:
             raise ValueError(f"UDPEndpoint needs a SOCK_DGRAM socket, not {socket!r}")
         self.socket = socket
-        self._io = BatchSocket(socket, Tally(), current_emit(), bulk=bulk)
+        self._io = BatchSocket(socket, Tally(), current_emit(), bulk=bulk, reply_from_asked=reply_from_asked)
 
     @property
     def address(self) -> Address:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ._address import Address
 
     Run = list[bytes]
+    WayBack = Callable[[Address], Iterable[tuple[int, int, bytes]]]
 
 # include/uapi/linux/udp.h and include/uapi/linux/in.h
 IPPROTO_UDP, UDP_SEGMENT, UDP_GRO = 17, 103, 104
@@ -47,7 +48,8 @@ _SIZE_RECEIVED = struct.Struct("=i")  # ... and in that of a recvmsg
 # UDP_MAX_SEGMENTS in include/linux/udp.h when it was new; later kernels take 128.
 MOST_SEGMENTS = 64
 
-# Bytes for control messages: UDP_GRO's 24, and what a program has asked for at a socket of its own.
+# Bytes for control messages: UDP_GRO's 24, at most 40 for the address that was asked (`_asked`), and what a program has
+# asked for at a socket of its own.
 CONTROL_ROOM = 256
 
 # "Not like this": the device cannot compute checksums (EIO), this is no size that it can do (EINVAL, EMSGSIZE), there
@@ -83,12 +85,13 @@ def sends_correctly(release: str) -> bool:
     return not (7, 0, 0) <= version <= (7, 1, 4)
 
 
-def segments_for(raw: stdlib_socket.socket, peer: Address | None) -> Segments | None:
+def segments_for(raw: stdlib_socket.socket, peer: Address | None, way_back: WayBack | None = None) -> Segments | None:
     """How this socket sends several datagrams at once; None if it cannot.
 
     Args:
       raw: the standard library's socket.
       peer: where it is connected to.
+      way_back: gives more control messages for an address.
     """
     if sys.platform != "linux" or not is_allowed() or not sends_correctly(os.uname().release):
         return None
@@ -96,6 +99,11 @@ def segments_for(raw: stdlib_socket.socket, peer: Address | None) -> Segments | 
         raw.getsockopt(IPPROTO_UDP, UDP_SEGMENT)  # reading it changes nothing
     except OSError:
         return None
+    if way_back is not None:
+        more = way_back
+        return Segments(
+            lambda buffers, control, flags, to: raw.sendmsg(buffers, [*control, *more(to)], flags, to),
+        )
     if peer is None:
         return Segments(raw.sendmsg)
     return Segments(lambda buffers, control, flags, address: raw.sendmsg(buffers, control, flags))

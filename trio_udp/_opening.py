@@ -12,11 +12,16 @@ from __future__ import annotations
 
 import errno
 import socket as stdlib_socket
+from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
 
 from ._address import Target, format_address, resolve
 from ._endpoint import UDPEndpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 __all__ = ["open_udp_endpoint", "open_udp_endpoints"]
 
@@ -35,6 +40,7 @@ async def open_udp_endpoint(
     receive_buffer: int = RECEIVE_BUFFER,
     reuse_port: bool = False,
     bulk: bool = False,
+    reply_from_asked: bool = False,
 ) -> UDPEndpoint:
     """Open a socket bound to one address.
 
@@ -45,15 +51,21 @@ async def open_udp_endpoint(
       receive_buffer: bytes to ask for; the system may give less, see ``statistics().receive_buffer``.
       reuse_port: let several processes share the port (SO_REUSEPORT), the system spreads the peers over them.
       bulk: long runs of datagrams from one peer are expected; see `UDPEndpoint`.
+      reply_from_asked: an endpoint with all addresses of this machine replies from the one that was asked; see
+        `UDPEndpoint`.
 
     Raises:
       OSError: the host is unknown, or no address could be bound; the message says which and why.
-      ValueError: an argument is out of range, or the platform has no SO_REUSEPORT.
+      ValueError: an argument is out of range, or the platform has no SO_REUSEPORT or cannot tell which address was
+        asked.
     """
+    open_one = partial(
+        _open, receive_buffer=receive_buffer, reuse_port=reuse_port, bulk=bulk, reply_from_asked=reply_from_asked
+    )
     failures: list[OSError] = []
     for target in await resolve(host, port, passive=True):
         try:
-            return await _open(target, receive_buffer, reuse_port, bulk)
+            return await open_one(target)
         except OSError as error:
             failures.append(error)
     raise failures[0]
@@ -66,6 +78,7 @@ async def open_udp_endpoints(
     receive_buffer: int = RECEIVE_BUFFER,
     reuse_port: bool = False,
     bulk: bool = False,
+    reply_from_asked: bool = False,
 ) -> list[UDPEndpoint]:
     """Open a socket for each address of a host, all on one port: one for IPv4 and one for IPv6, usually.
 
@@ -77,20 +90,24 @@ async def open_udp_endpoints(
       receive_buffer: as in `open_udp_endpoint`.
       reuse_port: as in `open_udp_endpoint`.
       bulk: as in `open_udp_endpoint`.
+      reply_from_asked: as in `open_udp_endpoint`.
 
     Raises what `open_udp_endpoint` raises.
     """
+    open_one = partial(
+        _open, receive_buffer=receive_buffer, reuse_port=reuse_port, bulk=bulk, reply_from_asked=reply_from_asked
+    )
     targets = await resolve(host, port, passive=True)
     for _ in range(PORT_TRIES - 1):
         try:
-            return await _open_all(targets, receive_buffer, reuse_port, bulk)
+            return await _open_all(targets, open_one)
         except OSError as error:
             if port != 0 or error.errno != errno.EADDRINUSE:
                 raise
-    return await _open_all(targets, receive_buffer, reuse_port, bulk)
+    return await _open_all(targets, open_one)
 
 
-async def _open_all(targets: list[Target], receive_buffer: int, reuse_port: bool, bulk: bool) -> list[UDPEndpoint]:
+async def _open_all(targets: list[Target], open_one: Callable[[Target], Awaitable[UDPEndpoint]]) -> list[UDPEndpoint]:
     """One endpoint per target, all on the port that the first one gets; none is left open when that fails."""
     endpoints: list[UDPEndpoint] = []
     missing: list[OSError] = []
@@ -99,7 +116,7 @@ async def _open_all(targets: list[Target], receive_buffer: int, reuse_port: bool
             if endpoints:
                 target = _on_port(target, endpoints[0].address[1])
             try:
-                endpoints.append(await _open(target, receive_buffer, reuse_port, bulk))
+                endpoints.append(await open_one(target))
             except OSError as error:
                 # EAFNOSUPPORT: no such family in this kernel; EADDRNOTAVAIL: IPv6 is there, and switched off.
                 if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
@@ -119,7 +136,9 @@ def _on_port(target: Target, port: int) -> Target:
     return Target(target.family, (host, port, *rest))  # type: ignore[arg-type]
 
 
-async def _open(target: Target, receive_buffer: int, reuse_port: bool, bulk: bool) -> UDPEndpoint:
+async def _open(
+    target: Target, *, receive_buffer: int, reuse_port: bool, bulk: bool, reply_from_asked: bool
+) -> UDPEndpoint:
     if reuse_port and not hasattr(stdlib_socket, "SO_REUSEPORT"):
         raise ValueError("reuse_port: this platform has no SO_REUSEPORT")
     try:
@@ -131,7 +150,7 @@ async def _open(target: Target, receive_buffer: int, reuse_port: bool, bulk: boo
                 socket.setsockopt(trio.socket.SOL_SOCKET, stdlib_socket.SO_REUSEPORT, 1)
             grow_receive_buffer(socket, receive_buffer)
             await socket.bind(target.address)
-            return UDPEndpoint(socket, bulk=bulk)
+            return UDPEndpoint(socket, bulk=bulk, reply_from_asked=reply_from_asked)
         except BaseException:
             socket.close()
             raise

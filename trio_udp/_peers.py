@@ -55,6 +55,7 @@ async def serve_udp_peers(
     idle_timeout: float = 60.0,
     incoming_buffer: int = 10,
     grace_period: float = 0.0,
+    reply_from_asked: bool = False,
     task_status: trio.TaskStatus[list[UDPEndpoint]] = trio.TASK_STATUS_IGNORED,
 ) -> NoReturn:
     """Talk to every peer that sends to a port, each in a task of its own, until cancelled.
@@ -75,6 +76,8 @@ async def serve_udp_peers(
         many is dropped and counted, as ``"peer's buffer full"``; the other peers do not notice.
       grace_period: seconds. When the server is cancelled it stops receiving at once; handlers then get this much time.
         They receive what has come already, and then ``trio.EndOfChannel``.
+      reply_from_asked: where this machine has several addresses, talk to each peer from the one that it has asked; see
+        `UDPEndpoint`. An address that sends to two of them is a peer of each.
       task_status: ``await nursery.start(serve_udp_peers, ...)`` returns the list of `UDPEndpoint`, which tell the
         addresses and the statistics.
 
@@ -89,12 +92,12 @@ async def serve_udp_peers(
 
     Raises:
       OSError: the port could not be opened.
-      ValueError: an argument is out of range.
+      ValueError: an argument is out of range, or the platform does not have what it asks for.
     """
     await trio.lowlevel.checkpoint()
     check_peer_arguments(handler, max_peers, idle_timeout, incoming_buffer)
     check_grace_period(grace_period)
-    endpoints = await open_udp_endpoints(port, host=host)
+    endpoints = await open_udp_endpoints(port, host=host, reply_from_asked=reply_from_asked)
     await serve_peers(
         handler,
         endpoints,

@@ -10,11 +10,11 @@ Trio's methods, one by one, and draining hands out what was taken.
 from __future__ import annotations
 
 from itertools import repeat
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar, cast
 
 import trio
 
-from . import _offload
+from . import _asked, _offload
 from ._address import Address
 from ._counted import CountedSocket
 from ._errors import NETWORK_ERRORS
@@ -57,6 +57,7 @@ class ReadSocket(CountedSocket):
       peer: where the socket is connected to. Then ICMP errors are news about that peer and are raised, as the kernel
         does it; on an unconnected socket they are about some earlier datagram of somebody: counted, and no more.
       bulk: long runs from one peer are expected: read them in one call, where the system can do that.
+      reply_from_asked: if the socket has several addresses, peers' addresses remember which was asked (`_asked`).
     """
 
     def __init__(
@@ -67,9 +68,11 @@ class ReadSocket(CountedSocket):
         peer: Address | None = None,
         *,
         bulk: bool = False,
+        reply_from_asked: bool = False,
     ) -> None:
         super().__init__(socket, tally, emit, peer)
-        self._read_now: ReadNow = self._raw.recvfrom if self._raw else would_block
+        self._remembers_asked = reply_from_asked and _asked.turn_on(socket)
+        self._read_now = self._reading_primitive()
         self._taken: list[Datagram] = []  # off the socket, not handed out yet
         self._postponed: OSError | None = None  # met behind datagrams that had to be handed out first
         self._receiving = False
@@ -78,6 +81,11 @@ class ReadSocket(CountedSocket):
             self.drain = self._drain_taken
         else:
             self.drain = self._drain_merged if self._merges else self._drain_raw
+
+    def _reading_primitive(self) -> ReadNow:
+        if self._raw is None:
+            return would_block
+        return _asked.reading(self._raw, _offload.CONTROL_ROOM) if self._remembers_asked else self._raw.recvfrom
 
     async def receive(self, limit: int = BATCH) -> list[Datagram]:
         """At least one datagram, at most ``limit``; waits only for the first. Cancelled, it has taken none."""
@@ -140,11 +148,17 @@ class ReadSocket(CountedSocket):
             await trio.lowlevel.wait_readable(self._raw)
             return
         try:
-            self._take(await self.socket.recvfrom(READ_SIZE))
+            self._take(await self._recvfrom())
             while len(self._taken) < limit and self._is_readable():
-                self._take(await self.socket.recvfrom(READ_SIZE))
+                self._take(await self._recvfrom())
         except OSError as error:
             self._receive_failed(error)
+
+    async def _recvfrom(self) -> tuple[bytes, Address]:
+        if not self._remembers_asked:
+            return await self.socket.recvfrom(READ_SIZE)
+        data, control, _, address = await self.socket.recvmsg(READ_SIZE, _offload.CONTROL_ROOM)
+        return data, _asked.return_address(cast("Address", address), control)
 
     def _is_readable(self) -> bool:
         try:
@@ -208,7 +222,7 @@ class ReadSocket(CountedSocket):
                 count += len(pieces)
                 tally.received += len(pieces)
                 tally.received_bytes += len(data)
-                yield pieces, address
+                yield pieces, _asked.return_address(address, control) if self._remembers_asked else address
         except BlockingIOError:
             pass
         except OSError as error:

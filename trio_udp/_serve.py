@@ -31,6 +31,7 @@ async def serve_udp(
     max_tasks: int = 1000,
     grace_period: float = 0.0,
     reuse_port: bool = False,
+    reply_from_asked: bool = False,
     task_status: trio.TaskStatus[list[UDPEndpoint]] = trio.TASK_STATUS_IGNORED,
 ) -> NoReturn:
     """Answer every datagram that comes to a port, until cancelled.
@@ -50,6 +51,8 @@ async def serve_udp(
       grace_period: seconds. When the server is cancelled it stops receiving at once; datagrams that it has taken off
         the socket by then get this much time to be handled and answered.
       reuse_port: let several processes serve the port (SO_REUSEPORT).
+      reply_from_asked: where this machine has several addresses, reply from the one that was asked; see `UDPEndpoint`.
+        It takes a third more time for a datagram, about (the page "Performance").
       task_status: ``await nursery.start(serve_udp, ...)`` returns the list of `UDPEndpoint`, which tell the addresses
         and the statistics.
 
@@ -64,11 +67,11 @@ async def serve_udp(
 
     Raises:
       OSError: the port could not be opened.
-      ValueError: an argument is out of range.
+      ValueError: an argument is out of range, or the platform does not have what it asks for.
     """
     await trio.lowlevel.checkpoint()
     check_arguments(handler, max_tasks, grace_period)
-    endpoints = await open_udp_endpoints(port, host=host, reuse_port=reuse_port)
+    endpoints = await open_udp_endpoints(port, host=host, reuse_port=reuse_port, reply_from_asked=reply_from_asked)
     await serve_endpoints(handler, endpoints, max_tasks=max_tasks, grace_period=grace_period, task_status=task_status)
 
 

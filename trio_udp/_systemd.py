@@ -11,8 +11,8 @@ descriptors are not meant or not even open; so they are taken away here, and the
 The C function says 0 where the variables are there and are for another process. Here that is an error: it is what a
 shell between systemd and the server makes of it, and a server that goes on would open its port next, which systemd has.
 
-What we refuse: to set anything on these sockets. Whoever has opened them has chosen their buffer, their interface and
-the rest, and keeps the same socket for the next process.
+What we refuse: to set anything on these sockets that was not asked for. Whoever has opened them has chosen their buffer,
+their interface and the rest, and keeps the same socket for the next process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FIRST = 3
 _VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 
 
-def endpoints_from_systemd() -> list[UDPEndpoint]:
+def endpoints_from_systemd(*, reply_from_asked: bool = False) -> list[UDPEndpoint]:
     """The UDP sockets that systemd has opened for this process: socket activation.
 
     They come in the order of the ``ListenDatagram=`` lines of the ``.socket`` unit, and stay as they were set up there,
@@ -40,6 +40,9 @@ def endpoints_from_systemd() -> list[UDPEndpoint]:
     program that can be started either way says::
 
         endpoints = endpoints_from_systemd() or await open_udp_endpoints(10000)
+
+    Args:
+      reply_from_asked: as `open_udp_endpoint` has it; it stays on for the socket.
 
     Returns:
       An endpoint for each. A second call finds none, as the environment variables that tell of them have been removed.
@@ -63,7 +66,9 @@ def endpoints_from_systemd() -> list[UDPEndpoint]:
         raise
     for socket in sockets:
         socket.set_inheritable(False)
-    return [UDPEndpoint(trio.socket.from_stdlib_socket(socket)) for socket in sockets]
+    return [
+        UDPEndpoint(trio.socket.from_stdlib_socket(socket), reply_from_asked=reply_from_asked) for socket in sockets
+    ]
 
 
 def passed_to_us() -> bool:

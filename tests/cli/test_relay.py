@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.child import PATIENCE, has_ipv6, relay, run, serve, start
+from trio_udp._asked import is_available
 from trio_udp.cli import main, make_parser
 from trio_udp.cli._faults import Network, read_network
 from trio_udp.faults import PRESETS, Drop, GilbertElliott, InFlight, Link, Passage, Rebind
@@ -145,6 +146,15 @@ def test_localhost_has_two_families() -> None:
             client.settimeout(PATIENCE)
             client.sendto(b"hello", ("::1", port))
             assert client.recv(100) == b"hello"
+
+
+@pytest.mark.skipif(not is_available(), reason="this platform does not tell which address was asked")
+def test_it_replies_from_the_address_that_was_asked(peer: socket.socket) -> None:
+    with serve("127.0.0.1:0") as (_, server), start("relay", "*:0", str(server)) as child:
+        port = int(child.err.wait_for(r"relaying .*:(\d+) to localhost:\d+\n")[1])
+        for host in ("127.0.0.1", "127.0.0.2"):
+            peer.sendto(b"hello", (host, port))
+            assert peer.recvfrom(100) == (b"hello", (host, port))
 
 
 def test_a_server_that_is_not_there(peer: socket.socket, refusing_port: int) -> None:

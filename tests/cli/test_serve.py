@@ -13,6 +13,7 @@ import pytest
 from tests.cli.child import PATIENCE, has_ipv6, run, serve
 from trio_udp import Datagram
 from trio_udp._address import HostPort
+from trio_udp._asked import is_available
 from trio_udp.cli import _hosts, main
 from trio_udp.cli._answering import Answering
 from trio_udp.cli.serve import listen_address
@@ -108,6 +109,16 @@ def test_every_interface_means_both_families() -> None:
         server.send_signal(signal.SIGINT)
         server.ended()
         assert server.err.all().decode().count(" statistics ---\nreceived 1 datagram, 5 bytes\n") == 2
+
+
+@pytest.mark.skipif(not is_available(), reason="this platform does not tell which address was asked")
+@pytest.mark.parametrize("where", ["*:0", "0.0.0.0:0"])
+def test_it_replies_from_the_address_that_was_asked(peer: socket.socket, where: str) -> None:
+    with serve(where) as (server, port):
+        for host in ("127.0.0.2", "127.0.0.1"):
+            peer.sendto(b"hello", (host, port))
+            assert peer.recvfrom(100) == (b"hello", (host, port))
+        server.err.wait_for(r"127\.0\.0\.1:\d+ -> 5 bytes, answered 5 bytes\n")
 
 
 @pytest.mark.parametrize(
@@ -214,7 +225,7 @@ def one_line(said: bytes) -> str:
 
 
 def test_a_port_that_needs_special_rights(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    async def forbid(port: int, *, host: str | None) -> list[UDPEndpoint]:
+    async def forbid(port: int, *, host: str | None, reply_from_asked: bool) -> list[UDPEndpoint]:
         raise OSError(errno.EACCES, f"cannot open UDP {host}:{port}: Permission denied")
 
     monkeypatch.setattr(_hosts, "open_udp_endpoints", forbid)

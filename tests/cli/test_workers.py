@@ -229,7 +229,9 @@ async def test_the_numbers_that_were_typed_are_those_that_are_used(monkeypatch: 
     args = make_parser().parse_args(typed)
     with pytest.raises(Failure, match="that is all"):
         await args.run(args)
-    assert used == [{"port": 4711, "host": None, "workers": 3, "max_tasks": 7, "grace_period": 2.5}]
+    assert used == [
+        {"port": 4711, "host": None, "workers": 3, "max_tasks": 7, "grace_period": 2.5, "reply_from_asked": True}
+    ]
 
 
 def test_no_worker_is_a_usage_error() -> None:

@@ -6,6 +6,7 @@ and lose what is still on its way.
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,11 @@ import pytest
 
 from tests.cli.child import serve, start
 from tests.peers.programs import clients, hosts, in_brackets, need, need_family
+from trio_udp._asked import is_available
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.peers.programs import ClientCommand
 
 
@@ -48,6 +52,38 @@ def test_what_they_send_is_printed(client: ClientCommand, host: str) -> None:
             server.out.wait_for(f"{line}\n\n")
             server.err.wait_for(r" -> 4 bytes, not answered\n")
         assert peer.out.text == ""
+
+
+@clients
+@pytest.mark.skipif(not is_available(), reason="this platform does not tell which address was asked")
+@pytest.mark.parametrize("options", [[], ["--workers", "2"]])
+def test_a_server_with_several_addresses_replies_from_the_one_that_was_asked(
+    client: ClientCommand, options: list[str]
+) -> None:
+    """They connect their sockets, and so hear nobody but whom they have asked."""
+    if options and sys.platform != "linux":
+        pytest.skip("workers need Linux")
+    with serve("*:0", *options) as (_, port), start(command=client("127.0.0.2", port)) as peer:
+        for line in ("one\n", "two\n"):
+            peer.type(line.encode())
+            peer.out.wait_for(f"{line}$")
+
+
+DNS = """
+async def no_such_name(datagram):
+    return datagram.data[:2] + b"\\x81\\x83" + datagram.data[4:]
+"""
+
+
+@pytest.mark.skipif(not is_available(), reason="this platform does not tell which address was asked")
+def test_dig_believes_the_address_that_it_has_asked(tmp_path: Path) -> None:
+    program = need("dig")
+    (tmp_path / "names.py").write_text(DNS)
+    with serve("*:0", "--handler", "names:no_such_name", cwd=tmp_path) as (_, port):
+        command = [program, "@127.0.0.2", "-p", str(port), "+noedns", "+tries=1", "+time=10", "example.org"]
+        with start(command=command) as peer:
+            peer.out.wait_for("status: NXDOMAIN")
+            peer.out.wait_for(r"SERVER: 127\.0\.0\.2#")
 
 
 def test_ncat_on_localhost_line_by_line() -> None:

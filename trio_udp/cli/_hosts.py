@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from .._asked import is_available
 from .._client import UDPClient, open_udp_client
 from .._connection import open_connected
 from .._endpoint import UDPEndpoint
@@ -53,13 +54,13 @@ def _limit(error: OSError) -> str:
 
 
 async def open_endpoints(address: HostPort) -> list[UDPEndpoint]:
-    """`open_udp_endpoints`.
+    """`open_udp_endpoints`, which reply from the address that was asked, where the platform can tell.
 
     Raises:
       Failure: the host cannot be found, or the port cannot be had.
     """
     with opening(address):
-        return await open_udp_endpoints(address.port, host=address.host)
+        return await open_udp_endpoints(address.port, host=address.host, reply_from_asked=is_available())
 
 
 def take_endpoints() -> list[UDPEndpoint]:
@@ -69,7 +70,7 @@ def take_endpoints() -> list[UDPEndpoint]:
       Failure: it has passed none, or what makes no sense.
     """
     try:
-        endpoints = endpoints_from_systemd()
+        endpoints = endpoints_from_systemd(reply_from_asked=is_available())
     except ValueError as error:
         raise Failure(str(error)) from None
     if not endpoints:

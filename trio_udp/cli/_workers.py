@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 import trio
 
 from .._address import format_address
+from .._asked import is_available
 from .._errors import bare_exceptions
 from ..workers import Workers, serve_workers
 from ._answering import make_answering
@@ -59,6 +60,7 @@ async def serve_in_workers(args: argparse.Namespace, page: MetricsPage | None = 
         workers=args.workers,
         max_tasks=args.max_tasks,
         grace_period=args.grace,
+        reply_from_asked=is_available(),
         task_status=said,
     )
 

@@ -34,10 +34,11 @@ from whom, how many bytes, what was answered.
 EPILOG = """\
 Without a host the server is for this machine only: it listens on all addresses
 that "localhost" has. *:PORT listens on every interface, IPv4 and IPv6; so do
-0.0.0.0:PORT and [::]:PORT, each for its own family. Port 0 lets the system
-choose a free one; which, is said at the start. The word systemd in the place of
-all this means the sockets that systemd has opened (ListenDatagram= in a .socket
-unit): they stay while the server is restarted, and so does what comes to them.
+0.0.0.0:PORT and [::]:PORT, each for its own family. Replies leave from the
+address that was asked (Linux, macOS). Port 0 lets the system choose a free
+one; which, is said at the start. The word systemd in the place of all this
+means the sockets that systemd has opened (ListenDatagram= in a .socket unit):
+they stay while the server is restarted, and so does what comes to them.
 
 A handler is an async function that takes a datagram (.data, .address) and
 returns the reply as bytes, or None for no reply. Its module is looked for in

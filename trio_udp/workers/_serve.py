@@ -82,6 +82,7 @@ async def serve_workers(
     max_tasks: int = 1000,
     grace_period: float = 0.0,
     restart: Retry = RESTART,
+    reply_from_asked: bool = False,
     task_status: trio.TaskStatus[Workers] = trio.TASK_STATUS_IGNORED,
 ) -> NoReturn:
     """`serve_udp` in several processes at once, until cancelled.
@@ -102,6 +103,7 @@ async def serve_workers(
         has not ended two seconds later is ended, and shows where it hung.
       restart: the waits before a process is replaced. After the last attempt of the schedule the waits stay as long as
         the last one was, for ever; they begin anew after a process that has served for longer than ``maximum``.
+      reply_from_asked: as `serve_udp` has it.
       task_status: ``await nursery.start(partial(serve_workers, ...))`` returns the `Workers`, once all of them serve.
 
     Returns:
@@ -125,7 +127,7 @@ async def serve_workers(
     _check(handler, workers, max_tasks, grace_period, restart)
     groups: list[list[UDPEndpoint]] = []
     try:
-        await _open(groups, port, host, workers or len(os.sched_getaffinity(0)))
+        await _open(groups, port, host, workers or len(os.sched_getaffinity(0)), reply_from_asked)
         with bare_exceptions():
             async with trio.open_nursery(strict_exception_groups=True) as nursery:
                 seats = [
@@ -157,18 +159,21 @@ def _check(handler: object, workers: object, max_tasks: int, grace_period: float
     check_arguments(handler, max_tasks, grace_period)
 
 
-async def _open(groups: list[list[UDPEndpoint]], port: int, host: str | None, count: int) -> None:
+async def _open(
+    groups: list[list[UDPEndpoint]], port: int, host: str | None, count: int, reply_from_asked: bool
+) -> None:
     """Open the sockets of so many workers.
 
     The first group is bound as its port's only owner and shares it afterwards. With SO_REUSEPORT from the beginning a
     second server that is started by mistake would take half of the peers and nobody would be told; and port 0 could
     be a port that another program of the same user shares (Linux, udp_lib_lport_inuse in net/ipv4/udp.c).
     """
-    groups.append(await open_udp_endpoints(port, host=host))
+    open_group = partial(open_udp_endpoints, host=host, reply_from_asked=reply_from_asked)
+    groups.append(await open_group(port))
     for endpoint in groups[0]:
         endpoint.socket.setsockopt(trio.socket.SOL_SOCKET, stdlib_socket.SO_REUSEPORT, 1)
     for _ in range(count - 1):
-        groups.append(await open_udp_endpoints(groups[0][0].address[1], host=host, reuse_port=True))
+        groups.append(await open_group(groups[0][0].address[1], reuse_port=True))
 
 
 def _sockets(endpoints: Sequence[UDPEndpoint]) -> list[stdlib_socket.socket]:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
+from .._asked import is_on
 from .._endpoint import UDPEndpoint
 from .._errors import bare_exceptions
 from .._serve import serve_endpoints
@@ -117,7 +118,9 @@ class _Worker:
         self._stopping = False
 
     async def serve(self, handler: Handler, sockets: Sequence[socket.socket], max_tasks: int) -> None:
-        self._endpoints = [UDPEndpoint(trio.socket.from_stdlib_socket(each)) for each in sockets]
+        self._endpoints = [
+            UDPEndpoint(trio.socket.from_stdlib_socket(each), reply_from_asked=is_on(each)) for each in sockets
+        ]
         crew = partial(serve_endpoints, handler, self._endpoints, max_tasks=max_tasks, grace_period=self._grace_period)
         with bare_exceptions():
             async with trio.open_nursery(strict_exception_groups=True) as nursery:

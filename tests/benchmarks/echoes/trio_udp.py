@@ -1,8 +1,8 @@
 """trio_udp: `serve_udp`, whose handlers are async functions.
 
-``main("bulk")`` reads a socket with UDP_GRO. ``main("observed")`` has an observer that keeps what it is told, the last
-so many: a list without end would measure Python's garbage collector. ``main("checkpoint")`` and ``main("sleep")`` have
-handlers that wait.
+``main("bulk")`` reads a socket with UDP_GRO. ``main("asked")`` has one with all addresses, and replies from the one
+that was asked. ``main("observed")`` has an observer that keeps what it is told, the last so many: a list without end
+would measure Python's garbage collector. ``main("checkpoint")`` and ``main("sleep")`` have handlers that wait.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ async def _serve(way: str) -> None:
     async with trio.open_nursery() as nursery:
         if way == "bulk":
             endpoint = await open_udp_endpoint(HOST, bulk=True)
+            await nursery.start(serve_endpoints, echo, [endpoint])
+        elif way == "asked":
+            endpoint = await open_udp_endpoint("0.0.0.0", reply_from_asked=True)
             await nursery.start(serve_endpoints, echo, [endpoint])
         else:
             handler = HANDLERS.get(way, echo)

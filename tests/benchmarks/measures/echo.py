@@ -129,7 +129,9 @@ def _observed(bench: Bench) -> Figures:
 
 def _echo(load: Load) -> Measure:
     subjects = {name: _subject(name, load) for name in _SERVERS}
-    subjects["trio_udp, bulk"] = Subject(partial(sample, "trio_udp, bulk", _python("trio_udp", "bulk"), load))
+    for way in ("bulk", "asked"):
+        name = f"trio_udp, {way}"
+        subjects[name] = Subject(partial(sample, name, _python("trio_udp", way), load))
     subjects["relay"] = Subject(partial(_sample_relay, load))
     question = f"An echo, {load.clients} clients with {load.window} in flight each"
     return Measure("echo", f"echo {load}", question, subjects)
