@@ -11,8 +11,8 @@ descriptors are not meant or not even open; so they are taken away here, and the
 The C function says 0 where the variables are there and are for another process. Here that is an error: it is what a
 shell between systemd and the server makes of it, and a server that goes on would open its port next, which systemd has.
 
-What we refuse: to set anything on these sockets that was not asked for. Whoever has opened them has chosen their buffer,
-their interface and the rest, and keeps the same socket for the next process.
+What we refuse: to set anything on these sockets that was not asked for. Whoever has opened them has chosen their
+buffer, their interface and the rest, and keeps the same socket for the next process.
 """
 
 from __future__ import annotations
