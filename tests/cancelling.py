@@ -6,9 +6,12 @@ moments, of all tasks and not only of the one that calls, to an instrument. So e
 
 from __future__ import annotations
 
+import inspect
 import socket as stdlib_socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from types import FrameType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import trio
@@ -114,6 +117,26 @@ def _nurseries_and_system_tasks() -> set[object]:
     assert root is not None
     system = {task for nursery in root.child_nurseries for task in nursery.child_tasks}
     return {*trio.lowlevel.current_task().child_nurseries, *system}
+
+
+@contextmanager
+def at_line(n: int, function: Callable[..., object], act: Callable[[], object]) -> Iterator[Callable[[], bool]]:
+    """Do something at the n-th line that a function runs, if that comes; gives what tells whether it has."""
+    code, left = inspect.unwrap(function).__code__, n
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal left
+        left -= event == "line"
+        if left == 0 and event == "line":
+            act()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(lambda frame, event, _: trace if frame.f_code is code else None)
+    try:
+        yield lambda: left <= 0
+    finally:
+        sys.settrace(before)
 
 
 # -- where it is done -------------------------------------------------------------------------------------------------

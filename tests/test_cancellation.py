@@ -44,10 +44,16 @@ from trio_udp import (
     serve_udp,
     serve_udp_peers,
 )
+from trio_udp._crew import Crew
+from trio_udp._idle import Idle
+from trio_udp._peer import Peer
+from trio_udp._replies import Replies
+from trio_udp._shelter import serve_in_shelter
+from trio_udp._waiting import Waiting
 from trio_udp.faults import Link
 from trio_udp.relay import Relay, WayStatistics, serve_relay
 
-from .cancelling import KINDS, Cut, at_every_moment, play
+from .cancelling import KINDS, MANY, Cut, at_every_moment, at_line, play
 from .fakes import closed_port, echo, settled
 
 if sys.version_info < (3, 11):
@@ -209,6 +215,7 @@ class Asker:
             for endpoint in endpoints:
                 with trio.move_on_after(1):
                     self.replies.append((await endpoint.receive()).data)
+        await trio.sleep(0.1)
         self._cut.end()
 
 
@@ -502,12 +509,50 @@ def test_interrupted_at_every_moment(name: str, kind: str) -> None:
 
     def attempt(n: int) -> bool:
         try:
-            return play(SCENARIOS[name], kind, n, partial(signal.raise_signal, signal.SIGINT))
+            return play(SCENARIOS[name], kind, n, _interrupt)
         except BaseException as error:
             assert _leaves(error) == {KeyboardInterrupt}
             return True
 
     assert at_every_moment(SCENARIOS[name], kind, attempt) > 0
+
+
+# What must not be left half-way: what is done to Trio's tasks and nurseries by hand, and in which scenario.
+BY_HAND: list[tuple[Callable[..., object], str]] = [
+    (Crew._work, "serve_a_port"),
+    (Crew._wake_one, "serve_a_port"),
+    (Crew._rest, "serve_a_port"),
+    (Idle._end_first, "serve_peers_who_go_when_idle"),
+    (Peer.close, "serve_peers_at_a_port"),
+    (Peer.deliver, "serve_peers_at_a_port"),
+    (Peer.receive_one, "serve_peers_at_a_port"),
+    (Relay._run, "relay"),
+    (Replies.wait, "correlated_request_beside_others"),
+    (Waiting.wake, "correlated_request_beside_others"),
+    (serve_in_shelter, "serve_a_port_with_grace"),
+]
+
+
+@pytest.mark.parametrize(("function", "name"), BY_HAND, ids=lambda each: getattr(each, "__qualname__", ""))
+def test_interrupted_at_every_line(function: Callable[..., object], name: str) -> None:
+    """Ctrl-C comes out, and not a TrioInternalError later on, when it comes between two lines of what is done by hand.
+
+    Regression: in `Peer.deliver` it left a task asleep that nobody knew of any more, and in `Relay._run` a nursery open.
+    """
+
+    def attempt(n: int) -> bool:
+        with at_line(n, function, _interrupt) as has_come:
+            try:
+                play(SCENARIOS[name], "virtual", MANY)
+            except BaseException as error:
+                assert _leaves(error) == {KeyboardInterrupt}
+            return has_come()
+
+    assert at_every_moment(SCENARIOS[name], "virtual", attempt) > 0
+
+
+def _interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
 
 
 def _leaves(error: BaseException) -> set[type[BaseException]]:
