@@ -424,7 +424,7 @@ def _key(data: bytes) -> bytes:
 
 
 async def _request(cut: Cut, retry: Retry, seconds: dict[bytes, float], *, others: int = 0, **options: Any) -> None:
-    """Whether its reply comes at once, late, to a second attempt or never: it is no other request's, and those go on."""
+    """Whether its reply comes at once, late, at a second attempt or never, it is no other request's."""
 
     async def answer(datagram: Datagram) -> bytes:
         await trio.sleep(seconds.get(datagram.data, 0))
@@ -453,7 +453,8 @@ async def _request(cut: Cut, retry: Retry, seconds: dict[bytes, float], *, other
 
 ONCE, TWICE = Retry(1, first=1, jitter=0), Retry(2, first=0.5, jitter=0)
 
-for _how, _options in {"plain": {}, "correlated": {"correlate": _key}}.items():
+_HOW: dict[str, dict[str, Any]] = {"plain": {}, "correlated": {"correlate": _key}}
+for _how, _options in _HOW.items():
     ABOUT.add("UDPClient.request")
     for _others in (0, 3):
         _request_with = partial(_request, others=_others, **_options)
@@ -508,11 +509,7 @@ def test_interrupted_at_every_moment(name: str, kind: str) -> None:
     """Ctrl-C comes out, and nothing else; what was open is closed."""
 
     def attempt(n: int) -> bool:
-        try:
-            return play(SCENARIOS[name], kind, n, _interrupt)
-        except BaseException as error:
-            assert _leaves(error) == {KeyboardInterrupt}
-            return True
+        return _has_come(partial(play, SCENARIOS[name], kind, n, _interrupt))
 
     assert at_every_moment(SCENARIOS[name], kind, attempt) > 0
 
@@ -537,15 +534,12 @@ BY_HAND: list[tuple[Callable[..., object], str]] = [
 def test_interrupted_at_every_line(function: Callable[..., object], name: str) -> None:
     """Ctrl-C comes out, and not a TrioInternalError later on, when it comes between two lines of what is done by hand.
 
-    Regression: in `Peer.deliver` it left a task asleep that nobody knew of any more, and in `Relay._run` a nursery open.
+    Regression: in `Peer.deliver` it left a task asleep that nobody knew of, and in `Relay._run` a nursery open.
     """
 
     def attempt(n: int) -> bool:
         with at_line(n, function, _interrupt) as has_come:
-            try:
-                play(SCENARIOS[name], "virtual", MANY)
-            except BaseException as error:
-                assert _leaves(error) == {KeyboardInterrupt}
+            _has_come(partial(play, SCENARIOS[name], "virtual", MANY))
             return has_come()
 
     assert at_every_moment(SCENARIOS[name], "virtual", attempt) > 0
@@ -553,6 +547,16 @@ def test_interrupted_at_every_line(function: Callable[..., object], name: str) -
 
 def _interrupt() -> None:
     signal.raise_signal(signal.SIGINT)
+
+
+def _has_come(attempt: Callable[[], bool]) -> bool:
+    """What it returns; that Ctrl-C comes out says so, too, and nothing else may."""
+    try:
+        return attempt()
+    except BaseException as error:
+        if _leaves(error) != {KeyboardInterrupt}:
+            raise
+        return True
 
 
 def _leaves(error: BaseException) -> set[type[BaseException]]:

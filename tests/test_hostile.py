@@ -6,7 +6,6 @@ of traffic is a function in `TRAFFIC`. All are tried with each other, on every k
 
 from __future__ import annotations
 
-import errno
 import os
 import random
 import socket as stdlib_socket
@@ -16,7 +15,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
-from itertools import count
 from typing import Any
 
 import pytest
@@ -26,28 +24,20 @@ import trio.testing
 from trio_udp import (
     Datagram,
     NoReply,
-    PeerClosed,
-    PeerOpened,
     Retry,
     UDPChannel,
-    UDPClient,
     UDPEndpoint,
     UDPStatistics,
-    first_reply,
     observe,
-    open_udp_channel,
     open_udp_client,
     open_udp_endpoint,
-    open_udp_endpoints,
     serve_udp,
     serve_udp_peers,
 )
 from trio_udp._address import Address
 from trio_udp.relay import serve_relay
 
-from .cancelling import Sockets, at_every_moment, play
-from .fakes import OtherSocket, OtherSockets, closed_port, echo, settled, start_on_loopback
-from .test_cancellation import SCENARIOS
+from .fakes import settled
 
 LOCAL = "127.0.0.1"
 
@@ -212,6 +202,7 @@ async def test_a_server_goes_on(
 
 # -- ten thousand -----------------------------------------------------------------------------------------------------
 
+
 def say_hello(number: int, to: Address) -> None:
     """As a machine of its own, which is gone at once."""
     with stdlib_socket.socket(type=stdlib_socket.SOCK_DGRAM) as one:
@@ -276,13 +267,15 @@ async def flood(server: UDPEndpoint, stranger: UDPEndpoint, number: int, client:
 
 
 @pytest.mark.parametrize("correlate", [None, key_of], ids=["plain", "correlated"])
-async def test_a_client_in_a_flood_of_forged_replies(correlate: Any, sockets: str, clock: trio.testing.MockClock) -> None:
+async def test_a_client_in_a_flood_of_forged_replies(
+    correlate: Any, sockets: str, clock: trio.testing.MockClock
+) -> None:
     """From other ports nothing is heard; from the right one only the right one is believed, and the rest is counted."""
     sent = Counter[str]()
 
     async def serve() -> None:
         async for data, address in server:
-            sent["replies"] += await flood(server, stranger, *struct.unpack("!H", data), address)
+            sent["replies"] += await flood(server, stranger, struct.unpack("!H", data)[0], address)
 
     with await open_udp_endpoint(LOCAL) as server, await open_udp_endpoint(LOCAL) as stranger:
         async with trio.open_nursery() as nursery:

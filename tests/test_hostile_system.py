@@ -33,7 +33,7 @@ from trio_udp.relay import serve_relay
 from .cancelling import Sockets, at_every_moment, play
 from .fakes import OtherSockets, echo
 from .test_cancellation import SCENARIOS
-from .test_hostile import SERVERS, send_and_hear
+from .test_hostile import SERVERS, Count, send_and_hear
 
 LOCAL = "127.0.0.1"
 
@@ -82,7 +82,9 @@ async def test_sending_fails_at_a_server(name: str, arrive: int, number: int, cl
             await send_and_hear(client, server.address, [b"still there?"])
 
 
-@pytest.mark.parametrize("number", [errno.ECONNRESET, errno.ECONNREFUSED, errno.ENETRESET, errno.EHOSTUNREACH], ids=name_of)
+@pytest.mark.parametrize(
+    "number", [errno.ECONNRESET, errno.ECONNREFUSED, errno.ENETRESET, errno.EHOSTUNREACH], ids=name_of
+)
 @pytest.mark.parametrize("name", ["a crew", "peers", "a relay"])
 async def test_receiving_fails_at_a_server(name: str, number: int, clock: trio.testing.MockClock) -> None:
     """As on Windows: the refusal of a reply comes out of a receive that has nothing to do with it."""
@@ -118,7 +120,7 @@ OPENERS: dict[str, Callable[[], Awaitable[Any]]] = {
     "open_udp_channel": partial(open_udp_channel, LOCAL, 9),
     "open_udp_client": partial(open_udp_client, LOCAL, 9),
     "serve_udp": partial(serve_udp, echo, 0),
-    "serve_udp_peers": partial(serve_udp_peers, echo, 0),
+    "serve_udp_peers": partial(serve_udp_peers, Count().talk, 0),
     "serve_relay": partial(serve_relay, None, 0, LOCAL, 9),
 }
 

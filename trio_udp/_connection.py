@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 LATELY = 64
 MOST_TRIES = 8
 
-# Ports that clients of this program have left, the latest so many: the late reply to one's request must not be taken
-# for another's either. Of 28,000 it takes few enough that a second try is seldom needed; where a thousand ports are left
-# in a second, these are the last two. What other programs leave nobody tells us.
+# How many ports that clients of this program have left are known: the late reply to one's request must not be taken for
+# another's either. Few enough of 28,000 that a second try is seldom needed; where a thousand are left in a second, that
+# is for two seconds. What other programs leave nobody tells us.
 MOST_LEFT = 2048
 _left: OrderedDict[int, None] = OrderedDict()
 

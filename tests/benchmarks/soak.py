@@ -153,9 +153,9 @@ class Soak:
 
     async def ask(self, relay: Relay, *, correlated: bool) -> None:
         """A client after another, each with so many requests; where they can be told apart, four at once."""
-        options = {"correlate": _number} if correlated else {}
+        key = _number if correlated else None
         while True:
-            async with await open_udp_client(*relay.address[:2], random=self.random, **options) as client:
+            async with await open_udp_client(*relay.address[:2], correlate=key, random=self.random) as client:
                 self.clients += 1
                 for _ in range(REQUESTS // 4):
                     async with trio.open_nursery() as nursery:
@@ -193,8 +193,8 @@ class Soak:
         """Who does not belong here: at relays and servers, from ever new addresses."""
         while True:
             async with await open_udp_endpoint(HOST) as stranger:
-                for to in (*self.relays, *self.servers):
-                    await stranger.send(self.random.randbytes(self.random.choice((0, 1, 12, 50, 1400))), to.address)
+                for to in [one.address for one in self.relays] + [one.address for one in self.servers]:
+                    await stranger.send(self.random.randbytes(self.random.choice((0, 1, 12, 50, 1400))), to)
                     self.garbage += 1
             await trio.sleep(0.02)
 
