@@ -101,8 +101,9 @@ async def check_opened(endpoints: list[UDPEndpoint]) -> None:
         for endpoint in endpoints:
             stack.enter_context(endpoint)
         for endpoint in endpoints:
-            await endpoint.send(b"x", endpoint.address)
-            assert await endpoint.receive() == (b"x", endpoint.address)
+            here = "::1" if ":" in endpoint.address[0] else HOST
+            await endpoint.send(b"x", (here, endpoint.address[1]))
+            assert (await endpoint.receive()).data == b"x"
 
 
 @scenario("open_udp_endpoint")
@@ -113,7 +114,7 @@ async def open_one(cut: Cut) -> None:
 
 @scenario("open_udp_endpoints")
 async def open_several(cut: Cut) -> None:
-    if result := await cut(open_udp_endpoints, host="localhost"):
+    if result := await cut(open_udp_endpoints):
         await check_opened(result.value)
 
 
@@ -503,7 +504,7 @@ def test_cancelled_at_every_moment(name: str, kind: str) -> None:
     assert at_every_moment(SCENARIOS[name], kind) > 0
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["virtual", "fast"])
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_interrupted_at_every_moment(name: str, kind: str) -> None:
     """Ctrl-C comes out, and nothing else; what was open is closed."""

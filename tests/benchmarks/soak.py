@@ -11,7 +11,8 @@ lasts a second. Here, in one process and over real loopback sockets, for five mi
 
 A request has its number and a checksum, and its reply is another one for each number: so a reply that was believed and
 is wrong is noticed. Told are what was asked and what became of it, what the networks did, and tasks, descriptors and
-memory after a warm-up and at the end. It fails if a reply was wrong, or if a sum does not add up. Linux.
+memory: before the first client and when the last was forgotten, after a warm-up and at the end of the load. It fails if
+a reply was wrong, a sum does not add up, or a descriptor is left. Linux.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ CLIENTS = 16  # of each kind, and as many peers
 REQUESTS = 100  # of one client, until it is closed
 WARM_UP = 30.0  # seconds at most, or a tenth of the time
 EVERY = 30.0  # seconds between two lines
+IDLE = 2.0  # seconds after which peers and clients of relays are forgotten
 
 BAD = Link(delay=0.001, jitter=0.01, loss=0.03, reorder=0.02, corrupt=0.02, garble=0.01, truncate=0.01)
 WORSE = Link(delay=0.001, jitter=0.01, loss=0.03, reorder=0.02, corrupt=0.02, garble=0.01, truncate=0.01, duplicate=0.1)
@@ -204,6 +206,7 @@ class Soak:
         """Everything, for so long; what has become of it."""
         async with trio.open_nursery() as nursery:
             await self._start_servers(nursery)
+            empty = Resources.now()
             async with trio.open_nursery() as clients:
                 for _ in range(CLIENTS):
                     clients.start_soon(partial(self.ask, self.relays[0], correlated=True))
@@ -216,26 +219,29 @@ class Soak:
                 await self._tell(started, started + seconds)
                 after = Resources.now()
                 clients.cancel_scope.cancel()
-            await trio.sleep(0.5)  # what is on its way arrives
+            await trio.sleep(2 * IDLE)
+            empty_again = Resources.now()
             nursery.cancel_scope.cancel()
         return {
             **{name: getattr(self, name) for name in ("asked", "answered", "unanswered", "wrong")},
             **{name: getattr(self, name) for name in ("clients", "conversations", "garbage")},
             "replies not believed": dict(self.ignored),
             "faults": self._faults(),
+            "before": empty._asdict(),
             f"after {warm_up:g} s": before._asdict(),
             f"after {seconds:g} s": after._asdict(),
-            "all adds up": self._adds_up(),
+            "at rest again": empty_again._asdict(),
+            "all adds up": self._adds_up() and empty.descriptors == empty_again.descriptors,
         }
 
     async def _start_servers(self, nursery: trio.Nursery) -> None:
         echo = partial(serve_udp, self.answer, 0, host=HOST)
-        talk = partial(serve_udp_peers, self.talk, 0, host=HOST, max_peers=10_000, idle_timeout=1.0)
+        talk = partial(serve_udp_peers, self.talk, 0, host=HOST, max_peers=10_000, idle_timeout=IDLE)
         for serve in (echo, talk):
             self.servers += await nursery.start(serve)
         for server, link in ((0, WORSE), (0, BAD), (1, WORSE)):
             target = self.servers[server].address
-            relay = partial(serve_relay, HOST, 0, *target[:2], forward=link, backward=link, idle_timeout=2.0)
+            relay = partial(serve_relay, HOST, 0, *target[:2], forward=link, backward=link, idle_timeout=IDLE)
             self.relays.append(await nursery.start(partial(relay, seed=len(self.relays))))
 
     async def _tell(self, started: float, end: float) -> None:
@@ -281,7 +287,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="what chance decides (default: 0)")
     args = parser.parse_args()
     told = trio.run(Soak(random.Random(args.seed)).run, args.minutes * 60)
-    print(json.dumps({**{name: describe()[name] for name in ("date", "processor", "kernel", "interpreter")}, **told}))
+    machine = {name: describe()[name] for name in ("date", "processor", "kernel", "interpreter")}
+    print(json.dumps({**machine, "trio": trio.__version__, **told}))
     return 0 if told["all adds up"] and not told["wrong"] else 1
 
 
