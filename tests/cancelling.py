@@ -11,8 +11,9 @@ import socket as stdlib_socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import trio
 import trio.testing
@@ -47,7 +48,8 @@ class Moment(trio.abc.Instrument):
     after_task_step = before_task_step
 
 
-class Result(NamedTuple, Generic[T]):
+@dataclass(frozen=True)
+class Result(Generic[T]):
     """What a call has returned."""
 
     value: T

@@ -58,7 +58,8 @@ CLIENTS = 16  # of each kind, and as many peers
 REQUESTS = 100  # of one client, until it is closed
 WARM_UP = 30.0  # seconds at most, or a tenth of the time
 EVERY = 30.0  # seconds between two lines
-IDLE = 2.0  # seconds after which peers and clients of relays are forgotten
+IDLE = 1.0  # seconds after which peers and clients of relays are forgotten
+MOST = 280  # clients of a relay, each with a socket: three of them stay below the usual limit of 1024 open files
 
 BAD = Link(delay=0.001, jitter=0.01, loss=0.03, reorder=0.02, corrupt=0.02, garble=0.01, truncate=0.01)
 WORSE = Link(delay=0.001, jitter=0.01, loss=0.03, reorder=0.02, corrupt=0.02, garble=0.01, truncate=0.01, duplicate=0.1)
@@ -219,7 +220,7 @@ class Soak:
                 await self._tell(started, started + seconds)
                 after = Resources.now()
                 clients.cancel_scope.cancel()
-            await trio.sleep(2 * IDLE)
+            await trio.sleep(3 * IDLE)
             empty_again = Resources.now()
             nursery.cancel_scope.cancel()
         return {
@@ -241,7 +242,9 @@ class Soak:
             self.servers += await nursery.start(serve)
         for server, link in ((0, WORSE), (0, BAD), (1, WORSE)):
             target = self.servers[server].address
-            relay = partial(serve_relay, HOST, 0, *target[:2], forward=link, backward=link, idle_timeout=IDLE)
+            relay = partial(
+                serve_relay, HOST, 0, *target[:2], forward=link, backward=link, max_clients=MOST, idle_timeout=IDLE
+            )
             self.relays.append(await nursery.start(partial(relay, seed=len(self.relays))))
 
     async def _tell(self, started: float, end: float) -> None:
