@@ -527,6 +527,7 @@ BY_HAND: list[tuple[Callable[..., object], str]] = [
     (Relay._run, "relay"),
     (Replies.wait, "correlated_request_beside_others"),
     (Waiting.wake, "correlated_request_beside_others"),
+    (first_reply, "the_first_reply"),
     (serve_in_shelter, "serve_a_port_with_grace"),
 ]
 
@@ -535,7 +536,8 @@ BY_HAND: list[tuple[Callable[..., object], str]] = [
 def test_interrupted_at_every_line(function: Callable[..., object], name: str) -> None:
     """Ctrl-C comes out, and not a TrioInternalError later on, when it comes between two lines of what is done by hand.
 
-    Regression: in `Peer.deliver` it left a task asleep that nobody knew of, and in `Relay._run` a nursery open.
+    Regression: in `Peer.deliver` it left a task asleep that nobody knew of, and in `Relay._run` and
+    `first_reply` it broke Trio's stack of nurseries.
     """
 
     def attempt(n: int) -> bool:
