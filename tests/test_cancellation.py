@@ -52,6 +52,7 @@ from trio_udp._shelter import serve_in_shelter
 from trio_udp._waiting import Waiting
 from trio_udp.faults import Link
 from trio_udp.relay import Relay, WayStatistics, serve_relay
+from trio_udp.testing import VirtualNetwork
 
 from .cancelling import KINDS, MANY, Cut, at_every_moment, at_line, play
 from .fakes import closed_port, echo, settled
@@ -493,6 +494,28 @@ async def the_first_reply(cut: Cut) -> None:
         result = await cut(first_reply, servers, b"slow", stagger=0.05, retry=Retry(2, first=0.3, jitter=0))
         assert result is None or result.value.data == b"slow"
         nursery.cancel_scope.cancel()
+
+
+# -- a virtual network ------------------------------------------------------------------------------------------------
+
+
+@scenario("testing.VirtualNetwork", "testing.Host.run")
+async def a_network(cut: Cut) -> None:
+    """When it is over, sockets are made as before."""
+
+    async def use() -> None:
+        async with VirtualNetwork(Link(delay=0.1)) as network, trio.open_nursery() as nursery:
+            server = network.host("10.0.0.1")
+            nursery.start_soon(server.run, partial(serve_udp, echo, 7))
+            async with await open_udp_client("10.0.0.1", 7) as client:
+                assert await client.request(b"x") == b"x"
+            server.crash()
+            nursery.cancel_scope.cancel()
+
+    async with two_endpoints() as (one, other):
+        await cut(use)
+    async with two_endpoints() as (three, _):
+        assert type(three.socket) is type(one.socket) is type(other.socket)
 
 
 # -- all of them ------------------------------------------------------------------------------------------------------
