@@ -57,7 +57,7 @@ def raising(number: int, times: int) -> Callable[[], None]:
 
 
 class Troubled(OtherSockets):
-    """The first three calls of each socket fail, if it is asked for after `trouble`."""
+    """The first three calls of each socket that there is fail, after `trouble`."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
