@@ -257,6 +257,6 @@ class BatchSocket(ReadSocket):
 def _is_numeric(family: int, host: str) -> bool:
     try:
         stdlib_socket.inet_pton(family, host)
-    except OSError:
+    except (OSError, ValueError):  # the second for what is no name either: it has a surrogate, or a null
         return False
     return True

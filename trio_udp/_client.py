@@ -13,8 +13,9 @@ this request?* There are two ways to know:
 
     Without it nothing in the bytes tells. So one request is on its way at a time, and when more datagrams were sent
     than answered, a late reply may still be about. The next request then goes out through a new socket, with a new
-    port, which no late reply can find. (One hole remains that no socket can close: when the *network* doubles a reply,
-    the second copy may arrive after the next request was sent. Correlate, if that matters.)
+    port, which no late reply can find. (Two holes remain that no socket can close: when the *network* doubles a reply,
+    the second copy may arrive after the next request was sent; and the system may give us the port that another program
+    has just left. Correlate, if that matters.)
 
 There is no task in the background: the requests that wait take turns at reading the socket (``_replies.py``), and share
 the one cancel scope in which that is done. The deadline for the whole is the caller's.

@@ -30,6 +30,7 @@ if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so b
 __all__ = ["first_reply"]
 
 
+@trio.lowlevel.enable_ki_protection  # Ctrl-C ends the waits; it must not fall into leaving the nursery
 async def first_reply(
     servers: Sequence[tuple[str, int]],
     data: bytes,

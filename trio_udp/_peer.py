@@ -68,13 +68,17 @@ class Peer:
             self.count_dropped("peer's buffer full")
             return False
         if self._task is not None:
-            self._idle.remove(self)
-            self._wake()
+            self._end_own_wait()
         return True
 
     def end_wait(self, reason: str) -> None:
         """For `Idle`, which has forgotten about it: there was nothing for so long."""
         self.ended_by = reason
+        self._wake()
+
+    @trio.lowlevel.enable_ki_protection  # Ctrl-C in between would leave a task asleep that `Idle` does not know
+    def _end_own_wait(self) -> None:
+        self._idle.remove(self)
         self._wake()
 
     @trio.lowlevel.enable_ki_protection
@@ -167,5 +171,4 @@ class Peer:
             self._io.drop(data, self.peer, "channel closed", outgoing=False)
         self._inbox = None
         if self._task is not None:
-            self._idle.remove(self)
-            self._wake()
+            self._end_own_wait()

@@ -112,10 +112,15 @@ def burst(text: str) -> GilbertElliott:
 
 def exact_loss(text: str) -> tuple[int, int]:
     """``3/10``: three of every ten."""
-    lost, slash, of = text.partition("/")
-    if not (slash and lost.isdecimal() and of.isdecimal() and int(lost) <= int(of) and int(of) > 0):
+    lost, of = map(_whole, text.partition("/")[::2])
+    if lost is None or of is None or not lost <= of or not of:
         raise argparse.ArgumentTypeError(f"exact loss is LOST/OF, like 3/10 for 3 of every 10, not {text!r}")
-    return int(lost), int(of)
+    return lost, of
+
+
+def _whole(text: str) -> int | None:
+    """A number of at most 18 digits, None if it is none: about one of 5000 `int` would raise."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
 
 
 def bit_rate(text: str) -> float:
@@ -134,9 +139,9 @@ def at_least(least: int) -> Callable[[str], int]:
     """A whole number that is not below this."""
 
     def whole(text: str) -> int:
-        if not (text.isascii() and text.isdecimal() and int(text) >= least):
+        if (number := _whole(text)) is None or number < least:
             raise argparse.ArgumentTypeError(f"this has to be a whole number, {least} or more, not {text!r}")
-        return int(text)
+        return number
 
     return whole
 

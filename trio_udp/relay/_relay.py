@@ -53,6 +53,7 @@ class Relay:
         """All of them."""
         return [endpoint.address for endpoint in self._endpoints]
 
+    @trio.lowlevel.enable_ki_protection  # Ctrl-C ends the wait in the nursery; it must not fall into leaving it
     async def _run(self, rebind: Rebind | None, task_status: trio.TaskStatus[Relay]) -> NoReturn:
         try:
             with bare_exceptions():
