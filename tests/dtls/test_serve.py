@@ -732,3 +732,20 @@ async def test_contexts_that_cannot_serve(authority: Authority) -> None:
             await serve_dtls_peers(echo, 0, context)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="handler"):
         await serve_dtls_peers(None, 0, context)  # type: ignore[arg-type]
+
+
+async def test_two_records_in_one_datagram_are_two_payloads(pair: Pair, authority: Authority) -> None:
+    """RFC 6347 section 4.1.1 allows it; Trio's channel gives them as one."""
+    got: list[bytes] = []
+
+    async def handler(channel: UDPChannel) -> None:
+        got.extend([await channel.receive(), *await channel.receive_many(5)])
+        await channel.send(b"done")
+
+    async with serving(pair, handler) as server:
+        async with await open_dtls_channel(LOCAL, server.address[1], client_context(authority.ca)) as channel:
+            line: Any = channel._io
+            together = line._encrypt(b"1") + line._encrypt(b"2") + line._encrypt(b"3")
+            await line._between.sendto(together, channel.peer_address)
+            assert await channel.receive() == b"done"
+    assert got == [b"1", b"2", b"3"]

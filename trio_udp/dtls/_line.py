@@ -4,6 +4,10 @@ To a handler it is to look like the line of a plain UDP peer. So what Trio says 
 the conversation is the end of the channel, and sending after that is sending to nobody, as it is with UDP: counted. On
 a server the network's objections to a datagram are counted as well; a client is told.
 
+Trio's channel joins what it should keep apart: a `send` that was cancelled leaves its record to the next one, which
+sends both in one datagram, and `receive` gives the payloads of such a datagram as one. So here a record is encrypted
+and taken from OpenSSL in one step, and each that comes is a datagram of its own (RFC 6347 section 4.1.1).
+
 Closing says goodbye (close_notify), once and without waiting for an answer: so a server does not keep a peer that is
 gone until it is idle, and a client does not wait for a handler that has returned. It may get lost like anything else,
 and where the socket is not the operating system's own it is not said, as there nothing can be sent without waiting.
@@ -12,6 +16,7 @@ and where the socket is not the operating system's own it is not said, as there 
 from __future__ import annotations
 
 import math
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -67,6 +72,7 @@ class DTLSLine:
         self._idle_timeout = idle_timeout
         self._owned = owns
         self._tally = Tally()
+        self._records: deque[bytes] = deque()  # decrypted, and not given to anybody yet
         self._waiting: trio.CancelScope | None = None  # of whoever receives
         self._stopped = False
         self._end: str | None = None  # why there is one
@@ -104,7 +110,7 @@ class DTLSLine:
         try:
             if self._end is not None:
                 raise trio.BrokenResourceError
-            await self._channel.send(item)
+            await self._between.sendto(self._encrypt(item), self.peer)
         except DatagramTooLarge:
             raise RecordTooLarge(size, LARGEST) from None
         except (trio.BrokenResourceError, SSL.Error):
@@ -115,6 +121,13 @@ class DTLSLine:
         else:
             self._tally.sent += 1
             self._tally.sent_bytes += size
+
+    def _encrypt(self, item: bytes) -> bytes:
+        if self._at_close is not None:
+            raise trio.ClosedResourceError("this channel was already closed")
+        self._channel._check_replaced()
+        self._channel._ssl.write(item)
+        return read_all(self._channel._ssl.bio_read)
 
     def _drop(self, item: bytes, reason: str) -> None:
         if not self._owned:  # else it is all one tally
@@ -161,10 +174,13 @@ class DTLSLine:
         """What is in the queue, possibly nothing."""
         batch: list[bytes] = []
         try:
-            while len(batch) < limit and self._end is None:
-                self._channel._ssl.bio_write(self._channel._q.r.receive_nowait())
-                if data := read_all(self._channel._ssl.read):
-                    batch.append(data)
+            while len(batch) < limit:
+                if self._records:
+                    batch.append(self._records.popleft())
+                elif self._end is not None:
+                    break
+                else:
+                    self._decrypt(self._channel._q.r.receive_nowait())
         except trio.WouldBlock:
             if self._stopped:
                 self._end = STOPPING
@@ -175,8 +191,10 @@ class DTLSLine:
     async def _wait(self) -> bytes:
         try:
             with trio.move_on_after(self._idle_timeout) as self._waiting:
-                return await self._channel.receive()
-        except (trio.BrokenResourceError, SSL.Error) as error:
+                while not self._records:
+                    self._decrypt(await self._channel._q.r.receive())
+                return self._records.popleft()
+        except (trio.EndOfChannel, SSL.Error) as error:
             self._note_end(error)
         except trio.ClosedResourceError:
             if self._between.failure is not None:
@@ -187,6 +205,14 @@ class DTLSLine:
         if self._stopped:
             self._end = self._end or STOPPING
         raise trio.EndOfChannel(self._end or "nothing has come for too long")
+
+    def _decrypt(self, packet: bytes) -> None:
+        """What is no record, or one that came before, is nothing."""
+        self._channel._ssl.bio_write(packet)
+        with suppress(SSL.WantReadError):
+            while True:
+                if record := self._channel._ssl.read(LARGEST):
+                    self._records.append(record)
 
     def _note_end(self, error: Exception) -> None:
         if isinstance(error, SSL.ZeroReturnError):
