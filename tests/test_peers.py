@@ -489,6 +489,60 @@ async def test_closing_wakes_who_waits(sockets: str) -> None:
     assert told == ["closed"]
 
 
+async def test_closing_ends_a_send_that_is_under_way(sockets: str) -> None:
+    """Regression: what was begun was sent to its end."""
+    told: list[int] = []
+
+    async def handler(channel: UDPChannel) -> None:
+        async def send() -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                await channel.send_many([b"x"] * 5000)
+            told.append(channel.statistics().sent)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send)
+            while not channel.statistics().sent:
+                await trio.lowlevel.checkpoint()
+            channel.close()
+
+    async with serving(handler) as server:
+        with await open_udp_channel(*server.address) as client:
+            await client.send(b"x")
+            await trio.sleep(0.01)
+            await settled()
+    assert len(told) == 1
+    assert 0 < told[0] < 5000
+
+
+async def test_closing_wakes_a_send_that_waits_for_room() -> None:
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+    told: list[str] = []
+
+    async def never(*_: object) -> int:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async def handler(channel: UDPChannel) -> None:
+        async def send() -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                await channel.send(b"x")
+            told.append("closed")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send)
+            await trio.testing.wait_all_tasks_blocked()
+            channel.close()
+
+    async with serving(handler) as server:
+        factory.made[0].sendto = never  # type: ignore[method-assign]
+        with await open_udp_channel(*server.address) as client:
+            await client.send(b"x")
+            await trio.sleep(0.01)
+            await settled()
+    assert told == ["closed"]
+
+
 async def test_a_cancelled_receive_loses_nothing(sockets: str) -> None:
     told: list[bytes] = []
 

@@ -31,7 +31,7 @@ from ._reading import BATCH, Datagram, ReadSocket, would_block
 from ._statistics import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     SendNow = Callable[[bytes, Address], int]
 
@@ -54,6 +54,12 @@ class Account(Protocol):
 
     def count_dropped(self, reason: str) -> None:
         """One was not."""
+
+    def check_open(self) -> None:
+        """Raise ``trio.ClosedResourceError`` if nothing more is to be sent."""
+
+    async def unless_closed(self, sending: Awaitable[OSError | None]) -> OSError | None:
+        """Await this, and raise ``trio.ClosedResourceError`` if meanwhile nothing more is to be sent."""
 
 
 class BatchSocket(ReadSocket):
@@ -225,9 +231,12 @@ class BatchSocket(ReadSocket):
         at_once = self.peer is not None or _is_numeric(self.socket.family, address[0])
         again = False
         while run:
+            if account is not None:
+                account.check_open()
             sent, problem = self.send_run(run, address) if at_once else (0, BlockingIOError())
             if isinstance(problem, BlockingIOError):
-                problem = await self.send_waiting(run[sent], address)
+                sending = self.send_waiting(run[sent], address)
+                problem = await (sending if account is None else account.unless_closed(sending))
                 if problem is None:
                     sent += 1
             if account is not None:

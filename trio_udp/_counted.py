@@ -45,6 +45,11 @@ class CountedSocket:
         self._at_close: tuple[Address, UDPStatistics] | None = None
 
     @property
+    def is_closed(self) -> bool:
+        """Has `close` been called?"""
+        return self._at_close is not None
+
+    @property
     def is_systems_own(self) -> bool:
         """Is it one of the operating system's, which can be waited for by its descriptor?"""
         return self._raw is not None

@@ -31,7 +31,6 @@ almost three times what awaiting it does.
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
 from time import perf_counter
 from typing import NoReturn, cast
 
@@ -242,8 +241,11 @@ class Crew:
                         raise
         finally:
             if held:  # the handler has raised, or was cancelled: what was finished before goes out
-                with suppress(trio.ClosedResourceError):
+                try:
                     await out.send_waiting(self._send_held(member), member.address)
+                except trio.ClosedResourceError:
+                    if not self._io.is_closed:  # an observer's
+                        raise
 
     def _send_held(self, member: _Member) -> list[bytes]:
         """Send what was held back, without waiting; returns that for which there is no room."""
@@ -255,10 +257,9 @@ class Crew:
         """`_send_held` where nothing may wait or be raised: other tasks do that."""
         try:
             rest = self._send_held(member)
-        except trio.ClosedResourceError:
-            pass  # whoever receives will tell
-        except BaseException as error:  # an observer's
-            self._nursery.start_soon(_raise, error)
+        except BaseException as error:
+            if not (self._io.is_closed and isinstance(error, trio.ClosedResourceError)):  # whoever receives will tell
+                self._nursery.start_soon(_raise, error)  # an observer's
         else:
             if rest:
                 self._apart += 1

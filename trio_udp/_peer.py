@@ -15,7 +15,7 @@ import trio
 from ._statistics import UDPStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Iterable, Sequence
 
     from ._address import Address
     from ._batch import BatchSocket
@@ -36,7 +36,7 @@ class Peer:
     """
 
     __slots__ = (
-        *("_closed", "_dropped", "_idle", "_inbox", "_io", "_receiving", "_room", "_table", "_task"),
+        *("_closed", "_dropped", "_idle", "_inbox", "_io", "_receiving", "_room", "_sending", "_table", "_task"),
         *("ended_by", "peer", "received", "received_bytes", "sent", "sent_bytes"),
     )
 
@@ -49,6 +49,7 @@ class Peer:
         self._inbox: deque[bytes] | None = None
         self._task: trio.lowlevel.Task | None = None  # waits in receive
         self._receiving = False
+        self._sending: set[trio.CancelScope] | None = None  # of those who wait for room in the socket's buffer
         self._closed = False
         self.ended_by = ""  # why the latest receive has raised EndOfChannel, if it has
         self.received = self.received_bytes = self.sent = self.sent_bytes = 0
@@ -140,8 +141,23 @@ class Peer:
         """`UDPChannel.send_many`; what the network refuses is lost and counted, as in `serve_udp`."""
         if self._closed:
             await trio.lowlevel.checkpoint()
-            raise trio.ClosedResourceError("this channel was already closed")
+        self.check_open()
         await self._io.send_for(self, items)
+
+    def check_open(self) -> None:
+        if self._closed:
+            raise trio.ClosedResourceError("this channel was already closed")
+
+    async def unless_closed(self, sending: Awaitable[OSError | None]) -> OSError | None:
+        if self._sending is None:
+            self._sending = set()
+        with trio.CancelScope() as scope:
+            self._sending.add(scope)
+            try:
+                return await sending
+            finally:
+                self._sending.remove(scope)
+        raise trio.ClosedResourceError("this channel was closed")
 
     def count_sent(self, run: Sequence[bytes]) -> None:
         self.sent += len(run)
@@ -170,5 +186,7 @@ class Peer:
             self.count_dropped("channel closed")
             self._io.drop(data, self.peer, "channel closed", outgoing=False)
         self._inbox = None
+        for scope in self._sending or ():
+            scope.cancel()
         if self._task is not None:
             self._end_own_wait()

@@ -11,8 +11,8 @@ from the moment it begins, and its duplicates wait for the reply of the one that
 What was executed and gave no reply, or failed, is remembered as silence: at most once means that a failure in the
 middle is not tried again. Only a handler that was cancelled leaves no trace.
 
-Both tables have a common bound. At it the oldest reply is forgotten before its time, which is counted, as its request
-would be executed again; and if there are only running requests, the newest datagram is dropped.
+Both tables have a common bound, and at it the newest request is dropped and counted. To forget the oldest reply before
+its time would keep the server busy, and execute somebody's request twice because strangers sent many.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ def cache_replies(
       ttl: seconds for which a reply is remembered after it was given. It should be longer than clients try
         (`Retry.span`; CoAP's EXCHANGE_LIFETIME, RFC 7252 section 4.8.2, is 247 seconds and includes what datagrams can
         spend in the network).
-      max_entries: requests that run and replies that are remembered, together. They are kept whole, and strangers
-        choose them: `limit_rate` around this bounds how fast they come.
+      max_entries: requests that run and replies that are remembered, together: at least as many as come within
+        ``ttl``, for when there are so many a new one is dropped. They are kept whole, and strangers choose them:
+        `limit_rate` around this bounds how fast they come.
 
     Returns:
-      The guard; it counts each ``"duplicate"``, ``"reply cache full"`` for requests that were dropped, and
-      ``"reply forgotten early"``.
+      The guard; it counts each ``"duplicate"``, and ``"reply cache full"`` for requests that were dropped.
 
     Raises:
       TypeError: the handler cannot be called, or ``key``.
@@ -106,7 +106,7 @@ class _ReplyCache(Guard):
         if key in self._running:
             self._counts["duplicate"] += 1
             return await self._running[key].wait()
-        if not self._make_room():
+        if len(self._running) + len(self._replies) >= self._max_entries:
             self._counts["reply cache full"] += 1
             return None
         return await self._execute(key, datagram)
@@ -131,12 +131,3 @@ class _ReplyCache(Guard):
         now = trio.current_time()
         while self._replies and next(iter(self._replies.values()))[0] <= now:
             self._replies.popitem(last=False)
-
-    def _make_room(self) -> bool:
-        if len(self._running) + len(self._replies) < self._max_entries:
-            return True
-        if not self._replies:
-            return False
-        self._replies.popitem(last=False)
-        self._counts["reply forgotten early"] += 1
-        return True
