@@ -23,7 +23,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ._address import format_address
-from ._errors import logger
+from ._errors import failure_and_cancellation, logger, raise_as_it_was
 from ._handler import Handler, check_handler, reply_of
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def log_errors(handler: Handler) -> Guard:
 
     Args:
       handler: the one inside. ``trio.Cancelled``, ``KeyboardInterrupt`` and whatever else is no ``Exception`` go on
-        their way.
+        their way. Of a group of failures and ``trio.Cancelled``, as a nursery of the handler's own raises if one of its
+        tasks fails while the server stops, the failures are logged and the rest goes on.
 
     Returns:
       The guard; its statistics count exceptions by the name of their type.
@@ -89,12 +90,20 @@ class _ErrorLog(Guard):
         try:
             return await reply_of(self._handler, datagram)
         except Exception as error:
-            kind = type(error).__name__
-            self._counts[kind] += 1
-            data, address = datagram
-            who = format_address(address)
-            logger.error("the handler raised %s at %d bytes from %s", kind, len(data), who, exc_info=error)
+            self._log(datagram, error)
             return None
+        except BaseException as error:
+            if (parts := failure_and_cancellation(error)) is None:
+                raise
+            self._log(datagram, parts[0])
+            raise_as_it_was(parts[1])
+
+    def _log(self, datagram: Datagram, error: Exception) -> None:
+        kind = type(error).__name__
+        self._counts[kind] += 1
+        data, address = datagram
+        who = format_address(address)
+        logger.error("the handler raised %s at %d bytes from %s", kind, len(data), who, exc_info=error)
 
 
 # -- amplification ---------------------------------------------------------------------------------------------------
