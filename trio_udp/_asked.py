@@ -60,8 +60,9 @@ class ReturnAddress(tuple[Any, ...]):
     """A peer's address that remembers which of ours was asked.
 
     It equals the plain address, and hashes and prints like it. Two of them are the same only if the same address of
-    ours was asked, too: whoever sends together, or keeps in a table, what has one address, does not mix them up.
-    Copied, or pickled for another process of this machine, it still remembers.
+    ours was asked, too: whoever sends together, or keeps in a table, what has one address, does not mix them up; and
+    ``repr`` tells both addresses, so that one can see why two differ. Copied, or pickled for another process of this
+    machine, it still remembers.
     """
 
     control: Sequence[ControlMessage] = ()  # sends from there; empty: from where the system chooses
@@ -73,6 +74,11 @@ class ReturnAddress(tuple[Any, ...]):
         return not self == other
 
     __hash__ = tuple.__hash__
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self}, asked={_asked_host(self.control)!r})"
+
+    __str__ = tuple.__repr__
 
 
 def is_available() -> bool:
@@ -135,6 +141,15 @@ def _way_back(message: ControlMessage) -> Sequence[ControlMessage]:
         is_link_local = asked[0] == 0xFE and asked[1] & 0xC0 == 0x80
         return ((level, kind, _IPV6.pack(asked, interface if is_link_local else 0)),)
     return ()
+
+
+def _asked_host(control: Sequence[ControlMessage]) -> str | None:
+    """The address of ours that is in what `_way_back` found; None: the system chooses."""
+    for level, _, value in control:
+        if level == IPPROTO_IP:
+            return trio.socket.inet_ntop(trio.socket.AF_INET, _IPV4.unpack(value)[1])
+        return trio.socket.inet_ntop(trio.socket.AF_INET6, _IPV6.unpack(value)[0])
+    return None
 
 
 def _is_for_many(ipv4: bytes) -> bool:
