@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
+from ._address import IPV4_MAPPED
+
 if TYPE_CHECKING:
     import socket as stdlib_socket
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,7 +55,6 @@ _HERE = _NUMBERS.get(sys.platform, _Numbers(0, 0, 0))
 _IPV4 = struct.Struct("=I4s4s")  # in_pktinfo: interface, the address to answer from, the one in the header
 _IPV6 = struct.Struct("=16sI")  # in6_pktinfo: address, interface
 _ANY_IPV4 = bytes(4)
-_MAPPED = bytes(10) + b"\xff\xff"  # what an IPv4 address begins with at an IPv6 socket, RFC 4291 section 2.5.5.2
 
 
 class ReturnAddress(tuple[Any, ...]):
@@ -136,7 +137,7 @@ def _way_back(message: ControlMessage) -> Sequence[ControlMessage]:
         return () if _is_for_many(source) else ((level, kind, _IPV4.pack(0, source, _ANY_IPV4)),)
     if (level, kind, len(value)) == (IPPROTO_IPV6, _HERE.ipv6_pktinfo, _IPV6.size):
         asked, interface = _IPV6.unpack(value)
-        if asked[0] == 0xFF or (asked.startswith(_MAPPED) and _is_for_many(asked[12:])):
+        if asked[0] == 0xFF or (asked.startswith(IPV4_MAPPED) and _is_for_many(asked[12:])):
             return ()
         is_link_local = asked[0] == 0xFE and asked[1] & 0xC0 == 0x80
         return ((level, kind, _IPV6.pack(asked, interface if is_link_local else 0)),)

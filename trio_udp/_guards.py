@@ -17,12 +17,12 @@ there is a handler that was silent.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from ._address import format_address
+from ._checks import check_positive
 from ._errors import failure_and_cancellation, logger, raise_as_it_was
 from ._handler import Handler, check_handler, reply_of
 
@@ -169,18 +169,3 @@ class _AmplificationLimit(Guard):
             return reply
         self._counts["amplifying reply"] += 1
         return None
-
-
-# -- what guards are given -------------------------------------------------------------------------------------------
-
-
-def check_positive(name: str, value: object) -> None:
-    """Raise the ValueError that names the argument, unless it is a number above 0 that one can count with."""
-    if not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        raise ValueError(f"{name} must be a finite number above 0, not {value!r}")
-
-
-def check_count(name: str, value: object) -> None:
-    """Raise the ValueError that names the argument, unless it is a whole number of at least 1."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")

@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from ._address import IPV4_MAPPED, packed_host, scope_of
-from ._guards import Guard, check_count, check_positive
+from ._checks import check_count, check_positive
+from ._guards import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Hashable
