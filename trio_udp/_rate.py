@@ -9,12 +9,12 @@ it all, and those who have been talking to the server all along would starve. So
 upper half of the common bucket; the lower half is for sources that are in the table. A newcomer that is refused does
 not get into the table, or the flood would push the others out of it.
 
-But some of the flood are let in every second, and would turn the table over as often as total_rate goes into it: a
-client that asks every ten seconds would be a newcomer each time. So there are two tables, for those who were let in
-once, and for those who came back and were let in again. They share the places; who came back is only forgotten where
-that sort has more than half of them. Whoever is forged once never gets there. What this cannot do: a newcomer who is
-honest has to try as often as one of the flood, and sources that are forged again and again, until they are all known,
-cannot be told from clients.
+But up to total_rate of the flood are let in every second, so one table would be turned over every max_sources /
+total_rate seconds, and a client that asks less often than that would be a newcomer each time. So there are two tables,
+for those who were let in once, and for those who came back and were let in again. They share the places; who came back
+is only forgotten where that sort has more than half of them. Whoever is forged once never gets there. What this cannot
+do: a newcomer who is honest has to try as often as one of the flood, and sources that are forged again and again, until
+they are all known, cannot be told from clients.
 
 A bucket of tokens is usually a number of tokens and a time. Here it is one number: the moment at which it will be full
 again. Each token taken moves that further away by 1 / rate; a bucket is empty when it is burst / rate away; and one
