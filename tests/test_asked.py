@@ -40,6 +40,7 @@ from trio_udp import (
     serve_udp,
     serve_udp_peers,
 )
+from trio_udp._address import format_address
 from trio_udp._asked import _HERE, ReturnAddress, return_address, way_back
 from trio_udp._offload import runs_by_address
 from trio_udp._reading import would_block
@@ -104,7 +105,6 @@ def test_to_who_looks_at_it_it_is_the_plain_address() -> None:
     assert not operator.ne(PEER, address)
     assert hash(address) == hash(PEER)
     assert {PEER: "found"}[address] == "found"
-    assert repr(address) == repr(PEER)
     assert f"{address}" == f"{PEER}"
     host, port = address
     assert (host, port) == PEER
@@ -320,7 +320,7 @@ async def test_who_sends_to_a_group_hears_an_address_of_ours() -> None:
         assert await asking.receive() == (b"me", (FIRST, port))
 
 
-async def test_who_watches_sees_plain_addresses(sockets: str) -> None:
+async def test_who_watches_sees_the_peers_address_and_which_was_asked(sockets: str) -> None:
     events: list[Event] = []
     with observe(events.append):
         async with opened() as (endpoint, port):
@@ -331,7 +331,25 @@ async def test_who_watches_sees_plain_addresses(sockets: str) -> None:
                 await endpoint.send_many([await endpoint.receive()] * 2)
     assert [type(event) for event in events] == [DatagramReceived, DatagramSent, DatagramSent]
     assert [event.remote for event in events] == [there] * 3
-    assert [repr(event.remote) for event in events] == [repr(there)] * 3
+    assert [repr(event.remote) for event in events] == [f"ReturnAddress({there!r}, asked='127.0.0.2')"] * 3
+
+
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [
+        ([told_ipv4("127.0.0.2", "127.0.0.2")], "asked='127.0.0.2'"),
+        ([told_ipv6("fd09::1")], "asked='fd09::1'"),
+        ([told_ipv4("239.255.77.7", "239.255.77.7")], "asked=None"),
+        ([], "asked=None"),
+    ],
+)
+def test_what_it_looks_like(told: list[Any], asked: str) -> None:
+    """Two that are not equal printed alike, so nobody could see why."""
+    address: Any = return_address(PEER, told)
+    assert repr(address) == f"ReturnAddress(('127.0.0.1', 7), {asked})"
+    assert repr(Datagram(b"x", address)) == f"Datagram(data=b'x', address={address!r})"
+    assert str(address) == str(PEER)
+    assert format_address(address) == "127.0.0.1:7"
 
 
 # -- servers ----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,13 @@ import pytest
 import trio
 
 from trio_udp import DatagramTooLarge, NoReply
-from trio_udp._errors import NETWORK_ERRORS, bare_exceptions, errno_name, is_cancellation
+from trio_udp._errors import (
+    NETWORK_ERRORS,
+    bare_exceptions,
+    errno_name,
+    failure_and_cancellation,
+    is_cancellation,
+)
 
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup, ExceptionGroup
@@ -134,6 +140,25 @@ async def test_what_cancellation_looks_like() -> None:
         assert is_cancellation(BaseExceptionGroup("", [cancelled]))
         assert not is_cancellation(BaseExceptionGroup("", [cancelled, KeyError()]))
         assert not is_cancellation(KeyError())
+        raise cancelled
+
+
+async def test_failures_and_cancellation_in_one_group() -> None:
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        with pytest.raises(trio.Cancelled) as caught:
+            await trio.lowlevel.checkpoint()
+        cancelled, bug = caught.value, KeyError("the bug")
+        parts = failure_and_cancellation(BaseExceptionGroup("", [BaseExceptionGroup("inner", [cancelled, bug])]))
+        assert parts is not None
+        failure, rest = parts
+        assert isinstance(failure, Exception)
+        assert isinstance(failure, BaseExceptionGroup)
+        assert failure.exceptions[0].exceptions == (bug,)
+        assert is_cancellation(rest)
+        for whole in (cancelled, bug, BaseExceptionGroup("", [cancelled]), BaseExceptionGroup("", [bug])):
+            assert failure_and_cancellation(whole) is None
+        assert failure_and_cancellation(BaseExceptionGroup("", [cancelled, bug, KeyboardInterrupt()])) is None
         raise cancelled
 
 

@@ -16,7 +16,8 @@ import trio_udp
 PACKAGE = Path(trio_udp.__file__).parent
 
 FLOORS = [
-    {"_errors", "_address", "_events", "_retry", "faults"},  # pure: no sockets, no tasks, no clock of their own
+    # pure: no sockets, no tasks, no clock of their own
+    {"_errors", "_address", "_checks", "_events", "_retry", "faults"},
     {  # one socket
         *("_statistics", "_asked", "_offload", "_counted", "_reading", "_batch"),
         *("_multicast", "_endpoint", "_opening", "_connection", "_systemd"),
@@ -83,7 +84,6 @@ BESIDE = {
     ("_rate", "_handler"),  # for the type checker only
     ("_reply_cache", "_guards"),
     ("_reply_cache", "_handler"),
-    ("_cookies", "_guards"),
     ("__main__", "cli"),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import pickle
+import sys
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -21,6 +22,7 @@ from trio_udp import (
     Guard,
     Handler,
     HandlerFinished,
+    HandlerStarted,
     UDPEndpoint,
     cache_replies,
     limit_amplification,
@@ -34,6 +36,9 @@ from trio_udp import (
 from trio_udp.testing import Host, VirtualNetwork
 
 from .fakes import echo
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import BaseExceptionGroup
 
 LOCAL = "127.0.0.1"
 PEER = ("192.0.2.1", 4711)
@@ -224,6 +229,53 @@ async def test_a_cancelled_handler_is_no_error(caplog: pytest.LogCaptureFixture)
         scope.cancel()
         await guarded(REQUEST)
     assert scope.cancelled_caught
+    assert guarded.statistics() == {}
+    assert not caplog.records
+
+
+async def fails_when_cancelled(datagram: Datagram) -> None:
+    """A task in a nursery of the handler's own has a bug in how it ends."""
+
+    async def tidy_up_wrongly() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ValueError("the bug")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tidy_up_wrongly)
+        await trio.sleep_forever()
+
+
+async def test_a_failure_while_the_server_stops_is_logged_and_the_stop_is_clean(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Cancelled and ValueError came out in one group, which is no Exception, and the stop of the server failed."""
+    guarded = log_errors(fails_when_cancelled)
+    events: list[Event] = []
+    with observe(events.append):
+        async with serving(guarded) as server:
+            with await open_udp_endpoint(LOCAL) as client, trio.fail_after(10):
+                await client.send(b"four", server.address)
+                while not any(isinstance(event, HandlerStarted) for event in events):
+                    await trio.sleep(0.001)
+    assert guarded.statistics() == {"ExceptionGroup": 1}
+    [record] = caplog.records
+    assert record.getMessage().startswith("the handler raised ExceptionGroup at 4 bytes from 127.0.0.1:")
+    assert "ValueError: the bug" in caplog.text
+    assert [event.outcome for event in events if isinstance(event, HandlerFinished)] == ["cancelled"]
+
+
+async def test_a_group_with_more_than_that_goes_its_way_whole(caplog: pytest.LogCaptureFixture) -> None:
+    group = BaseExceptionGroup("of the handler", [ValueError(), KeyboardInterrupt()])
+
+    async def handler(datagram: Datagram) -> None:
+        raise group
+
+    guarded = log_errors(handler)
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await guarded(REQUEST)
+    assert caught.value is group
     assert guarded.statistics() == {}
     assert not caplog.records
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
@@ -164,8 +165,8 @@ def test_a_flood_of_a_million_sources() -> None:
         for _ in range(100):
             clock.jump(0.1)
             for _ in range(10_000):
-                forged = Datagram(b"", (inet_ntoa(random.randbytes(4)), 53))
-                served["forged"] += await guarded(forged) is not None
+                newcomer = Datagram(b"", (inet_ntoa(random.randbytes(4)), 53))
+                served["forged"] += await guarded(newcomer) is not None
             for client in clients:
                 served["client"] += await passed(guarded, client, 1)
 
@@ -174,7 +175,66 @@ def test_a_flood_of_a_million_sources() -> None:
     assert served.total() <= 1000 * 10 + 1000
     assert served["forged"] >= 7000, "what the clients leave"
     assert guarded.statistics() == {"newcomer over total rate": 1_000_000 - served["forged"]}
-    assert len(guarded._sources) == 4096
+    assert len(guarded._came_once) + len(guarded._came_back) == 4096
+
+
+# -- who stays known --------------------------------------------------------------------------------------------------
+
+
+def forged(count: int) -> Iterator[Address]:
+    """Each of them once."""
+    return ((f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 53) for number in range(count))
+
+
+async def test_a_quiet_client_stays_known_in_a_flood(clock: trio.testing.MockClock) -> None:
+    """The flood turned the table over every 0.64 s, and who asked less often than that was one of many newcomers."""
+    guarded = limit_rate(echo, rate=1, burst=2, total_rate=100, max_sources=64)
+    assert await passed(guarded, ONE, 2) == 2
+    flood = forged(12_000)
+    answered = let_in = 0
+    for _ in range(6):
+        for _ in range(1000):  # twice what all may have
+            await trio.sleep(1 / 200)
+            let_in += sum([await passed(guarded, next(flood), 1) for _ in range(2)])
+        answered += await passed(guarded, ONE, 1)
+    assert answered == 6
+    assert 2900 <= let_in <= 3000 + 200, "what all may have"
+
+
+async def test_who_came_only_once_goes_first(clock: trio.testing.MockClock) -> None:
+    guarded = limit_rate(echo, rate=1e-9, burst=3, max_sources=4)
+    assert await passed(guarded, ONE, 2) == 2
+    assert await passed(guarded, OTHER, 1) == 1
+    assert sum([await passed(guarded, source, 1) for source in forged(100)]) == 100
+    assert await passed(guarded, ONE, 9) == 1, "its third of three"
+    assert await passed(guarded, OTHER, 9) == 3, "forgotten, so it has a full burst"
+
+
+async def test_of_those_who_came_back_half_the_places_are_sure(clock: trio.testing.MockClock) -> None:
+    """Without newcomers they may have them all; then the least recently seen make room, until they have half."""
+    guarded = limit_rate(echo, rate=1e-9, burst=3, max_sources=4)
+    clients: list[Address] = [(f"192.0.2.{number}", 1) for number in range(4)]
+    assert [await passed(guarded, client, 2) for client in clients] == [2] * 4
+    assert sum([await passed(guarded, source, 1) for source in forged(100)]) == 100
+    assert [await passed(guarded, client, 9) for client in reversed(clients)] == [1, 1, 3, 3]
+
+
+async def test_who_is_refused_the_second_time_has_not_come_back(clock: trio.testing.MockClock) -> None:
+    """Or two forged datagrams at once would do, however few are let in."""
+    guarded = limit_rate(echo, rate=1e-9, burst=1, max_sources=2)
+    assert await passed(guarded, ONE, 2) == 1
+    assert sum([await passed(guarded, source, 1) for source in forged(2)]) == 2
+    assert await passed(guarded, ONE, 1) == 1, "forgotten, so it has a full burst"
+
+
+@pytest.mark.parametrize("max_sources", [1, 2, 3, 10])
+async def test_both_kinds_together_are_bounded(max_sources: int, clock: trio.testing.MockClock) -> None:
+    guarded = limit_rate(echo, rate=1, burst=3, max_sources=max_sources)
+    assert isinstance(guarded, _RateLimit)
+    for number, source in enumerate(forged(100)):
+        assert await passed(guarded, source, 1 + number % 3) == 1 + number % 3
+        assert len(guarded._came_once) + len(guarded._came_back) == min(number + 1, max_sources)
+        assert not set(guarded._came_once) & set(guarded._came_back)
 
 
 # -- a model of it ----------------------------------------------------------------------------------------------------

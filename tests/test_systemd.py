@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from trio_udp import Datagram, _systemd, endpoints_from_systemd, open_udp_client, serve_endpoints
+from trio_udp import Datagram, _asked, _systemd, endpoints_from_systemd, open_udp_client, serve_endpoints
 
 from .fakes import echo
 
@@ -151,6 +151,33 @@ def test_none_is_an_empty_list(passed: Passing) -> None:
     assert endpoints_from_systemd() == []
 
 
+async def test_who_asks_again_is_told_again(passed: Passing) -> None:
+    """Who got [] then, and ``or await open_udp_endpoints(...)`` after it, opened a port of its own."""
+    with bound() as owned:
+        passed(owned, pid=1)
+        for _ in range(2):
+            with pytest.raises(ValueError, match="for process 1, and this is process"):
+                endpoints_from_systemd()
+        passed.fds.clear()
+        os.close(FIRST)
+        passed(owned)
+        [endpoint] = endpoints_from_systemd()
+        endpoint.close()
+
+
+async def test_what_the_platform_cannot_do_takes_nothing(passed: Passing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_asked, "is_available", lambda: False)
+    with bound(host="0.0.0.0") as first, bound(host="0.0.0.0") as second:
+        passed(first, second)
+        with pytest.raises(ValueError, match="cannot tell which address was asked"):
+            endpoints_from_systemd(reply_from_asked=True)
+        assert os.get_inheritable(FIRST)
+        endpoints = endpoints_from_systemd()
+        assert [endpoint.address for endpoint in endpoints] == [first.getsockname(), second.getsockname()]
+        for endpoint in endpoints:
+            endpoint.close()
+
+
 # -- what makes no sense -----------------------------------------------------------------------------------------------
 
 
@@ -188,10 +215,11 @@ def test_not_a_udp_socket(passed: Passing, make: Callable[[], socket.socket], wh
     with bound() as good, make() as wrong:
         passed(good, wrong)
         message = rf"^file descriptor 501 of LISTEN_FDS must be a UDP socket \(ListenDatagram=.*\), but is {what}$"
-        with pytest.raises(ValueError, match=message):
-            endpoints_from_systemd()
-        assert _is_open(FIRST), "nothing was taken"
-        assert _is_open(FIRST + 1)
+        for _ in range(2):
+            with pytest.raises(ValueError, match=message):
+                endpoints_from_systemd()
+            assert _is_open(FIRST), "nothing was taken"
+            assert _is_open(FIRST + 1)
 
 
 def test_not_a_socket(passed: Passing) -> None:

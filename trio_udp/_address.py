@@ -15,7 +15,7 @@ import trio
 
 __all__ = ["Address"]
 
-IPV4_MAPPED = bytes(10) + b"\xff\xff"  # what an IPv4 address has before it in IPv6
+IPV4_MAPPED = bytes(10) + b"\xff\xff"  # what an IPv4 address has before it in IPv6, RFC 4291 section 2.5.5.2
 
 Address: TypeAlias = "tuple[str, int] | tuple[str, int, int, int]"
 """A peer or a local end, as the ``socket`` module has them: ``(host, port)``, or for IPv6

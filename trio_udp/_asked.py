@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
+from ._address import IPV4_MAPPED
+
 if TYPE_CHECKING:
     import socket as stdlib_socket
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,15 +55,15 @@ _HERE = _NUMBERS.get(sys.platform, _Numbers(0, 0, 0))
 _IPV4 = struct.Struct("=I4s4s")  # in_pktinfo: interface, the address to answer from, the one in the header
 _IPV6 = struct.Struct("=16sI")  # in6_pktinfo: address, interface
 _ANY_IPV4 = bytes(4)
-_MAPPED = bytes(10) + b"\xff\xff"  # what an IPv4 address begins with at an IPv6 socket, RFC 4291 section 2.5.5.2
 
 
 class ReturnAddress(tuple[Any, ...]):
     """A peer's address that remembers which of ours was asked.
 
     It equals the plain address, and hashes and prints like it. Two of them are the same only if the same address of
-    ours was asked, too: whoever sends together, or keeps in a table, what has one address, does not mix them up.
-    Copied, or pickled for another process of this machine, it still remembers.
+    ours was asked, too: whoever sends together, or keeps in a table, what has one address, does not mix them up; and
+    ``repr`` tells both addresses, so that one can see why two differ. Copied, or pickled for another process of this
+    machine, it still remembers.
     """
 
     control: Sequence[ControlMessage] = ()  # sends from there; empty: from where the system chooses
@@ -73,6 +75,11 @@ class ReturnAddress(tuple[Any, ...]):
         return not self == other
 
     __hash__ = tuple.__hash__
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self}, asked={_asked_host(self.control)!r})"
+
+    __str__ = tuple.__repr__
 
 
 def is_available() -> bool:
@@ -130,11 +137,20 @@ def _way_back(message: ControlMessage) -> Sequence[ControlMessage]:
         return () if _is_for_many(source) else ((level, kind, _IPV4.pack(0, source, _ANY_IPV4)),)
     if (level, kind, len(value)) == (IPPROTO_IPV6, _HERE.ipv6_pktinfo, _IPV6.size):
         asked, interface = _IPV6.unpack(value)
-        if asked[0] == 0xFF or (asked.startswith(_MAPPED) and _is_for_many(asked[12:])):
+        if asked[0] == 0xFF or (asked.startswith(IPV4_MAPPED) and _is_for_many(asked[12:])):
             return ()
         is_link_local = asked[0] == 0xFE and asked[1] & 0xC0 == 0x80
         return ((level, kind, _IPV6.pack(asked, interface if is_link_local else 0)),)
     return ()
+
+
+def _asked_host(control: Sequence[ControlMessage]) -> str | None:
+    """The address of ours that is in what `_way_back` found; None: the system chooses."""
+    for level, _, value in control:
+        if level == IPPROTO_IP:
+            return trio.socket.inet_ntop(trio.socket.AF_INET, _IPV4.unpack(value)[1])
+        return trio.socket.inet_ntop(trio.socket.AF_INET6, _IPV6.unpack(value)[0])
+    return None
 
 
 def _is_for_many(ipv4: bytes) -> bool:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from ._address import packed_host, scope_of
-from ._guards import check_positive
+from ._checks import check_positive
 
 if TYPE_CHECKING:
     from ._address import Address

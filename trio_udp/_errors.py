@@ -18,7 +18,7 @@ from __future__ import annotations
 import errno
 import logging
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
@@ -130,7 +130,7 @@ class bare_exceptions:
             failures = _failures(error)
             for other in failures[1:]:
                 logger.error("another task failed while the first failure was on its way", exc_info=other)
-            _raise_as_it_was(failures[0] if failures else _first_leaf(error))
+            raise_as_it_was(failures[0] if failures else _first_leaf(error))
 
 
 def _failures(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
@@ -155,7 +155,20 @@ def is_cancellation(error: BaseException) -> bool:
     return isinstance(error, trio.Cancelled)
 
 
-def _raise_as_it_was(error: BaseException) -> None:
+def failure_and_cancellation(error: BaseException) -> tuple[Exception, BaseException] | None:
+    """Of a group that holds both, each of the two; None for whatever is not such a mixture.
+
+    A handler's own nursery raises one if a task in it fails while it is being cancelled. Whoever catches failures has
+    to take them out of it, as the rest must reach the scope that was cancelled. A group that holds more than
+    Exceptions and Cancelled, KeyboardInterrupt say, is not taken apart.
+    """
+    if not isinstance(error, BaseExceptionGroup):
+        return None
+    cancelled, failed = error.split(trio.Cancelled)
+    return (failed, cancelled) if cancelled is not None and isinstance(failed, Exception) else None
+
+
+def raise_as_it_was(error: BaseException) -> NoReturn:
     """Raise without the group becoming the error's ``__context__``, which would show everything twice."""
     context = error.__context__
     try:

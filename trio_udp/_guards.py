@@ -17,13 +17,13 @@ there is a handler that was silent.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from ._address import format_address
-from ._errors import logger
+from ._checks import check_positive
+from ._errors import failure_and_cancellation, logger, raise_as_it_was
 from ._handler import Handler, check_handler, reply_of
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def log_errors(handler: Handler) -> Guard:
 
     Args:
       handler: the one inside. ``trio.Cancelled``, ``KeyboardInterrupt`` and whatever else is no ``Exception`` go on
-        their way.
+        their way. Of a group of failures and ``trio.Cancelled``, as a nursery of the handler's own raises if one of its
+        tasks fails while the server stops, the failures are logged and the rest goes on.
 
     Returns:
       The guard; its statistics count exceptions by the name of their type.
@@ -89,12 +90,20 @@ class _ErrorLog(Guard):
         try:
             return await reply_of(self._handler, datagram)
         except Exception as error:
-            kind = type(error).__name__
-            self._counts[kind] += 1
-            data, address = datagram
-            who = format_address(address)
-            logger.error("the handler raised %s at %d bytes from %s", kind, len(data), who, exc_info=error)
+            self._log(datagram, error)
             return None
+        except BaseException as error:
+            if (parts := failure_and_cancellation(error)) is None:
+                raise
+            self._log(datagram, parts[0])
+            raise_as_it_was(parts[1])
+
+    def _log(self, datagram: Datagram, error: Exception) -> None:
+        kind = type(error).__name__
+        self._counts[kind] += 1
+        data, address = datagram
+        who = format_address(address)
+        logger.error("the handler raised %s at %d bytes from %s", kind, len(data), who, exc_info=error)
 
 
 # -- amplification ---------------------------------------------------------------------------------------------------
@@ -160,18 +169,3 @@ class _AmplificationLimit(Guard):
             return reply
         self._counts["amplifying reply"] += 1
         return None
-
-
-# -- what guards are given -------------------------------------------------------------------------------------------
-
-
-def check_positive(name: str, value: object) -> None:
-    """Raise the ValueError that names the argument, unless it is a number above 0 that one can count with."""
-    if not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        raise ValueError(f"{name} must be a finite number above 0, not {value!r}")
-
-
-def check_count(name: str, value: object) -> None:
-    """Raise the ValueError that names the argument, unless it is a whole number of at least 1."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")

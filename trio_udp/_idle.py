@@ -9,12 +9,9 @@ entry it walks over all that were deleted before.)
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import trio
-
-if TYPE_CHECKING:
-    pass
 
 # How many that are due at the same time are told so before the other tasks of the program have their turn.
 AT_ONCE = 100

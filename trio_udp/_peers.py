@@ -24,6 +24,7 @@ import trio
 from ._address import format_address
 from ._batch import BATCH, Datagram
 from ._channel import UDPChannel
+from ._checks import check_count
 from ._endpoint import UDPEndpoint
 from ._errors import is_cancellation
 from ._events import PeerClosed, PeerOpened
@@ -133,8 +134,8 @@ async def serve_peers(
     def make_parts() -> list[Part]:
         check_peer_arguments(handler, max_peers, idle_timeout, incoming_buffer)
         idle = Idle(idle_timeout)
-        places = _Places(max_peers)
-        return [*(_Peers(handler, endpoint, places, idle, incoming_buffer) for endpoint in endpoints), idle]
+        vacancies = _Vacancies(max_peers)
+        return [*(_Peers(handler, endpoint, vacancies, idle, incoming_buffer) for endpoint in endpoints), idle]
 
     await serve_in_shelter(make_parts, endpoints, grace_period, task_status)
 
@@ -142,29 +143,28 @@ async def serve_peers(
 def check_peer_arguments(handler: object, max_peers: int, idle_timeout: float, incoming_buffer: int) -> None:
     """Raise the TypeError or ValueError that says which of them makes no sense."""
     check_handler(handler)
-    for name, number in (("max_peers", max_peers), ("incoming_buffer", incoming_buffer)):
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, not {number!r}")
+    check_count("max_peers", max_peers)
+    check_count("incoming_buffer", incoming_buffer)
     if not idle_timeout > 0:
         raise ValueError(f"idle_timeout must be a number of seconds above 0, not {idle_timeout!r}")
 
 
-class _Places:
-    """How many handlers may still be started."""
+class _Vacancies:
+    """How many handlers may still be started, over all endpoints."""
 
-    def __init__(self, free: int) -> None:
-        self.free = free
+    def __init__(self, left: int) -> None:
+        self.left = left
 
 
 class _Peers:
     """The peers of one endpoint: its datagrams are sorted by their addresses."""
 
     def __init__(
-        self, handler: PeerHandler, endpoint: UDPEndpoint, places: _Places, idle: Idle, incoming_buffer: int
+        self, handler: PeerHandler, endpoint: UDPEndpoint, vacancies: _Vacancies, idle: Idle, incoming_buffer: int
     ) -> None:
         self._io = endpoint._io
         self._handler = handler
-        self._places = places
+        self._vacancies = vacancies
         self._idle = idle
         self._room = incoming_buffer
         self._table: Table = {}
@@ -201,9 +201,9 @@ class _Peers:
 
     def _welcome(self, address: Address) -> Peer | None:
         """A new peer, if there is a place for it."""
-        if not self._places.free:
+        if not self._vacancies.left:
             return None
-        self._places.free -= 1
+        self._vacancies.left -= 1
         peer = self._table[address] = Peer(address, self._io, self._table, self._idle, self._room)
         talk = self._talk if self._io.emit is None else self._talk_observed
         self._nursery.start_soon(talk, peer, name=self._name)
@@ -220,7 +220,7 @@ class _Peers:
             raise
         finally:
             peer.close()
-            self._places.free += 1
+            self._vacancies.left += 1
 
     async def _talk_observed(self, peer: Peer) -> None:
         """`_talk`, telling of it."""

@@ -7,9 +7,14 @@ source that was least recently seen goes, and behind all sources there is one li
 That one must not become the flood's weapon. If it were first come, first served, a flood of forged newcomers would take
 it all, and those who have been talking to the server all along would starve. So a newcomer may only draw from the
 upper half of the common bucket; the lower half is for sources that are in the table. A newcomer that is refused does
-not get into the table, or the flood would push the others out of it. What this cannot do: a newcomer who is honest has
-to try as often as one of the flood, and sources that are forged again and again, until they are all known, cannot be
-told from clients.
+not get into the table, or the flood would push the others out of it.
+
+But up to total_rate of the flood are let in every second, so one table would be turned over every max_sources /
+total_rate seconds, and a client that asks less often than that would be a newcomer each time. So there are two tables,
+for those who were let in once, and for those who came back and were let in again. They share the places; who came back
+is only forgotten where that sort has more than half of them. Whoever is forged once never gets there. What this cannot
+do: a newcomer who is honest has to try as often as one of the flood, and sources that are forged again and again, until
+they are all known, cannot be told from clients.
 
 A bucket of tokens is usually a number of tokens and a time. Here it is one number: the moment at which it will be full
 again. Each token taken moves that further away by 1 / rate; a bucket is empty when it is burst / rate away; and one
@@ -24,7 +29,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from ._address import IPV4_MAPPED, packed_host, scope_of
-from ._guards import Guard, check_count, check_positive
+from ._checks import check_count, check_positive
+from ._guards import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Hashable
@@ -60,9 +66,11 @@ def limit_rate(
       burst: how many may come at once after a pause, at least 1.
       total_rate: datagrams a second from all sources together, at least ``rate``; as a burst, what comes in as many
         seconds as a source's burst stands for. None: no such limit. With one, a flood of forged sources is cut to it,
-        and sources that were seen before are served first: only they may use the lower half of the common burst.
-      max_sources: how many sources are remembered; the one that was least recently seen goes, and its next datagram
-        finds a full burst. A source takes some 160 bytes.
+        and sources that are remembered are served first: only they may use the lower half of the common burst.
+      max_sources: how many sources are remembered; the next datagram of one that is forgotten finds a full burst. Half
+        of the places are for sources that had two datagrams let through, as soon as there are so many: one of those
+        stays until as many others of them have been seen after it, however long it is silent and however many
+        sources were forged once meanwhile. Of the rest the one least recently seen goes. A source takes some 160 bytes.
       ipv4_prefix: how many leading bits of an IPv4 address make a source (32: each address is one). Mapped addresses
         (``::ffff:192.0.2.1``) are IPv4.
       ipv6_prefix: the same for IPv6 (64: what one network has, of whose addresses each of its hosts may use any number,
@@ -103,7 +111,8 @@ class _RateLimit(Guard):
         self._masks = ipv4_mask, ipv6_mask
         self._each_ipv4_is_one = ipv4_mask & 1 == 1
         # Buckets, each as the time when it is full again, and how far away that may be for another datagram.
-        self._sources: OrderedDict[Hashable, float] = OrderedDict()
+        self._came_once: OrderedDict[Hashable, float] = OrderedDict()
+        self._came_back: OrderedDict[Hashable, float] = OrderedDict()
         self._step = 1 / rate
         self._reach = (burst - 1 + _ROUNDING) / rate
         self._total = 0.0
@@ -121,22 +130,32 @@ class _RateLimit(Guard):
         """Take a token from both buckets and return None, or take none and say why."""
         now = trio.current_time()
         source = self._source_of(address)
-        full_at = self._sources.get(source)
+        table = self._came_back if source in self._came_back else self._came_once
+        full_at = table.get(source)
         is_known = full_at is not None
         if full_at is None or full_at < now:
             full_at = now
         if is_known:
-            self._sources.move_to_end(source)
+            table.move_to_end(source)
             if full_at - now > self._reach:
                 return "over rate"
         total = max(self._total, now)
         if total - now > (self._total_reach if is_known else self._newcomers_reach):
             return "over total rate" if is_known else "newcomer over total rate"
         self._total = total + self._total_step
-        self._sources[source] = full_at + self._step
-        if len(self._sources) > self._max_sources:
-            self._sources.popitem(last=False)
+        if not is_known:
+            self._came_once[source] = full_at + self._step
+            self._forget_one_too_many()
+        else:
+            if table is self._came_once:
+                del table[source]
+            self._came_back[source] = full_at + self._step
         return None
+
+    def _forget_one_too_many(self) -> None:
+        if len(self._came_once) + len(self._came_back) > self._max_sources:
+            crowded = self._came_back if len(self._came_back) > self._max_sources // 2 else self._came_once
+            crowded.popitem(last=False)
 
     def _source_of(self, address: Address) -> Hashable:
         # To take an address apart is more than half of what this guard costs, and most often there is no need to.

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ._checks import check_count, check_positive
 from ._errors import is_cancellation
-from ._guards import Guard, check_count, check_positive
+from ._guards import Guard
 from ._handler import Handler, reply_of
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
+from ._checks import check_count
 from ._crew import Crew
 from ._endpoint import UDPEndpoint
 from ._handler import Handler, check_handler
@@ -105,6 +106,5 @@ async def serve_endpoints(
 def check_arguments(handler: object, max_tasks: int, grace_period: float) -> None:
     """Raise the TypeError or ValueError that says which of them makes no sense."""
     check_handler(handler)
-    if not isinstance(max_tasks, int) or isinstance(max_tasks, bool) or max_tasks < 1:
-        raise ValueError(f"max_tasks must be a whole number of at least 1, not {max_tasks!r}")
+    check_count("max_tasks", max_tasks)
     check_grace_period(grace_period)

@@ -45,30 +45,32 @@ def endpoints_from_systemd(*, reply_from_asked: bool = False) -> list[UDPEndpoin
       reply_from_asked: as `open_udp_endpoint` has it; it stays on for the socket.
 
     Returns:
-      An endpoint for each. A second call finds none, as the environment variables that tell of them have been removed.
+      An endpoint for each. Another call finds none, as the environment variables that tell of them have been removed.
 
     Resource handling:
       You close them, or `serve_endpoints` does. The socket itself lives on where its owner keeps it open. Programs that
       this process starts do not inherit it.
 
     Raises:
-      ValueError: what was passed makes no sense: it is meant for another process, or is no UDP socket; the message says
-        which. Nothing was taken then.
+      ValueError: what was passed makes no sense: it is meant for another process, or is no UDP socket; or this platform
+        does not have ``reply_from_asked``. The message says which. Nothing was taken then, and another call says the
+        same.
     """
-    passed = {name: os.environ.pop(name, None) for name in _VARIABLES}
     sockets: list[stdlib_socket.socket] = []
     try:
-        for fd in range(_FIRST, _FIRST + _count(passed["LISTEN_PID"], passed["LISTEN_FDS"])):
+        for fd in range(_FIRST, _FIRST + _count(os.environ.get("LISTEN_PID"), os.environ.get("LISTEN_FDS"))):
             sockets.append(_take(fd))
+        trio_sockets = map(trio.socket.from_stdlib_socket, sockets)
+        endpoints = [UDPEndpoint(socket, reply_from_asked=reply_from_asked) for socket in trio_sockets]
     except ValueError:
         for socket in sockets:
             socket.detach()
         raise
+    for name in _VARIABLES:
+        os.environ.pop(name, None)
     for socket in sockets:
         socket.set_inheritable(False)
-    return [
-        UDPEndpoint(trio.socket.from_stdlib_socket(socket), reply_from_asked=reply_from_asked) for socket in sockets
-    ]
+    return endpoints
 
 
 def passed_to_us() -> bool:

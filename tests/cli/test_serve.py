@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
+import trio
+import trio.testing
 
 from tests.cli.child import PATIENCE, has_ipv6, run, serve
 from trio_udp import Datagram
@@ -166,6 +168,35 @@ def test_a_handler_that_asks_for_the_end_gets_it(folder: Path, peer: socket.sock
         assert server.ended() == 7
         assert b" -> 2 bytes, ended by SystemExit\n" in server.err.all()
         assert b"received 1 datagram" in server.err.all()
+
+
+async def test_a_failure_while_the_server_stops_is_shown_and_the_stop_goes_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def fail_when_cancelled() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ValueError("the bug")
+
+    async def handler(_: Datagram) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fail_when_cancelled)
+            await trio.sleep_forever()
+
+    told: list[bytes | str | None] = []
+    answering = Answering(handler, lambda _, reply: told.append(reply))
+    with trio.CancelScope() as stopping:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answering, Datagram(b"x", ("::1", 7, 0, 0)))
+            await trio.testing.wait_all_tasks_blocked()
+            stopping.cancel()
+    assert stopping.cancelled_caught
+    assert dict(answering.failures) == {"ExceptionGroup": 1}
+    assert told == [], "the failure is its line"
+    said = capsys.readouterr().err
+    assert said.startswith("[::1]:7 -> 1 byte, and the handler raised ExceptionGroup:\n")
+    assert "ValueError: the bug" in said
 
 
 async def test_a_callable_whose_result_cannot_be_awaited_is_a_handlers_mistake(

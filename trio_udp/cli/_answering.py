@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from .._address import format_address
+from .._errors import failure_and_cancellation, raise_as_it_was
 from .._guards import Guard
 from .._handler import Handler, reply_of
 from ._common import plural, printable_text, say, write_line
@@ -67,8 +68,11 @@ class Answering(Guard):
             self._failed(datagram, error)
             return None
         except BaseException as error:  # it goes on its way, but no datagram is without its line
-            self._tell(datagram, _how_it_ended(error))
-            raise
+            if (parts := failure_and_cancellation(error)) is None:
+                self._tell(datagram, _how_it_ended(error))
+                raise
+            self._failed(datagram, parts[0])
+            raise_as_it_was(parts[1])
         finally:
             self.busy -= 1
         self._tell(datagram, reply)

@@ -125,7 +125,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--workers", type=count, metavar="N", help="answer in so many processes (Linux only)")
     parser.add_argument("--dtls", nargs=2, metavar=("CERT", "KEY"), help="encrypted, with this certificate and its key")
-    parser.add_argument("--metrics", type=metrics_address, metavar="[HOST:]PORT", help="statistics for Prometheus")
+    parser.add_argument("--metrics", type=local_address, metavar="[HOST:]PORT", help="statistics for Prometheus")
     add_limits(parser)
     parser.add_argument("--quiet", action="store_true", help="no line per datagram")
     parser.set_defaults(run=run)
@@ -133,10 +133,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def listen_address(text: str) -> HostPort | None:
     """``[HOST:]PORT``, and ``*:PORT`` for every interface; None: the sockets are systemd's."""
-    return None if text == SYSTEMD else metrics_address(text)
+    return None if text == SYSTEMD else local_address(text)
 
 
-def metrics_address(text: str) -> HostPort:
+def local_address(text: str) -> HostPort:
     """``[HOST:]PORT``, and ``*:PORT`` for every interface."""
     host, port = host_port(text)
     return HostPort(None if host == "*" else host, port)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, final
 import trio
 
 from .._address import Address
+from .._checks import is_count
 from .._counted import raw_socket
 from .._errors import bare_exceptions
 from .._handler import Handler
@@ -152,7 +153,7 @@ def _check(handler: object, workers: object, max_tasks: int, grace_period: float
             f"several workers on one UDP port need Linux, which spreads the peers over them; on {sys.platform} run one "
             "process (serve_udp)",
         )
-    if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
+    if workers is not None and not is_count(workers):
         raise ValueError(f"workers must be a whole number of at least 1, or None for one per core, not {workers!r}")
     if not isinstance(restart, Retry):
         raise ValueError(f"restart must be a Retry, not {restart!r}")
