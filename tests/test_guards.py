@@ -6,7 +6,7 @@ import logging
 import math
 import pickle
 import sys
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, cast
@@ -360,3 +360,18 @@ def test_a_guard_of_ones_own() -> None:
             return self._handler(datagram)
 
     assert Odd(log_errors(echo)).statistics() == {}
+
+
+async def test_an_async_function_validates_nobody() -> None:
+    """Regression: what it returned was never awaited, and counted as yes."""
+
+    class Later:
+        def __await__(self) -> Iterator[bool]:
+            raise AssertionError
+
+    async def large(_: Datagram) -> bytes:
+        return bytes(1000)
+
+    guarded = limit_amplification(large, validated=lambda _: Later())  # type: ignore[arg-type,return-value]
+    with pytest.raises(TypeError, match="validated must be a function that is not async"):
+        await guarded(Datagram(b"x", ("192.0.2.1", 5)))

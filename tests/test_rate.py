@@ -347,3 +347,14 @@ GOOD = {"rate": 1, "burst": 1}
 def test_what_makes_no_sense(options: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=f"^{why}$"):
         limit_rate(echo, **{**GOOD, **options})
+
+
+@pytest.mark.parametrize(("rate", "burst", "total_rate"), [(3, 1, 3), (7, 1, 7), (10, 2, 10), (3, 2, 7)])
+async def test_rounding_costs_no_newcomer_a_datagram(
+    rate: float, burst: int, total_rate: float, clock: trio.testing.MockClock
+) -> None:
+    """Regression: with a small burst 48 of 300 were refused that came at exactly the total rate."""
+    guarded = limit_rate(echo, rate=rate, burst=burst, total_rate=total_rate)
+    for number in range(300):
+        await trio.sleep_until(1 + number / total_rate)
+        assert await guarded(Datagram(b"x", (f"10.0.{number // 250}.{number % 250}", 5))) == b"x"

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from inspect import isawaitable
 from typing import TYPE_CHECKING
 
 from ._address import format_address
@@ -165,7 +166,9 @@ class _AmplificationLimit(Guard):
         reply = await reply_of(self._handler, datagram)
         if reply is None or len(reply) <= self._factor * len(datagram.data):
             return reply
-        if self._validated is not None and self._validated(datagram):
+        if self._validated is not None and (answer := self._validated(datagram)):
+            if isawaitable(answer):  # whatever it would have said, it would count as yes
+                raise TypeError(f"validated must be a function that is not async; this one returned {answer!r}")
             return reply
         self._counts["amplifying reply"] += 1
         return None

@@ -118,7 +118,7 @@ class _RateLimit(Guard):
         self._total = 0.0
         self._total_step = 0.0 if total_rate is None else 1 / total_rate
         self._total_reach = burst / rate - (1 - _ROUNDING) * self._total_step
-        self._newcomers_reach = max(0.0, burst / rate / 2 - (1 - _ROUNDING) * self._total_step)
+        self._newcomers_reach = max(0.0, burst / rate / 2 - self._total_step) + _ROUNDING * self._total_step
 
     def __call__(self, datagram: Datagram) -> Awaitable[bytes | None]:
         if (objection := self._objection(datagram.address)) is None:
