@@ -394,6 +394,66 @@ async def test_grace_ends(
     assert ended == [stopped + 3]
 
 
+async def test_last_words_in_the_grace_period(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    """Regression: the server's own stopping was taken for the peer's end, and what was sent then was sent to nobody."""
+    dropped: list[Any] = []
+
+    async def handler(channel: UDPChannel) -> None:
+        async for _ in channel:
+            pass
+        await channel.send(b"the server is closing")
+        dropped.append(channel.statistics().dropped)
+
+    async with serving(pair, handler, on=server, grace_period=3, clients=1) as endpoint:
+        channel = await opened(endpoint, trusting)
+        await trio.sleep(1)
+    assert await channel.receive() == b"the server is closing"
+    assert dropped == [{}]
+    channel.close()
+
+
+@pytest.mark.parametrize("grace_period", [0, 60])
+async def test_a_peer_is_told_that_the_server_stops(grace_period: float, pair: Pair, trusting: SSL.Context) -> None:
+    """Regression: where handlers had time to end, their peers heard nothing."""
+    async with serving(pair, grace_period=grace_period, clients=1) as endpoint:
+        channel = await opened(endpoint, trusting)
+        await channel.send(b"hello")
+        assert await channel.receive() == b"hello"
+    with trio.fail_after(10), pytest.raises(trio.EndOfChannel, match="the peer has closed"):
+        await channel.receive()
+    channel.close()
+
+
+@pytest.mark.parametrize("moments", range(4))
+async def test_stopped_before_it_has_begun(
+    moments: int, network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair
+) -> None:
+    """Regression: a stop that came before the server's tasks had run was lost, and it stood for the grace period."""
+
+    class StopAtOnce(trio.TaskStatus[list[UDPEndpoint]]):
+        def started(self, value: list[UDPEndpoint] | None = None) -> None:
+            if not moments:
+                stopping.cancel()
+            else:
+                nursery.start_soon(stop)
+
+    async def stop() -> None:
+        for _ in range(moments - 1):
+            await trio.lowlevel.checkpoint()
+        stopping.cancel()
+
+    async with trio.open_nursery() as nursery:
+        with server, trio.CancelScope() as stopping:
+            await serve_dtls_peers(
+                echo, 4433, _context(pair), host="10.0.0.1", grace_period=1000, task_status=StopAtOnce()
+            )
+    assert trio.current_time() == 0
+    await trio.testing.wait_all_tasks_blocked()
+    assert not trios_tasks()
+
+
 async def test_a_handshake_does_not_outlive_the_server(
     network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
 ) -> None:
@@ -547,6 +607,41 @@ async def test_closing_its_endpoint_ends_the_server(
             endpoint.close()
             await trio.sleep(1)
             raise AssertionError("it goes on")
+
+
+@pytest.mark.parametrize("first", ["server", "user"])
+async def test_whoever_else_receives_from_its_endpoint(
+    first: str, sockets: str, pair: Pair, trusting: SSL.Context
+) -> None:
+    """Regression: where it was the server that found the socket busy, that ended the program, inside of Trio."""
+    ended: list[type[Exception]] = []
+
+    async def receive(endpoint: UDPEndpoint) -> None:
+        with pytest.raises((trio.BusyResourceError, trio.ClosedResourceError)) as caught:
+            await endpoint.receive()
+        ended.append(caught.type)
+        if first == "server":
+            nursery.cancel_scope.cancel()
+
+    class Started(trio.TaskStatus[list[UDPEndpoint]]):
+        def started(self, value: list[UDPEndpoint] | None = None) -> None:
+            assert value is not None
+            nursery.start_soon(begin, value[0])
+
+    async def begin(endpoint: UDPEndpoint) -> None:
+        if first == "server":
+            await trio.testing.wait_all_tasks_blocked()
+        await receive(endpoint)
+
+    async def serve() -> None:
+        with pytest.raises(trio.BusyResourceError) if first == "user" else nullcontext():
+            await serve_dtls_peers(echo, 0, _context(pair), host=LOCAL, task_status=Started())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+    assert ended == [trio.BusyResourceError if first == "server" else trio.ClosedResourceError]
+    await trio.testing.wait_all_tasks_blocked()
+    assert not trios_tasks()
 
 
 async def test_a_broken_socket_ends_the_server(pair: Pair, trusting: SSL.Context) -> None:

@@ -74,8 +74,8 @@ class DTLSLine:
         self._tally = Tally()
         self._records: deque[bytes] = deque()  # decrypted, and not given to anybody yet
         self._waiting: trio.CancelScope | None = None  # of whoever receives
-        self._stopped = False
-        self._end: str | None = None  # why there is one
+        self._stopped = False  # we are at the end: nothing more is received, but the peer is there
+        self._end: str | None = None  # why the peer is not
         self._at_close: UDPStatistics | None = None
 
     @property
@@ -103,6 +103,7 @@ class DTLSLine:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _send(self, item: bytes) -> None:
+        self._check_open()
         if not (size := len(item)):
             raise ValueError("DTLS carries no empty datagram, or OpenSSL does not: there must be at least one byte")
         if size > LARGEST:
@@ -122,9 +123,13 @@ class DTLSLine:
             self._tally.sent += 1
             self._tally.sent_bytes += size
 
-    def _encrypt(self, item: bytes) -> bytes:
+    def _check_open(self) -> None:
         if self._at_close is not None:
             raise trio.ClosedResourceError("this channel was already closed")
+        if self._owned and self._between.failure is not None:
+            raise self._between.failure  # a server's is the server's to raise
+
+    def _encrypt(self, item: bytes) -> bytes:
         self._channel._check_replaced()
         self._channel._ssl.write(item)
         return read_all(self._channel._ssl.bio_read)
@@ -151,14 +156,16 @@ class DTLSLine:
           trio.BusyResourceError: another task is receiving.
           trio.ClosedResourceError: you have closed the channel.
           trio.EndOfChannel: no more will come, or none has come for too long.
+          Whatever has gone wrong with the socket, if that is this channel's own.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
             if self._waiting is not None:
                 raise trio.BusyResourceError("another task is already receiving from this channel")
+            self._check_open()
             batch = self._take_arrived(limit)
-            if not batch and self._end is not None:
-                raise trio.EndOfChannel(self._end)
+            if not batch and (self._end or self._stopped):
+                raise trio.EndOfChannel(self._end or STOPPING)
         except BaseException:
             await trio.lowlevel.cancel_shielded_checkpoint()
             raise
@@ -182,8 +189,7 @@ class DTLSLine:
                 else:
                     self._decrypt(self._channel._q.r.receive_nowait())
         except trio.WouldBlock:
-            if self._stopped:
-                self._end = STOPPING
+            pass
         except (trio.EndOfChannel, SSL.Error) as error:
             self._note_end(error)
         return batch
@@ -197,14 +203,11 @@ class DTLSLine:
         except (trio.EndOfChannel, SSL.Error) as error:
             self._note_end(error)
         except trio.ClosedResourceError:
-            if self._between.failure is not None:
-                raise self._between.failure from None
-            raise
+            pass  # by whom, is seen below
         finally:
             self._waiting = None
-        if self._stopped:
-            self._end = self._end or STOPPING
-        raise trio.EndOfChannel(self._end or "nothing has come for too long")
+        self._check_open()
+        raise trio.EndOfChannel(self._end or (STOPPING if self._stopped else "nothing has come for too long"))
 
     def _decrypt(self, packet: bytes) -> None:
         """What is no record, or one that came before, is nothing."""

@@ -120,29 +120,24 @@ class _Server:
     ) -> None:
         self._handler = handler
         self._context = context
-        self._endpoints = endpoints
         self._max_peers = max_peers
         self._idle_timeout = idle_timeout
         self._incoming_buffer = incoming_buffer
         self._stopping = False
-        self._listening: list[trio.CancelScope] = []
-        self._sockets: list[Between] = []
+        self._sockets = [(Between(endpoint._io), trio.CancelScope()) for endpoint in endpoints]
         self._handshakes: set[trio.CancelScope] = set()
         self._lines: set[DTLSLine] = set()
 
     def start(self, nursery: trio.Nursery) -> None:
-        for endpoint in self._endpoints:
-            self._sockets.append(Between(endpoint._io))
-            nursery.start_soon(self._listen, self._sockets[-1])
+        for between, listening in self._sockets:
+            between.on_failure = listening.cancel
+            nursery.start_soon(self._listen, between, listening)
 
     def discard(self) -> None:
         pass
 
-    async def _listen(self, between: Between) -> None:
-        endpoint = trio.DTLSEndpoint(between, incoming_packets_buffer=self._incoming_buffer)
-        with endpoint, trio.CancelScope() as listening:
-            self._listening.append(listening)
-            between.on_failure = listening.cancel
+    async def _listen(self, between: Between, listening: trio.CancelScope) -> None:
+        with trio.DTLSEndpoint(between, incoming_packets_buffer=self._incoming_buffer) as endpoint, listening:
             let_trio_set_options(self._context)
             with bare_exceptions():  # of Trio's nursery
                 await endpoint.serve(self._context, partial(self._welcome, between))
@@ -189,7 +184,7 @@ class _Server:
     def stop(self, _: float) -> None:
         """Take no new peers and no more datagrams."""
         self._stopping = True
-        for between in self._sockets:
+        for between, _listening in self._sockets:
             between.stop_reading()
         for handshake in self._handshakes:
             handshake.cancel()
@@ -199,5 +194,5 @@ class _Server:
 
     def _leave_if_done(self) -> None:
         if self._stopping and not self._lines:
-            for listening in self._listening:
+            for _, listening in self._sockets:
                 listening.cancel()
