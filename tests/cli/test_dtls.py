@@ -13,7 +13,10 @@ import pytest
 
 from tests.cli.child import COMMAND, environment, run, serve, start
 from tests.dtls.certificates import Authority, Pair
+from trio_udp._asked import is_available
+from trio_udp._errors import logger
 from trio_udp.cli._common import ExitCode
+from trio_udp.cli._dtls import _told_of_failures
 
 LOCAL = "127.0.0.1"
 
@@ -69,6 +72,16 @@ def test_without_a_host_it_is_localhost(authority: Authority, pair: Pair) -> Non
     with serve("0", *files(pair)) as (_, port):
         got = run("request", str(port), "--dtls", "--ca", str(authority.ca), "Hello")
         assert (got.returncode, got.stdout) == (0, b"Hello")
+
+
+@pytest.mark.skipif(not is_available(), reason="this platform does not tell which address was asked")
+def test_it_replies_from_the_address_that_was_asked(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.sign("several", ("127.0.0.1", "127.0.0.2"))
+    with serve("0.0.0.0:0", *files(pair)) as (_, port):
+        for host in ("127.0.0.1", "127.0.0.2"):
+            got = run("request", f"{host}:{port}", "--dtls", "--ca", str(authority.ca), "Hello")
+            assert (got.returncode, got.stdout) == (0, b"Hello")
 
 
 def test_who_is_not_believed(authority: Authority, pair: Pair) -> None:
@@ -159,6 +172,7 @@ def test_mistakes(tmp_path: Path, authority: Authority, pair: Pair) -> None:
         (("serve", "0", "--dtls", key, key), 1, f"trio_udp serve: {key} contains no certificate in PEM"),
         (("serve", "0", "--dtls", certificate, certificate), 1, f"{certificate} contains no private key in PEM"),
         (("serve", "0", "--dtls", certificate, key, "--workers", "2"), 2, "--dtls and --workers do not go together"),
+        (("serve", "0", "--dtls", certificate, key, "--amplification", "2"), 2, "--dtls and --amplification do not go"),
         (("serve", "systemd", "--dtls", certificate, key), 2, "--dtls opens its sockets itself"),
         (("serve", "0", "--dtls", certificate), 2, "argument --dtls: expected 2 arguments"),
         (("serve", "0", "--dtls", certificate, key, "--handler", "no_such:thing"), 1, "no_such"),
@@ -167,6 +181,18 @@ def test_mistakes(tmp_path: Path, authority: Authority, pair: Pair) -> None:
         (("request", "7", "--ca", str(authority.ca), "Hello"), 2, "--ca is for --dtls"),
     ]:
         assert wrong in error_of(*arguments, code=code)
+
+
+def test_what_the_library_logs_is_told_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    with _told_of_failures():
+        try:
+            raise KeyError("a bug\x1b[2J")
+        except KeyError as error:
+            logger.error("another task failed", exc_info=error)
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert first == "another task failed"
+    assert rest[0] == "  Traceback (most recent call last):"
+    assert rest[-1] == r"  KeyError: 'a bug\x1b[2J'"
 
 
 def test_what_to_install() -> None:

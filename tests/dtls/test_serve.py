@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import sys
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -27,6 +28,7 @@ from trio_udp import (
     observe,
     open_udp_channel,
 )
+from trio_udp._asked import is_available
 from trio_udp._errors import bare_exceptions
 from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls_peers, server_context
 from trio_udp.dtls._context import let_trio_set_options
@@ -35,6 +37,10 @@ from trio_udp.dtls._line import PEER_ENDED, QUEUE_FULL
 from trio_udp.dtls._serve import FAILED, HANDSHAKE_PATIENCE, TOO_MANY
 from trio_udp.faults import Drop, InFlight, Link
 from trio_udp.testing import Host, VirtualNetwork
+
+several_addresses = pytest.mark.skipif(
+    not (is_available() and sys.platform == "linux"), reason="not all of 127/8 is this machine's own"
+)
 
 
 @pytest.fixture
@@ -167,6 +173,56 @@ async def test_everything_is_a_checkpoint(
             await channel.send(b"")
         with trio.testing.assert_checkpoints(), pytest.raises(TypeError, match="server_context"):
             await serve_dtls_peers(echo, 0, None)  # type: ignore[arg-type]
+
+
+# -- several addresses ------------------------------------------------------------------------------------------------
+
+
+@several_addresses
+async def test_a_server_with_several_addresses(pair: Pair, trusting: SSL.Context) -> None:
+    """Regression: who asked at the second one got the cookie from the first, and never a handshake."""
+    async with serving(pair, host="0.0.0.0", reply_from_asked=True) as server:
+        for host in ("127.0.0.1", "127.0.0.2"):
+            with trio.fail_after(10):
+                async with await open_dtls_channel(
+                    host, server.address[1], trusting, server_name="localhost"
+                ) as channel:
+                    await channel.send(b"hello")
+                    assert await channel.receive() == b"hello"
+
+
+@several_addresses
+async def test_one_client_at_two_addresses_is_two_peers(pair: Pair, trusting: SSL.Context) -> None:
+    """And each is told goodbye from the one that it asked."""
+    peers: list[UDPChannel] = []
+
+    async def until_told(channel: UDPChannel) -> None:
+        peers.append(channel)
+        async for data in channel:
+            await channel.send(data)
+            if data == b"leave me":
+                return
+
+    async with serving(pair, until_told, host="0.0.0.0", reply_from_asked=True) as server:
+        socket = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+        await socket.bind((LOCAL, 0))
+        with trio.DTLSEndpoint(socket) as client, trio.fail_after(10):
+            let_trio_set_options(trusting)
+            first = client.connect(("127.0.0.1", server.address[1]), trusting)
+            let_trio_set_options(trusting)
+            second = client.connect(("127.0.0.2", server.address[1]), trusting)
+            for data in (b"hello", b"still there?"):
+                for channel in (first, second):
+                    await channel.send(data)
+                    assert await channel.receive() == data
+            await second.send(b"leave me")
+            assert await second.receive() == b"leave me"
+            with pytest.raises(SSL.ZeroReturnError):
+                await second.receive()
+            await first.send(b"hello")
+            assert await first.receive() == b"hello"
+            assert [peer.peer_address for peer in peers] == [socket.getsockname()] * 2
+    assert server.statistics().dropped == {}
 
 
 # -- bounds -----------------------------------------------------------------------------------------------------------

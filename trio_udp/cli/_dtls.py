@@ -15,6 +15,7 @@ import logging
 import math
 import socket
 import ssl
+import traceback
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from types import ModuleType
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from .._address import HostPort, format_address
+from .._asked import is_available
 from .._batch import Datagram
 from .._errors import logger
 from ._answering import make_answering
@@ -79,8 +81,7 @@ async def serve_in_secret(args: argparse.Namespace, page: MetricsPage | None = N
       Failure: there is no such handler, a file is not what it should be, or the port cannot be had.
     """
     dtls = _room()
-    args.amplification = math.inf  # the handshake proves that a peer is where it says it is
-    answering = make_answering(args)
+    answering = make_answering(args, amplification=math.inf)  # the handshake proves that a peer is where it says it is
     guarded = limit_requests(answering, args)
     with _reading_files():
         context = dtls.server_context(*args.dtls)
@@ -94,6 +95,7 @@ async def serve_in_secret(args: argparse.Namespace, page: MetricsPage | None = N
         host=args.address.host,
         max_peers=args.max_tasks,
         grace_period=args.grace,
+        reply_from_asked=is_available(),
         task_status=said,
     )
     try:
@@ -152,7 +154,10 @@ def _told_of_failures() -> Iterator[None]:
 
 class _Teller(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        say(printable_text(record.getMessage()))
+        lines = [record.getMessage()]
+        if record.exc_info:
+            lines += ["  " + line for line in "".join(traceback.format_exception(*record.exc_info)).splitlines()]
+        say("\n".join(map(printable_text, lines)))
 
 
 # -- request -----------------------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ async def serve_dtls_peers(
     idle_timeout: float = 60.0,
     incoming_buffer: int = 10,
     grace_period: float = 0.0,
+    reply_from_asked: bool = False,
     task_status: trio.TaskStatus[list[UDPEndpoint]] = trio.TASK_STATUS_IGNORED,
 ) -> NoReturn:
     """Talk DTLS with every peer that comes to a port, each in a task of its own, until cancelled.
@@ -69,6 +70,8 @@ async def serve_dtls_peers(
         and counted.
       grace_period: seconds. When the server is cancelled it takes no new peers and no more datagrams; handlers get this
         much time to end, and their ``receive`` raises ``trio.EndOfChannel`` as soon as nothing waits.
+      reply_from_asked: where this machine has several addresses, talk to each peer from the one that it has asked; see
+        `trio_udp.UDPEndpoint`. Otherwise who asks at another one than the system replies from gets no handshake.
       task_status: ``await nursery.start(partial(serve_dtls_peers, ...))`` returns the list of `trio_udp.UDPEndpoint`,
         which tell the addresses, and the statistics of what goes through the sockets: encrypted.
 
@@ -87,13 +90,14 @@ async def serve_dtls_peers(
     Raises:
       OSError: the port could not be opened.
       TypeError: the context is not one of pyOpenSSL, or the handler no function.
-      ValueError: an argument is out of range, or there is no certificate in the context.
+      ValueError: an argument is out of range, there is no certificate in the context, or the platform does not have
+        what an argument asks for.
     """
     await trio.lowlevel.checkpoint()
     check_peer_arguments(handler, max_peers, idle_timeout, incoming_buffer)
     check_grace_period(grace_period)
     _check_context(ssl_context)
-    endpoints = await open_udp_endpoints(port, host=host)
+    endpoints = await open_udp_endpoints(port, host=host, reply_from_asked=reply_from_asked)
     server = _Server(handler, ssl_context, endpoints, max_peers, idle_timeout, incoming_buffer)
     await serve_in_shelter(lambda: [server], endpoints, grace_period, task_status)
 
