@@ -23,6 +23,8 @@ from trio_udp import (
     DatagramSent,
     DatagramTooLarge,
     Event,
+    PeerClosed,
+    PeerOpened,
     UDPChannel,
     UDPEndpoint,
     observe,
@@ -532,6 +534,11 @@ async def test_either_end_may_close_and_the_other_is_told(pair: Pair, trusting: 
                 await channel.receive()
             await channel.send(b"to nobody")
             assert channel.statistics().dropped == {PEER_ENDED: 1}
+            channel.close()
+            with pytest.raises(trio.ClosedResourceError):
+                await channel.receive()
+            with pytest.raises(trio.ClosedResourceError):
+                await channel.send(b"nothing")
             ended.set()
 
     async with serving(pair, one_word) as server:
@@ -644,6 +651,39 @@ async def test_a_clients_socket_says_what_is_wrong(pair: Pair, trusting: SSL.Con
         assert channel.statistics().errors == {"EPERM": 1}
 
 
+async def test_what_the_network_refuses_is_in_the_channels_statistics(pair: Pair, trusting: SSL.Context) -> None:
+    """Regression: it was in those of the socket alone, and nobody who watched was told."""
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+    seen: list[Event] = []
+
+    def fail() -> None:
+        raise OSError(errno.EPERM, "a firewall")
+
+    async def handler(channel: UDPChannel) -> None:
+        await channel.receive()
+        factory.made[0].before_send = fail
+        await channel.send(b"to be refused")
+        factory.made[0].before_send = lambda: None
+        assert (channel.statistics().sent, channel.statistics().dropped) == (0, {"EPERM": 1})
+        await channel.send(b"done")
+
+    with observe(seen.append):
+        async with serving(pair, handler) as server, await opened(server, trusting) as channel:
+            await channel.send(b"hello")
+            assert await channel.receive() == b"done"
+            assert (server.statistics().dropped, server.statistics().errors) == ({}, {"EPERM": 1})
+    [event] = [event for event in seen if isinstance(event, DatagramDropped)]
+    assert (event.reason, event.outgoing, event.remote) == ("EPERM", True, seen_peer(seen))
+    assert event.data[:3] == b"\x17\xfe\xfd", "as it was to be on the wire"
+    assert b"refused" not in event.data
+
+
+def seen_peer(seen: list[Event]) -> Any:
+    [peer] = [event.remote for event in seen if isinstance(event, PeerOpened)]
+    return peer
+
+
 # -- what must -------------------------------------------------------------------------------------------------------
 
 
@@ -750,6 +790,38 @@ async def test_what_an_observer_raises_comes_out(
                         await channel.receive()
 
 
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_failure_of_a_clients_while_nobody_receives(
+    waits: bool, network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    """Regression: it was lost, and the user was told to have closed the channel."""
+    angry = False
+
+    def callback(event: Event) -> None:
+        if angry and isinstance(event, DatagramReceived):
+            raise Broken
+
+    async with serving(pair, on=server) as endpoint:
+        with observe(callback):
+            channel = await opened(endpoint, trusting)
+            angry = True
+            await channel.send(b"hello")
+            if not waits:
+                await trio.sleep(1)
+            for _ in range(2):
+                with pytest.raises(Broken):
+                    await channel.receive()
+            with pytest.raises(Broken):
+                await channel.receive_many()
+            with pytest.raises(Broken):
+                await channel.send(b"hello")
+            channel.close()
+        with pytest.raises(trio.ClosedResourceError):
+            await channel.receive()
+        with pytest.raises(trio.ClosedResourceError):
+            await channel.send(b"hello")
+
+
 @pytest.mark.parametrize("kind", [DatagramReceived, DatagramSent, DatagramDropped])
 async def test_what_an_observer_raises_about_a_stranger(
     kind: type, network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair
@@ -820,6 +892,64 @@ async def test_observers_see_the_encrypted_datagrams(
             assert await channel.receive() == b"hello"
     received = [event for event in seen if isinstance(event, DatagramReceived) and event.local == endpoint.address]
     assert len(received) == endpoint.statistics().received > 2
+
+
+async def test_observers_see_peers_come_and_go(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    """As with plain UDP."""
+    seen: list[Event] = []
+
+    async def handler(channel: UDPChannel) -> None:
+        if await channel.receive() == b"idle":
+            async for _ in channel:
+                pass
+        else:
+            await trio.sleep_forever()
+
+    with observe(seen.append):
+        async with serving(pair, handler, on=server, max_peers=2, idle_timeout=3, incoming_buffer=1) as endpoint:
+            one, two = await opened(endpoint, trusting), await opened(endpoint, trusting)
+            with trio.move_on_after(0.5):
+                await opened(endpoint, trusting)
+            await one.send(b"idle")
+            await two.send(b"busy")
+            await trio.sleep(1)
+            await two.send_many([b"one waits", b"two are dropped", b"two are dropped"])
+            await trio.sleep(4)
+            one.close()
+            two.close()
+    opens = [event.remote for event in seen if isinstance(event, PeerOpened)]
+    assert {(opens.index(event.remote), event.reason) for event in seen if isinstance(event, PeerClosed)} == {
+        (0, "idle"),
+        (1, "cancelled"),
+    }
+    drops = [event for event in seen if isinstance(event, DatagramDropped)]
+    assert [event.reason for event in drops] == [TOO_MANY, QUEUE_FULL, QUEUE_FULL]
+    assert {(event.data, event.outgoing) for event in drops} == {(b"", False)}
+    assert endpoint.statistics().dropped == {TOO_MANY: 1, QUEUE_FULL: 2}
+
+
+async def test_observers_see_who_ended_it(pair: Pair, trusting: SSL.Context) -> None:
+    seen: list[Event] = []
+    ended = trio.Event()
+
+    def note(event: Event) -> None:
+        seen.append(event)
+        if isinstance(event, PeerClosed):
+            ended.set()
+
+    with observe(note):
+        async with serving(pair, grace_period=5) as server:
+            with trio.fail_after(10):
+                (await opened(server, trusting)).close()
+                await ended.wait()
+                with pytest.raises(OSError, match="not believed"):
+                    await opened(server, client_context())
+                while FAILED not in server.statistics().dropped:
+                    await trio.sleep(0.001)
+    assert [event.reason for event in seen if isinstance(event, PeerClosed)] == ["ended by peer"]
+    assert [event.reason for event in seen if isinstance(event, DatagramDropped)] == [FAILED]
 
 
 # -- a bad network ----------------------------------------------------------------------------------------------------

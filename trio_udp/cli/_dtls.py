@@ -199,7 +199,7 @@ class SecretAsker(trio.abc.AsyncResource):
         started, attempts = trio.current_time(), 0
         with trio.move_on_after(self._deadline):
             for wait in self._retry.timeouts():
-                channel = self._channel or await self._open()
+                channel = await self._still_open() or await self._open()
                 attempts += 1
                 reply = await self._try(channel, data, wait)
                 if reply is not None:
@@ -210,15 +210,28 @@ class SecretAsker(trio.abc.AsyncResource):
         what = f"reply from {self._who} to {plural(attempts, 'attempt')}" if attempts else f"DTLS from {self._who}"
         raise Failure(f"no {what} in {trio.current_time() - started:.3g} s", ExitCode.NO_REPLY)
 
-    async def _try(self, channel: UDPChannel, data: bytes, wait: float) -> bytes | None:
+    async def _still_open(self) -> UDPChannel | None:
+        """The channel of the question before, unless the server has closed it since, as it does with who is idle."""
         try:
-            await channel.send(data)
-            with trio.move_on_after(wait):
-                return await channel.receive()
-        except trio.EndOfChannel:  # we were idle for too long, say
+            while self._channel is not None:
+                with trio.move_on_after(0) as looking:
+                    await self._channel.receive_many()  # there is no question that this could be the answer to
+                if looking.cancelled_caught:
+                    break
+        except trio.EndOfChannel:
             self._leave()
-        except ValueError as error:
-            raise Failure(str(error)) from None
+        return self._channel
+
+    async def _try(self, channel: UDPChannel, data: bytes, wait: float) -> bytes | None:
+        with trio.move_on_after(wait):
+            try:
+                await channel.send(data)
+                return await channel.receive()
+            except trio.EndOfChannel:  # as good as a refusal: the server may do better in a while, and not at once
+                self._leave()
+                await trio.sleep_forever()
+            except ValueError as error:
+                raise Failure(str(error)) from None
         return None
 
     async def _open(self) -> UDPChannel:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import trio
 from OpenSSL import SSL
 
-from .._errors import NETWORK_ERRORS, DatagramTooLarge
+from .._errors import NETWORK_ERRORS, DatagramTooLarge, errno_name
 from .._statistics import Tally
 from ._context import reason_of
 from ._handshake import LARGEST, read_all
@@ -76,6 +76,7 @@ class DTLSLine:
         self._waiting: trio.CancelScope | None = None  # of whoever receives
         self._stopped = False  # we are at the end: nothing more is received, but the peer is there
         self._end: str | None = None  # why the peer is not
+        self.ended_by = ""  # which kind of end the latest receive has met, if it has, for `PeerClosed`
         self._at_close: UDPStatistics | None = None
 
     @property
@@ -108,17 +109,20 @@ class DTLSLine:
             raise ValueError("DTLS carries no empty datagram, or OpenSSL does not: there must be at least one byte")
         if size > LARGEST:
             raise RecordTooLarge(size, LARGEST)
+        record = b""
         try:
             if self._end is not None:
                 raise trio.BrokenResourceError
-            await self._between.sendto(self._encrypt(item), self.peer)
+            record = self._encrypt(item)
+            await self._between.sendto(record, self.peer)
         except DatagramTooLarge:
             raise RecordTooLarge(size, LARGEST) from None
         except (trio.BrokenResourceError, SSL.Error):
-            self._drop(item, PEER_ENDED)
+            self._drop(b"", PEER_ENDED)
         except OSError as error:
             if self._owned or error.errno not in NETWORK_ERRORS:
                 raise
+            self._drop(record, errno_name(error), counted=True)
         else:
             self._tally.sent += 1
             self._tally.sent_bytes += size
@@ -134,10 +138,11 @@ class DTLSLine:
         self._channel._ssl.write(item)
         return read_all(self._channel._ssl.bio_read)
 
-    def _drop(self, item: bytes, reason: str) -> None:
+    def _drop(self, record: bytes, reason: str, *, counted: bool = False) -> None:
+        """Who watches the socket is told of it as of everything there: encrypted."""
         if not self._owned:  # else it is all one tally
             self._tally.dropped[reason] += 1
-        self._between.io.drop(item, self.peer, reason, outgoing=True)
+        self._between.io.drop(record, self.peer, reason, outgoing=True, counted=counted)
 
     # -- receiving ----------------------------------------------------------------------------------------------------
 
@@ -165,7 +170,7 @@ class DTLSLine:
             self._check_open()
             batch = self._take_arrived(limit)
             if not batch and (self._end or self._stopped):
-                raise trio.EndOfChannel(self._end or STOPPING)
+                raise self._end_of_channel()
         except BaseException:
             await trio.lowlevel.cancel_shielded_checkpoint()
             raise
@@ -173,6 +178,7 @@ class DTLSLine:
             await trio.lowlevel.cancel_shielded_checkpoint()
         else:
             batch = [await self._wait()]
+        self.ended_by = ""
         self._tally.received += len(batch)
         self._tally.received_bytes += sum(map(len, batch))
         return batch
@@ -207,7 +213,16 @@ class DTLSLine:
         finally:
             self._waiting = None
         self._check_open()
-        raise trio.EndOfChannel(self._end or (STOPPING if self._stopped else "nothing has come for too long"))
+        raise self._end_of_channel()
+
+    def _end_of_channel(self) -> trio.EndOfChannel:
+        if self._end is not None:
+            self.ended_by, why = "ended by peer", self._end
+        elif self._stopped:
+            self.ended_by, why = "server stopped", STOPPING
+        else:
+            self.ended_by, why = "idle", "nothing has come for too long"
+        return trio.EndOfChannel(why)
 
     def _decrypt(self, packet: bytes) -> None:
         """What is no record, or one that came before, is nothing."""
@@ -251,12 +266,20 @@ class DTLSLine:
         if self._at_close is not None:
             return
         self._at_close = self.statistics()
-        if not self._owned and (full := self._at_close.dropped.get(QUEUE_FULL, 0)):
-            self._between.io.tally.dropped[QUEUE_FULL] += full
         self._say_goodbye()
         self._channel.close()
         if self._owned:
             self._owned.close()
+        if full := self._at_close.dropped.get(QUEUE_FULL, 0):
+            self._count_overflow(full)
+
+    def _count_overflow(self, number: int) -> None:
+        """What Trio has dropped, it tells of only by number, so they are told now and without their bytes."""
+        if self._between.io.emit is None:
+            self._between.io.tally.dropped[QUEUE_FULL] += number
+            return
+        for _ in range(number):
+            self._between.io.drop(b"", self.peer, QUEUE_FULL, outgoing=False)
 
     def _say_goodbye(self) -> None:
         if self._end is not None or self._channel._replaced:

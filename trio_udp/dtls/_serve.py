@@ -20,7 +20,7 @@ from .._endpoint import UDPEndpoint
 from .._errors import bare_exceptions, logger
 from .._handler import check_awaitable
 from .._opening import open_udp_endpoints
-from .._peers import PeerHandler, check_peer_arguments
+from .._peers import PeerHandler, check_peer_arguments, told_of
 from .._shelter import check_grace_period, serve_in_shelter
 from ._between import Between
 from ._context import check_context, let_trio_set_options
@@ -151,9 +151,9 @@ class _Server:
     async def _welcome(self, between: Between, channel: trio.DTLSChannel) -> None:
         """A peer has shown that it is where it says: the rest of the handshake, and the handler."""
         if len(self._handshakes) + len(self._lines) >= self._max_peers:
-            between.io.tally.dropped[TOO_MANY] += 1
+            between.io.drop(b"", channel.peer_address, TOO_MANY, outgoing=False)
         elif await self._shake_hands(channel, between):
-            await self._converse(DTLSLine(channel, between, idle_timeout=self._idle_timeout))
+            await self._converse(DTLSLine(channel, between, idle_timeout=self._idle_timeout), between)
         self._leave_if_done()
 
     async def _shake_hands(self, channel: trio.DTLSChannel, between: Between) -> bool:
@@ -171,14 +171,14 @@ class _Server:
             finally:
                 self._handshakes.remove(handshake)
         if not self._stopping:
-            between.io.tally.dropped[FAILED] += 1
+            between.io.drop(b"", channel.peer_address, FAILED, outgoing=False)
             logger.info("a handshake failed: %s", problem)
         return False
 
-    async def _converse(self, line: DTLSLine) -> None:
+    async def _converse(self, line: DTLSLine, between: Between) -> None:
         self._lines.add(line)
         try:
-            with UDPChannel(line) as channel:
+            with told_of(line, between.io), UDPChannel(line) as channel:
                 awaitable = self._handler(channel)
                 check_awaitable(awaitable)
                 await awaitable
