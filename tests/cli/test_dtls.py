@@ -10,13 +10,19 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
 from tests.cli.child import COMMAND, environment, run, serve, start
 from tests.dtls.certificates import Authority, Pair
+from tests.dtls.serving import serving
+from trio_udp import Event, PeerClosed, Retry, UDPChannel, UDPEndpoint, dtls, observe
+from trio_udp._address import HostPort
 from trio_udp._asked import is_available
 from trio_udp._errors import logger
 from trio_udp.cli._common import ExitCode
-from trio_udp.cli._dtls import _told_of_failures
+from trio_udp.cli._dtls import SecretAsker, _told_of_failures
+from trio_udp.dtls import client_context
 
 LOCAL = "127.0.0.1"
 
@@ -99,6 +105,46 @@ def test_who_is_not_believed(authority: Authority, pair: Pair) -> None:
     with serve(f"{LOCAL}:0", *files(named)) as (_, port):
         line = error_of("request", f"{LOCAL}:{port}", "--dtls", "--ca", str(authority.ca), "Hello")
         assert line.endswith("is for 'elsewhere.example', and not for '127.0.0.1'")
+
+
+def asker_of(server: UDPEndpoint, authority: Authority, attempts: int) -> SecretAsker:
+    retry = Retry(attempts=attempts, first=0.2, jitter=0)
+    return SecretAsker(dtls, HostPort(*server.address[:2]), client_context(authority.ca), retry, None)
+
+
+async def test_a_server_that_closes_the_channel_gets_its_time(authority: Authority, pair: Pair) -> None:
+    """Regression: all attempts were gone in a moment, each with a handshake, and it was given up."""
+    got: list[bytes] = []
+
+    async def close_at_first(channel: UDPChannel) -> None:
+        got.append(await channel.receive())
+        if len(got) == 3:
+            await channel.send(b"Hi")
+
+    async with serving(pair, close_at_first) as server, asker_of(server, authority, 3) as asker:
+        began = trio.current_time()
+        assert await asker.ask(b"Hello") == b"Hi"
+        assert trio.current_time() - began >= 0.2 + 0.4
+    assert got == [b"Hello"] * 3
+
+
+async def test_a_channel_that_was_closed_meanwhile_takes_no_attempt(authority: Authority, pair: Pair) -> None:
+    closed = trio.Event()
+
+    async def one_word(channel: UDPChannel) -> None:
+        await channel.send(await channel.receive())
+
+    def note(event: Event) -> None:
+        if isinstance(event, PeerClosed):
+            closed.set()
+
+    with observe(note):
+        async with serving(pair, one_word) as server, asker_of(server, authority, 1) as asker:
+            assert await asker.ask(b"one") == b"one"
+            with trio.fail_after(10):
+                await closed.wait()  # and its goodbye is at the client's socket
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            assert await asker.ask(b"two") == b"two"
 
 
 def test_a_reply_that_dtls_does_not_carry(authority: Authority, pair: Pair) -> None:

@@ -199,9 +199,10 @@ class SecretAsker(trio.abc.AsyncResource):
         started, attempts = trio.current_time(), 0
         with trio.move_on_after(self._deadline):
             for wait in self._retry.timeouts():
-                channel = await self._still_open() or await self._open()
+                is_used = self._channel is not None and not attempts
+                channel = self._channel or await self._open()
                 attempts += 1
-                reply = await self._try(channel, data, wait)
+                reply = await self._try(channel, data, wait, is_used)
                 if reply is not None:
                     if attempts > 1:
                         self._leave()
@@ -210,28 +211,20 @@ class SecretAsker(trio.abc.AsyncResource):
         what = f"reply from {self._who} to {plural(attempts, 'attempt')}" if attempts else f"DTLS from {self._who}"
         raise Failure(f"no {what} in {trio.current_time() - started:.3g} s", ExitCode.NO_REPLY)
 
-    async def _still_open(self) -> UDPChannel | None:
-        """The channel of the question before, unless the server has closed it since, as it does with who is idle."""
-        try:
-            while self._channel is not None:
-                with trio.move_on_after(0) as looking:
-                    await self._channel.receive_many()  # there is no question that this could be the answer to
-                if looking.cancelled_caught:
-                    break
-        except trio.EndOfChannel:
-            self._leave()
-        return self._channel
-
-    async def _try(self, channel: UDPChannel, data: bytes, wait: float) -> bytes | None:
+    async def _try(self, channel: UDPChannel, data: bytes, wait: float, is_used: bool = False) -> bytes | None:
+        """One attempt; ``is_used``: the channel is that of the question before."""
         with trio.move_on_after(wait):
             try:
                 await channel.send(data)
                 return await channel.receive()
-            except trio.EndOfChannel:  # as good as a refusal: the server may do better in a while, and not at once
+            except trio.EndOfChannel:
                 self._leave()
-                await trio.sleep_forever()
+                if not is_used:  # as good as a refusal: the server may do better in a while, and not at once
+                    await trio.sleep_forever()
             except ValueError as error:
                 raise Failure(str(error)) from None
+        if is_used and self._channel is None:  # closed since then, as servers do with who is idle: that was no attempt
+            return await self._try(await self._open(), data, wait)
         return None
 
     async def _open(self) -> UDPChannel:
