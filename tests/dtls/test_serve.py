@@ -467,7 +467,8 @@ async def test_last_words_in_the_grace_period(
     async with serving(pair, handler, on=server, grace_period=3, clients=1) as endpoint:
         channel = await opened(endpoint, trusting)
         await trio.sleep(1)
-    assert await channel.receive() == b"the server is closing"
+    with trio.fail_after(1):
+        assert await channel.receive() == b"the server is closing"
     assert dropped == [{}]
     channel.close()
 
