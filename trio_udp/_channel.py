@@ -96,11 +96,12 @@ class UDPChannel(trio.abc.Channel[bytes]):
         """Send one datagram; waits only while the socket's send buffer is full.
 
         Args:
-          value: the payload; an empty one is a datagram, too.
+          value: the payload; an empty one is a datagram, too, but not over DTLS: ValueError.
 
         Raises:
           DatagramTooLarge: nothing was sent.
-          OSError: the system would not send it, for want of a route for example. That the peer refuses is not raised.
+          OSError: the system would not send it, for want of a route for example. That the peer refuses is not raised;
+            on a server nothing is that the network says: it is counted.
           trio.ClosedResourceError: you have closed the channel.
         """
         await self.send_many([value])
@@ -121,11 +122,13 @@ class UDPChannel(trio.abc.Channel[bytes]):
     def receive(self) -> Coroutine[Any, Any, bytes]:
         """Wait for the next datagram and return its payload.
 
-        Cancelled, it has taken none off the socket. That the peer refuses is counted, not raised: it may come back.
+        Cancelled, it has taken none away. That the peer refuses is counted, not raised: it may come back.
 
         Raises:
           trio.BusyResourceError: another task is receiving.
           trio.ClosedResourceError: you have closed the channel.
+          trio.EndOfChannel: on a server, nothing has come for ``idle_timeout`` seconds, or the server is stopping; over
+            DTLS, the peer has ended it.
         """
         return self._io.receive_one(trio.EndOfChannel)
 
@@ -151,7 +154,10 @@ class UDPChannel(trio.abc.Channel[bytes]):
         return self._io.statistics()
 
     def close(self) -> None:
-        """Close the socket now. A task that waits on it gets ``trio.ClosedResourceError``."""
+        """Close the channel now, and its socket, unless that is a server's.
+
+        A task that receives gets ``trio.ClosedResourceError``.
+        """
         self._io.close()
 
     async def aclose(self) -> None:

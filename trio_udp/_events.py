@@ -168,8 +168,8 @@ class PeerOpened(NamedTuple):
 class PeerClosed(NamedTuple):
     """Its handler has ended.
 
-    ``reason`` is ``"returned"``, or ``"idle"`` or ``"server stopped"`` if the channel had ended for that, or
-    ``"cancelled"``, or the name of what the handler raised.
+    ``reason`` is ``"returned"``, or ``"idle"``, ``"server stopped"`` or, over DTLS, ``"ended by peer"`` if the channel
+    had ended for that, or ``"cancelled"``, or the name of what the handler raised.
     """
 
     time: float

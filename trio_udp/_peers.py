@@ -17,7 +17,8 @@ loop above. And anybody can pretend to be many: so the number of peers is bounde
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias
 
 import trio
 
@@ -35,9 +36,10 @@ from ._peer import Peer
 from ._shelter import check_grace_period, serve_in_shelter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ._address import Address
+    from ._batch import BatchSocket
     from ._peer import Table
     from ._shelter import Part
 
@@ -224,14 +226,31 @@ class _Peers:
 
     async def _talk_observed(self, peer: Peer) -> None:
         """`_talk`, telling of it."""
-        assert self._io.emit is not None
-        self._io.emit(PeerOpened(trio.current_time(), self._io.local, peer.peer))
-        reason = "returned"
-        try:
+        with told_of(peer, self._io):
             await self._talk(peer)
-            reason = peer.ended_by or reason
-        except BaseException as error:
-            reason = "cancelled" if is_cancellation(error) else type(error).__name__
-            raise
-        finally:
-            self._io.emit(PeerClosed(trio.current_time(), self._io.local, peer.peer, reason))
+
+
+class _Line(Protocol):
+    @property
+    def peer(self) -> Address:
+        """Its address."""
+
+    ended_by: str  # why the latest receive has raised EndOfChannel, if it has
+
+
+@contextmanager
+def told_of(line: _Line, io: BatchSocket) -> Iterator[None]:
+    """Tell who watches the socket that a peer's handler begins, and why it has ended."""
+    if io.emit is None:
+        yield
+        return
+    io.emit(PeerOpened(trio.current_time(), io.local, line.peer))
+    reason = "returned"
+    try:
+        yield
+        reason = line.ended_by or reason
+    except BaseException as error:
+        reason = "cancelled" if is_cancellation(error) else type(error).__name__
+        raise
+    finally:
+        io.emit(PeerClosed(trio.current_time(), io.local, line.peer, reason))

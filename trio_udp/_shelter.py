@@ -26,7 +26,10 @@ class Part(Protocol):
         """Start the tasks."""
 
     def stop(self, deadline: float) -> None:
-        """Receive no more; what goes on is cancelled by others at the deadline, on Trio's clock."""
+        """Receive no more; what goes on is cancelled by others at the deadline, on Trio's clock.
+
+        It may come before the tasks have run, and even before `start`: what it cancels has to be there already.
+        """
 
     def discard(self) -> None:
         """All tasks have ended: count what was received and not handled."""

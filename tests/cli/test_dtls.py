@@ -10,10 +10,19 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
 from tests.cli.child import COMMAND, environment, run, serve, start
 from tests.dtls.certificates import Authority, Pair
+from tests.dtls.serving import serving
+from trio_udp import Event, PeerClosed, Retry, UDPChannel, UDPEndpoint, dtls, observe
+from trio_udp._address import HostPort
+from trio_udp._asked import is_available
+from trio_udp._errors import logger
 from trio_udp.cli._common import ExitCode
+from trio_udp.cli._dtls import SecretAsker, _told_of_failures
+from trio_udp.dtls import client_context
 
 LOCAL = "127.0.0.1"
 
@@ -71,6 +80,16 @@ def test_without_a_host_it_is_localhost(authority: Authority, pair: Pair) -> Non
         assert (got.returncode, got.stdout) == (0, b"Hello")
 
 
+@pytest.mark.skipif(not is_available(), reason="this platform does not tell which address was asked")
+def test_it_replies_from_the_address_that_was_asked(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.sign("several", ("127.0.0.1", "127.0.0.2"))
+    with serve("0.0.0.0:0", *files(pair)) as (_, port):
+        for host in ("127.0.0.1", "127.0.0.2"):
+            got = run("request", f"{host}:{port}", "--dtls", "--ca", str(authority.ca), "Hello")
+            assert (got.returncode, got.stdout) == (0, b"Hello")
+
+
 def test_who_is_not_believed(authority: Authority, pair: Pair) -> None:
     with serve(f"{LOCAL}:0", *files(pair)) as (server, port):
         line = error_of("request", f"{LOCAL}:{port}", "--dtls", "Hello")
@@ -86,6 +105,46 @@ def test_who_is_not_believed(authority: Authority, pair: Pair) -> None:
     with serve(f"{LOCAL}:0", *files(named)) as (_, port):
         line = error_of("request", f"{LOCAL}:{port}", "--dtls", "--ca", str(authority.ca), "Hello")
         assert line.endswith("is for 'elsewhere.example', and not for '127.0.0.1'")
+
+
+def asker_of(server: UDPEndpoint, authority: Authority, attempts: int) -> SecretAsker:
+    retry = Retry(attempts=attempts, first=0.2, jitter=0)
+    return SecretAsker(dtls, HostPort(*server.address[:2]), client_context(authority.ca), retry, None)
+
+
+async def test_a_server_that_closes_the_channel_gets_its_time(authority: Authority, pair: Pair) -> None:
+    """Regression: all attempts were gone in a moment, each with a handshake, and it was given up."""
+    got: list[bytes] = []
+
+    async def close_at_first(channel: UDPChannel) -> None:
+        got.append(await channel.receive())
+        if len(got) == 3:
+            await channel.send(b"Hi")
+
+    async with serving(pair, close_at_first) as server, asker_of(server, authority, 3) as asker:
+        began = trio.current_time()
+        assert await asker.ask(b"Hello") == b"Hi"
+        assert trio.current_time() - began >= 0.2 + 0.4
+    assert got == [b"Hello"] * 3
+
+
+async def test_a_channel_that_was_closed_meanwhile_takes_no_attempt(authority: Authority, pair: Pair) -> None:
+    closed = trio.Event()
+
+    async def one_word(channel: UDPChannel) -> None:
+        await channel.send(await channel.receive())
+
+    def note(event: Event) -> None:
+        if isinstance(event, PeerClosed):
+            closed.set()
+
+    with observe(note):
+        async with serving(pair, one_word) as server, asker_of(server, authority, 1) as asker:
+            assert await asker.ask(b"one") == b"one"
+            with trio.fail_after(10):
+                await closed.wait()  # and its goodbye is at the client's socket
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            assert await asker.ask(b"two") == b"two"
 
 
 def test_a_reply_that_dtls_does_not_carry(authority: Authority, pair: Pair) -> None:
@@ -159,6 +218,7 @@ def test_mistakes(tmp_path: Path, authority: Authority, pair: Pair) -> None:
         (("serve", "0", "--dtls", key, key), 1, f"trio_udp serve: {key} contains no certificate in PEM"),
         (("serve", "0", "--dtls", certificate, certificate), 1, f"{certificate} contains no private key in PEM"),
         (("serve", "0", "--dtls", certificate, key, "--workers", "2"), 2, "--dtls and --workers do not go together"),
+        (("serve", "0", "--dtls", certificate, key, "--amplification", "2"), 2, "--dtls and --amplification do not go"),
         (("serve", "systemd", "--dtls", certificate, key), 2, "--dtls opens its sockets itself"),
         (("serve", "0", "--dtls", certificate), 2, "argument --dtls: expected 2 arguments"),
         (("serve", "0", "--dtls", certificate, key, "--handler", "no_such:thing"), 1, "no_such"),
@@ -167,6 +227,18 @@ def test_mistakes(tmp_path: Path, authority: Authority, pair: Pair) -> None:
         (("request", "7", "--ca", str(authority.ca), "Hello"), 2, "--ca is for --dtls"),
     ]:
         assert wrong in error_of(*arguments, code=code)
+
+
+def test_what_the_library_logs_is_told_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    with _told_of_failures():
+        try:
+            raise KeyError("a bug\x1b[2J")
+        except KeyError as error:
+            logger.error("another task failed", exc_info=error)
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert first == "another task failed"
+    assert rest[0] == "  Traceback (most recent call last):"
+    assert rest[-1] == r"  KeyError: 'a bug\x1b[2J'"
 
 
 def test_what_to_install() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import ssl
 import weakref
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -268,3 +269,30 @@ async def test_many_hellos_leave_nothing(
             assert len(connections) <= 2, "the last of them, which two loops of Trio's still have as a variable"
             assert endpoint.statistics().dropped.keys() <= {FAILED, "too many peers"}
             assert await is_served(endpoint, trusting)
+
+
+# -- a handshake that fails --------------------------------------------------------------------------------------------
+
+
+async def test_what_comes_behind_a_handshake_that_fails(sockets: str, pair: Pair, authority: Authority) -> None:
+    """Regression: one datagram too many from that peer, and the server never heard anybody again."""
+    context = client_context(authority.ca)
+    context.set_cipher_list(b"ECDHE-RSA-AES128-GCM-SHA256")  # the server's key is no RSA key
+    openssl = SSL.Connection(context)
+    openssl.set_connect_state()
+    openssl.set_ciphertext_mtu(1400)
+
+    def hello() -> bytes:
+        with suppress(SSL.WantReadError):
+            openssl.do_handshake()
+        return openssl.bio_read(2**14)
+
+    async with serving(pair) as server:
+        async with await open_udp_channel(LOCAL, server.address[1]) as peer:
+            await peer.send(hello())
+            openssl.bio_write(await peer.receive())  # the cookie
+            await peer.send_many([hello()] + [b"\x17\xfe\xfd" + bytes(8) + b"\0\x05hello"] * 20)
+            await peer.receive()  # the alert
+        with trio.fail_after(10):
+            assert await is_served(server, client_context(authority.ca))
+        assert server.statistics().dropped == {FAILED: 1}

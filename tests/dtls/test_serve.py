@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import sys
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -22,11 +23,14 @@ from trio_udp import (
     DatagramSent,
     DatagramTooLarge,
     Event,
+    PeerClosed,
+    PeerOpened,
     UDPChannel,
     UDPEndpoint,
     observe,
     open_udp_channel,
 )
+from trio_udp._asked import is_available
 from trio_udp._errors import bare_exceptions
 from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls_peers, server_context
 from trio_udp.dtls._context import let_trio_set_options
@@ -35,6 +39,10 @@ from trio_udp.dtls._line import PEER_ENDED, QUEUE_FULL
 from trio_udp.dtls._serve import FAILED, HANDSHAKE_PATIENCE, TOO_MANY
 from trio_udp.faults import Drop, InFlight, Link
 from trio_udp.testing import Host, VirtualNetwork
+
+several_addresses = pytest.mark.skipif(
+    not (is_available() and sys.platform == "linux"), reason="not all of 127/8 is this machine's own"
+)
 
 
 @pytest.fixture
@@ -167,6 +175,56 @@ async def test_everything_is_a_checkpoint(
             await channel.send(b"")
         with trio.testing.assert_checkpoints(), pytest.raises(TypeError, match="server_context"):
             await serve_dtls_peers(echo, 0, None)  # type: ignore[arg-type]
+
+
+# -- several addresses ------------------------------------------------------------------------------------------------
+
+
+@several_addresses
+async def test_a_server_with_several_addresses(pair: Pair, trusting: SSL.Context) -> None:
+    """Regression: who asked at the second one got the cookie from the first, and never a handshake."""
+    async with serving(pair, host="0.0.0.0", reply_from_asked=True) as server:
+        for host in ("127.0.0.1", "127.0.0.2"):
+            with trio.fail_after(10):
+                async with await open_dtls_channel(
+                    host, server.address[1], trusting, server_name="localhost"
+                ) as channel:
+                    await channel.send(b"hello")
+                    assert await channel.receive() == b"hello"
+
+
+@several_addresses
+async def test_one_client_at_two_addresses_is_two_peers(pair: Pair, trusting: SSL.Context) -> None:
+    """And each is told goodbye from the one that it asked."""
+    peers: list[UDPChannel] = []
+
+    async def until_told(channel: UDPChannel) -> None:
+        peers.append(channel)
+        async for data in channel:
+            await channel.send(data)
+            if data == b"leave me":
+                return
+
+    async with serving(pair, until_told, host="0.0.0.0", reply_from_asked=True) as server:
+        socket = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+        await socket.bind((LOCAL, 0))
+        with trio.DTLSEndpoint(socket) as client, trio.fail_after(10):
+            let_trio_set_options(trusting)
+            first = client.connect(("127.0.0.1", server.address[1]), trusting)
+            let_trio_set_options(trusting)
+            second = client.connect(("127.0.0.2", server.address[1]), trusting)
+            for data in (b"hello", b"still there?"):
+                for channel in (first, second):
+                    await channel.send(data)
+                    assert await channel.receive() == data
+            await second.send(b"leave me")
+            assert await second.receive() == b"leave me"
+            with pytest.raises(SSL.ZeroReturnError):
+                await second.receive()
+            await first.send(b"hello")
+            assert await first.receive() == b"hello"
+            assert [peer.peer_address for peer in peers] == [socket.getsockname()] * 2
+    assert server.statistics().dropped == {}
 
 
 # -- bounds -----------------------------------------------------------------------------------------------------------
@@ -394,6 +452,67 @@ async def test_grace_ends(
     assert ended == [stopped + 3]
 
 
+async def test_last_words_in_the_grace_period(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    """Regression: the server's own stopping was taken for the peer's end, and what was sent then was sent to nobody."""
+    dropped: list[Any] = []
+
+    async def handler(channel: UDPChannel) -> None:
+        async for _ in channel:
+            pass
+        await channel.send(b"the server is closing")
+        dropped.append(channel.statistics().dropped)
+
+    async with serving(pair, handler, on=server, grace_period=3, clients=1) as endpoint:
+        channel = await opened(endpoint, trusting)
+        await trio.sleep(1)
+    with trio.fail_after(1):
+        assert await channel.receive() == b"the server is closing"
+    assert dropped == [{}]
+    channel.close()
+
+
+@pytest.mark.parametrize("grace_period", [0, 60])
+async def test_a_peer_is_told_that_the_server_stops(grace_period: float, pair: Pair, trusting: SSL.Context) -> None:
+    """Regression: where handlers had time to end, their peers heard nothing."""
+    async with serving(pair, grace_period=grace_period, clients=1) as endpoint:
+        channel = await opened(endpoint, trusting)
+        await channel.send(b"hello")
+        assert await channel.receive() == b"hello"
+    with trio.fail_after(10), pytest.raises(trio.EndOfChannel, match="the peer has closed"):
+        await channel.receive()
+    channel.close()
+
+
+@pytest.mark.parametrize("moments", range(4))
+async def test_stopped_before_it_has_begun(
+    moments: int, network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair
+) -> None:
+    """Regression: a stop that came before the server's tasks had run was lost, and it stood for the grace period."""
+
+    class StopAtOnce(trio.TaskStatus[list[UDPEndpoint]]):
+        def started(self, value: list[UDPEndpoint] | None = None) -> None:
+            if not moments:
+                stopping.cancel()
+            else:
+                nursery.start_soon(stop)
+
+    async def stop() -> None:
+        for _ in range(moments - 1):
+            await trio.lowlevel.checkpoint()
+        stopping.cancel()
+
+    async with trio.open_nursery() as nursery:
+        with server, trio.CancelScope() as stopping:
+            await serve_dtls_peers(
+                echo, 4433, _context(pair), host="10.0.0.1", grace_period=1000, task_status=StopAtOnce()
+            )
+    assert trio.current_time() == 0
+    await trio.testing.wait_all_tasks_blocked()
+    assert not trios_tasks()
+
+
 async def test_a_handshake_does_not_outlive_the_server(
     network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
 ) -> None:
@@ -416,6 +535,11 @@ async def test_either_end_may_close_and_the_other_is_told(pair: Pair, trusting: 
                 await channel.receive()
             await channel.send(b"to nobody")
             assert channel.statistics().dropped == {PEER_ENDED: 1}
+            channel.close()
+            with pytest.raises(trio.ClosedResourceError):
+                await channel.receive()
+            with pytest.raises(trio.ClosedResourceError):
+                await channel.send(b"nothing")
             ended.set()
 
     async with serving(pair, one_word) as server:
@@ -528,6 +652,39 @@ async def test_a_clients_socket_says_what_is_wrong(pair: Pair, trusting: SSL.Con
         assert channel.statistics().errors == {"EPERM": 1}
 
 
+async def test_what_the_network_refuses_is_in_the_channels_statistics(pair: Pair, trusting: SSL.Context) -> None:
+    """Regression: it was in those of the socket alone, and nobody who watched was told."""
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+    seen: list[Event] = []
+
+    def fail() -> None:
+        raise OSError(errno.EPERM, "a firewall")
+
+    async def handler(channel: UDPChannel) -> None:
+        await channel.receive()
+        factory.made[0].before_send = fail
+        await channel.send(b"to be refused")
+        factory.made[0].before_send = lambda: None
+        assert (channel.statistics().sent, channel.statistics().dropped) == (0, {"EPERM": 1})
+        await channel.send(b"done")
+
+    with observe(seen.append):
+        async with serving(pair, handler) as server, await opened(server, trusting) as channel:
+            await channel.send(b"hello")
+            assert await channel.receive() == b"done"
+            assert (server.statistics().dropped, server.statistics().errors) == ({}, {"EPERM": 1})
+    [event] = [event for event in seen if isinstance(event, DatagramDropped)]
+    assert (event.reason, event.outgoing, event.remote) == ("EPERM", True, seen_peer(seen))
+    assert event.data[:3] == b"\x17\xfe\xfd", "as it was to be on the wire"
+    assert b"refused" not in event.data
+
+
+def seen_peer(seen: list[Event]) -> Any:
+    [peer] = [event.remote for event in seen if isinstance(event, PeerOpened)]
+    return peer
+
+
 # -- what must -------------------------------------------------------------------------------------------------------
 
 
@@ -547,6 +704,41 @@ async def test_closing_its_endpoint_ends_the_server(
             endpoint.close()
             await trio.sleep(1)
             raise AssertionError("it goes on")
+
+
+@pytest.mark.parametrize("first", ["server", "user"])
+async def test_whoever_else_receives_from_its_endpoint(
+    first: str, sockets: str, pair: Pair, trusting: SSL.Context
+) -> None:
+    """Regression: where it was the server that found the socket busy, that ended the program, inside of Trio."""
+    ended: list[type[Exception]] = []
+
+    async def receive(endpoint: UDPEndpoint) -> None:
+        with pytest.raises((trio.BusyResourceError, trio.ClosedResourceError)) as caught:
+            await endpoint.receive()
+        ended.append(caught.type)
+        if first == "server":
+            nursery.cancel_scope.cancel()
+
+    class Started(trio.TaskStatus[list[UDPEndpoint]]):
+        def started(self, value: list[UDPEndpoint] | None = None) -> None:
+            assert value is not None
+            nursery.start_soon(begin, value[0])
+
+    async def begin(endpoint: UDPEndpoint) -> None:
+        if first == "server":
+            await trio.testing.wait_all_tasks_blocked()
+        await receive(endpoint)
+
+    async def serve() -> None:
+        with pytest.raises(trio.BusyResourceError) if first == "user" else nullcontext():
+            await serve_dtls_peers(echo, 0, _context(pair), host=LOCAL, task_status=Started())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+    assert ended == [trio.BusyResourceError if first == "server" else trio.ClosedResourceError]
+    await trio.testing.wait_all_tasks_blocked()
+    assert not trios_tasks()
 
 
 async def test_a_broken_socket_ends_the_server(pair: Pair, trusting: SSL.Context) -> None:
@@ -597,6 +789,38 @@ async def test_what_an_observer_raises_comes_out(
                         angry = True
                         await channel.send(b"hello")
                         await channel.receive()
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_failure_of_a_clients_while_nobody_receives(
+    waits: bool, network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    """Regression: it was lost, and the user was told to have closed the channel."""
+    angry = False
+
+    def callback(event: Event) -> None:
+        if angry and isinstance(event, DatagramReceived):
+            raise Broken
+
+    async with serving(pair, on=server) as endpoint:
+        with observe(callback):
+            channel = await opened(endpoint, trusting)
+            angry = True
+            await channel.send(b"hello")
+            if not waits:
+                await trio.sleep(1)
+            for _ in range(2):
+                with pytest.raises(Broken):
+                    await channel.receive()
+            with pytest.raises(Broken):
+                await channel.receive_many()
+            with pytest.raises(Broken):
+                await channel.send(b"hello")
+            channel.close()
+        with pytest.raises(trio.ClosedResourceError):
+            await channel.receive()
+        with pytest.raises(trio.ClosedResourceError):
+            await channel.send(b"hello")
 
 
 @pytest.mark.parametrize("kind", [DatagramReceived, DatagramSent, DatagramDropped])
@@ -669,6 +893,64 @@ async def test_observers_see_the_encrypted_datagrams(
             assert await channel.receive() == b"hello"
     received = [event for event in seen if isinstance(event, DatagramReceived) and event.local == endpoint.address]
     assert len(received) == endpoint.statistics().received > 2
+
+
+async def test_observers_see_peers_come_and_go(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    """As with plain UDP."""
+    seen: list[Event] = []
+
+    async def handler(channel: UDPChannel) -> None:
+        if await channel.receive() == b"idle":
+            async for _ in channel:
+                pass
+        else:
+            await trio.sleep_forever()
+
+    with observe(seen.append):
+        async with serving(pair, handler, on=server, max_peers=2, idle_timeout=3, incoming_buffer=1) as endpoint:
+            one, two = await opened(endpoint, trusting), await opened(endpoint, trusting)
+            with trio.move_on_after(0.5):
+                await opened(endpoint, trusting)
+            await one.send(b"idle")
+            await two.send(b"busy")
+            await trio.sleep(1)
+            await two.send_many([b"one waits", b"two are dropped", b"two are dropped"])
+            await trio.sleep(4)
+            one.close()
+            two.close()
+    opens = [event.remote for event in seen if isinstance(event, PeerOpened)]
+    assert {(opens.index(event.remote), event.reason) for event in seen if isinstance(event, PeerClosed)} == {
+        (0, "idle"),
+        (1, "cancelled"),
+    }
+    drops = [event for event in seen if isinstance(event, DatagramDropped)]
+    assert [event.reason for event in drops] == [TOO_MANY, QUEUE_FULL, QUEUE_FULL]
+    assert {(event.data, event.outgoing) for event in drops} == {(b"", False)}
+    assert endpoint.statistics().dropped == {TOO_MANY: 1, QUEUE_FULL: 2}
+
+
+async def test_observers_see_who_ended_it(pair: Pair, trusting: SSL.Context) -> None:
+    seen: list[Event] = []
+    ended = trio.Event()
+
+    def note(event: Event) -> None:
+        seen.append(event)
+        if isinstance(event, PeerClosed):
+            ended.set()
+
+    with observe(note):
+        async with serving(pair, grace_period=5) as server:
+            with trio.fail_after(10):
+                (await opened(server, trusting)).close()
+                await ended.wait()
+                with pytest.raises(OSError, match="not believed"):
+                    await opened(server, client_context())
+                while FAILED not in server.statistics().dropped:
+                    await trio.sleep(0.001)
+    assert [event.reason for event in seen if isinstance(event, PeerClosed)] == ["ended by peer"]
+    assert [event.reason for event in seen if isinstance(event, DatagramDropped)] == [FAILED]
 
 
 # -- a bad network ----------------------------------------------------------------------------------------------------

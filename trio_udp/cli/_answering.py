@@ -35,13 +35,22 @@ if TYPE_CHECKING:
     from ._telling import Tell
 
 
-def make_answering(args: argparse.Namespace, write: Callable[[bytes], None] = write_line) -> Answering:
-    """The handler that was asked for; ``write`` is for data that goes to standard output.
+def make_answering(
+    args: argparse.Namespace, write: Callable[[bytes], None] = write_line, *, amplification: float | None = None
+) -> Answering:
+    """The handler that was asked for.
+
+    Args:
+      args: what was typed.
+      write: for data that goes to standard output.
+      amplification: how many times its request's bytes a reply may have; None: as was typed.
 
     Raises:
       Failure: there is no such handler.
     """
-    return Answering(limit_replies(*_choose_handler(args), args), choose_tell(args, write))
+    return Answering(
+        limit_replies(*_choose_handler(args), amplification or args.amplification), choose_tell(args, write)
+    )
 
 
 class Answering(Guard):

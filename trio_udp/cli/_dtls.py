@@ -15,6 +15,7 @@ import logging
 import math
 import socket
 import ssl
+import traceback
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from types import ModuleType
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from .._address import HostPort, format_address
+from .._asked import is_available
 from .._batch import Datagram
 from .._errors import logger
 from ._answering import make_answering
@@ -79,8 +81,7 @@ async def serve_in_secret(args: argparse.Namespace, page: MetricsPage | None = N
       Failure: there is no such handler, a file is not what it should be, or the port cannot be had.
     """
     dtls = _room()
-    args.amplification = math.inf  # the handshake proves that a peer is where it says it is
-    answering = make_answering(args)
+    answering = make_answering(args, amplification=math.inf)  # the handshake proves that a peer is where it says it is
     guarded = limit_requests(answering, args)
     with _reading_files():
         context = dtls.server_context(*args.dtls)
@@ -94,6 +95,7 @@ async def serve_in_secret(args: argparse.Namespace, page: MetricsPage | None = N
         host=args.address.host,
         max_peers=args.max_tasks,
         grace_period=args.grace,
+        reply_from_asked=is_available(),
         task_status=said,
     )
     try:
@@ -152,7 +154,10 @@ def _told_of_failures() -> Iterator[None]:
 
 class _Teller(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        say(printable_text(record.getMessage()))
+        lines = [record.getMessage()]
+        if record.exc_info:
+            lines += ["  " + line for line in "".join(traceback.format_exception(*record.exc_info)).splitlines()]
+        say("\n".join(map(printable_text, lines)))
 
 
 # -- request -----------------------------------------------------------------------------------------------------------
@@ -194,9 +199,10 @@ class SecretAsker(trio.abc.AsyncResource):
         started, attempts = trio.current_time(), 0
         with trio.move_on_after(self._deadline):
             for wait in self._retry.timeouts():
+                is_used = self._channel is not None and not attempts
                 channel = self._channel or await self._open()
                 attempts += 1
-                reply = await self._try(channel, data, wait)
+                reply = await self._try(channel, data, wait, is_used)
                 if reply is not None:
                     if attempts > 1:
                         self._leave()
@@ -205,15 +211,20 @@ class SecretAsker(trio.abc.AsyncResource):
         what = f"reply from {self._who} to {plural(attempts, 'attempt')}" if attempts else f"DTLS from {self._who}"
         raise Failure(f"no {what} in {trio.current_time() - started:.3g} s", ExitCode.NO_REPLY)
 
-    async def _try(self, channel: UDPChannel, data: bytes, wait: float) -> bytes | None:
-        try:
-            await channel.send(data)
-            with trio.move_on_after(wait):
+    async def _try(self, channel: UDPChannel, data: bytes, wait: float, is_used: bool = False) -> bytes | None:
+        """One attempt; ``is_used``: the channel is that of the question before."""
+        with trio.move_on_after(wait):
+            try:
+                await channel.send(data)
                 return await channel.receive()
-        except trio.EndOfChannel:  # we were idle for too long, say
-            self._leave()
-        except ValueError as error:
-            raise Failure(str(error)) from None
+            except trio.EndOfChannel:
+                self._leave()
+                if not is_used:  # as good as a refusal: the server may do better in a while, and not at once
+                    await trio.sleep_forever()
+            except ValueError as error:
+                raise Failure(str(error)) from None
+        if is_used and self._channel is None:  # closed since then, as servers do with who is idle: that was no attempt
+            return await self._try(await self._open(), data, wait)
         return None
 
     async def _open(self) -> UDPChannel:

@@ -32,15 +32,17 @@ if TYPE_CHECKING:
 # Bytes around each payload, those of IPv4 and UDP (RFC 791, RFC 768); in IPv6 there are 20 more.
 HEADERS = 28
 
+# How many times its request's bytes a reply may have: as in RFC 9000 section 8.1.
+FACTOR = 3
+
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
     """Say what the limits are called."""
     parser.add_argument(
         "--amplification",
         type=_positive("a factor"),
-        default=3.0,
         metavar="FACTOR",
-        help="another machine gets no reply of more than so many times its request's bytes (default: 3)",
+        help=f"another machine gets no reply of more than so many times its request's bytes (default: {FACTOR})",
     )
     for option, who in (("--rate", "one address (IPv6: one /64)"), ("--total-rate", "all together")):
         parser.add_argument(
@@ -51,17 +53,18 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def limit_replies(handler: Handler, added: float, args: argparse.Namespace) -> Handler:
+def limit_replies(handler: Handler, added: float, factor: float | None) -> Handler:
     """A handler that is no amplifier.
 
     Args:
       handler: what answers.
       added: how many bytes its replies have more than their requests, at most.
-      args: has the factor.
+      factor: how many times its request's bytes a reply may have; None: nobody has said.
     """
-    if added <= HEADERS * (args.amplification - 1):
+    factor = FACTOR if factor is None else factor
+    if added <= HEADERS * (factor - 1):
         return handler
-    return limit_amplification(handler, factor=args.amplification, validated=_is_here)
+    return limit_amplification(handler, factor=factor, validated=_is_here)
 
 
 def limit_requests(guarded: Guard, args: argparse.Namespace) -> Guard:

@@ -157,6 +157,12 @@ def _check(args: argparse.Namespace) -> None:
     """What does not go together; and whose sockets: what was typed has to fit what systemd has done."""
     if args.dtls and args.workers is not None:
         raise Failure("--dtls and --workers do not go together: keys are agreed on with one process", ExitCode.USAGE)
+    if args.dtls and args.amplification is not None:
+        raise Failure(
+            "--dtls and --amplification do not go together: the handshake shows where a client is, and replies to it "
+            "have no limit",
+            ExitCode.USAGE,
+        )
     if args.dtls and args.address is None:
         raise Failure("--dtls opens its sockets itself, and systemd has opened its own: leave one out", ExitCode.USAGE)
     if args.address is None and args.workers is not None:

@@ -3,8 +3,8 @@
 `trio.DTLSEndpoint` takes anything that acts as a Trio socket, and reads it in a system task. An exception that gets
 loose in there is a bug of Trio's own, as far as Trio knows, and ends the program: a firewall's EPERM, a full queue's
 ENOBUFS, a cable that was pulled. So this one raises nothing in that task but "closed", which ends it in peace. What the
-network says is counted, as by all sockets of this library; anything else (a socket that is broken or closed, an
-observer that raises) is kept in ``failure`` for whoever the socket belongs to.
+network says is counted, as by all sockets of this library; anything else (a socket that is broken or closed, or that
+somebody else is reading, an observer that raises) is kept in ``failure`` for whoever the socket belongs to.
 
 What is no DTLS is dropped here, and counted. That would be nothing but tidiness, if an empty datagram did not make
 OpenSSL fail in the middle of a handshake.
@@ -88,7 +88,7 @@ class Between(trio.socket.SocketType):
         """One at a time, as Trio's sockets do it: a peer's queue is short, and its handler has to come in between."""
         try:
             [datagram] = await self.io.receive(1)
-        except (OSError, trio.ClosedResourceError) as error:
+        except Exception as error:
             if isinstance(error, OSError) and error.errno in NETWORK_ERRORS:
                 self.on_refusal(error)
             else:

@@ -12,7 +12,7 @@ clients at once and a loss of 10 %, one in four needed more than 30 seconds. So 
 
 This file and `_line` know things about Trio's channel that are nobody's business: there is no other way to the
 certificate, to the server's name, or to what waits in the queue. They are ``_ssl``, ``_q``, ``_replaced`` and
-``_set_replaced``.
+``_set_replaced``, and its endpoint's ``_streams``.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ async def shake_hands(channel: trio.DTLSChannel, between: Between) -> None:
 
     def failed(error: SSL.Error) -> None:
         failures.append(error)
+        # Trio's task would take a queue that is closed for a socket that is, and never read another datagram.
+        if channel.endpoint._streams.get(channel.peer_address) is channel:
+            del channel.endpoint._streams[channel.peer_address]
         channel._set_replaced()  # which ends Trio's waiting, once the alert has been sent
 
     connection.do_handshake = _noticing(connection, failed)  # type: ignore[method-assign]

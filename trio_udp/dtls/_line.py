@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import trio
 from OpenSSL import SSL
 
-from .._errors import NETWORK_ERRORS, DatagramTooLarge
+from .._errors import NETWORK_ERRORS, DatagramTooLarge, errno_name
 from .._statistics import Tally
 from ._context import reason_of
 from ._handshake import LARGEST, read_all
@@ -74,8 +74,9 @@ class DTLSLine:
         self._tally = Tally()
         self._records: deque[bytes] = deque()  # decrypted, and not given to anybody yet
         self._waiting: trio.CancelScope | None = None  # of whoever receives
-        self._stopped = False
-        self._end: str | None = None  # why there is one
+        self._stopped = False  # we are at the end: nothing more is received, but the peer is there
+        self._end: str | None = None  # why the peer is not
+        self.ended_by = ""  # which kind of end the latest receive has met, if it has, for `PeerClosed`
         self._at_close: UDPStatistics | None = None
 
     @property
@@ -103,36 +104,45 @@ class DTLSLine:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _send(self, item: bytes) -> None:
+        self._check_open()
         if not (size := len(item)):
             raise ValueError("DTLS carries no empty datagram, or OpenSSL does not: there must be at least one byte")
         if size > LARGEST:
             raise RecordTooLarge(size, LARGEST)
+        record = b""
         try:
             if self._end is not None:
                 raise trio.BrokenResourceError
-            await self._between.sendto(self._encrypt(item), self.peer)
+            record = self._encrypt(item)
+            await self._between.sendto(record, self.peer)
         except DatagramTooLarge:
             raise RecordTooLarge(size, LARGEST) from None
         except (trio.BrokenResourceError, SSL.Error):
-            self._drop(item, PEER_ENDED)
+            self._drop(b"", PEER_ENDED)
         except OSError as error:
             if self._owned or error.errno not in NETWORK_ERRORS:
                 raise
+            self._drop(record, errno_name(error), counted=True)
         else:
             self._tally.sent += 1
             self._tally.sent_bytes += size
 
-    def _encrypt(self, item: bytes) -> bytes:
+    def _check_open(self) -> None:
         if self._at_close is not None:
             raise trio.ClosedResourceError("this channel was already closed")
+        if self._owned and self._between.failure is not None:
+            raise self._between.failure  # a server's is the server's to raise
+
+    def _encrypt(self, item: bytes) -> bytes:
         self._channel._check_replaced()
         self._channel._ssl.write(item)
         return read_all(self._channel._ssl.bio_read)
 
-    def _drop(self, item: bytes, reason: str) -> None:
+    def _drop(self, record: bytes, reason: str, *, counted: bool = False) -> None:
+        """Who watches the socket is told of it as of everything there: encrypted."""
         if not self._owned:  # else it is all one tally
             self._tally.dropped[reason] += 1
-        self._between.io.drop(item, self.peer, reason, outgoing=True)
+        self._between.io.drop(record, self.peer, reason, outgoing=True, counted=counted)
 
     # -- receiving ----------------------------------------------------------------------------------------------------
 
@@ -151,14 +161,16 @@ class DTLSLine:
           trio.BusyResourceError: another task is receiving.
           trio.ClosedResourceError: you have closed the channel.
           trio.EndOfChannel: no more will come, or none has come for too long.
+          Whatever has gone wrong with the socket, if that is this channel's own.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
             if self._waiting is not None:
                 raise trio.BusyResourceError("another task is already receiving from this channel")
+            self._check_open()
             batch = self._take_arrived(limit)
-            if not batch and self._end is not None:
-                raise trio.EndOfChannel(self._end)
+            if not batch and (self._end or self._stopped):
+                raise self._end_of_channel()
         except BaseException:
             await trio.lowlevel.cancel_shielded_checkpoint()
             raise
@@ -166,6 +178,7 @@ class DTLSLine:
             await trio.lowlevel.cancel_shielded_checkpoint()
         else:
             batch = [await self._wait()]
+        self.ended_by = ""
         self._tally.received += len(batch)
         self._tally.received_bytes += sum(map(len, batch))
         return batch
@@ -182,8 +195,7 @@ class DTLSLine:
                 else:
                     self._decrypt(self._channel._q.r.receive_nowait())
         except trio.WouldBlock:
-            if self._stopped:
-                self._end = STOPPING
+            pass
         except (trio.EndOfChannel, SSL.Error) as error:
             self._note_end(error)
         return batch
@@ -197,14 +209,20 @@ class DTLSLine:
         except (trio.EndOfChannel, SSL.Error) as error:
             self._note_end(error)
         except trio.ClosedResourceError:
-            if self._between.failure is not None:
-                raise self._between.failure from None
-            raise
+            pass  # by whom, is seen below
         finally:
             self._waiting = None
-        if self._stopped:
-            self._end = self._end or STOPPING
-        raise trio.EndOfChannel(self._end or "nothing has come for too long")
+        self._check_open()
+        raise self._end_of_channel()
+
+    def _end_of_channel(self) -> trio.EndOfChannel:
+        if self._end is not None:
+            self.ended_by, why = "ended by peer", self._end
+        elif self._stopped:
+            self.ended_by, why = "server stopped", STOPPING
+        else:
+            self.ended_by, why = "idle", "nothing has come for too long"
+        return trio.EndOfChannel(why)
 
     def _decrypt(self, packet: bytes) -> None:
         """What is no record, or one that came before, is nothing."""
@@ -248,12 +266,20 @@ class DTLSLine:
         if self._at_close is not None:
             return
         self._at_close = self.statistics()
-        if not self._owned and (full := self._at_close.dropped.get(QUEUE_FULL, 0)):
-            self._between.io.tally.dropped[QUEUE_FULL] += full
         self._say_goodbye()
         self._channel.close()
         if self._owned:
             self._owned.close()
+        if full := self._at_close.dropped.get(QUEUE_FULL, 0):
+            self._count_overflow(full)
+
+    def _count_overflow(self, number: int) -> None:
+        """What Trio has dropped, it tells of only by number, so they are told now and without their bytes."""
+        if self._between.io.emit is None:
+            self._between.io.tally.dropped[QUEUE_FULL] += number
+            return
+        for _ in range(number):
+            self._between.io.drop(b"", self.peer, QUEUE_FULL, outgoing=False)
 
     def _say_goodbye(self) -> None:
         if self._end is not None or self._channel._replaced:

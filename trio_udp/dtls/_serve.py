@@ -20,7 +20,7 @@ from .._endpoint import UDPEndpoint
 from .._errors import bare_exceptions, logger
 from .._handler import check_awaitable
 from .._opening import open_udp_endpoints
-from .._peers import PeerHandler, check_peer_arguments
+from .._peers import PeerHandler, check_peer_arguments, told_of
 from .._shelter import check_grace_period, serve_in_shelter
 from ._between import Between
 from ._context import check_context, let_trio_set_options
@@ -49,6 +49,7 @@ async def serve_dtls_peers(
     idle_timeout: float = 60.0,
     incoming_buffer: int = 10,
     grace_period: float = 0.0,
+    reply_from_asked: bool = False,
     task_status: trio.TaskStatus[list[UDPEndpoint]] = trio.TASK_STATUS_IGNORED,
 ) -> NoReturn:
     """Talk DTLS with every peer that comes to a port, each in a task of its own, until cancelled.
@@ -69,6 +70,8 @@ async def serve_dtls_peers(
         and counted.
       grace_period: seconds. When the server is cancelled it takes no new peers and no more datagrams; handlers get this
         much time to end, and their ``receive`` raises ``trio.EndOfChannel`` as soon as nothing waits.
+      reply_from_asked: where this machine has several addresses, talk to each peer from the one that it has asked; see
+        `trio_udp.UDPEndpoint`. Otherwise who asks at another one than the system replies from gets no handshake.
       task_status: ``await nursery.start(partial(serve_dtls_peers, ...))`` returns the list of `trio_udp.UDPEndpoint`,
         which tell the addresses, and the statistics of what goes through the sockets: encrypted.
 
@@ -87,13 +90,14 @@ async def serve_dtls_peers(
     Raises:
       OSError: the port could not be opened.
       TypeError: the context is not one of pyOpenSSL, or the handler no function.
-      ValueError: an argument is out of range, or there is no certificate in the context.
+      ValueError: an argument is out of range, there is no certificate in the context, or the platform does not have
+        what an argument asks for.
     """
     await trio.lowlevel.checkpoint()
     check_peer_arguments(handler, max_peers, idle_timeout, incoming_buffer)
     check_grace_period(grace_period)
     _check_context(ssl_context)
-    endpoints = await open_udp_endpoints(port, host=host)
+    endpoints = await open_udp_endpoints(port, host=host, reply_from_asked=reply_from_asked)
     server = _Server(handler, ssl_context, endpoints, max_peers, idle_timeout, incoming_buffer)
     await serve_in_shelter(lambda: [server], endpoints, grace_period, task_status)
 
@@ -120,29 +124,24 @@ class _Server:
     ) -> None:
         self._handler = handler
         self._context = context
-        self._endpoints = endpoints
         self._max_peers = max_peers
         self._idle_timeout = idle_timeout
         self._incoming_buffer = incoming_buffer
         self._stopping = False
-        self._listening: list[trio.CancelScope] = []
-        self._sockets: list[Between] = []
+        self._sockets = [(Between(endpoint._io), trio.CancelScope()) for endpoint in endpoints]
         self._handshakes: set[trio.CancelScope] = set()
         self._lines: set[DTLSLine] = set()
 
     def start(self, nursery: trio.Nursery) -> None:
-        for endpoint in self._endpoints:
-            self._sockets.append(Between(endpoint._io))
-            nursery.start_soon(self._listen, self._sockets[-1])
+        for between, listening in self._sockets:
+            between.on_failure = listening.cancel
+            nursery.start_soon(self._listen, between, listening)
 
     def discard(self) -> None:
         pass
 
-    async def _listen(self, between: Between) -> None:
-        endpoint = trio.DTLSEndpoint(between, incoming_packets_buffer=self._incoming_buffer)
-        with endpoint, trio.CancelScope() as listening:
-            self._listening.append(listening)
-            between.on_failure = listening.cancel
+    async def _listen(self, between: Between, listening: trio.CancelScope) -> None:
+        with trio.DTLSEndpoint(between, incoming_packets_buffer=self._incoming_buffer) as endpoint, listening:
             let_trio_set_options(self._context)
             with bare_exceptions():  # of Trio's nursery
                 await endpoint.serve(self._context, partial(self._welcome, between))
@@ -152,9 +151,9 @@ class _Server:
     async def _welcome(self, between: Between, channel: trio.DTLSChannel) -> None:
         """A peer has shown that it is where it says: the rest of the handshake, and the handler."""
         if len(self._handshakes) + len(self._lines) >= self._max_peers:
-            between.io.tally.dropped[TOO_MANY] += 1
+            between.io.drop(b"", channel.peer_address, TOO_MANY, outgoing=False)
         elif await self._shake_hands(channel, between):
-            await self._converse(DTLSLine(channel, between, idle_timeout=self._idle_timeout))
+            await self._converse(DTLSLine(channel, between, idle_timeout=self._idle_timeout), between)
         self._leave_if_done()
 
     async def _shake_hands(self, channel: trio.DTLSChannel, between: Between) -> bool:
@@ -172,14 +171,14 @@ class _Server:
             finally:
                 self._handshakes.remove(handshake)
         if not self._stopping:
-            between.io.tally.dropped[FAILED] += 1
+            between.io.drop(b"", channel.peer_address, FAILED, outgoing=False)
             logger.info("a handshake failed: %s", problem)
         return False
 
-    async def _converse(self, line: DTLSLine) -> None:
+    async def _converse(self, line: DTLSLine, between: Between) -> None:
         self._lines.add(line)
         try:
-            with UDPChannel(line) as channel:
+            with told_of(line, between.io), UDPChannel(line) as channel:
                 awaitable = self._handler(channel)
                 check_awaitable(awaitable)
                 await awaitable
@@ -189,7 +188,7 @@ class _Server:
     def stop(self, _: float) -> None:
         """Take no new peers and no more datagrams."""
         self._stopping = True
-        for between in self._sockets:
+        for between, _listening in self._sockets:
             between.stop_reading()
         for handshake in self._handshakes:
             handshake.cancel()
@@ -199,5 +198,5 @@ class _Server:
 
     def _leave_if_done(self) -> None:
         if self._stopping and not self._lines:
-            for listening in self._listening:
+            for _, listening in self._sockets:
                 listening.cancel()
