@@ -23,7 +23,7 @@ FLOORS = [
         *("_multicast", "_endpoint", "_opening", "_connection", "_systemd"),
     },
     {  # one idea each
-        *("_handler", "_remainder", "_outgoing", "_places", "_crew", "_shelter", "_serve", "_channel"),
+        *("_handler", "_remainder", "_outgoing", "_places", "_member", "_crew", "_shelter", "_serve", "_channel"),
         *("_idle", "_peer", "_peers"),
         *("_request", "_waiting", "_replies", "_attempts", "_client", "_first_reply"),
         *("_guards", "_rate", "_reply_cache", "_cookies"),
@@ -55,6 +55,7 @@ BESIDE = {
     ("_connection", "_statistics"),
     ("_systemd", "_endpoint"),
     ("_crew", "_handler"),
+    ("_crew", "_member"),
     ("_crew", "_outgoing"),
     ("_crew", "_places"),
     ("_places", "_crew"),  # for the type checker only

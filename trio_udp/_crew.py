@@ -41,6 +41,7 @@ from ._batch import BATCH, Datagram
 from ._endpoint import UDPEndpoint
 from ._errors import is_cancellation
 from ._handler import Handler, check_awaitable, check_reply, observed
+from ._member import Member
 from ._outgoing import SEND_PATIENCE, Outgoing, Turn
 from ._places import Places
 from ._remainder import Coroutine, Remainder
@@ -65,7 +66,7 @@ class Crew:
         self._name = f"trio_udp handlers at {format_address(endpoint.address)}"
         self._places = places
         self._queue: deque[Datagram] = deque()
-        self._resting: dict[_Member, None] = {}  # the latest is woken first; a ParkingLot took 5 % more in all
+        self._resting: dict[Member, None] = {}  # the latest is woken first; a ParkingLot took 5 % more in all
         self._called = 0  # of the members woken from rest, how many have a place and have not got up yet
         self._listening: trio.CancelScope | None = None  # the leader's, while it waits
         self._led = False
@@ -120,7 +121,7 @@ class Crew:
         trio.lowlevel.reschedule(member.task)
 
     async def _be_member(self) -> None:
-        member = _Member(trio.lowlevel.current_task(), self._resting)
+        member = Member(trio.lowlevel.current_task(), self._resting)
         while True:
             await trio.lowlevel.checkpoint_if_cancelled()  # a handler may have kept its cancellation to itself
             if self._apart:
@@ -154,7 +155,7 @@ class Crew:
         self._spent = 0.0
 
     @trio.lowlevel.enable_ki_protection
-    async def _rest(self, member: _Member) -> bool:
+    async def _rest(self, member: Member) -> bool:
         """Give the place back and wait for a call; False if the server stops first."""
         self._places.give_back()
         self._resting[member] = None
@@ -179,7 +180,7 @@ class Crew:
             self._led = False
 
     @trio.lowlevel.enable_ki_protection
-    async def _work(self, member: _Member) -> None:
+    async def _work(self, member: Member) -> None:
         """Run the handler for one datagram after another, until one of them has waited for something."""
         member.has_waited = False
         coroutine = cast("Coroutine", self._empty_queue(member))
@@ -199,7 +200,7 @@ class Crew:
         await Remainder(coroutine, step)
 
     @trio.lowlevel.disable_ki_protection
-    async def _empty_queue(self, member: _Member) -> None:
+    async def _empty_queue(self, member: Member) -> None:
         """Handle what is in the queue, as long as no handler waits."""
         queue, handler, send_now, held = self._queue, self._handler, self._io.send_now, member.held
         out, may_hold, is_over = self._out, self._io.segments is not None, False
@@ -247,13 +248,13 @@ class Crew:
                     if not self._io.is_closed:  # an observer's
                         raise
 
-    def _send_held(self, member: _Member) -> list[bytes]:
+    def _send_held(self, member: Member) -> list[bytes]:
         """Send what was held back, without waiting; returns that for which there is no room."""
         replies = member.held[:]
         member.held.clear()
         return self._out.send_now(replies, member.address)
 
-    def _send_held_in_between(self, member: _Member) -> None:
+    def _send_held_in_between(self, member: Member) -> None:
         """`_send_held` where nothing may wait or be raised: other tasks do that."""
         try:
             rest = self._send_held(member)
@@ -277,25 +278,6 @@ class Crew:
         if self._stopping:
             self._take_leftover()
         self.hand_over()
-
-
-class _Member:
-    """What one task of the crew has at hand."""
-
-    __slots__ = ("address", "has_waited", "held", "resting", "task")
-
-    address: Address
-
-    def __init__(self, task: trio.lowlevel.Task, resting: dict[_Member, None]) -> None:
-        self.task = task
-        self.resting = resting  # those of its crew, maybe with it
-        self.has_waited = False  # a handler, since it began to work
-        self.held: list[bytes] = []  # replies to the present peer, this address, that are to go out together
-
-    def leave(self, _: object) -> trio.lowlevel.Abort:
-        """For Trio: cancelled while it rests."""
-        del self.resting[self]
-        return trio.lowlevel.Abort.SUCCEEDED
 
 
 async def _raise(error: BaseException) -> NoReturn:
