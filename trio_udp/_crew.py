@@ -123,7 +123,9 @@ class Crew:
     async def _be_member(self) -> None:
         member = Member(trio.lowlevel.current_task(), self._resting)
         while True:
-            await trio.lowlevel.checkpoint_if_cancelled()  # a handler may have kept its cancellation to itself
+            if member.has_waited:  # cancelled meanwhile? A handler may have kept that to itself
+                await trio.lowlevel.checkpoint_if_cancelled()
+                member.has_waited = False
             if self._apart:
                 await self._nobody_apart.wait()  # with its place: the crew's own must not go to others
             elif self._pausing and self._queue:  # whoever pauses goes on with it
@@ -160,6 +162,7 @@ class Crew:
         self._places.give_back()
         self._resting[member] = None
         await trio.lowlevel.wait_task_rescheduled(member.leave)
+        member.has_waited = True
         if not self._called:
             return False
         self._called -= 1  # who called has taken a place for us
@@ -182,15 +185,13 @@ class Crew:
     @trio.lowlevel.enable_ki_protection
     async def _work(self, member: Member) -> None:
         """Run the handler for one datagram after another, until one of them has waited for something."""
-        member.has_waited = False
         coroutine = cast("Coroutine", self._empty_queue(member))
-        began = perf_counter()
         try:
             step = coroutine.send(None)
         except StopIteration:
             return
         finally:
-            self._spent += perf_counter() - began
+            self._spent += perf_counter() - member.began
         # The handler has said who is to wake this task, but Trio has not heard yet that it sleeps. Nothing may wait
         # before it has, and nothing be raised, Ctrl-C included: the task would be woken from something else.
         member.has_waited = True
@@ -204,7 +205,7 @@ class Crew:
         """Handle what is in the queue, as long as no handler waits."""
         queue, handler, send_now, held = self._queue, self._handler, self._io.send_now, member.held
         out, may_hold, is_over = self._out, self._io.segments is not None, False
-        before = perf_counter()
+        before = member.began = perf_counter()
         end = before + TURN - self._spent
         try:
             while queue and not (is_over or member.has_waited):
@@ -217,14 +218,15 @@ class Crew:
                         self._io.drop(*datagram, "handler cancelled", outgoing=False)
                     check_awaitable(awaitable)
                     raise
-                now = perf_counter()
-                is_over = now >= end
-                goes_on = now - before < QUICK and queue and not (is_over or member.has_waited)
-                before = now
-                if may_hold and goes_on and queue[0][1] == datagram[1] and type(reply) is bytes:
-                    member.address = datagram[1]
-                    held.append(reply)
-                    continue
+                if queue:
+                    now = perf_counter()
+                    is_over = now >= end
+                    goes_on = now - before < QUICK and not (is_over or member.has_waited)
+                    before = now
+                    if may_hold and goes_on and queue[0][1] == datagram[1] and type(reply) is bytes:
+                        member.address = datagram[1]
+                        held.append(reply)
+                        continue
                 if held:
                     if type(reply) is bytes:
                         held.append(reply)
@@ -233,10 +235,8 @@ class Crew:
                 if reply is not None:
                     try:
                         problem = BlockingIOError() if out.waiting else send_now(reply, datagram[1])
-                        if isinstance(problem, BlockingIOError):
-                            await out.send_waiting([reply], datagram[1])
-                        elif problem is not None:
-                            out.failed(reply, datagram[1], problem)
+                        if problem is not None:
+                            await out.send_later(reply, datagram[1], problem)
                     except TypeError:
                         check_reply(reply)
                         raise

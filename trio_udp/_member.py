@@ -18,14 +18,15 @@ class Member:
       resting: the members of its crew that rest, in order; it takes itself out when it is cancelled there.
     """
 
-    __slots__ = ("address", "has_waited", "held", "resting", "task")
+    __slots__ = ("address", "began", "has_waited", "held", "resting", "task")
 
     address: Address
+    began: float  # when it began to work, on the clock of `perf_counter`
 
     def __init__(self, task: trio.lowlevel.Task, resting: dict[Member, None]) -> None:
         self.task = task
         self.resting = resting  # those of its crew, maybe with it
-        self.has_waited = False  # a handler, since it began to work
+        self.has_waited = False  # for a handler or a call, since it last looked whether it was cancelled
         self.held: list[bytes] = []  # replies to the present peer, this address, that are to go out together
 
     def leave(self, _: object) -> trio.lowlevel.Abort:

@@ -71,6 +71,13 @@ class Outgoing:
             self.waiting += 1
         return turn
 
+    async def send_later(self, reply: bytes, address: Address, problem: OSError) -> None:
+        """Go on with a reply that could not be sent at once."""
+        if isinstance(problem, BlockingIOError):
+            await self.send_waiting([reply], address)
+        else:
+            self.failed(reply, address, problem)
+
     async def send_waiting(self, replies: list[bytes], address: Address, turn: Turn | None = None) -> None:
         """Send those for which there was no room, in order.
 
