@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import socket
 import struct
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,16 +22,18 @@ from trio_udp import (
     Datagram,
     DatagramDropped,
     DatagramSent,
+    DatagramTooLarge,
     Event,
     Handler,
     UDPEndpoint,
     _crew,
     observe,
+    open_udp_channel,
     open_udp_endpoint,
     serve_endpoints,
 )
 from trio_udp._address import Address
-from trio_udp._batch import BATCH
+from trio_udp._batch import BATCH, BatchSocket
 from trio_udp._offload import (
     IPPROTO_UDP,
     MOST_SEGMENTS,
@@ -289,6 +292,22 @@ def test_a_size_that_does_not_go_to_one_destination_is_not_tried_there_again(err
     assert kernel.sent == []
     assert segments.send([b"aaa", b"bbb"], HERE) == 2  # smaller ones do
     assert segments.send([b"aaaa", b"bbbb"], THERE) == 2  # and there is nothing wrong with others
+
+
+@linux_only
+async def test_a_run_from_an_ipv6_socket_to_an_ipv4_peer(ipv6: None) -> None:
+    """Regression: such a run could be as long as IPv6 allows, was refused, and from then on all went one by one."""
+    with socket.socket(type=socket.SOCK_DGRAM) as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        peer.bind((LOCAL, 0))
+        async with await open_udp_channel(f"::ffff:{LOCAL}", peer.getsockname()[1]) as channel:
+            await channel.send_many([bytes(1236)] * 53)  # 65,508 bytes in all
+            assert isinstance(channel._io, BatchSocket)
+            assert channel._io.segments is not None
+            assert channel._io.segments._too_large == {}
+            with pytest.raises(DatagramTooLarge, match="at most 65507"):
+                await channel.send(bytes(65508))
+        assert [len(peer.recv(2000)) for _ in range(53)] == [1236] * 53
 
 
 def test_a_device_that_cannot_do_it_is_not_asked_again() -> None:
@@ -779,6 +798,40 @@ async def test_a_held_reply_waits_for_one_slow_handler_at_most(monkeypatch: pyte
             nursery.cancel_scope.cancel()
     assert len(late) == 30
     assert max(late) == pytest.approx(0.1)  # the last quick one, behind the first slow one
+
+
+@linux_only
+async def test_after_a_slow_handler_no_reply_is_held_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: where each second question took long, each first answer waited for it."""
+    now, waited = 0.0, list[float]()
+    monkeypatch.setattr(_crew, "perf_counter", lambda: now)
+    finished: dict[bytes, float] = {}
+
+    async def handler(datagram: Datagram) -> bytes:
+        nonlocal now
+        if datagram.data.startswith(b"slow"):
+            now += 0.1
+        finished[datagram.data] = now
+        return datagram.data
+
+    def watch(event: Event) -> None:
+        if isinstance(event, DatagramSent) and event.data.startswith(b"quick"):
+            waited.append(now - finished[event.data])
+
+    server = await open_udp_endpoint(LOCAL)
+    with await open_udp_endpoint(LOCAL) as client:
+        async with trio.open_nursery() as nursery:
+            server._io.emit = watch
+            server._io.send_now = server._io._send_now_and_report
+            nursery.start_soon(serve_endpoints, handler, [server])
+            for number in range(4):
+                if number == 3:
+                    now += 21 * 0.1  # seconds: nothing slow has happened for long
+                questions = [b"quick %d" % number, b"slow %d" % number]
+                await client.send_many([Datagram(data, server.address) for data in questions])
+                assert len(await receive(client, 2)) == 2
+            nursery.cancel_scope.cancel()
+    assert waited == pytest.approx([0.1, 0, 0, 0.1])
 
 
 @linux_only

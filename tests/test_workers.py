@@ -567,11 +567,14 @@ async def test_no_descriptor_for_a_process_that_was_started(monkeypatch: pytest.
     gc.collect()  # what multiprocessing has open for a process goes with it
 
 
-async def test_a_handler_that_cannot_be_pickled() -> None:
+async def test_a_handler_that_cannot_be_pickled(caplog: pytest.LogCaptureFixture) -> None:
+    """Regression: the second worker failed with the same, which was logged."""
+
     async def local(_: object) -> None: ...
 
     with pytest.raises(TypeError, match=r"local.* cannot be given to another process, .*: .*; define it at the top of"):
         await serve_in_vain(local)
+    assert not caplog.records
 
 
 def test_a_program_without_its_main_guard_ends(tmp_path: Path) -> None:

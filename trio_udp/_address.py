@@ -143,6 +143,9 @@ def _as_address(sockaddr: tuple[str | int | bytes, ...]) -> Address:
     return sockaddr  # type: ignore[return-value]
 
 
-def payload_limit(family: int) -> int:
-    """The largest payload of a datagram in bytes: 65,535 less the headers that count (RFC 768, 791 and 8200)."""
-    return 65527 if family == trio.socket.AF_INET6 else 65507
+def payload_limit(family: int, host: str = "") -> int:
+    """The largest payload of a datagram in bytes: 65,535 less the headers that count (RFC 768, 791 and 8200).
+
+    An IPv6 socket sends to an IPv4 address, ``::ffff:192.0.2.1``, by IPv4.
+    """
+    return 65527 if family == trio.socket.AF_INET6 and not host.lower().startswith("::ffff:") else 65507

@@ -171,7 +171,8 @@ class Attempts:
             problems += 1
             if problems == 2:
                 if problem.errno == errno.EMSGSIZE:
-                    raise DatagramTooLarge(len(request.data), payload_limit(io.socket.family)) from None
+                    limit = payload_limit(io.socket.family, self._connection.address[0])
+                    raise DatagramTooLarge(len(request.data), limit) from None
                 return
 
     async def _send_later(self, request: Request, io: BatchSocket) -> OSError | None:

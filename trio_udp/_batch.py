@@ -42,6 +42,10 @@ __all__ = ["BATCH", "BatchSocket", "Datagram"]
 RUN = 3
 
 
+# Bytes of a run at most: what one datagram over IPv4 can carry, as an IPv6 socket may send by IPv4, too.
+RUN_BYTES = payload_limit(stdlib_socket.AF_INET)
+
+
 class Account(Protocol):
     """A peer of a server, which counts what is its own."""
 
@@ -84,7 +88,6 @@ class BatchSocket(ReadSocket):
         super().__init__(socket, tally, emit, peer, bulk=bulk, reply_from_asked=reply_from_asked)
         way_back = _asked.way_back if self._remembers_asked else None
         self.segments = _offload.segments_for(self._raw, peer, way_back) if self._raw else None
-        self._most_bytes = payload_limit(socket.family)
         self._write_now = self._writing_primitive()
         self._sending = 0  # how many tasks are in a call of the slow way ...
         self._writers = trio.lowlevel.ParkingLot()  # ... and who waits until one of them is done
@@ -136,7 +139,7 @@ class BatchSocket(ReadSocket):
 
     def runs(self, items: Iterable[bytes]) -> Iterator[list[bytes]]:
         """Neighbours that may go together, for `send_run`."""
-        return _offload.runs(items, self._most_bytes)
+        return _offload.runs(items, RUN_BYTES)
 
     def _count_sent(self, run: list[bytes], address: Address) -> None:
         self.tally.sent += len(run)
@@ -202,7 +205,7 @@ class BatchSocket(ReadSocket):
         """
         if self._remembers_asked:
             datagrams = _asked.told_apart(datagrams)
-        await self._send_runs(_offload.runs_by_address(datagrams, self._most_bytes))
+        await self._send_runs(_offload.runs_by_address(datagrams, RUN_BYTES))
 
     async def send_data(self, items: Iterable[bytes]) -> None:
         """The same to the peer that this socket is connected to."""
@@ -251,7 +254,8 @@ class BatchSocket(ReadSocket):
                 self.drop(run[0], address, errno_name(problem), outgoing=True, counted=True)
                 run, again = run[1:], False
             elif problem.errno == errno.EMSGSIZE:
-                raise DatagramTooLarge(len(run[0]), self._most_bytes) from None
+                limit = payload_limit(self.socket.family, address[0])
+                raise DatagramTooLarge(len(run[0]), limit) from None
             elif account is not None:
                 account.count_dropped(errno_name(problem))
                 self.drop(run[0], address, errno_name(problem), outgoing=True, counted=True)

@@ -56,6 +56,11 @@ TURN = 1e-3
 # the clock after each handler takes 0.07; when it was read after every eighth, seven slow ones went unnoticed.
 QUICK = 20e-6
 
+# What is held back behind a quick handler waits when the next one turns out slow. So after a turn that was too long
+# nothing is held back for twenty times what it took: a server whose handlers are slow now and then does without sending
+# together, and in another one replies wait for others' handlers in a twentieth of the time at most.
+MISTRUST = 20
+
 
 class Crew:
     """The tasks that run the handler for the datagrams of one endpoint."""
@@ -71,6 +76,7 @@ class Crew:
         self._listening: trio.CancelScope | None = None  # the leader's, while it waits
         self._led = False
         self._spent = 0.0  # seconds of this turn
+        self._no_holding_until = 0.0  # on the clock of `perf_counter`
         self._pausing = False  # does a member wait for the scheduler to go round, to begin a new turn?
         self._stopping = False
         self._apart = 0  # tasks that send what a member had to leave behind: each goes without a place
@@ -191,7 +197,10 @@ class Crew:
         except StopIteration:
             return
         finally:
-            self._spent += perf_counter() - member.began
+            took = perf_counter() - member.began
+            self._spent += took
+            if took > TURN:
+                self._no_holding_until = member.began + took * (1 + MISTRUST)
         # The handler has said who is to wake this task, but Trio has not heard yet that it sleeps. Nothing may wait
         # before it has, and nothing be raised, Ctrl-C included: the task would be woken from something else.
         member.has_waited = True
@@ -204,8 +213,9 @@ class Crew:
     async def _empty_queue(self, member: Member) -> None:
         """Handle what is in the queue, as long as no handler waits."""
         queue, handler, send_now, held = self._queue, self._handler, self._io.send_now, member.held
-        out, may_hold, is_over = self._out, self._io.segments is not None, False
+        out, is_over = self._out, False
         before = member.began = perf_counter()
+        may_hold = self._io.segments is not None and before >= self._no_holding_until
         end = before + TURN - self._spent
         try:
             while queue and not (is_over or member.has_waited):

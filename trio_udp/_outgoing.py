@@ -106,7 +106,7 @@ class Outgoing:
     def failed(self, reply: bytes, address: Address, problem: OSError) -> None:
         """The system would not send it: count that."""
         if problem.errno == errno.EMSGSIZE:
-            what = DatagramTooLarge(len(reply), payload_limit(self._io.socket.family))
+            what = DatagramTooLarge(len(reply), payload_limit(self._io.socket.family, address[0]))
             logger.error("a reply to %s was dropped: %s", format_address(address), what)
             self._io.drop(reply, address, "reply too large", outgoing=True)
         else:

@@ -210,9 +210,11 @@ def test_an_unknown_host(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.startswith("trio_udp bench: cannot find the host 'a..b': ")
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 @pytest.mark.skipif(sys.platform == "win32", reason="needs ulimit")
-def test_too_many_clients_for_the_system() -> None:
-    command = f'ulimit -n 30; "{sys.executable}" -m trio_udp bench 127.0.0.1:7 -c 100 -n 1'
+def test_too_many_clients_for_the_system(host: str) -> None:
+    """Regression: a name was resolved for each client, and what failed without a descriptor was that."""
+    command = f'ulimit -n 30; "{sys.executable}" -m trio_udp bench {host}:7 -c 100 -n 1'
     ended = subprocess.run(command, shell=True, cwd=ROOT, env=environment(), capture_output=True, timeout=PATIENCE)
     assert ended.returncode == 1
     said = ended.stderr.decode()

@@ -125,6 +125,7 @@ def test_a_load_that_may_be_the_limit_itself() -> None:
     seconds = make_outcome([0.25] * 4, rate=4).seconds
     busy, idle = (make_outcome([0.25] * 4, rate=4, cpu=share * seconds) for share in (0.76, 0.74))
     said = "this load was busy 76% of the time, so it may be the limit and not the server"
+    said += ", and its own work is in the times below"
     assert lines(CLOSED, busy, 80)[4] == f"{said}; -w 16 takes it less time for each"
     assert lines(CLOSED._replace(in_flight=16), busy, 80)[4] == said
     assert lines(CLOSED, idle, 80)[4] == ""

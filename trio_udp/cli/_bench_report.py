@@ -145,11 +145,12 @@ def _troubles(outcome: Outcome) -> list[str]:
 
 
 def _limits(setup: Setup, outcome: Outcome) -> list[str]:
-    """What the throughput may be a measure of, if not of the server."""
+    """What throughput and times may be a measure of, if not of the server."""
     if setup.in_flight is None or (busy := outcome.busy or 0) < BUSY:
         return []
     why = f"; -w {ENOUGH} takes it less time for each" if setup.in_flight < ENOUGH else ""
-    return [f"this load was busy {busy:.0%} of the time, so it may be the limit and not the server{why}"]
+    it = "it may be the limit and not the server, and its own work is in the times below"
+    return [f"this load was busy {busy:.0%} of the time, so {it}{why}"]
 
 
 def _rates(asked: float, outcome: Outcome) -> list[str]:

@@ -43,7 +43,7 @@ def _bytes_line(datagram: Datagram, outcome: bytes | str | None) -> str:
         return f"{received}, not answered"
     if isinstance(outcome, str):
         return f"{received}, {outcome}"
-    if len(outcome) > payload_limit(socket.AF_INET6 if ":" in datagram.address[0] else socket.AF_INET):
+    if len(outcome) > payload_limit(socket.AF_INET6 if ":" in (host := datagram.address[0]) else socket.AF_INET, host):
         return f"{received}, and a reply that is too large"  # the server logs the details
     return f"{received}, answered {plural(len(outcome), 'byte')}"
 

@@ -168,16 +168,15 @@ def _check(args: argparse.Namespace) -> None:
 
 
 async def _find(server: HostPort, probe: Payloads, wait: float) -> HostPort:
-    """The address to talk to: of several the first at which nobody refuses.
+    """The address to talk to, so that the name is resolved once: of several the first at which nobody refuses.
 
     A server often listens on one address of ``localhost``, and the system may name another one first.
     """
     async with await open_client(server, lambda data: data[-ID_SIZE:]) as client:
-        if len(await resolve(server.host or "localhost", server.port)) == 1:
-            return server
-        _, (payload,) = probe.make(1)
-        with suppress(NoReply):
-            await client.request(payload, retry=Retry(1, first=wait, maximum=wait, jitter=0))
+        if len(await resolve(server.host or "localhost", server.port)) > 1:
+            _, (payload,) = probe.make(1)
+            with suppress(NoReply):
+                await client.request(payload, retry=Retry(1, first=wait, maximum=wait, jitter=0))
         host, port, *rest = client.remote_address
         scope = rest[1] if rest else 0
         return HostPort(f"{host}%{scope}" if scope and "%" not in host else host, port)
