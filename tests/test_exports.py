@@ -9,7 +9,7 @@ import sys
 import trio_udp
 
 NAMES = """
-    Address AddressCookies AttemptStarted AttemptTimedOut Datagram DatagramDropped DatagramReceived DatagramSent
+    Address AddressCookies AttemptStarted AttemptTimedOut Datagram DatagramDropped DatagramLost DatagramReceived DatagramSent
     DatagramTooLarge Event Guard Handler HandlerFinished HandlerStarted NoReply PeerClosed PeerHandler PeerOpened
     ReplyAccepted ReplyIgnored RequestFailed Retry RoundTripEstimate UDPChannel UDPClient UDPEndpoint UDPStatistics
     cache_replies endpoints_from_systemd first_reply limit_amplification limit_rate log_errors observe

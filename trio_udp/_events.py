@@ -23,6 +23,7 @@ __all__ = [
     "AttemptStarted",
     "AttemptTimedOut",
     "DatagramDropped",
+    "DatagramLost",
     "DatagramReceived",
     "DatagramSent",
     "Event",
@@ -70,6 +71,21 @@ class DatagramDropped(NamedTuple):
     data: bytes
     reason: str
     outgoing: bool
+
+
+class DatagramLost(NamedTuple):
+    """A virtual network lost a datagram, or one of two copies, that a socket at ``local`` sent to ``remote``.
+
+    ``sent_at`` is when it was sent, in seconds on Trio's clock, and ``reason`` the one in the network's record. What a
+    real network loses nobody tells.
+    """
+
+    time: float
+    local: Address
+    remote: Address
+    data: bytes
+    reason: str
+    sent_at: float
 
 
 class AttemptStarted(NamedTuple):
@@ -179,7 +195,7 @@ class PeerClosed(NamedTuple):
 
 
 Event: TypeAlias = (
-    "DatagramSent | DatagramReceived | DatagramDropped | AttemptStarted | AttemptTimedOut"
+    "DatagramSent | DatagramReceived | DatagramDropped | DatagramLost | AttemptStarted | AttemptTimedOut"
     " | ReplyAccepted | ReplyIgnored | RequestFailed | HandlerStarted | HandlerFinished"
     " | PeerOpened | PeerClosed"
 )

@@ -1,0 +1,34 @@
+"""See what a program has done: a recording of it, and pictures of that.
+
+::
+
+    with tracing.record() as recording:
+        await whatever_it_does()
+    Path("run.html").write_text(tracing.html(recording.trace()), encoding="utf-8")
+"""
+
+from ._entries import (
+    Entry,
+    Happened,
+    NurseryClosed,
+    NurseryOpened,
+    ScopeCancelled,
+    ScopeEntered,
+    ScopeExited,
+    TaskEnded,
+    TaskStarted,
+)
+from ._trace import Trace
+
+__all__ = [
+    "Trace",
+    "Entry",
+    "Happened",
+    "NurseryClosed",
+    "NurseryOpened",
+    "ScopeCancelled",
+    "ScopeEntered",
+    "ScopeExited",
+    "TaskEnded",
+    "TaskStarted",
+]
