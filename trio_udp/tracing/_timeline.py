@@ -16,7 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from .._events import AttemptStarted, AttemptTimedOut, ReplyAccepted, RequestFailed
 from ._entries import (
     Happened,
     NurseryClosed,
@@ -27,11 +26,14 @@ from ._entries import (
     TaskEnded,
     TaskStarted,
 )
+from ._requests import requests
+from ._sockets import Sockets
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Iterator
 
     from ._entries import Entry
+    from ._requests import Attempt
     from ._trace import Trace
 
 __all__ = ["Bar", "Timeline", "timeline"]
@@ -51,7 +53,8 @@ class Bar:
 
     ``entry`` is the index in the trace of the entry that began it, ``task`` the number of its task, and ``end`` None if
     it was still running. ``deadline`` is of scopes and attempts, and ``cancelled`` when they were, by that or by somebody;
-    ``caught`` says that the cancellation ended there. ``outcome`` is what became of an attempt.
+    ``caught`` says that the cancellation ended there. ``outcome`` is what
+    became of an attempt, empty if nobody knows.
     """
 
     kind: Kind
@@ -63,7 +66,7 @@ class Bar:
     deadline: float | None = None
     cancelled: float | None = None
     caught: bool = False
-    outcome: str | None = None
+    outcome: str = ""
     children: list[Bar] = field(default_factory=list)
     depth: int = 0
 
@@ -89,20 +92,21 @@ class Timeline:
 
 def timeline(trace: Trace, *, most: int = MOST_BARS) -> Timeline:
     """The bars of a trace: the first ``most`` to begin."""
-    builder = _Builder(most)
+    builder = _Builder(trace, most)
     for index, entry in enumerate(trace.entries):
         builder.take(index, entry)
     return Timeline(builder.bars, builder.left_out)
 
 
 class _Builder:
-    def __init__(self, most: int) -> None:
+    def __init__(self, trace: Trace, most: int) -> None:
         self.bars: list[Bar] = []
         self.left_out = 0
         self._room = most
         self._nurseries: dict[int, Bar] = {}
         self._scopes: dict[int, Bar] = {}
-        self._attempts: dict[Hashable, Bar] = {}
+        asked = requests(trace.entries, Sockets(trace.entries))
+        self._attempts = {one.entry: (request.number, one) for request in asked for one in request.attempts}
         self._open: dict[int | None, list[Bar]] = {}  # by task: itself, and what it is in, the innermost last
 
     def take(self, index: int, entry: Entry) -> None:
@@ -124,8 +128,8 @@ class _Builder:
                     bar_or_none.cancelled = time
             case ScopeExited():
                 self._exit_scope(entry)
-            case Happened():
-                self._happened(index, entry)
+            case Happened() if index in self._attempts:
+                self._attempt(index, entry.task, *self._attempts[index])
 
     def _exit_scope(self, entry: ScopeExited) -> None:
         bar = self._scopes.get(entry.scope)
@@ -133,35 +137,27 @@ class _Builder:
             bar.deadline, bar.caught = entry.deadline, entry.caught
         self._end(bar, entry.time)
 
-    # -- requests --------------------------------------------------------------------------------------------------
-
-    def _happened(self, index: int, entry: Happened) -> None:
-        event = entry.event
-        if isinstance(event, AttemptStarted):
-            name = f"request {event.request}, attempt {event.number}"
-            bar = Bar("attempt", name, index, entry.task, event.time, deadline=event.time + event.timeout)
-            for key in _keys(entry.task, event):
-                self._attempts[key] = bar
-            self._begin(bar)
-        elif isinstance(event, (AttemptTimedOut, ReplyAccepted, RequestFailed)):
-            found = (self._attempts[key] for key in _keys(entry.task, event) if key in self._attempts)
-            attempt = next(found, None)
-            if attempt is None or attempt.end is not None:
-                return
-            attempt.outcome = _outcome(event)
-            if isinstance(event, AttemptTimedOut):
-                attempt.cancelled, attempt.caught = event.time, True
-            self._end(attempt, event.time)
+    def _attempt(self, index: int, task: int | None, number: int, attempt: Attempt) -> None:
+        """Nothing is inside an attempt, so it is not among what its task has open."""
+        name = f"request {number}, attempt {attempt.number}"
+        bar = Bar(
+            "attempt", name, index, task, attempt.started, attempt.ended, attempt.deadline, outcome=attempt.outcome
+        )
+        if attempt.is_timeout:
+            bar.cancelled, bar.caught = attempt.ended, True
+        self._put_inside(bar)
 
     # -- beginning and ending --------------------------------------------------------------------------------------
 
     def _begin(self, bar: Bar) -> Bar:
-        """Something begins in its task, inside what that has open."""
+        """Something begins in its task, and what follows there is inside."""
+        self._put_inside(bar)
+        self._open.setdefault(bar.task, []).append(bar)
+        return bar
+
+    def _put_inside(self, bar: Bar) -> None:
         inside = self._open.get(bar.task)
         self._put(bar, inside[-1] if inside else None)
-        if inside:
-            inside.append(bar)
-        return bar
 
     def _put(self, bar: Bar, parent: Bar | None) -> None:
         """Where a bar is left out, so is all in it: it is as deep as no bar may be."""
@@ -174,7 +170,7 @@ class _Builder:
         (self.bars if parent is None else parent.children).append(bar)
 
     def _end(self, bar: Bar | None, time: float) -> None:
-        """It is over, and with it what its task has opened since; an attempt may have been ended by another task."""
+        """It is over, and with it what its task has opened since."""
         if bar is None:
             return
         inside = self._open.get(bar.task, [])
@@ -187,19 +183,3 @@ class _Builder:
         for bar in inside[first:]:
             bar.end = time
         del inside[first:]
-
-
-def _keys(task: int | None, event: AttemptStarted | AttemptTimedOut | ReplyAccepted | RequestFailed) -> list[Hashable]:
-    """What tells whose attempt it is.
-
-    Its socket does: requests of one client take turns at reading, so a reply may be told by the task of another one.
-    Or its task: a client may have moved on to another socket since it told of the attempt.
-    """
-    keys: list[Hashable] = [(event.local, event.remote, event.request)]
-    return keys if task is None else [*keys, (task, event.remote, event.request)]
-
-
-def _outcome(event: AttemptTimedOut | ReplyAccepted | RequestFailed) -> str:
-    if isinstance(event, RequestFailed):
-        return event.reason
-    return "answered" if isinstance(event, ReplyAccepted) else "timed out"
