@@ -18,10 +18,12 @@ from ._entries import (
     TaskEnded,
     TaskStarted,
 )
+from ._svg import ladder_svg
 from ._trace import Trace
 
 __all__ = [
     "Trace",
+    "ladder_svg",
     "Entry",
     "Happened",
     "NurseryClosed",

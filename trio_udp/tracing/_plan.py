@@ -1,0 +1,71 @@
+"""`Plan`: where in the picture of a ladder things stand from left to right.
+
+Clients stand close, as many are side by side; before a relay and before a server there is room, which all arrows
+between them cross, and in which their payloads can be read.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from ._show import shortened, show_text
+
+if TYPE_CHECKING:
+    from ._axis import Axis
+    from ._ladder import Ladder
+
+TOP = 64.0  # above the first moment, in pixels, as all lengths
+CAPTION = 96.0  # below the last
+MARGIN = 78.0  # for times, on the left
+BRACKETS = 56.0  # for those left of a lifeline
+WIDE = 250.0  # between two kinds
+NARROW = 66.0  # between two of one kind
+LONGEST_NAME = 24
+FEW = 8  # lifelines, with room for their addresses
+LETTER = 6.9  # of a name; of a place, 5.8
+SMALL_LETTER = 5.8
+
+
+class Plan:
+    """Positions: ``x`` of each lifeline, ``left`` of all, ``bottom`` of the lifelines, ``width`` of the picture.
+
+    Args:
+      ladder: what is drawn.
+      axis: says how tall it is.
+    """
+
+    def __init__(self, ladder: Ladder, axis: Axis) -> None:
+        self._lifelines = ladder.lifelines
+        count = len(ladder.lifelines)
+        self.has_places = count <= FEW
+        widths = [self._room(number) for number in range(count)]
+        self.left = MARGIN
+        self.x: list[float] = []
+        at = MARGIN + max(BRACKETS, widths[0] / 2 if widths else 0)
+        for number in range(count):
+            if number:
+                alike = ladder.lifelines[number - 1].role == ladder.lifelines[number].role
+                room = (widths[number - 1] + widths[number]) / 2 + 8
+                at += max(NARROW if alike and count > 2 else WIDE, room)
+            self.x.append(at)
+        self.width = max(at + max(60.0, widths[-1] / 2 + 16 if widths else 0), 560.0)
+        self.bottom = TOP + axis.height + 24
+
+    def name(self, number: int) -> str:
+        """What stands above a lifeline."""
+        return shortened(show_text(self._lifelines[number].name), LONGEST_NAME)
+
+    def place(self, number: int) -> str:
+        """And below that."""
+        return shortened(show_text(self._lifelines[number].place), LONGEST_NAME)
+
+    def widest_gap(self, one: int, other: int) -> tuple[float, float]:
+        """Of those between two lifelines: where it begins and ends, in the direction from one to the other."""
+        numbers = range(min(one, other), max(one, other) + 1)
+        left, right = max(pairwise(self.x[numbers.start : numbers.stop]), key=lambda gap: gap[1] - gap[0])
+        return (left, right) if one < other else (right, left)
+
+    def _room(self, number: int) -> float:
+        name = LETTER * len(self.name(number))
+        return max(name, SMALL_LETTER * len(self.place(number))) if self.has_places else name

@@ -1,0 +1,129 @@
+"""`ladder_svg`: a ladder as a picture that stands alone.
+
+It is text with shapes, so nothing is needed to make it, and it is sharp at any size. One file with no script, no font
+and no address of anything else: it can be mailed, and opened on a machine without a network. All that a page around it
+may want to know about a shape stands there as ``data-...`` attributes.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from ._arrows import Arrows
+from ._axis import Axis, Mark
+from ._brackets import Brackets
+from ._ladder import make_ladder
+from ._plan import CAPTION, TOP, Plan
+from ._show import plural, show_duration, show_text
+from ._style import STYLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._ladder import Ladder
+    from ._trace import Trace
+
+MOST_DATAGRAMS = 2000  # some 2 MB, which a browser still scrolls without a jerk
+LINE = 12.0  # between two labels, from one baseline to the next
+TALL = 900.0  # a picture whose names stand at its foot as well
+
+
+def ladder_svg(trace: Trace) -> str:
+    """The ladder diagram of a trace, as SVG.
+
+    Hosts or sockets are vertical lines, datagrams the arrows between them: with a cross where one was lost, dashed
+    where it is a second copy. Beside a client are its attempts, each from its start to its end, and around those of one
+    request another bracket if there are several. Bars are handlers at work. The margin has the seconds since the
+    recording began; heights are not to scale, and a long silence is cut out, where the lines are dotted.
+
+    It follows the light or dark theme of whoever looks at it, unless it, or something around it, has an attribute
+    ``data-theme`` that is ``"light"`` or ``"dark"``. At most 2000 datagrams are drawn, and the picture says so.
+
+    Returns:
+      an ``<svg>`` element with a style of its own, which can be a file or a part of a page.
+    """
+    return "\n".join(_draw(make_ladder(trace, MOST_DATAGRAMS), trace))
+
+
+def _draw(ladder: Ladder, trace: Trace) -> Iterator[str]:
+    arrows, brackets = Arrows(ladder), Brackets(ladder)
+    marks = [Mark(ladder.started, -1, None, "started"), Mark(ladder.ended, len(trace.entries), None, "ended")]
+    times = [one.travel.ended - one.travel.begun for one in ladder.arrows if one.travel.ended is not None]
+    axis = Axis([*marks, *arrows.marks(), *brackets.marks()], times)
+    plan = Plan(ladder, axis)
+    width, height = plan.width, plan.bottom + CAPTION
+    yield (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" role="img" viewBox="0 0 {width:.0f} {height:.0f}"'
+        f' width="{width:.0f}" height="{height:.0f}">'
+    )
+    yield f"<title>Ladder diagram</title>\n<desc>{escape(_description(ladder))}</desc>\n<style>{STYLE}</style>"
+    yield f'<rect class="paper" width="{width:.0f}" height="{height:.0f}"/>'
+    yield from _margin(plan, axis, ladder.started)
+    yield from _lifelines(plan, axis, ladder)
+    yield from brackets.draw(plan, axis)
+    yield from arrows.draw(plan, axis)
+    for row, line in enumerate(_caption(ladder, trace, axis)):
+        yield f'<text class="caption" x="{plan.left:.0f}" y="{plan.bottom + 38 + 16 * row:.0f}">{escape(line)}</text>'
+    yield "</svg>"
+
+
+def _margin(plan: Plan, axis: Axis, started: float) -> Iterator[str]:
+    digits = 3 if all(_is_round(time - started) for _, time in axis.labels) else 6
+    last = -LINE
+    for height, time in axis.labels:
+        if height - last >= LINE:
+            last, y = height, TOP + height
+            yield f'<text class="time" x="66" y="{y + 3.5:.1f}">{time - started:.{digits}f}</text>'
+            yield f'<path class="tick" d="M71 {y:.1f}h5"/>'
+    for cut in axis.cuts:
+        y = TOP + (cut.top + cut.bottom) / 2
+        yield f'<text class="silence" x="66" y="{y + 3.5:.1f}">\u22ee {show_duration(cut.seconds)}</text>'
+
+
+def _is_round(seconds: float) -> bool:
+    """Can three digits tell it?"""
+    return abs(seconds - round(seconds, 3)) < 1e-7
+
+
+def _lifelines(plan: Plan, axis: Axis, ladder: Ladder) -> Iterator[str]:
+    ends = [(TOP + cut.top, TOP + cut.bottom) for cut in axis.cuts]
+    solid = [(top, bottom) for (_, top), (bottom, _) in pairwise([(0.0, TOP - 12), *ends, (plan.bottom, 0.0)])]
+    for number, lifeline in enumerate(ladder.lifelines):
+        x = plan.x[number]
+        name, place = show_text(lifeline.name), show_text(lifeline.place)
+        yield f'<g class="lifeline {lifeline.role}" data-key="{escape(lifeline.name)}">'
+        yield f"<title>{escape(name if name == place else f'{name}, {place}')}</title>"
+        yield f'<path class="thread" d="{"".join(f"M{x:.1f} {top:.1f}V{bottom:.1f}" for top, bottom in solid)}"/>'
+        if ends:
+            yield f'<path class="cut" d="{"".join(f"M{x:.1f} {top:.1f}V{bottom:.1f}" for top, bottom in ends)}"/>'
+        yield f'<text class="name" x="{x:.1f}" y="{TOP - 34:.1f}">{escape(plan.name(number))}</text>'
+        if plan.has_places and name != place:
+            yield f'<text class="place" x="{x:.1f}" y="{TOP - 20:.1f}">{escape(plan.place(number))}</text>'
+        if axis.height > TALL:
+            yield f'<text class="name" x="{x:.1f}" y="{plan.bottom + 16:.1f}">{escape(plan.name(number))}</text>'
+        yield "</g>"
+
+
+def _description(ladder: Ladder) -> str:
+    arrived = sum(one.travel.has_arrived for one in ladder.arrows)
+    lost = sum(one.travel.outcome in ("lost", "not sent") for one in ladder.arrows)
+    names = ", ".join(show_text(lifeline.name) for lifeline in ladder.lifelines)
+    return (
+        f"{plural(len(ladder.arrows), 'datagram')} between {names}: {arrived} arrived, {lost} were lost."
+        " Time goes down; times are seconds since the recording began."
+    )
+
+
+def _caption(ladder: Ladder, trace: Trace, axis: Axis) -> Iterator[str]:
+    if not ladder.arrows:
+        yield "No datagram was recorded."
+    else:
+        yield "Seconds since the recording began. Heights are not to scale" + (
+            "; where lines are dotted, a silence is cut out." if axis.cuts else "."
+        )
+    if ladder.left_out:
+        yield f"Drawn are the first {len(ladder.arrows):,} datagrams, and not the {ladder.left_out:,} after them."
+    if trace.forgotten:
+        yield f"The recording was full: {trace.forgotten:,} entries that came later are not in it."
