@@ -18,9 +18,14 @@ from ._entries import (
     TaskEnded,
     TaskStarted,
 )
+from ._recording import Recording, record
+from ._scope import scope
 from ._trace import Trace
 
 __all__ = [
+    "record",
+    "Recording",
+    "scope",
     "Trace",
     "Entry",
     "Happened",
