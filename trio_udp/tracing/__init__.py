@@ -18,12 +18,21 @@ from ._entries import (
     TaskEnded,
     TaskStarted,
 )
+from ._page import html
+from ._recording import Recording, record
+from ._scope import scope
 from ._svg import ladder_svg
+from ._timeline_svg import timeline_svg
 from ._trace import Trace
 
 __all__ = [
+    "record",
+    "Recording",
+    "scope",
     "Trace",
+    "html",
     "ladder_svg",
+    "timeline_svg",
     "Entry",
     "Happened",
     "NurseryClosed",

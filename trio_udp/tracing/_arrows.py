@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ._axis import Mark
 from ._plan import TOP
-from ._show import plural, show_data, show_duration, show_text, shortened
+from ._show import plural, shortened, show_data, show_duration, show_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

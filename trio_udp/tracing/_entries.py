@@ -78,7 +78,7 @@ class NurseryClosed(NamedTuple):
 
 
 class ScopeEntered(NamedTuple):
-    """A task has entered a cancel scope that is marked with a name; ``deadline`` is ``math.inf`` where there is none."""
+    """A task has entered a cancel scope that is marked with a name; ``deadline`` is ``math.inf`` if it has none."""
 
     time: float
     scope: int

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from html import escape
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
@@ -58,8 +57,7 @@ def html(trace: Trace) -> str:
     script = _part("page.js")
     return Template(_part("page.html")).substitute(
         policy=POLICY.format(script=_hash(script)),
-        title="A run of " + plural_of_time(trace),
-        facts=escape(_facts(trace)),
+        facts=_facts(trace),
         css=COLOURS + _part("page.css"),
         js=script,
         ladder=ladder,
@@ -82,4 +80,6 @@ def _facts(trace: Trace) -> str:
     sent = sum(isinstance(event, DatagramSent) for event in events)
     lost = sum(isinstance(event, DatagramLost) for event in events)
     tasks = sum(isinstance(entry, TaskStarted) for entry in trace.entries)
-    return f"{show_duration(trace.ended - trace.started)}: {plural(sent, 'datagram')} sent, {lost:,} lost, {plural(tasks, 'task')}"
+    facts = [show_duration(trace.ended - trace.started), f"{plural(sent, 'datagram')} sent, {lost:,} lost"]
+    facts += [plural(tasks, "task")] + [f"{trace.forgotten:,} entries forgotten"] * bool(trace.forgotten)
+    return " · ".join(facts)

@@ -44,14 +44,20 @@ def ladder_svg(trace: Trace) -> str:
     Returns:
       an ``<svg>`` element with a style of its own, which can be a file or a part of a page.
     """
-    return "\n".join(_draw(make_ladder(trace, MOST_DATAGRAMS), trace))
+    return draw_ladder(trace)[0]
 
 
-def _draw(ladder: Ladder, trace: Trace) -> Iterator[str]:
+def draw_ladder(trace: Trace) -> tuple[str, Axis]:
+    """The picture, and the height of every moment in it, for another one that is to stand beside it."""
+    ladder = make_ladder(trace, MOST_DATAGRAMS)
     arrows, brackets = Arrows(ladder), Brackets(ladder)
     marks = [Mark(ladder.started, -1, None, "started"), Mark(ladder.ended, len(trace.entries), None, "ended")]
     times = [one.travel.ended - one.travel.begun for one in ladder.arrows if one.travel.ended is not None]
     axis = Axis([*marks, *arrows.marks(), *brackets.marks()], times)
+    return "\n".join(_draw(ladder, trace, axis, arrows, brackets)), axis
+
+
+def _draw(ladder: Ladder, trace: Trace, axis: Axis, arrows: Arrows, brackets: Brackets) -> Iterator[str]:
     plan = Plan(ladder, axis)
     width, height = plan.width, plan.bottom + CAPTION
     yield (

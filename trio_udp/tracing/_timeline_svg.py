@@ -83,7 +83,7 @@ def timeline_svg(trace: Trace) -> str:
     """
     bars = timeline(trace)
     axis = Axis(_marks(bars, trace), [])
-    return draw(trace, bars, axis)
+    return draw_timeline(trace, bars, axis)
 
 
 def _marks(bars: Timeline, trace: Trace) -> Iterator[Mark]:
@@ -94,7 +94,7 @@ def _marks(bars: Timeline, trace: Trace) -> Iterator[Mark]:
         yield Mark(time, 0, number, number)
 
 
-def draw(trace: Trace, bars: Timeline, axis: Axis) -> str:
+def draw_timeline(trace: Trace, bars: Timeline, axis: Axis) -> str:
     """The same with an axis that somebody else may have, too."""
     return "\n".join(_Drawing(trace, bars, axis).parts())
 

@@ -210,9 +210,8 @@ function showClient(client) {
 }
 
 function listClients(select) {
-  const names = new Map([...main.querySelectorAll(".lifeline")].map(one => [one.dataset.key, one.dataset.name]));
   for (const client of new Set(things.map(thing => thing.dataset.client))) {
-    if (client !== undefined) select.add(new Option(names.get(client) ?? client, client));
+    if (client !== undefined) select.add(new Option(client));
   }
   select.addEventListener("change", () => showClient(select.value));
 }

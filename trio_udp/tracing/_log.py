@@ -1,0 +1,74 @@
+"""`Log`: the entries of a recording, as many as it may keep.
+
+At the limit the newest is forgotten and counted, and the oldest stays: how a run began is what explains the rest.
+
+Trio's ``nursery.start`` needs a place for the new task until that says that it has started, and opens a nursery of its
+own for it. Told as it is, a task would outlive its nursery there. So once a task has moved, it has always been where it
+is now, and the nursery that it came through has never been: `moved`.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from ._entries import NurseryClosed, NurseryOpened, TaskStarted
+
+if TYPE_CHECKING:
+    from ._entries import Entry
+
+__all__: list[str] = []
+
+
+class Log:
+    """Takes entries until it is closed.
+
+    Args:
+      limit: how many it keeps.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.forgotten = 0
+        self.is_closed = False
+        self._limit = limit
+        self._entries: list[Entry] = []
+        self._passages: set[int] = set()  # nurseries that tasks have only come through
+
+    @property
+    def is_full(self) -> bool:
+        """Does it keep nothing more?"""
+        return len(self._entries) >= self._limit
+
+    def add(self, entry: Entry) -> int | None:
+        """Keep it, if that is possible; returns where."""
+        if self.is_closed:
+            return None
+        if self.is_full:
+            self.forgotten += 1
+            return None
+        self._entries.append(entry)
+        return len(self._entries) - 1
+
+    def moved(self, place: int | None, passage: int | None, nursery: int | None) -> None:
+        """The task whose start is kept at ``place`` came through one nursery into another."""
+        if passage is not None:
+            self._passages.add(passage)
+        if place is not None:
+            started = self._entries[place]
+            assert isinstance(started, TaskStarted)
+            self._entries[place] = started._replace(nursery=nursery)
+
+    @property
+    def latest(self) -> float | None:
+        """The time of the newest entry."""
+        return self._entries[-1].time if self._entries else None
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All, by their times: what a network has lost is told later than it happens."""
+        kept = self._entries
+        if self._passages:
+            kept = [entry for entry in kept if not self._is_of_passage(entry)]
+        return tuple(sorted(kept, key=attrgetter("time")))
+
+    def _is_of_passage(self, entry: Entry) -> bool:
+        return isinstance(entry, (NurseryOpened, NurseryClosed)) and entry.nursery in self._passages
