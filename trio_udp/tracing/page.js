@@ -8,6 +8,7 @@ const pictures = panes.map(pane => pane.querySelector("svg"));
 const things = [...main.querySelectorAll("[data-entry]")];
 const told = document.getElementById("told");
 const help = told.innerHTML;
+const SVG = "http://www.w3.org/2000/svg";
 const about = new Map();  // what is told of a thing
 
 const byTask = new Map();
@@ -37,15 +38,12 @@ function tell(thing) {
     told.innerHTML = help;
     return;
   }
-  const [first, ...rest] = about.get(thing).split("\n");
-  told.replaceChildren(paragraph(first), paragraph(rest.join("\n")));
+  told.replaceChildren(...about.get(thing).split("\n").map(line => {
+    const p = document.createElement("p");
+    p.textContent = line;
+    return p;
+  }));
   told.firstChild.classList.toggle("pinned", pinned === thing);
-}
-
-function paragraph(text) {
-  const p = document.createElement("p");
-  p.textContent = text;
-  return p;
 }
 
 // -- pointing ---------------------------------------------------------------------------------------------------------
@@ -98,7 +96,7 @@ main.addEventListener("focusin", event => {
 
 // A line across both pictures, at the height of the pointer.
 const moments = pictures.map(picture => {
-  const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
+  const line = document.createElementNS(SVG, "line");
   line.setAttribute("class", "moment");
   line.setAttribute("x2", "100%");
   line.setAttribute("visibility", "hidden");
@@ -132,6 +130,7 @@ function setZoom(factor, pane = panes[0], x = pane.clientWidth / 2, y = pane.cli
     picture.style.height = `${picture.viewBox.baseVal.height * zoom}px`;
   }
   pane.scrollTo(left, top);
+  keepNames();
   document.getElementById("zoom").value = `${Math.round(zoom * 100)} %`;
 }
 
@@ -168,7 +167,44 @@ for (const pane of panes) {
   pane.addEventListener("pointerdown", drag);
   pane.addEventListener("scroll", () => {
     for (const other of panes) if (other.scrollTop !== pane.scrollTop) other.scrollTop = pane.scrollTop;
+    keepNames();
   });
+}
+
+// -- names stay in sight ----------------------------------------------------------------------------------------------
+
+const HEAD = 54;  // as high as the names above the lifelines
+const heads = makeHeads(pictures[0]);
+const tall = [...main.querySelectorAll(".bar")].map(bar => measure(bar)).filter(one => one && one.room > 200);
+
+// The names of the lifelines, in front of all else.
+function makeHeads(picture) {
+  const group = picture.appendChild(document.createElementNS(SVG, "g"));
+  const paper = group.appendChild(document.createElementNS(SVG, "rect"));
+  paper.setAttribute("class", "paper");
+  paper.setAttribute("width", "100%");
+  paper.setAttribute("height", HEAD);
+  for (const lifeline of picture.querySelectorAll(".lifeline")) {
+    for (const text of lifeline.querySelectorAll("text")) if (text.getAttribute("y") < HEAD) group.append(text);
+  }
+  return group;
+}
+
+// How far the name of a box can go down in it.
+function measure(bar) {
+  const name = bar.querySelector(":scope > text[transform]");
+  if (!name) return null;
+  const box = bar.querySelector(".box").getBBox();
+  return { name, place: name.getAttribute("transform"), top: box.y, room: box.height - name.getComputedTextLength() - 8 };
+}
+
+function keepNames() {
+  const top = panes[0].scrollTop / zoom;
+  heads.setAttribute("transform", `translate(0 ${top})`);
+  for (const { name, place, top: begin, room } of tall) {
+    const down = Math.min(Math.max(0, top - begin), room);
+    name.setAttribute("transform", `translate(0 ${down}) ${place}`);
+  }
 }
 
 // -- keys -------------------------------------------------------------------------------------------------------------
