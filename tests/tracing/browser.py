@@ -1,8 +1,8 @@
 """A headless Chromium, driven over the DevTools protocol: what a page does is seen where it is read.
 
-The protocol needs no library: JSON texts, each ended by a zero byte, over two pipes that Chromium has as its files 3 and
-4 (``--remote-debugging-pipe``). So there is no port that anybody could connect to, either. A command has a number, and
-its answer the same; what has none is an event. https://chromedevtools.github.io/devtools-protocol/
+The protocol needs no library: JSON texts, each ended by a zero byte, over two pipes that Chromium has as its files 3
+and 4 (``--remote-debugging-pipe``). So there is no port that anybody could connect to, either. A command has a number,
+and its answer the same; what has none is an event. https://chromedevtools.github.io/devtools-protocol/
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 60  # seconds for anything; it starts in one or two
 
-# A profile of its own, and nothing on its own account. As root, as in a container, Chromium refuses to have its sandbox.
+# A profile of its own, and nothing on its own account. As root Chromium refuses to have its sandbox.
 OPTIONS = [
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe"),
     *("--no-first-run", "--no-default-browser-check", "--disable-extensions", "--disable-background-networking"),
@@ -121,7 +121,7 @@ class Browser:
 
     async def screenshot(self, path: Path) -> None:
         picture = await self.command("Page.captureScreenshot", format="png")
-        path.write_bytes(base64.b64decode(picture["data"]))
+        await trio.Path(path).write_bytes(base64.b64decode(picture["data"]))
 
     async def complaints(self) -> list[dict[str, Any]]:
         """What went to the console, what was raised, and what the browser itself found wrong, since `open`."""

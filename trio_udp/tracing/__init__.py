@@ -7,6 +7,7 @@
     Path("run.html").write_text(tracing.html(recording.trace()), encoding="utf-8")
 """
 
+from ._chrome import chrome
 from ._entries import (
     Entry,
     Happened,
@@ -30,6 +31,7 @@ __all__ = [
     "Recording",
     "scope",
     "Trace",
+    "chrome",
     "html",
     "ladder_svg",
     "timeline_svg",

@@ -1,9 +1,9 @@
 """What ran inside what, from when until when: the tree of tasks, nurseries, cancel scopes and attempts.
 
 The entries of a trace are points in time, and a picture needs bars: one from a task's start to its end, inside the bar
-of its nursery, inside that of the task which opened it. Nobody says where a nursery is *inside* its task, though, and it
-need not be said: whatever one task has open is a stack. A nursery that is opened while a scope is entered lies in that
-scope, and a request that is made inside both lies in the inner one.
+of its nursery, inside that of the task which opened it. Nobody says where a nursery is *inside* its task, though, and
+it need not be said: whatever one task has open is a stack. A nursery that is opened while a scope is entered lies in
+that scope, and a request that is made inside both lies in the inner one.
 
 A trace may begin in the middle of a program, and a file may say anything. So a bar whose surroundings were never
 heard of stands at the outside, an end without a beginning is passed over, and what has no end is still running. When a
@@ -52,9 +52,9 @@ class Bar:
     """From when until when something lasted. Times are seconds on Trio's clock.
 
     ``entry`` is the index in the trace of the entry that began it, ``task`` the number of its task, and ``end`` None if
-    it was still running. ``deadline`` is of scopes and attempts, and ``cancelled`` when they were, by that or by somebody;
-    ``caught`` says that the cancellation ended there. ``outcome`` is what
-    became of an attempt, empty if nobody knows.
+    it was still running. ``deadline`` is of scopes and attempts, and ``cancelled`` when they were, by that or by
+    somebody; ``caught`` says that the cancellation ended there. ``outcome`` is what became of an attempt, empty if
+    nobody knows.
     """
 
     kind: Kind

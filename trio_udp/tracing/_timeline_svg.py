@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect
+from collections import Counter
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -110,12 +111,13 @@ class _Drawing:
         self._height = TOP + axis.height + 24 + CAPTION
 
     def parts(self) -> Iterator[str]:
+        size = f"{self._width:.0f}", f"{self._height:.0f}"
         yield (
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img"'
-            f' viewBox="0 0 {self._width:.0f} {self._height:.0f}" width="{self._width:.0f}" height="{self._height:.0f}">'
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" viewBox="0 0 {size[0]} {size[1]}"'
+            f' width="{size[0]}" height="{size[1]}">'
         )
         yield f"<title>Timeline</title>\n<desc>{self._description()}</desc>\n<style>{STYLE}</style>"
-        yield f'<rect class="paper" width="{self._width:.0f}" height="{self._height:.0f}"/>'
+        yield f'<rect class="paper" width="{size[0]}" height="{size[1]}"/>'
         yield from self._margin()
         for box in self._boxes:
             yield from self._box(box)
@@ -129,9 +131,9 @@ class _Drawing:
     # -- around the boxes ------------------------------------------------------------------------------------------
 
     def _description(self) -> str:
-        kinds = [bar.kind for bar in self._bars.walk()]
+        kinds = Counter[str](bar.kind for bar in self._bars.walk())
         names = {"task": "task", "nursery": "nursery", "scope": "cancel scope", "attempt": "attempt"}
-        counts = [plural(kinds.count(kind), name).replace("nurserys", "nurseries") for kind, name in names.items()]
+        counts = [plural(kinds[kind], name).replace("nurserys", "nurseries") for kind, name in names.items()]
         return f"{', '.join(counts)}. Time goes down; times are seconds since the recording began."
 
     def _margin(self) -> Iterator[str]:
