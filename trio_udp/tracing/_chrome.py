@@ -73,8 +73,12 @@ class _Events:
             yield from self._travel(number, travel)
 
     def _event(self, kind: str, name: str, time: float, task: int | None, **more: object) -> dict[str, Any]:
-        ts = round((time - self._trace.started) * 1e6, 3)
+        ts = self._micro(time)
         return {"ph": kind, "name": show_text(name), "ts": ts, "pid": PROCESS, "tid": task or NOBODY, **more}
+
+    def _micro(self, time: float) -> float:
+        """In microseconds since the beginning, to the nanosecond: what is at one instant must be at one number."""
+        return round((time - self._trace.started) * 1e6, 3)
 
     # -- tasks ---------------------------------------------------------------------------------------------------------
 
@@ -91,8 +95,8 @@ class _Events:
         if bar.kind == "scope":
             told |= {"deadline": self._seconds(bar.deadline), "cancelled": self._seconds(bar.cancelled)}
             told["caught"] = bar.caught
-        lasted = _micro(self._end(bar.end) - bar.begin)
-        return self._event("X", bar.name, bar.begin, bar.task, cat=bar.kind, dur=lasted, args=told)
+        lasted = self._micro(self._end(bar.end)) - self._micro(bar.begin)
+        return self._event("X", bar.name, bar.begin, bar.task, cat=bar.kind, dur=round(lasted, 3), args=told)
 
     def _seconds(self, time: float | None) -> float | None:
         """Since the beginning; None is also what never comes."""
@@ -149,9 +153,9 @@ class _Events:
 
     def _room(self, task: int, time: float) -> float:
         """A microsecond, or until something begins or ends in this task."""
-        edges = self._edges.get(task, [])
-        later = bisect_right(edges, time)
-        return min(MOMENT, _micro(edges[later] - time)) if later < len(edges) else MOMENT
+        edges, now = self._edges.get(task, []), self._micro(time)
+        later = bisect_right(edges, now)
+        return min(MOMENT, round(edges[later] - now, 3)) if later < len(edges) else MOMENT
 
     def _find_edges(self) -> dict[int, list[float]]:
         """When something begins or ends in a task."""
@@ -162,13 +166,9 @@ class _Events:
             for index, time in ((travel.entry, travel.sent), (travel.ended_entry, travel.ended)):
                 if index is not None and time is not None:
                     edges.setdefault(_task(self._trace, index), set()).add(time)
-        return {task: sorted(times) for task, times in edges.items()}
+        return {task: sorted(map(self._micro, times)) for task, times in edges.items()}
 
 
 def _task(trace: Trace, index: int) -> int:
     entry = trace.entries[index]
     return (entry.task if isinstance(entry, Happened) else None) or NOBODY
-
-
-def _micro(seconds: float) -> float:
-    return round(seconds * 1e6, 3)

@@ -190,7 +190,7 @@ class _Drawing:
     def _time_left(self, box: Box, bottom: float) -> Iterator[str]:
         """The way to a deadline that was not reached, as far as there is room."""
         deadline = box.bar.deadline
-        if deadline is None or box.bar.end is None or deadline <= box.bar.end:
+        if deadline is None or math.isinf(deadline) or box.bar.end is None or deadline <= box.bar.end:
             return
         room = min(box.room, self._trace.ended)
         x, low = box.x + SPINE / 2, self._y(min(deadline, room))
