@@ -208,12 +208,11 @@ def serving(folder: Path, file: Path) -> Iterator[int]:
         def log_message(self, *args: object) -> None:
             pass
 
-    # The only port from which Perfetto's page may fetch, but for its own site: its Content-Security-Policy says so.
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 9001), functools.partial(Handler, directory=folder)) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield server.server_address[1]
+            yield server.server_port
         finally:
             server.shutdown()
             thread.join()

@@ -58,6 +58,8 @@ function pick(thing) {
   if (thing) {
     for (const other of byTask.get(thing.dataset.task) ?? []) other.classList.add("lit");
     thing.classList.add("lit", "picked");
+    const there = panes.find(pane => !pane.contains(thing)).querySelector(".lit");
+    if (there) bringIntoView(there);
   }
   tell(thing);
 }
@@ -65,15 +67,11 @@ function pick(thing) {
 function pin(thing) {
   pinned = thing;
   pick(thing);
-  if (!thing) return;
-  const here = thing.closest(".pane");
-  const other = panes.find(pane => pane !== here);
-  const bar = other?.querySelector(".bar.lit, .lit");
-  if (bar) intoView(other, bar);
 }
 
 // To the side only: up and down the panes go together.
-function intoView(pane, thing) {
+function bringIntoView(thing) {
+  const pane = thing.closest(".pane");
   const frame = pane.getBoundingClientRect(), box = thing.getBoundingClientRect();
   if (box.left < frame.left || box.right > frame.right) pane.scrollLeft += box.left - frame.left - frame.width / 3;
 }
@@ -237,11 +235,11 @@ document.addEventListener("keydown", event => {
 
 // One client's datagrams and attempts; in the timeline the tasks of others step back.
 function showClient(client) {
+  const theirs = [...main.querySelectorAll("[data-client]")];
   const mine = thing => !client || thing.dataset.client === client;
-  const ladder = things.filter(thing => thing.dataset.client !== undefined);
-  for (const thing of ladder) thing.classList.toggle("hidden", !mine(thing));
-  const others = new Set(ladder.filter(thing => !mine(thing)).map(thing => thing.dataset.task));
-  for (const thing of ladder.filter(mine)) others.delete(thing.dataset.task);
+  for (const thing of theirs) thing.classList.toggle("hidden", !mine(thing));
+  const others = new Set(theirs.filter(thing => !mine(thing)).map(thing => thing.dataset.task));
+  for (const thing of theirs.filter(mine)) others.delete(thing.dataset.task);
   for (const thing of main.querySelectorAll(".bar")) thing.classList.toggle("faint", others.has(thing.dataset.task));
 }
 
@@ -265,6 +263,9 @@ themeButton.addEventListener("click", () => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
 
+document.getElementById("fit").addEventListener("click", () => {
+  setZoom(Math.min(1, ...pictures.map((picture, n) => panes[n].clientWidth / picture.viewBox.baseVal.width)));
+});
 document.getElementById("smaller").addEventListener("click", () => setZoom(zoom / 1.25));
 document.getElementById("larger").addEventListener("click", () => setZoom(zoom * 1.25));
 takeTitles();
