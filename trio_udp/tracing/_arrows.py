@@ -1,7 +1,7 @@
 """`Arrows`: the datagrams in the picture of a ladder.
 
-What is lost nobody sees, so where a cross stands is a choice: where a typical datagram on that way would be by then, and
-near the other end if it was lost there. What was sent and not seen to arrive has no end: its line fades out.
+What is lost nobody sees, so where a cross stands is a choice: where a typical datagram on that way would be after a
+while, and near the other end if it was lost there. What was sent and not seen to arrive has no end: its line fades out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ._axis import Mark
 from ._plan import TOP
-from ._show import plural, show_data, show_duration, show_text, shortened
+from ._show import plural, shortened, show_data, show_duration, show_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,10 +112,10 @@ class Arrows:
         lines = [f"{here} to {there}, {plural(len(travel.data), 'byte')}", show_data(travel.data, 64)]
         if travel.outcome == "not sent":
             lines.append(f"not sent at {travel.begun - started:.6f} s: {show_text(travel.reason)}")
+        elif travel.sent is None:
+            lines.append("not seen to be sent")
         else:
-            lines.append(
-                f"sent {f'at {travel.sent - started:.6f} s' if travel.sent is not None else 'by somebody unseen'}"
-            )
+            lines.append(f"sent at {travel.sent - started:.6f} s")
         if travel.has_arrived and travel.ended is not None:
             after = "" if travel.sent is None else f", after {show_duration(travel.ended - travel.sent)}"
             lines.append(f"arrived at {travel.ended - started:.6f} s{after}")

@@ -11,7 +11,7 @@ So lengths tell little, and the order everything; the labels beside it are the t
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import groupby
+from itertools import groupby, pairwise
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -123,5 +123,5 @@ def _scale(times: list[float], travel_times: list[float]) -> float:
     """Pixels per second."""
     if travel_times:
         return TYPICAL / median(travel_times)
-    silences = [later - time for time, later in zip(times, times[1:], strict=False)]
+    silences = [later - time for time, later in pairwise(times)]
     return TYPICAL / median(silences) if silences else 1.0

@@ -78,7 +78,8 @@ class Brackets:
             yield f'<rect x="{left:.1f}" y="{top:.1f}" width="{BAR}" height="{max(bottom - top, 3):.1f}"/></g>'
 
     def _span(self, axis: Axis, kind: str, entry: int) -> tuple[float, float]:
-        return TOP + axis[kind, entry], TOP + axis.get((f"{kind} ends", entry), axis.height)
+        """From its start to its end, as far as they are in the picture."""
+        return TOP + axis.get((kind, entry), axis.height), TOP + axis.get((f"{kind} ends", entry), axis.height)
 
     # -- attempts -----------------------------------------------------------------------------------------------------
 
@@ -121,12 +122,12 @@ class Brackets:
 
     def _tell(self, asked: Asked, attempt: Attempt) -> str:
         """What is shown to whoever points at it."""
-        started = self._ladder.started
+        started, number = self._ladder.started, f"request {asked.request.number}, attempt {attempt.number}"
         lines = [
-            f"request {asked.request.number}, attempt {attempt.number}: {show_text(attempt.outcome) or 'still waiting'}",
+            f"{number}: {show_text(attempt.outcome) or 'still waiting'}",
             show_data(attempt.data, 64),
             f"began at {attempt.started - started:.6f} s",
-            f"deadline at {attempt.deadline - started:.6f} s, after {show_duration(attempt.deadline - attempt.started)}",
+            f"deadline at {attempt.deadline - started:.6f} s: {show_duration(attempt.deadline - attempt.started)}",
         ]
         if attempt.ended is not None and not attempt.is_timeout:
             took = show_duration(attempt.ended - attempt.started)
@@ -149,10 +150,7 @@ class Brackets:
 
     def _request_span(self, asked: Asked, axis: Axis) -> tuple[float, float]:
         first, *_, last = asked.request.attempts
-        last_top = axis.get(("attempt", last.entry), axis.height)
-        return TOP + axis["attempt", first.entry], TOP + axis.get(
-            ("attempt ends", last.entry), max(last_top, axis.height)
-        )
+        return self._span(axis, "attempt", first.entry)[0], self._span(axis, "attempt", last.entry)[1]
 
 
 def _beside(x: float, top: float, bottom: float, text: str) -> Iterator[str]:
@@ -160,7 +158,8 @@ def _beside(x: float, top: float, bottom: float, text: str) -> Iterator[str]:
     length = len(text) * LETTER
     if length + 8 <= bottom - top:
         y = min((top + bottom) / 2, top + length / 2 + 24)
-        yield f'<text class="beside" x="{x:.1f}" y="{y:.1f}" transform="rotate(-90 {x:.1f} {y:.1f})">{escape(text)}</text>'
+        turn = f"rotate(-90 {x:.1f} {y:.1f})"
+        yield f'<text class="beside" x="{x:.1f}" y="{y:.1f}" transform="{turn}">{escape(text)}</text>'
 
 
 def _tracks(spans: Iterable[tuple[float, float]]) -> list[int]:
