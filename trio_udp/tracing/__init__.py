@@ -18,12 +18,16 @@ from ._entries import (
     TaskEnded,
     TaskStarted,
 )
+from ._mermaid import mermaid
 from ._svg import ladder_svg
+from ._text import ladder_text
 from ._trace import Trace
 
 __all__ = [
     "Trace",
     "ladder_svg",
+    "ladder_text",
+    "mermaid",
     "Entry",
     "Happened",
     "NurseryClosed",
