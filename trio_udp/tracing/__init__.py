@@ -19,10 +19,12 @@ from ._entries import (
     TaskEnded,
     TaskStarted,
 )
+from ._mermaid import mermaid
 from ._page import html
 from ._recording import Recording, record
 from ._scope import scope
 from ._svg import ladder_svg
+from ._text import ladder_text
 from ._timeline_svg import timeline_svg
 from ._trace import Trace
 
@@ -31,10 +33,12 @@ __all__ = [
     "Recording",
     "scope",
     "Trace",
-    "chrome",
-    "html",
     "ladder_svg",
+    "ladder_text",
     "timeline_svg",
+    "html",
+    "mermaid",
+    "chrome",
     "Entry",
     "Happened",
     "NurseryClosed",

@@ -11,7 +11,7 @@ from html import escape
 from statistics import median
 from typing import TYPE_CHECKING
 
-from ._axis import Mark
+from ._axis import NOWHERE, Mark
 from ._plan import TOP
 from ._show import plural, shortened, show_data, show_duration, show_text
 
@@ -32,7 +32,7 @@ LOOP = 30.0  # how far one that comes back to its own lifeline goes out
 HEAD = 7.0
 CROSS = 4.0
 LETTER = 6.05  # of a label
-LINE = 11.0  # between two labels
+CELL = (10.0, 6.0)  # in a grid of which a label takes the squares that it crosses
 SHORTEST_LABEL = 12  # characters
 
 Point = tuple[float, float]
@@ -45,7 +45,7 @@ class Arrows:
         self._ladder = ladder
         self._began: dict[int, int] = {}  # where a datagram began, also for its copies: by its entry, the first arrow
         self._typical = _typical_times(ladder)
-        self._labels: set[tuple[float, int]] = set()  # where there are some: in which gap, and how far down
+        self._taken: set[tuple[int, int]] = set()  # by labels
         for number, arrow in enumerate(ladder.arrows):
             self._began.setdefault(arrow.travel.entry, number)
 
@@ -60,7 +60,7 @@ class Arrows:
                 assert travel.ended_entry is not None
                 yield Mark(travel.ended, travel.ended_entry, arrow.destination, ("to", number), start)
             elif travel.outcome != "not sent":
-                yield Mark(self._fades_at(arrow), travel.entry, None, ("to", number), start, takes=False)
+                yield Mark(self._fades_at(arrow), travel.entry, NOWHERE - 1 - arrow.destination, ("to", number), start)
 
     def _fades_at(self, arrow: Arrow) -> float:
         travel = arrow.travel
@@ -74,25 +74,36 @@ class Arrows:
 
     def draw(self, plan: Plan, axis: Axis) -> Iterator[str]:
         """Each in a group of its own."""
-        for number, arrow in enumerate(self._ladder.arrows):
-            travel = arrow.travel
-            start_y = TOP + axis["from" if travel.sent is not None else "to", self._began[travel.entry]]
-            end_y = start_y if travel.outcome == "not sent" else TOP + axis["to", number]
-            here, there = plan.x[arrow.source], plan.x[arrow.destination]
-            if travel.outcome == "lost" and travel.reason in AT_THE_END:
-                there -= math.copysign(2 * HEAD, there - here)
-            elif travel.outcome == "lost" and here != there:
-                begin, end = plan.widest_gap(arrow.source, arrow.destination)
-                there = begin + (end - begin) * LOST_AFTER
-            elif travel.outcome == "unseen":
-                there -= math.copysign(HEAD, there - here)
-            elif travel.outcome == "not sent":
-                there = here + math.copysign(STUB, there - here)
+        lines = [self._line(plan, axis, number) for number in range(len(self._ladder.arrows))]
+        labels: dict[int, str] = {}
+        for is_plain in (False, True):  # where there is no room for all labels, those of losses come first
+            for number, (arrow, line) in enumerate(zip(self._ladder.arrows, lines, strict=True)):
+                if (arrow.travel.outcome == "arrived") is is_plain:
+                    labels[number] = self._label(plan, arrow, *line)
+        for number, (arrow, line) in enumerate(zip(self._ladder.arrows, lines, strict=True)):
             yield f"<g {self._attributes(arrow)}>"
             yield f"<title>{escape(self._tell(arrow))}</title>"
-            yield from _shape(travel, (here, start_y), (there, end_y), arrow.source == arrow.destination)
-            yield from self._label(plan, arrow, (here, start_y), (there, end_y))
-            yield "</g>"
+            yield from _shape(arrow.travel, *line, arrow.source == arrow.destination)
+            yield f"{labels[number]}</g>"
+
+    def _line(self, plan: Plan, axis: Axis, number: int) -> tuple[Point, Point]:
+        """From where to where."""
+        arrow = self._ladder.arrows[number]
+        travel = arrow.travel
+        start = TOP + axis["from" if travel.sent is not None else "to", self._began[travel.entry]]
+        end = start if travel.outcome == "not sent" else TOP + axis["to", number]
+        here, there = plan.x[arrow.source], plan.x[arrow.destination]
+        direction = math.copysign(1, there - here)
+        if travel.outcome == "not sent":
+            there = here + direction * STUB
+        elif travel.outcome == "unseen":
+            there -= direction * HEAD
+        elif travel.outcome == "lost" and travel.reason in AT_THE_END:
+            there -= direction * 2 * HEAD
+        elif travel.outcome == "lost" and here != there:
+            begin, until = plan.widest_gap(arrow.source, arrow.destination)
+            there = begin + (until - begin) * LOST_AFTER
+        return (here, start), (there, end)
 
     def _attributes(self, arrow: Arrow) -> str:
         travel = arrow.travel
@@ -129,35 +140,45 @@ class Arrows:
             lines.append(show_text(arrow.source_line))
         return "\n".join(lines)
 
-    def _label(self, plan: Plan, arrow: Arrow, start: Point, end: Point) -> Iterator[str]:
+    def _label(self, plan: Plan, arrow: Arrow, start: Point, end: Point) -> str:
         """Above its line, if no other label is there."""
-        travel = arrow.travel
-        if travel.outcome == "not sent" or arrow.source == arrow.destination:
-            side = "start" if end[0] >= start[0] else "end"
-            x = max(start[0], end[0]) + 9 if side == "start" else min(start[0], end[0]) - 9
-            if arrow.source == arrow.destination:
-                x, side = start[0] + LOOP + 9, "start"
-            text = _label_text(travel, 30)
-            if self._is_free(x, start[1]):
-                yield f'<text class="label {side}" x="{x:.1f}" y="{start[1] + 3.5:.1f}">{text}</text>'
-            return
-        begin, gap_end = plan.widest_gap(arrow.source, arrow.destination)
-        if travel.outcome == "lost":
-            gap_end = max(min(gap_end, end[0]), begin) if gap_end > begin else min(max(gap_end, end[0]), begin)
-        middle, slope = (begin + gap_end) / 2, (end[1] - start[1]) / (end[0] - start[0])
-        y = start[1] + slope * (middle - start[0])
-        letters = int((abs(gap_end - begin) - 24) / LETTER)
-        if letters >= SHORTEST_LABEL and self._is_free(begin + gap_end, y):
-            turn = f"rotate({math.degrees(math.atan(slope)):.2f} {middle:.1f} {y:.1f})"
-            text = _label_text(travel, letters)
-            yield f'<text class="label" x="{middle:.1f}" y="{y - 3.5:.1f}" transform="{turn}">{text}</text>'
+        if arrow.travel.outcome == "not sent" or arrow.source == arrow.destination:
+            return self._label_beside(arrow, start, end)
+        begin, until = plan.widest_gap(arrow.source, arrow.destination)
+        if arrow.travel.outcome == "lost":
+            until = min(until, end[0]) if begin < until else max(until, end[0])
+        letters = int((abs(until - begin) - 24) / LETTER)
+        if letters < SHORTEST_LABEL:
+            return ""
+        text, length = _label_text(arrow.travel, letters)
+        middle, slope = (begin + until) / 2, (end[1] - start[1]) / (end[0] - start[0])
+        y, angle = start[1] + slope * (middle - start[0]), math.atan(slope)
+        if not self._is_free(middle, y, length * LETTER / 2, angle):
+            return ""
+        turn = f"rotate({math.degrees(angle):.2f} {middle:.1f} {y:.1f})"
+        return f'<text class="label" x="{middle:.1f}" y="{y - 3.5:.1f}" transform="{turn}">{text}</text>'
 
-    def _is_free(self, gap: float, y: float) -> bool:
-        row = int(y // LINE)
-        place = round(gap / 8)  # labels of lost ones are a little beside the others
-        if any((place + beside, row + below) in self._labels for beside in range(-3, 4) for below in (-1, 0, 1)):
+    def _label_beside(self, arrow: Arrow, start: Point, end: Point) -> str:
+        """Of a short line, beyond its end."""
+        text, length = _label_text(arrow.travel, 30)
+        direction = math.copysign(1, end[0] - start[0])
+        x = end[0] + direction * 9 if arrow.travel.outcome == "not sent" else start[0] + LOOP + 9
+        half = length * LETTER / 2
+        if not self._is_free(x + direction * half, start[1], half, 0.0):
+            return ""
+        anchor = "start" if direction > 0 else "end"
+        return f'<text class="label {anchor}" x="{x:.1f}" y="{start[1] + 3.5:.1f}">{text}</text>'
+
+    def _is_free(self, x: float, y: float, half: float, angle: float) -> bool:
+        """No label is where one of this length would be, around this point; now there is one."""
+        wide, high = CELL
+        steps = [step * wide - half for step in range(int(2 * half / wide) + 1)]
+        cells = {
+            (round((x + step * math.cos(angle)) / wide), round((y + step * math.sin(angle)) / high)) for step in steps
+        }
+        if any((across, down + beside) in self._taken for across, down in cells for beside in (-1, 0, 1)):
             return False
-        self._labels.add((place, row))
+        self._taken |= cells
         return True
 
 
@@ -172,8 +193,8 @@ def _typical_times(ladder: Ladder) -> dict[tuple[int, int] | None, float]:
     return {way: median(each) for way, each in times.items()}
 
 
-def _label_text(travel: Travel, letters: int) -> str:
-    """Its payload, and what became of it; in SVG."""
+def _label_text(travel: Travel, letters: int) -> tuple[str, int]:
+    """Its payload, and what became of it, in SVG; and how many letters that is."""
     fate = ""
     if travel.outcome in ("lost", "not sent", "dropped", "ignored"):
         fate = f"{'lost' if travel.outcome == 'not sent' else travel.outcome}: {show_text(travel.reason)}"
@@ -184,7 +205,9 @@ def _label_text(travel: Travel, letters: int) -> str:
         fate = ("second copy, " if travel.is_copy else "") + show_duration(travel.ended - travel.sent)
     fate = shortened(fate, letters - 4)
     data = show_data(travel.data, max(3, letters - len(fate) - 2))
-    return escape(data) + (f'<tspan class="fate" dx="8">{escape(fate)}</tspan>' if fate else "")
+    if not fate:
+        return escape(data), len(data)
+    return f'{escape(data)}<tspan class="fate" dx="8">{escape(fate)}</tspan>', len(data) + len(fate) + 2
 
 
 def _shape(travel: Travel, start: Point, end: Point, is_loop: bool) -> Iterator[str]:

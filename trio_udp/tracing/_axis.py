@@ -3,13 +3,15 @@
 A datagram takes a millisecond and an attempt a second, so to scale either the arrows are flat or the picture is as tall
 as a house; and what happens at one instant, as it does in virtual time, would lie upon itself. So the scale is that of
 the datagrams: a typical one falls by a fixed height. What is closer together than can be seen is moved apart, also at
-one instant, where whatever touches the same lifeline is below each other. And a long silence is cut out, visibly.
+one instant, where whatever touches the same lifeline is below each other. What is far apart moves closer: up to a
+height it is to scale, then each doubling adds a little; and a long silence is cut out, visibly.
 
 So lengths tell little, and the order everything; the labels beside it are the times.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from itertools import groupby, pairwise
 from statistics import median
@@ -18,10 +20,14 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
+NOWHERE = -1  # the lifeline of what touches none
+
 TYPICAL = 34.0  # how far a typical datagram falls; all lengths are in pixels
 LEAST = 8.0  # between two moments
 ROW = 8.0  # between two things at one lifeline and one instant
-MOST = 80.0  # longer silences are cut
+TRUE = 70.0  # up to this it is to scale
+DOUBLING = 12.0  # what is beyond adds so much each time that it doubles
+MOST = 500.0  # what would be taller, to scale, is cut
 CUT = 46.0  # to this
 
 
@@ -35,7 +41,7 @@ class Mark(NamedTuple):
 
     time: float
     order: int
-    lifeline: int | None
+    lifeline: int
     key: Hashable
     after: Hashable = None
     takes: bool = True
@@ -71,7 +77,7 @@ class Axis:
             self._begin(time)
             self.height += ROW * self._lay_out(group)
             self._bottoms.append(self.height)
-            if any(mark.lifeline is not None for mark in group):
+            if any(mark.lifeline >= 0 for mark in group):
                 self.labels.append((self._tops[-1], time))
 
     def __getitem__(self, key: Hashable) -> float:
@@ -95,9 +101,8 @@ class Axis:
     def _begin(self, time: float) -> None:
         if self._times:
             silence = time - self._times[-1]
-            fall = max(LEAST, silence * self._scale)
-            if fall > MOST:
-                fall = CUT
+            fall = _fall(silence * self._scale)
+            if silence * self._scale > MOST:
                 self.cuts.append(Cut(self.height, self.height + fall, silence))
             self.height += fall
         self._times.append(time)
@@ -105,7 +110,7 @@ class Axis:
 
     def _lay_out(self, group: list[Mark]) -> int:
         """Give a height to all of one moment; returns how many rows there are below the first."""
-        rows: dict[int | None, int] = {}
+        rows: dict[int, int] = {}
         given: dict[Hashable, int] = {}
         for mark in group:
             row = max(rows.get(mark.lifeline, 0), given.get(mark.after, 0))
@@ -117,6 +122,13 @@ class Axis:
 
 def _when(mark: Mark) -> tuple[float, int]:
     return mark.time, mark.order
+
+
+def _fall(to_scale: float) -> float:
+    """How far down it goes for what would be so much to scale."""
+    if to_scale > MOST:
+        return CUT
+    return max(LEAST, min(to_scale, TRUE) + DOUBLING * math.log2(max(to_scale / TRUE, 1)))
 
 
 def _scale(times: list[float], travel_times: list[float]) -> float:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FIRST = 6.0  # from a lifeline to the first bracket; pixels, as all lengths
 TRACK = 7.0  # from one bracket to the next
 HOOK = 4.0
-MOST_TRACKS = 4
+MOST_TRACKS = 10
 BESIDE = 11.0  # what a text takes that stands upright
 LETTER = 4.6  # of such a text
 BAR = 6.0  # a handler's
@@ -55,6 +55,17 @@ class Brackets:
     def _end(self, time: float | None, entry: int | None) -> tuple[float, int] | None:
         """If it is in the picture."""
         return (time, entry) if time is not None and entry is not None and time <= self._ladder.ended else None
+
+    def rooms(self, axis: Axis) -> list[float]:
+        """What each lifeline needs on its left."""
+        numbers = range(len(self._ladder.lifelines))
+        return [self._outermost([one for one in self._ladder.asked if one.lifeline == each], axis) for each in numbers]
+
+    def _outermost(self, asked: list[Asked], axis: Axis) -> float:
+        attempts = _tracks([self._span(axis, "attempt", one.entry) for _, one in self._all_attempts(asked)])
+        several = _tracks([self._request_span(one, axis) for one in asked if len(one.request.attempts) > 1])
+        inner = FIRST + TRACK * max(attempts, default=0) + HOOK + BESIDE
+        return inner + 5 + (TRACK * max(several) + HOOK + BESIDE if several else 0)
 
     def draw(self, plan: Plan, axis: Axis) -> Iterator[str]:
         """Each in a group of its own."""
@@ -85,9 +96,7 @@ class Brackets:
 
     def _attempts(self, asked: list[Asked], x: float, axis: Axis) -> Iterator[str]:
         """Of one client."""
-        all_attempts = [
-            (one, attempt) for one in asked for attempt in one.request.attempts if attempt.started <= self._ladder.ended
-        ]
+        all_attempts = self._all_attempts(asked)
         spans = [self._span(axis, "attempt", attempt.entry) for _, attempt in all_attempts]
         tracks = _tracks(spans)
         several = max(tracks, default=0)
@@ -100,6 +109,11 @@ class Brackets:
             yield "</g>"
         outer = x - FIRST - TRACK * several - HOOK - 5 - (0 if several else BESIDE)
         yield from self._requests(asked, outer, axis)
+
+    def _all_attempts(self, asked: list[Asked]) -> list[tuple[Asked, Attempt]]:
+        """Those in the picture."""
+        ended = self._ladder.ended
+        return [(one, attempt) for one in asked for attempt in one.request.attempts if attempt.started <= ended]
 
     def _attempt(
         self, asked: Asked, attempt: Attempt, x: float, top: float, bottom: float, axis: Axis, until: float
@@ -138,13 +152,14 @@ class Brackets:
         """Those that were sent more than once: around their attempts."""
         again = [one for one in asked if len(one.request.attempts) > 1]
         ends = [self._request_span(one, axis) for one in again]
-        for one, (top, bottom), track in zip(again, ends, _tracks(ends), strict=True):
+        tracks = _tracks(ends)
+        for one, (top, bottom), track in zip(again, ends, tracks, strict=True):
             text = f"request {one.request.number}: {plural(len(one.request.attempts), 'attempt')}"
             outcome = one.request.attempts[-1].outcome
             left = x - TRACK * track
             yield f'<g class="request"><title>{escape(f"{text}, {show_text(outcome)}" if outcome else text)}</title>'
             yield f'<path class="bracket" d="M{left:.1f} {top:.1f}h{-HOOK}V{bottom:.1f}h{HOOK}"/>'
-            if not track:
+            if not any(tracks):
                 yield from _beside(left - HOOK - 3, top, bottom, text)
             yield "</g>"
 

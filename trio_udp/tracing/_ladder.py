@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 class Arrow:
     """A datagram between two lifelines, which are numbered from the left.
 
-    ``client`` is the one at its end that asks, or else the left one; ``task`` and ``source_line`` are of whoever sent
-    it, as far as they are known.
+    ``client`` is the one at its end that asks, as ``client_asks`` says, or else the left one; ``task`` and
+    ``source_line`` are of whoever sent it, as far as they are known.
     """
 
     travel: Travel
     source: int
     destination: int
     client: int
+    client_asks: bool
     task: int | None
     source_line: str | None
 
@@ -91,10 +92,9 @@ def _arrow(trace: Trace, cast: Cast, travel: Travel) -> Arrow:
     source, destination = cast[travel.source], cast[travel.destination]
     entry = trace.entries[travel.entry]
     assert isinstance(entry, Happened), "only these tell of datagrams"
-    client = min(source, destination)
-    if cast.lifelines[client].role != "client" and cast.lifelines[max(source, destination)].role == "client":
-        client = max(source, destination)
-    return Arrow(travel, source, destination, client, entry.task, entry.source)
+    ends = sorted((source, destination), key=lambda end: (cast.lifelines[end].role != "client", end))
+    asks = cast.lifelines[ends[0]].role == "client"
+    return Arrow(travel, source, destination, ends[0], asks, entry.task, entry.source)
 
 
 def _asked(trace: Trace, sockets: Sockets, cast: Cast) -> list[Asked]:

@@ -11,6 +11,7 @@ the names of their tasks, where tasks were recorded. Who does none of that is ca
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -85,13 +86,14 @@ class Cast:
 
     def _gather(self, trace: Trace) -> dict[Group, Place]:
         """All groups in the order of appearance, each with the first socket there."""
-        groups: dict[Group, Place] = {}
+        groups: dict[Group, tuple[float, Place]] = {}
         for entry in trace.entries:
             if isinstance(entry, Happened):
                 for address in (entry.event.local, entry.event.remote):
                     place = self._sockets.home(address)
-                    groups.setdefault(self._group(place), place)
-        return groups
+                    groups.setdefault(self._group(place), (entry.time, place))
+        # What happens at one instant, in virtual time, has an order by chance: 10.0.0.2 comes before 10.0.0.10.
+        return {group: place for group, (_, place) in sorted(groups.items(), key=lambda item: _appearance(*item[1]))}
 
     def _find_roles(self, trace: Trace) -> dict[Group, set[Role]]:
         roles: dict[Group, set[Role]] = {group: set() for group in self._groups}
@@ -141,6 +143,11 @@ def _main_role(played: set[Role]) -> Role:
     """What it is called by: who asks others in order to answer is a server."""
     roles: tuple[Role, ...] = ("server", "relay", "client")
     return next((role for role in roles if role in played), "")
+
+
+def _appearance(time: float, place: Place) -> tuple[float, list[tuple[int, str]]]:
+    words = re.findall(r"\d+|\D+", format_address(place))
+    return time, [(int(word), "") if word.isascii() and word.isdigit() else (-1, word) for word in words]
 
 
 def _names_of_places(names: Mapping[str, str], sockets: Sockets) -> dict[Place, str]:

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 from ._show import shortened, show_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ._axis import Axis
     from ._ladder import Ladder
 
 TOP = 64.0  # above the first moment, in pixels, as all lengths
-CAPTION = 96.0  # below the last
 MARGIN = 78.0  # for times, on the left
-BRACKETS = 56.0  # for those left of a lifeline
-WIDE = 250.0  # between two kinds
 NARROW = 66.0  # between two of one kind
+WIDE = 250.0  # between two kinds
+WIDER = 320.0  # where there are few
+VERY_FEW = 4
 LONGEST_NAME = 24
 FEW = 8  # lifelines, with room for their addresses
 LETTER = 6.9  # of a name; of a place, 5.8
@@ -33,21 +35,25 @@ class Plan:
     Args:
       ladder: what is drawn.
       axis: says how tall it is.
+      rooms: what each lifeline needs on its left.
     """
 
-    def __init__(self, ladder: Ladder, axis: Axis) -> None:
+    def __init__(self, ladder: Ladder, axis: Axis, rooms: Sequence[float]) -> None:
         self._lifelines = ladder.lifelines
         count = len(ladder.lifelines)
         self.has_places = count <= FEW
         widths = [self._room(number) for number in range(count)]
         self.left = MARGIN
         self.x: list[float] = []
-        at = MARGIN + max(BRACKETS, widths[0] / 2 if widths else 0)
-        for number in range(count):
+        at = MARGIN
+        wide = WIDER if count <= VERY_FEW else WIDE
+        for number, room in enumerate(rooms):
             if number:
                 alike = ladder.lifelines[number - 1].role == ladder.lifelines[number].role
-                room = (widths[number - 1] + widths[number]) / 2 + 8
-                at += max(NARROW if alike and count > 2 else WIDE, room)
+                names = (widths[number - 1] + widths[number]) / 2 + 8
+                at += max(NARROW if alike and count > 2 else wide, names, room)
+            else:
+                at += max(widths[0] / 2, room)
             self.x.append(at)
         self.width = max(at + max(60.0, widths[-1] / 2 + 16 if widths else 0), 560.0)
         self.bottom = TOP + axis.height + 24

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from html import escape
 from itertools import pairwise
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from ._arrows import Arrows
-from ._axis import Axis, Mark
+from ._axis import NOWHERE, Axis, Mark
 from ._brackets import Brackets
 from ._ladder import make_ladder
-from ._plan import CAPTION, TOP, Plan
+from ._plan import MARGIN, TOP, Plan
 from ._show import plural, show_duration, show_text
 from ._style import STYLE
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 MOST_DATAGRAMS = 2000  # some 2 MB, which a browser still scrolls without a jerk
 LINE = 12.0  # between two labels, from one baseline to the next
+CAPTION_LETTER = 5.9
 TALL = 900.0  # a picture whose names stand at its foot as well
 
 
@@ -51,15 +53,16 @@ def draw_ladder(trace: Trace) -> tuple[str, Axis]:
     """The picture, and the height of every moment in it, for another one that is to stand beside it."""
     ladder = make_ladder(trace, MOST_DATAGRAMS)
     arrows, brackets = Arrows(ladder), Brackets(ladder)
-    marks = [Mark(ladder.started, -1, None, "started"), Mark(ladder.ended, len(trace.entries), None, "ended")]
+    marks = [Mark(ladder.started, -1, NOWHERE, "started"), Mark(ladder.ended, len(trace.entries), NOWHERE, "ended")]
     times = [one.travel.ended - one.travel.begun for one in ladder.arrows if one.travel.ended is not None]
     axis = Axis([*marks, *arrows.marks(), *brackets.marks()], times)
     return "\n".join(_draw(ladder, trace, axis, arrows, brackets)), axis
 
 
 def _draw(ladder: Ladder, trace: Trace, axis: Axis, arrows: Arrows, brackets: Brackets) -> Iterator[str]:
-    plan = Plan(ladder, axis)
-    width, height = plan.width, plan.bottom + CAPTION
+    plan = Plan(ladder, axis, brackets.rooms(axis))
+    width, caption = plan.width, _caption(ladder, trace, axis, plan.width)
+    height = plan.bottom + 44 + 16 * len(caption)
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" role="img" viewBox="0 0 {width:.0f} {height:.0f}"'
         f' width="{width:.0f}" height="{height:.0f}">'
@@ -70,7 +73,7 @@ def _draw(ladder: Ladder, trace: Trace, axis: Axis, arrows: Arrows, brackets: Br
     yield from _lifelines(plan, axis, ladder)
     yield from brackets.draw(plan, axis)
     yield from arrows.draw(plan, axis)
-    for row, line in enumerate(_caption(ladder, trace, axis)):
+    for row, line in enumerate(caption):
         yield f'<text class="caption" x="{plan.left:.0f}" y="{plan.bottom + 38 + 16 * row:.0f}">{escape(line)}</text>'
     yield "</svg>"
 
@@ -122,14 +125,17 @@ def _description(ladder: Ladder) -> str:
     )
 
 
-def _caption(ladder: Ladder, trace: Trace, axis: Axis) -> Iterator[str]:
-    if not ladder.arrows:
-        yield "No datagram was recorded."
+def _caption(ladder: Ladder, trace: Trace, axis: Axis, width: float) -> list[str]:
+    """What stands below it, in lines."""
+    sentences = []
+    if ladder.arrows:
+        cut = "; where lines are dotted, a silence is cut out." if axis.cuts else "."
+        sentences.append(f"Seconds since the recording began. Heights are not to scale{cut}")
     else:
-        yield "Seconds since the recording began. Heights are not to scale" + (
-            "; where lines are dotted, a silence is cut out." if axis.cuts else "."
-        )
+        sentences.append("No datagram was recorded.")
     if ladder.left_out:
-        yield f"Drawn are the first {len(ladder.arrows):,} datagrams, and not the {ladder.left_out:,} after them."
+        sentences.append(f"Only the first {len(ladder.arrows):,} datagrams are drawn, not {ladder.left_out:,} more.")
     if trace.forgotten:
-        yield f"The recording was full: {trace.forgotten:,} entries that came later are not in it."
+        sentences.append(f"The recording was full: {trace.forgotten:,} entries that came later are not in it.")
+    letters = int((width - MARGIN - 20) / CAPTION_LETTER)
+    return [line for sentence in sentences for line in wrap(sentence, letters)]

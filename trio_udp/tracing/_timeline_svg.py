@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from ._axis import Axis, Mark
 from ._boxes import SPINE, side_by_side
-from ._plan import CAPTION, MARGIN, TOP
+from ._plan import MARGIN, TOP
 from ._show import plural, shortened, show_duration, show_text
 from ._style import DARK, LIGHT
 from ._timeline import timeline
@@ -41,6 +41,7 @@ LEAST_HEIGHT = 3.0  # so that what took no time is seen
 LETTER = 5.6  # the mean width of one in a box
 LINE = 12.0  # between two times in the margin
 LEAST_WIDTH = 320.0
+BELOW = 104.0  # for what is said there
 
 STYLE = (
     f"""
@@ -108,7 +109,7 @@ class _Drawing:
         self._breaks_at = [TOP + (cut.top + cut.bottom) / 2 for cut in axis.cuts]
         self._boxes, right = side_by_side(bars.bars, int(MARGIN) + 8)
         self._width = max(right + 16, LEAST_WIDTH)
-        self._height = TOP + axis.height + 24 + CAPTION
+        self._height = TOP + axis.height + BELOW
 
     def parts(self) -> Iterator[str]:
         size = f"{self._width:.0f}", f"{self._height:.0f}"

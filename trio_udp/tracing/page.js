@@ -128,7 +128,7 @@ function setZoom(factor, pane = panes[0], x = pane.clientWidth / 2, y = pane.cli
     picture.style.height = `${picture.viewBox.baseVal.height * zoom}px`;
   }
   pane.scrollTo(left, top);
-  keepNames();
+  follow(pane);
   document.getElementById("zoom").value = `${Math.round(zoom * 100)} %`;
 }
 
@@ -138,6 +138,21 @@ function wheel(event) {
   const frame = event.currentTarget.getBoundingClientRect();
   const factor = zoom * Math.exp(-Math.sign(event.deltaY) * Math.min(Math.abs(event.deltaY), 100) / 400);
   setZoom(factor, event.currentTarget, event.clientX - frame.left, event.clientY - frame.top);
+}
+
+const followed = new Map();  // how far a pane was moved because another was
+
+// One cannot go as far down as the other if it alone has a scroll bar below; it must not pull that back up.
+function follow(pane) {
+  if (followed.get(pane) !== pane.scrollTop) {
+    for (const other of panes) {
+      if (other === pane) continue;
+      other.scrollTop = pane.scrollTop;
+      followed.set(other, other.scrollTop);
+    }
+  }
+  followed.delete(pane);
+  keepNames(pane.scrollTop / zoom);
 }
 
 let dragged = false;  // so that letting go is no click
@@ -163,10 +178,7 @@ function drag(event) {
 for (const pane of panes) {
   pane.addEventListener("wheel", wheel, { passive: false });
   pane.addEventListener("pointerdown", drag);
-  pane.addEventListener("scroll", () => {
-    for (const other of panes) if (other.scrollTop !== pane.scrollTop) other.scrollTop = pane.scrollTop;
-    keepNames();
-  });
+  pane.addEventListener("scroll", () => follow(pane));
 }
 
 // -- names stay in sight ----------------------------------------------------------------------------------------------
@@ -196,8 +208,7 @@ function measure(bar) {
   return { name, place: name.getAttribute("transform"), top: box.y, room: box.height - name.getComputedTextLength() - 8 };
 }
 
-function keepNames() {
-  const top = panes[0].scrollTop / zoom;
+function keepNames(top) {
   heads.setAttribute("transform", `translate(0 ${top})`);
   for (const { name, place, top: begin, room } of tall) {
     const down = Math.min(Math.max(0, top - begin), room);
