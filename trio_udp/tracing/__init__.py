@@ -18,6 +18,7 @@ from ._entries import (
     TaskEnded,
     TaskStarted,
 )
+from ._jsonlines import load, save
 from ._recording import Recording, record
 from ._scope import scope
 from ._trace import Trace
@@ -26,6 +27,8 @@ __all__ = [
     "record",
     "Recording",
     "scope",
+    "save",
+    "load",
     "Trace",
     "Entry",
     "Happened",

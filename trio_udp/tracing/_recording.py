@@ -111,15 +111,15 @@ class Recording:
     # -- what is gathered ---------------------------------------------------------------------------------------------
 
     def _happened(self, event: Event) -> None:
-        if self._log.is_full:
-            self._log.forgotten += 1
-            return
+        log = self._log
         try:
-            if isinstance(event, DatagramLost):  # by the network, in whichever task comes to see to it
-                happened = Happened(event, None, None)
+            is_loss = type(event) is DatagramLost  # by the network, in whichever task comes to see to it
+            task = None if is_loss else self._watch.current()
+            if len(log.kept) >= log.limit:
+                log.forgotten += 1
             else:
-                happened = Happened(event, self._watch.current(), self._sources.of(sys._getframe(1)))
-            self._log.add(happened)
+                source = None if is_loss else self._sources.of(sys._getframe(1))
+                log.kept.append(Happened(event, task, source))
         except Exception as problem:
             self._watch.note(problem)
 
