@@ -165,6 +165,15 @@ class Watch(trio.abc.Instrument):
             self._compare(task, known)
         return known.number
 
+    def look(self) -> None:
+        """Tell which nurseries the running task is in by now, if it was told of."""
+        try:
+            task = trio.lowlevel.current_task()
+        except RuntimeError:
+            return
+        if (known := self._tasks.get(task)) is not None:
+            self._compare(task, known)
+
     def _spawned(self, task: trio.lowlevel.Task) -> None:
         nursery = task.parent_nursery
         if nursery is None:
