@@ -19,6 +19,7 @@ from ._entries import (
     TaskEnded,
     TaskStarted,
 )
+from ._jsonlines import load, save
 from ._mermaid import mermaid
 from ._page import html
 from ._recording import Recording, record
@@ -32,6 +33,8 @@ __all__ = [
     "record",
     "Recording",
     "scope",
+    "save",
+    "load",
     "Trace",
     "ladder_svg",
     "ladder_text",

@@ -88,7 +88,8 @@ class Watch(trio.abc.Instrument):
         try:
             known = self._tasks.get(task)
             if known is not None:
-                self._compare(task, known)
+                if task.child_nurseries != known.nurseries:
+                    self._compare(task, known)
                 if task.parent_nursery is not known.parent:
                     self._moved(task, known)
             if self._scopes:
@@ -160,8 +161,18 @@ class Watch(trio.abc.Instrument):
         known = self._tasks.get(task)
         if known is None:
             known = self._start(task)
-        self._compare(task, known)
+        if task.child_nurseries != known.nurseries:
+            self._compare(task, known)
         return known.number
+
+    def look(self) -> None:
+        """Tell which nurseries the running task is in by now, if it was told of."""
+        try:
+            task = trio.lowlevel.current_task()
+        except RuntimeError:
+            return
+        if (known := self._tasks.get(task)) is not None:
+            self._compare(task, known)
 
     def _spawned(self, task: trio.lowlevel.Task) -> None:
         nursery = task.parent_nursery
@@ -189,8 +200,6 @@ class Watch(trio.abc.Instrument):
     def _compare(self, task: trio.lowlevel.Task, known: _Known) -> None:
         """Tell which nurseries the task has left, and which it has entered; each is inside the one before it."""
         before, now = known.nurseries, task.child_nurseries
-        if before == now:
-            return
         same = 0
         while same < min(len(before), len(now)) and before[same] is now[same]:
             same += 1

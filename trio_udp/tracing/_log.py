@@ -25,47 +25,44 @@ class Log:
 
     Args:
       limit: how many it keeps.
+
+    ``kept`` are those; whoever is in a hurry looks at ``limit`` and appends.
     """
 
     def __init__(self, limit: int) -> None:
         self.forgotten = 0
         self.is_closed = False
-        self._limit = limit
-        self._entries: list[Entry] = []
+        self.limit = limit
+        self.kept: list[Entry] = []
         self._passages: set[int] = set()  # nurseries that tasks have only come through
-
-    @property
-    def is_full(self) -> bool:
-        """Does it keep nothing more?"""
-        return len(self._entries) >= self._limit
 
     def add(self, entry: Entry) -> int | None:
         """Keep it, if that is possible; returns where."""
         if self.is_closed:
             return None
-        if self.is_full:
+        if len(self.kept) >= self.limit:
             self.forgotten += 1
             return None
-        self._entries.append(entry)
-        return len(self._entries) - 1
+        self.kept.append(entry)
+        return len(self.kept) - 1
 
     def moved(self, place: int | None, passage: int | None, nursery: int | None) -> None:
         """The task whose start is kept at ``place`` came through one nursery into another."""
         if passage is not None:
             self._passages.add(passage)
         if place is not None:
-            started = self._entries[place]
+            started = self.kept[place]
             assert isinstance(started, TaskStarted)
-            self._entries[place] = started._replace(nursery=nursery)
+            self.kept[place] = started._replace(nursery=nursery)
 
     @property
     def latest(self) -> float | None:
         """The time of the newest entry."""
-        return self._entries[-1].time if self._entries else None
+        return self.kept[-1].time if self.kept else None
 
     def entries(self) -> tuple[Entry, ...]:
         """All, by their times: what a network has lost is told later than it happens."""
-        kept = self._entries
+        kept = self.kept
         if self._passages:
             kept = [entry for entry in kept if not self._is_of_passage(entry)]
         return tuple(sorted(kept, key=attrgetter("time")))

@@ -81,6 +81,7 @@ class Recording:
 
     def trace(self) -> Trace:
         """What has been gathered until now, as a value that stays as it is."""
+        self._look()
         return Trace(self._log.entries(), self._started, self._now(), dict(self._names), self._log.forgotten)
 
     def name(self, address_or_host: Address | str, name: str) -> None:
@@ -111,15 +112,15 @@ class Recording:
     # -- what is gathered ---------------------------------------------------------------------------------------------
 
     def _happened(self, event: Event) -> None:
-        if self._log.is_full:
-            self._log.forgotten += 1
-            return
+        log = self._log
         try:
-            if isinstance(event, DatagramLost):  # by the network, in whichever task comes to see to it
-                happened = Happened(event, None, None)
+            is_loss = type(event) is DatagramLost  # by the network, in whichever task comes to see to it
+            task = None if is_loss else self._watch.current()
+            if len(log.kept) >= log.limit:
+                log.forgotten += 1
             else:
-                happened = Happened(event, self._watch.current(), self._sources.of(sys._getframe(1)))
-            self._log.add(happened)
+                source = None if is_loss else self._sources.of(sys._getframe(1))
+                log.kept.append(Happened(event, task, source))
         except Exception as problem:
             self._watch.note(problem)
 
@@ -150,10 +151,7 @@ class Recording:
     def _end(self) -> None:
         self._ended = self._now()
         if self._is_our_run():
-            try:
-                self._watch.current()  # nurseries that this task has just left
-            except Exception as problem:
-                self._watch.note(problem)
+            self._look()
             self._leave()
         elif self._watch.over_at is None:  # a guest, and we are with its host; or in another thread
             try:
@@ -162,6 +160,14 @@ class Recording:
                 pass
         self._log.is_closed = True
         self._watch.forget()
+
+    def _look(self) -> None:
+        """Nurseries that the running task has just left are not seen before its step ends, unless one looks."""
+        if not self._log.is_closed and self._is_our_run():
+            try:
+                self._watch.look()
+            except Exception as problem:
+                self._watch.note(problem)
 
     def _leave(self) -> None:
         """This Trio run has nothing of it any more."""
