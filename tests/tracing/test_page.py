@@ -222,7 +222,7 @@ async def test_one_client_can_be_shown_alone(recorded: Trace, tmp_path: Path) ->
         assert await texts(browser, "#client option") == ["all", "client 1", "client 2", "client 3"]
         total = await count(browser, ".datagram")
         await choose(browser, "client 2")
-        visible = await of_all(browser, "[data-client]", "[e.dataset.client, e.checkVisibility()]")
+        visible = await of_all(browser, "[data-client]", "[e.dataset.client, getComputedStyle(e).display !== 'none']")
         assert {client for client, is_visible in visible if is_visible} == {"client 2"}
         assert all(is_visible for client, is_visible in visible if client == "client 2")
         faint = await texts(browser, ".bar.task.faint > text")
