@@ -83,6 +83,7 @@ class Browser:
         """What the system says it prefers, as ``prefers_color_scheme="dark"``."""
         pairs = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
         await self.command("Emulation.setEmulatedMedia", features=pairs)
+        await self.settle()
 
     async def open(self, path: Path) -> None:
         """Load a page, and wait until it is complete."""

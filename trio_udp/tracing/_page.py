@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import replace
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
 from .._events import DatagramLost, DatagramSent
 from ._entries import Happened, TaskStarted
+from ._ladder import make_ladder
 from ._show import plural, show_duration
 from ._style import DARK, LIGHT
-from ._svg import draw_ladder
+from ._svg import MOST_DATAGRAMS, draw_ladder
 from ._timeline import timeline
-from ._timeline_svg import draw_timeline
+from ._timeline_svg import draw_timeline, marks
 
 if TYPE_CHECKING:
     from ._trace import Trace
@@ -53,15 +55,18 @@ def html(trace: Trace) -> str:
     Returns:
       HTML, to be written as UTF-8.
     """
-    ladder, axis = draw_ladder(trace)
+    ladder = make_ladder(trace, MOST_DATAGRAMS)
+    drawn = replace(trace, entries=tuple(e for e in trace.entries if e.time <= ladder.ended), ended=ladder.ended)
+    bars = timeline(drawn)
+    left, axis = draw_ladder(ladder, trace, marks(bars, drawn))
     script = _part("page.js")
     return Template(_part("page.html")).substitute(
         policy=POLICY.format(script=_hash(script)),
-        facts=_facts(trace),
+        facts=_facts(trace, ladder.ended),
         css=COLOURS + _part("page.css"),
         js=script,
-        ladder=ladder,
-        timeline=draw_timeline(trace, timeline(trace), axis),
+        ladder=left,
+        timeline=draw_timeline(bars, axis, drawn),
     )
 
 
@@ -74,7 +79,7 @@ def _hash(script: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _facts(trace: Trace) -> str:
+def _facts(trace: Trace, drawn_until: float) -> str:
     """What there was, in one line."""
     events = [entry.event for entry in trace.entries if isinstance(entry, Happened)]
     sent = sum(isinstance(event, DatagramSent) for event in events)
@@ -82,4 +87,6 @@ def _facts(trace: Trace) -> str:
     tasks = sum(isinstance(entry, TaskStarted) for entry in trace.entries)
     facts = [show_duration(trace.ended - trace.started), f"{plural(sent, 'datagram')} sent, {lost:,} lost"]
     facts += [plural(tasks, "task")] + [f"{trace.forgotten:,} entries forgotten"] * bool(trace.forgotten)
+    if drawn_until < trace.ended:
+        facts.append(f"drawn are the first {show_duration(drawn_until - trace.started)}")
     return " · ".join(facts)

@@ -21,7 +21,7 @@ from ._show import plural, show_duration, show_text
 from ._style import STYLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ._ladder import Ladder
     from ._trace import Trace
@@ -46,16 +46,15 @@ def ladder_svg(trace: Trace) -> str:
     Returns:
       an ``<svg>`` element with a style of its own, which can be a file or a part of a page.
     """
-    return draw_ladder(trace)[0]
+    return draw_ladder(make_ladder(trace, MOST_DATAGRAMS), trace)[0]
 
 
-def draw_ladder(trace: Trace) -> tuple[str, Axis]:
-    """The picture, and the height of every moment in it, for another one that is to stand beside it."""
-    ladder = make_ladder(trace, MOST_DATAGRAMS)
+def draw_ladder(ladder: Ladder, trace: Trace, beside: Iterable[Mark] = ()) -> tuple[str, Axis]:
+    """The picture, and its axis, for another picture that stands ``beside`` it and has these marks."""
     arrows, brackets = Arrows(ladder), Brackets(ladder)
     marks = [Mark(ladder.started, -1, NOWHERE, "started"), Mark(ladder.ended, len(trace.entries), NOWHERE, "ended")]
     times = [one.travel.ended - one.travel.begun for one in ladder.arrows if one.travel.ended is not None]
-    axis = Axis([*marks, *arrows.marks(), *brackets.marks()], times)
+    axis = Axis([*marks, *arrows.marks(), *brackets.marks(), *beside], times)
     return "\n".join(_draw(ladder, trace, axis, arrows, brackets)), axis
 
 

@@ -20,7 +20,7 @@ from collections import Counter
 from html import escape
 from typing import TYPE_CHECKING
 
-from ._axis import Axis, Mark
+from ._axis import NOWHERE, Axis, Mark
 from ._boxes import SPINE, side_by_side
 from ._plan import MARGIN, TOP
 from ._show import plural, shortened, show_duration, show_text
@@ -84,21 +84,23 @@ def timeline_svg(trace: Trace) -> str:
       an ``<svg>`` element with a style of its own, which can be a file or a part of a page.
     """
     bars = timeline(trace)
-    axis = Axis(_marks(bars, trace), [])
-    return draw_timeline(trace, bars, axis)
+    return draw_timeline(bars, Axis(marks(bars, trace), []), trace)
 
 
-def _marks(bars: Timeline, trace: Trace) -> Iterator[Mark]:
-    """A lifeline each, so that what is at one instant is at one height."""
-    times = {trace.started, trace.ended} | {bar.begin for bar in bars.walk()}
-    times |= {bar.end for bar in bars.walk() if bar.end is not None}
-    for number, time in enumerate(times):
-        yield Mark(time, 0, number, number)
+def marks(bars: Timeline, trace: Trace) -> Iterator[Mark]:
+    """Moments that have a height, one for all that is at an instant."""
+    for time in {trace.started, trace.ended, *_moments(bars)}:
+        yield Mark(time, 0, NOWHERE, ("bars", time), takes=False)
 
 
-def draw_timeline(trace: Trace, bars: Timeline, axis: Axis) -> str:
-    """The same with an axis that somebody else may have, too."""
+def draw_timeline(bars: Timeline, axis: Axis, trace: Trace) -> str:
+    """The picture, with an axis that another one may have, too."""
     return "\n".join(_Drawing(trace, bars, axis).parts())
+
+
+def _moments(bars: Timeline) -> set[float]:
+    """When something begins or ends."""
+    return {time for bar in bars.walk() for time in (bar.begin, bar.end) if time is not None}
 
 
 class _Drawing:
@@ -138,11 +140,15 @@ class _Drawing:
         return f"{', '.join(counts)}. Time goes down; times are seconds since the recording began."
 
     def _margin(self) -> Iterator[str]:
+        times = sorted(_moments(self._bars))
+        since = [time - self._trace.started for time in times]
+        digits = 3 if all(abs(seconds - round(seconds, 3)) < 1e-7 for seconds in since) else 6
         last = -LINE
-        for height, time in self._axis.labels:
-            if height - last >= LINE:
-                last, y = height, TOP + height
-                yield f'<text class="time" x="66" y="{y + 3.5:.1f}">{time - self._trace.started:.3f}</text>'
+        for time, seconds in zip(times, since, strict=True):
+            y = self._y(time)
+            if y - last >= LINE:
+                last = y
+                yield f'<text class="time" x="66" y="{y + 3.5:.1f}">{seconds:.{digits}f}</text>'
                 yield f'<path class="tick" d="M71 {y:.1f}h5"/>'
 
     def _cuts(self) -> Iterator[str]:

@@ -14,7 +14,9 @@ const about = new Map();  // what is told of a thing
 const byTask = new Map();
 for (const thing of things) {
   const task = thing.dataset.task;
-  if (task !== undefined) byTask.set(task, [...(byTask.get(task) ?? []), thing]);
+  if (task === undefined) continue;
+  if (!byTask.has(task)) byTask.set(task, []);
+  byTask.get(task).push(thing);
 }
 
 // -- telling ----------------------------------------------------------------------------------------------------------
