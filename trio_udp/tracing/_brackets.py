@@ -8,6 +8,7 @@ time stands side by side, up to a number that nobody could tell apart anyway.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,12 @@ class Brackets:
 
     def __init__(self, ladder: Ladder) -> None:
         self._ladder = ladder
+        self._asked: dict[int, list[Asked]] = {}
+        self._work: dict[int, list[Work]] = {}
+        for asked in ladder.asked:
+            self._asked.setdefault(asked.lifeline, []).append(asked)
+        for work in ladder.work:
+            self._work.setdefault(work.lifeline, []).append(work)
 
     def marks(self) -> Iterator[Mark]:
         """The ends of all of them."""
@@ -59,7 +66,7 @@ class Brackets:
     def rooms(self, axis: Axis) -> list[float]:
         """What each lifeline needs on its left."""
         numbers = range(len(self._ladder.lifelines))
-        return [self._outermost([one for one in self._ladder.asked if one.lifeline == each], axis) for each in numbers]
+        return [self._outermost(self._asked.get(number, []), axis) for number in numbers]
 
     def _outermost(self, asked: list[Asked], axis: Axis) -> float:
         attempts = _tracks([self._span(axis, "attempt", one.entry) for _, one in self._all_attempts(asked)])
@@ -70,10 +77,8 @@ class Brackets:
     def draw(self, plan: Plan, axis: Axis) -> Iterator[str]:
         """Each in a group of its own."""
         for lifeline, x in enumerate(plan.x):
-            work = [one for one in self._ladder.work if one.lifeline == lifeline]
-            yield from self._handlers(work, x, axis)
-            asked = [one for one in self._ladder.asked if one.lifeline == lifeline]
-            yield from self._attempts(asked, x, axis)
+            yield from self._handlers(self._work.get(lifeline, []), x, axis)
+            yield from self._attempts(self._asked.get(lifeline, []), x, axis)
 
     # -- handlers -----------------------------------------------------------------------------------------------------
 
@@ -98,10 +103,12 @@ class Brackets:
         """Of one client."""
         all_attempts = self._all_attempts(asked)
         spans = [self._span(axis, "attempt", attempt.entry) for _, attempt in all_attempts]
+        starts = sorted(top for top, _ in spans)
         tracks = _tracks(spans)
         several = max(tracks, default=0)
         for number, ((one, attempt), (top, bottom)) in enumerate(zip(all_attempts, spans, strict=True)):
-            until = min((start for start, _ in spans if start > bottom - 1), default=TOP + axis.height)
+            after = bisect_right(starts, bottom - 1)
+            until = starts[after] if after < len(starts) else TOP + axis.height
             yield from self._attempt(one, attempt, x - FIRST - TRACK * tracks[number], top, bottom, axis, until)
             if not several:
                 text = f"{attempt.number} {show_text(attempt.outcome) or 'waits'}"

@@ -5,7 +5,8 @@ Time goes down, everybody who takes part has a vertical line, and each datagram 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from ._entries import Happened
@@ -57,7 +58,7 @@ class Work:
 class Ladder:
     """Everything in it in order of time; times are on Trio's clock, and the picture begins at ``started``.
 
-    ``left_out`` datagrams are not in it, as they came after its limit, at ``ended``.
+    ``left_out`` datagrams and attempts are not in it, as they came after its limit, at ``ended``.
     """
 
     lifelines: tuple[Lifeline, ...]
@@ -70,21 +71,41 @@ class Ladder:
 
 
 def make_ladder(trace: Trace, limit: int) -> Ladder:
-    """Of the first ``limit`` datagrams, and what else there was until then."""
+    """Of the first ``limit`` datagrams and as many attempts, and what else there was until then."""
     sockets = Sockets(trace.entries)
     all_travels = travels(trace.entries, sockets)
     cast = Cast(trace, sockets, all_travels)
     all_travels.sort(key=lambda travel: travel.begun)
     ended = all_travels[limit].begun if limit < len(all_travels) else trace.ended
-    asked, work = _asked(trace, sockets, cast), _work(trace, sockets, cast)
-    return Ladder(
-        lifelines=cast.lifelines,
-        arrows=tuple(_arrow(trace, cast, travel) for travel in all_travels[:limit]),
-        asked=tuple(one for one in asked if one.request.attempts[0].started <= ended),
-        work=tuple(one for one in work if one.run.started <= ended),
-        started=trace.started,
-        ended=ended,
-        left_out=max(0, len(all_travels) - limit),
+    arrows = [_arrow(trace, cast, travel) for travel in all_travels[:limit]]
+    all_asked = _asked(trace, sockets, cast)
+    attempts = accumulate(len(one.request.attempts) for one in all_asked)
+    asked = [
+        one
+        for one, so_far in zip(all_asked, attempts, strict=True)
+        if so_far <= limit and one.request.attempts[0].started <= ended
+    ]
+    work = [one for one in _work(trace, sockets, cast)[:limit] if one.run.started <= ended]
+    left_out = len(all_travels) - len(arrows)
+    left_out += sum(len(one.request.attempts) for one in all_asked) - sum(len(one.request.attempts) for one in asked)
+    ladder = Ladder(cast.lifelines, tuple(arrows), tuple(asked), tuple(work), trace.started, ended, left_out)
+    return _without_idle(ladder) if left_out else ladder
+
+
+def _without_idle(ladder: Ladder) -> Ladder:
+    """Only those who have a part in what is left."""
+    busy = {end for arrow in ladder.arrows for end in (arrow.source, arrow.destination)}
+    busy |= {one.lifeline for one in ladder.asked} | {one.lifeline for one in ladder.work}
+    number = {old: new for new, old in enumerate(sorted(busy))}
+    return replace(
+        ladder,
+        lifelines=tuple(ladder.lifelines[old] for old in sorted(busy)),
+        arrows=tuple(
+            replace(one, source=number[one.source], destination=number[one.destination], client=number[one.client])
+            for one in ladder.arrows
+        ),
+        asked=tuple(replace(one, lifeline=number[one.lifeline]) for one in ladder.asked),
+        work=tuple(replace(one, lifeline=number[one.lifeline]) for one in ladder.work),
     )
 
 

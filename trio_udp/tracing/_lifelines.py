@@ -2,7 +2,7 @@
 
 One lifeline for each socket would be simple, and on a host with many sockets nobody could read it; one for each host
 is what a ladder diagram has, and on a machine that talks to itself there would be one line. So a host is one lifeline
-unless its own sockets talk to each other, as on loopback: then each socket is.
+unless it is loopback or its own sockets talk to each other: then each socket is.
 
 Names are those that the recording was given, and equal names are one lifeline. Who has none is called by what it was
 seen to do: who has handlers or peers is a server, who makes attempts a client, and the sockets of a relay are known by
@@ -82,18 +82,21 @@ class Cast:
             return "name", (name, 0)
         if (relay := self._relays.get(place)) is not None:
             return "relay", ("", relay)
-        return ("socket", place) if place[0] in self._split else ("host", (place[0], 0))
+        if place[0] in self._split or place[0] == "::1" or place[0].startswith("127."):
+            return "socket", place
+        return "host", (place[0], 0)
 
     def _gather(self, trace: Trace) -> dict[Group, Place]:
         """All groups in the order of appearance, each with the first socket there."""
-        groups: dict[Group, tuple[float, Place]] = {}
+        groups: dict[Group, tuple[float, int, Place]] = {}
         for entry in trace.entries:
             if isinstance(entry, Happened):
-                for address in (entry.event.local, entry.event.remote):
+                for number, address in enumerate((entry.event.local, entry.event.remote)):
                     place = self._sockets.home(address)
-                    groups.setdefault(self._group(place), (entry.time, place))
+                    groups.setdefault(self._group(place), (entry.time, number, place))
         # What happens at one instant, in virtual time, has an order by chance: 10.0.0.2 comes before 10.0.0.10.
-        return {group: place for group, (_, place) in sorted(groups.items(), key=lambda item: _appearance(*item[1]))}
+        order = sorted(groups.items(), key=lambda item: (*item[1][:2], _in_order(item[1][2])))
+        return {group: place for group, (_, _, place) in order}
 
     def _find_roles(self, trace: Trace) -> dict[Group, set[Role]]:
         roles: dict[Group, set[Role]] = {group: set() for group in self._groups}
@@ -116,10 +119,10 @@ class Cast:
                 sides[group] = LEFT if played == {"client"} else RIGHT if played == {"server"} else BETWEEN
         known = dict(sides)
         for pair in talks:
-            for here, there in (pair, pair[::-1]):
-                group, other = self._group(here), self._group(there)
-                if group not in known and other in known and group not in sides:
-                    sides[group] = {LEFT: RIGHT, RIGHT: LEFT}.get(known[other], BETWEEN)
+            source, destination = map(self._group, pair)
+            for group, other, towards in ((source, destination, LEFT), (destination, source, RIGHT)):
+                if other in known:
+                    sides.setdefault(group, {LEFT: RIGHT, RIGHT: LEFT, BETWEEN: towards}[known[other]])
         return {group: sides.get(group, BETWEEN) for group in self._groups}
 
     def _name_all(self, order: list[Group], roles: dict[Group, set[Role]]) -> Iterable[Lifeline]:
@@ -145,9 +148,9 @@ def _main_role(played: set[Role]) -> Role:
     return next((role for role in roles if role in played), "")
 
 
-def _appearance(time: float, place: Place) -> tuple[float, list[tuple[int, str]]]:
+def _in_order(place: Place) -> list[tuple[int, str]]:
     words = re.findall(r"\d+|\D+", format_address(place))
-    return time, [(int(word), "") if word.isascii() and word.isdigit() else (-1, word) for word in words]
+    return [(int(word), "") if word.isascii() and word.isdigit() else (-1, word) for word in words]
 
 
 def _names_of_places(names: Mapping[str, str], sockets: Sockets) -> dict[Place, str]:

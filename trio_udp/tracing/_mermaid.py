@@ -53,8 +53,8 @@ def mermaid(trace: Trace) -> str:
         depth += change
         text.append(lines)
     text += ["    end\n"] * depth
-    if (left_out := len(ladder.arrows) - drawn + ladder.left_out) > 0 and ladder.lifelines:
-        text.append(f"    note over p0: and {plural(left_out, 'datagram')} more\n")
+    if drawn < len(ladder.arrows) or ladder.left_out:
+        text.append(f"    note over p0: Only the first {plural(drawn, 'datagram')} of the recording\n")
     return "".join(text)
 
 

@@ -11,6 +11,7 @@ from html import escape
 from itertools import pairwise
 from textwrap import wrap
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from ._arrows import Arrows
 from ._axis import NOWHERE, Axis, Mark
@@ -98,16 +99,18 @@ def _is_round(seconds: float) -> bool:
 def _lifelines(plan: Plan, axis: Axis, ladder: Ladder) -> Iterator[str]:
     ends = [(TOP + cut.top, TOP + cut.bottom) for cut in axis.cuts]
     solid = [(top, bottom) for (_, top), (bottom, _) in pairwise([(0.0, TOP - 12), *ends, (plan.bottom, 0.0)])]
+    thread = "".join(f"M0 {top:.1f}V{bottom:.1f}" for top, bottom in solid)
+    cut = "".join(f"M0 {top:.1f}V{bottom:.1f}" for top, bottom in ends)
+    name = f"thread-{crc32((thread + cut).encode()):08x}"  # in a page with several ladders, too, it says what it is
+    yield f'<defs><g id="{name}"><path class="thread" d="{thread}"/><path class="cut" d="{cut}"/></g></defs>'
     for number, lifeline in enumerate(ladder.lifelines):
-        x = plan.x[number]
-        name, place = show_text(lifeline.name), show_text(lifeline.place)
+        x, place = plan.x[number], show_text(lifeline.place)
+        full = show_text(lifeline.name)
         yield f'<g class="lifeline {lifeline.role}" data-key="{escape(lifeline.name)}">'
-        yield f"<title>{escape(name if name == place else f'{name}, {place}')}</title>"
-        yield f'<path class="thread" d="{"".join(f"M{x:.1f} {top:.1f}V{bottom:.1f}" for top, bottom in solid)}"/>'
-        if ends:
-            yield f'<path class="cut" d="{"".join(f"M{x:.1f} {top:.1f}V{bottom:.1f}" for top, bottom in ends)}"/>'
+        yield f"<title>{escape(full if full == place else f'{full}, {place}')}</title>"
+        yield f'<use href="#{name}" x="{x:.1f}"/>'
         yield f'<text class="name" x="{x:.1f}" y="{TOP - 34:.1f}">{escape(plan.name(number))}</text>'
-        if plan.has_places and name != place:
+        if plan.has_places and full != place:
             yield f'<text class="place" x="{x:.1f}" y="{TOP - 20:.1f}">{escape(plan.place(number))}</text>'
         if axis.height > TALL:
             yield f'<text class="name" x="{x:.1f}" y="{plan.bottom + 16:.1f}">{escape(plan.name(number))}</text>'
@@ -133,7 +136,8 @@ def _caption(ladder: Ladder, trace: Trace, axis: Axis, width: float) -> list[str
     else:
         sentences.append("No datagram was recorded.")
     if ladder.left_out:
-        sentences.append(f"Only the first {len(ladder.arrows):,} datagrams are drawn, not {ladder.left_out:,} more.")
+        drawn = f"Only the first {MOST_DATAGRAMS:,} datagrams, and as many attempts, are drawn"
+        sentences.append(f"{drawn}; {ladder.left_out:,} that came later are not.")
     if trace.forgotten:
         sentences.append(f"The recording was full: {trace.forgotten:,} entries that came later are not in it.")
     letters = int((width - MARGIN - 20) / CAPTION_LETTER)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ._ladder import make_ladder
 from ._rows import fate, rows
-from ._show import plural, shortened, show_data, show_text
+from ._show import shortened, show_data, show_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
 
 def _remarks(ladder: Ladder, trace: Trace) -> Iterator[str]:
     if ladder.left_out:
-        yield f"... and {plural(ladder.left_out, 'datagram')} more"
+        yield f"... and {ladder.left_out:,} datagrams and attempts more"
     if trace.forgotten:
         yield f"The recording was full: {trace.forgotten:,} entries that came later are not in it."
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .._events import DatagramDropped, DatagramLost, DatagramReceived, DatagramSent, ReplyIgnored
@@ -71,9 +70,24 @@ class Travel:
 class _Equals:
     """Datagrams with the same bytes between the same two sockets."""
 
-    sent: list[Travel] = field(default_factory=list)
+    latest: Travel | None = None
+    times: list[float] = field(default_factory=list)  # at which any was sent
+    sent: dict[float, deque[Travel]] = field(default_factory=dict)  # at each of them
     on_the_way: deque[Travel] = field(default_factory=deque)
     arrived: list[Travel] = field(default_factory=list)  # of which nothing else has been told
+
+    def add(self, travel: Travel, time: float) -> None:
+        """One more was sent."""
+        if not self.times or self.times[-1] < time:
+            self.times.append(time)
+        self.sent.setdefault(time, deque()).append(travel)
+        self.on_the_way.append(travel)
+        self.latest = travel
+
+    def sent_at(self, time: float) -> deque[Travel]:
+        """Those sent then, or next: on a clock that goes on by itself an event is a little later than the thing."""
+        number = bisect_left(self.times, time)
+        return self.sent[self.times[number]] if number < len(self.times) else deque()
 
     def next_on_the_way(self) -> Travel | None:
         while self.on_the_way and self.on_the_way[0].outcome != "unseen":
@@ -112,9 +126,7 @@ class _Matcher:
 
     def _sent(self, index: int, event: DatagramSent) -> None:
         travel = self._add(self._leaving(index, event))
-        equals = self._equal_to(travel)
-        equals.sent.append(travel)
-        equals.on_the_way.append(travel)
+        self._equal_to(travel).add(travel, event.time)
 
     def _arrived(self, index: int, event: DatagramReceived | DatagramDropped | ReplyIgnored) -> Travel:
         here, there = self._sockets.at(event.local), self._sockets.at(event.remote)
@@ -123,7 +135,7 @@ class _Matcher:
         if (on_the_way := equals.next_on_the_way()) is not None:
             travel = on_the_way
         else:
-            self._add_copy(travel, equals.sent[-1] if equals.sent else None)
+            self._add_copy(travel, equals.latest)
         travel.end(event.time, index, "arrived")
         equals.arrived.append(travel)
         return travel
@@ -131,11 +143,11 @@ class _Matcher:
     def _lost(self, index: int, event: DatagramLost) -> None:
         travel = self._leaving(index, event, event.sent_at)
         equals = self._equal_to(travel)
-        # On a clock that goes on by itself an event is a little later than what it tells of.
-        first = bisect_left(equals.sent, event.sent_at, key=lambda one: one.begun)
-        at_once = list(takewhile(lambda one: one.sent == equals.sent[first].sent, islice(equals.sent, first, None)))
-        if on_the_way := [one for one in at_once if one.outcome == "unseen"]:
-            travel = on_the_way[0]
+        at_once = equals.sent_at(event.sent_at)
+        while at_once and at_once[0].outcome != "unseen" and len(at_once) > 1:
+            at_once.popleft()
+        if at_once and at_once[0].outcome == "unseen":
+            travel = at_once[0]
         else:
             self._add_copy(travel, at_once[0] if at_once else None)
         travel.end(event.time, index, "lost", event.reason)
