@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 import sys
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING
 
 import trio
@@ -30,7 +30,6 @@ from ._trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import AbstractContextManager
 
     from .._address import Address
     from .._events import Event
