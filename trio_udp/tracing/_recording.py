@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 import sys
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING
 
 import trio
@@ -22,7 +22,6 @@ from trio.lowlevel import enable_ki_protection
 from .._address import format_address
 from .._checks import check_count
 from .._events import DatagramLost, observe
-from ._entries import Happened
 from ._instrument import Watch
 from ._log import Log
 from ._source import Sources
@@ -30,7 +29,6 @@ from ._trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import AbstractContextManager
 
     from .._address import Address
     from .._events import Event
@@ -120,7 +118,7 @@ class Recording:
                 log.forgotten += 1
             else:
                 source = None if is_loss else self._sources.of(sys._getframe(1))
-                log.kept.append(Happened(event, task, source))
+                log.kept.append((event, task, source))
         except Exception as problem:
             self._watch.note(problem)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import trio
@@ -10,7 +11,6 @@ from trio.lowlevel import enable_ki_protection
 from ._recording import _recordings
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from ._recording import Recording
