@@ -16,7 +16,7 @@ import trio
 
 from tests.tracing.browser import Browser, open_browser
 from tests.tracing.runs import CLIENT, SERVER, run, trace
-from trio_udp import DatagramLost, DatagramReceived, DatagramSent
+from trio_udp import DatagramDropped, DatagramLost, DatagramReceived, DatagramSent
 from trio_udp.tracing import Happened, TaskStarted, Trace, html
 
 if TYPE_CHECKING:
@@ -101,6 +101,18 @@ async def test_arrows_and_crosses_are_those_of_the_log(recorded: Trace, tmp_path
             f"{len(sent)} datagrams sent, {len(lost)} lost · {len(tasks)} tasks"
             in (await texts(browser, "header p"))[0]
         )
+
+
+async def test_what_a_relay_does_not_pass_on_is_a_cross_too(tmp_path: Path) -> None:
+    relay, behind = ("10.0.0.5", 7), ("10.0.0.5", 5001)
+    entries: list[Entry] = [
+        Happened(DatagramSent(10.0, CLIENT, relay, b"hi"), 1, None),
+        Happened(DatagramReceived(10.1, relay, CLIENT, b"hi"), 2, None),
+        Happened(DatagramDropped(10.1, behind, SERVER, b"hi", "loss", True), 2, None),
+    ]
+    async with shown(trace(entries), tmp_path) as browser:
+        assert await count(browser, ".cross") == 1
+        assert "1 datagram sent, 1 lost" in (await texts(browser, "header p"))[0]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
-from .._events import DatagramLost, DatagramSent
+from .._events import DatagramDropped, DatagramLost, DatagramSent
 from ._entries import Happened, TaskStarted
 from ._ladder import make_ladder
 from ._show import plural, show_duration
@@ -27,6 +27,7 @@ from ._timeline import timeline
 from ._timeline_svg import draw_timeline, marks
 
 if TYPE_CHECKING:
+    from .._events import Event
     from ._trace import Trace
 
 __all__ = ["html"]
@@ -79,11 +80,16 @@ def _hash(script: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
+def _is_unsent(event: Event) -> bool:
+    """A relay does that, and so does a system that refuses to send: a cross in the ladder, too."""
+    return isinstance(event, DatagramDropped) and event.outgoing
+
+
 def _facts(trace: Trace, drawn_until: float) -> str:
     """What there was, in one line."""
     events = [entry.event for entry in trace.entries if isinstance(entry, Happened)]
     sent = sum(isinstance(event, DatagramSent) for event in events)
-    lost = sum(isinstance(event, DatagramLost) for event in events)
+    lost = sum(isinstance(event, DatagramLost) or _is_unsent(event) for event in events)
     tasks = sum(isinstance(entry, TaskStarted) for entry in trace.entries)
     facts = [show_duration(trace.ended - trace.started), f"{plural(sent, 'datagram')} sent, {lost:,} lost"]
     facts += [plural(tasks, "task")] + [f"{trace.forgotten:,} entries forgotten"] * bool(trace.forgotten)
