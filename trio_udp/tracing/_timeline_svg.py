@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from ._axis import NOWHERE, Axis, Mark
 from ._boxes import SPINE, side_by_side
 from ._plan import MARGIN, TOP
-from ._show import plural, shortened, show_duration, show_text
+from ._show import shortened, show_duration, show_text
 from ._style import DARK, LIGHT
 from ._timeline import timeline
 
@@ -129,15 +129,16 @@ class _Drawing:
         yield "</svg>"
 
     def _y(self, time: float) -> float:
-        return TOP + self._axis.at(time)
+        """Where several things in the ladder are below each other at one instant, their first."""
+        return TOP + self._axis.get(("bars", time), self._axis.at(time))
 
     # -- around the boxes ------------------------------------------------------------------------------------------
 
     def _description(self) -> str:
         kinds = Counter[str](bar.kind for bar in self._bars.walk())
-        names = {"task": "task", "nursery": "nursery", "scope": "cancel scope", "attempt": "attempt"}
-        counts = [plural(kinds[kind], name).replace("nurserys", "nurseries") for kind, name in names.items()]
-        return f"{', '.join(counts)}. Time goes down; times are seconds since the recording began."
+        names = {"task": "tasks", "nursery": "nurseries", "scope": "cancel scopes", "attempt": "attempts"}
+        counts = ", ".join(f"{name}: {kinds[kind]:,}" for kind, name in names.items())
+        return f"{counts}. Time goes down; times are seconds since the recording began."
 
     def _margin(self) -> Iterator[str]:
         times = sorted(_moments(self._bars))

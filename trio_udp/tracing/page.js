@@ -149,19 +149,22 @@ function follow(pane) {
   if (followed.get(pane) !== pane.scrollTop) {
     for (const other of panes) {
       if (other === pane) continue;
+      const before = other.scrollTop;
       other.scrollTop = pane.scrollTop;
-      followed.set(other, other.scrollTop);
+      if (other.scrollTop !== before) followed.set(other, other.scrollTop);
     }
   }
   followed.delete(pane);
-  keepNames(pane.scrollTop / zoom);
+  keepNames();
 }
 
 let dragged = false;  // so that letting go is no click
 
 function drag(event) {
   if (event.pointerType !== "mouse" || event.button !== 0) return;
-  const pane = event.currentTarget;
+  const pane = event.currentTarget, frame = pane.getBoundingClientRect();
+  const onScrollBar = event.clientX - frame.left > pane.clientWidth + 1 || event.clientY - frame.top > pane.clientHeight;
+  if (onScrollBar) return;
   const from = { x: event.clientX, y: event.clientY, left: pane.scrollLeft, top: pane.scrollTop };
   dragged = false;
   const move = now => {
@@ -210,8 +213,9 @@ function measure(bar) {
   return { name, place: name.getAttribute("transform"), top: box.y, room: box.height - name.getComputedTextLength() - 8 };
 }
 
-function keepNames(top) {
-  heads.setAttribute("transform", `translate(0 ${top})`);
+function keepNames() {
+  const [ladderTop, top] = panes.map(pane => pane.scrollTop / zoom);
+  heads.setAttribute("transform", `translate(0 ${ladderTop})`);
   for (const { name, place, top: begin, room } of tall) {
     const down = Math.min(Math.max(0, top - begin), room);
     name.setAttribute("transform", `translate(0 ${down}) ${place}`);
@@ -252,6 +256,7 @@ function showClient(client) {
   const mine = thing => !client || thing.dataset.client === client;
   for (const thing of theirs) thing.classList.toggle("hidden", !mine(thing));
   const others = new Set(theirs.filter(thing => !mine(thing)).map(thing => thing.dataset.task));
+  others.delete(undefined);
   for (const thing of theirs.filter(mine)) others.delete(thing.dataset.task);
   for (const thing of main.querySelectorAll(".bar")) thing.classList.toggle("faint", others.has(thing.dataset.task));
 }
