@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,7 +138,7 @@ async def test_it_can_be_read_at_any_size(clients: int, width: int, height: int,
         assert all(w >= min(width, 1000) / 3 and h > 150 for w, h in sizes), sizes
         # Names of neighbours do not touch.
         names = await of_all(browser, ".ladder .name", "(b => [b.top, b.left, b.right])(e.getBoundingClientRect())")
-        for (top, _, right), (other_top, left, _) in zip(sorted(names), sorted(names)[1:], strict=False):
+        for (top, _, right), (other_top, left, _) in pairwise(sorted(names)):
             assert top != other_top or right < left
 
 
@@ -154,6 +155,17 @@ async def test_both_pictures_have_every_moment_at_the_same_height(recorded: Trac
         assert len(bars) > 10
         assert bars.keys() == brackets.keys()
         assert all(abs(bars[entry] - brackets[entry]) <= 9 for entry in bars), (bars, brackets)
+
+
+async def test_what_happens_in_tasks_alone_has_room_beside_the_ladder(tmp_path: Path) -> None:
+    """Heights follow the datagrams; with them alone all that is here would be one line."""
+    entries: list[Entry] = [TaskStarted(10.0 + number / 1e6, number, "quick", None) for number in range(1, 11)]
+    entries.append(Happened(DatagramSent(11.0, CLIENT, SERVER, b"late"), 1, None))
+    entries.append(Happened(DatagramReceived(11.1, SERVER, CLIENT, b"late"), 2, None))
+    async with shown(trace(entries), tmp_path) as browser:
+        tops = await of_all(browser, ".bar.task .box", "e.getBoundingClientRect().top")
+        assert len(tops) == 10
+        assert all(later - top >= 7.9 for top, later in pairwise(tops))
 
 
 # -- pointing ----------------------------------------------------------------------------------------------------------
@@ -191,11 +203,15 @@ async def test_hovering_a_task_lights_up_its_datagrams(recorded: Trace, tmp_path
 
 
 async def test_a_click_holds_it_and_escape_lets_go(recorded: Trace, tmp_path: Path) -> None:
-    index, _ = of_type(recorded, DatagramSent)[0]
+    (index, _), (other, _) = of_type(recorded, DatagramSent)[:2]
     async with shown(recorded, tmp_path) as browser:
         await browser.click(*await middle(browser, f".datagram[data-entry='{index}'] .hit"))
+        await browser.mouse("mouseMoved", *await middle(browser, f".datagram[data-entry='{other}'] .hit"))
         await browser.mouse("mouseMoved", 800, 5)
         assert await of_all(browser, ".picked", "e.dataset.entry") == [str(index)]
+        assert await count(browser, "#told .pinned") == 1
+        await browser.key("ArrowDown")  # from where the click was
+        assert await of_all(browser, ".picked", "e.dataset.entry") == [str(other)]
         await browser.key("Escape")
         assert await count(browser, ".picked") == 0
 
@@ -282,7 +298,8 @@ async def test_zooming_keeps_what_is_under_the_pointer(recorded: Trace, tmp_path
 
 async def test_dragging_moves_it_and_is_no_click(recorded: Trace, tmp_path: Path) -> None:
     async with shown(recorded, tmp_path) as browser:
-        x, y = await middle(browser, ".datagram .hit")
+        x, _ = await middle(browser, ".bar.task > text")  # that of the main task, which is as tall as the picture
+        _, y = await middle(browser, "#tasks")
         await browser.mouse("mousePressed", x, y, button="left", buttons=1, clickCount=1)
         for down in (50, 100):
             await browser.mouse("mouseMoved", x, y - down, button="left", buttons=1)
@@ -291,6 +308,8 @@ async def test_dragging_moves_it_and_is_no_click(recorded: Trace, tmp_path: Path
         assert await of_all(browser, ".pane", "e.scrollTop") == [100, 100]
         assert await browser.evaluate("pinned") is None
         assert await count(browser, ".held") == 0
+        await browser.click(x, y)
+        assert await browser.evaluate("pinned !== null")
 
 
 async def test_names_stay_in_sight(recorded: Trace, tmp_path: Path) -> None:
