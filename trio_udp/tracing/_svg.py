@@ -99,8 +99,8 @@ def _lifelines(plan: Plan, axis: Axis, ladder: Ladder) -> Iterator[str]:
     name = f"thread-{crc32((thread + cut).encode()):08x}"  # in a page with several ladders, too, it says what it is
     yield f'<defs><g id="{name}"><path class="thread" d="{thread}"/><path class="cut" d="{cut}"/></g></defs>'
     for number, lifeline in enumerate(ladder.lifelines):
-        x, place = plan.x[number], show_text(lifeline.place)
-        full = show_text(lifeline.name)
+        x, place = plan.x[number], lifeline.place
+        full = lifeline.name
         yield f'<g class="lifeline {lifeline.role}" data-key="{escape(lifeline.name)}">'
         yield f"<title>{escape(full if full == place else f'{full}, {place}')}</title>"
         yield f'<use href="#{name}" x="{x:.1f}"/>'
@@ -115,7 +115,7 @@ def _lifelines(plan: Plan, axis: Axis, ladder: Ladder) -> Iterator[str]:
 def _description(ladder: Ladder) -> str:
     arrived = sum(one.travel.has_arrived for one in ladder.arrows)
     lost = sum(one.travel.outcome in ("lost", "not sent") for one in ladder.arrows)
-    names = ", ".join(show_text(lifeline.name) for lifeline in ladder.lifelines)
+    names = ", ".join(lifeline.name for lifeline in ladder.lifelines)
     return (
         f"{plural(len(ladder.arrows), 'datagram')} between {names}: {arrived} arrived, {lost} were lost."
         " Time goes down; times are seconds since the recording began."
