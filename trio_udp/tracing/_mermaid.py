@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ._ladder import make_ladder
 from ._rows import fate, rows
-from ._show import plural, shortened, show_data, show_text
+from ._show import plural, shortened, show_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

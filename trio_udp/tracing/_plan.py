@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ._show import shortened, show_text
+from ._show import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from ._axis import NOWHERE, Axis, Mark
 from ._brackets import Brackets
 from ._ladder import make_ladder
 from ._plan import MARGIN, TOP, Plan
-from ._show import plural, show_duration, show_text
+from ._show import plural, show_duration
 from ._style import STYLE
 
 if TYPE_CHECKING:
