@@ -1,7 +1,7 @@
 """How times, bytes and names are put into words, in all pictures.
 
 What came from a network may be made to confuse whoever looks at it: escape sequences move a terminal's cursor, and some
-characters turn the direction of a line. So bytes are shown as Python writes them, in ASCII, and likewise those characters
+characters turn the direction of a line. So bytes are shown as Python writes them, in ASCII, and so are those characters
 of a name that cannot be printed.
 """
 
