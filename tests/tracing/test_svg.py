@@ -103,6 +103,17 @@ def test_a_retry() -> None:
     assert len(of_class(root, "handler")) == 1
 
 
+def test_lifelines_are_drawn() -> None:
+    """Each by reference, as all look the same; so the style is that of the reference, which what it refers to inherits."""
+    root = drawing(in_order(*exchange(0.0), *exchange(3600.0, request=2)))
+    paths = {path.get("id"): path.get("d", "") for path in root.iter(f"{SVG}path") if path.get("id")}
+    for line in of_class(root, "lifeline"):
+        thread, cut = line.iter(f"{SVG}use")
+        assert (thread.get("class"), cut.get("class")) == ("thread", "cut")
+        assert paths[thread.get("href", "").removeprefix("#")].count("V") == 2
+        assert paths[cut.get("href", "").removeprefix("#")].count("V") == 1
+
+
 def test_what_one_reads_when_pointing() -> None:
     entries = (
         Happened(sent(1.0, CLIENT, SERVER), 1, "shop.py:7"),

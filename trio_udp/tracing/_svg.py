@@ -97,13 +97,13 @@ def _lifelines(plan: Plan, axis: Axis, ladder: Ladder) -> Iterator[str]:
     thread = "".join(f"M0 {top:.1f}V{bottom:.1f}" for top, bottom in solid)
     cut = "".join(f"M0 {top:.1f}V{bottom:.1f}" for top, bottom in ends)
     name = f"thread-{crc32((thread + cut).encode()):08x}"  # in a page with several ladders, too, it says what it is
-    yield f'<defs><g id="{name}"><path class="thread" d="{thread}"/><path class="cut" d="{cut}"/></g></defs>'
+    yield f'<defs><path id="{name}" d="{thread}"/><path id="{name}-cut" d="{cut}"/></defs>'
     for number, lifeline in enumerate(ladder.lifelines):
         x, place = plan.x[number], lifeline.place
         full = lifeline.name
         yield f'<g class="lifeline {lifeline.role}" data-key="{escape(lifeline.name)}">'
         yield f"<title>{escape(full if full == place else f'{full}, {place}')}</title>"
-        yield f'<use href="#{name}" x="{x:.1f}"/>'
+        yield f'<use class="thread" href="#{name}" x="{x:.1f}"/><use class="cut" href="#{name}-cut" x="{x:.1f}"/>'
         yield f'<text class="name" x="{x:.1f}" y="{TOP - 34:.1f}">{escape(plan.name(number))}</text>'
         if plan.has_places and full != place:
             yield f'<text class="place" x="{x:.1f}" y="{TOP - 20:.1f}">{escape(plan.place(number))}</text>'
