@@ -104,7 +104,7 @@ def test_a_retry() -> None:
 
 
 def test_lifelines_are_drawn() -> None:
-    """Each by reference, as all look the same; so the style is that of the reference, which what it refers to inherits."""
+    """Each by reference, as all look the same; the style is that of the reference, which is inherited."""
     root = drawing(in_order(*exchange(0.0), *exchange(3600.0, request=2)))
     paths = {path.get("id"): path.get("d", "") for path in root.iter(f"{SVG}path") if path.get("id")}
     for line in of_class(root, "lifeline"):

@@ -83,9 +83,11 @@ class Cast:
             return "name", (name, 0)
         if (relay := self._relays.get(place)) is not None:
             return "relay", ("", relay)
-        if place[0] in self._split or place[0] == "::1" or place[0].startswith("127."):
-            return "socket", place
-        return "host", (place[0], 0)
+        return ("socket", place) if self._is_alone(place) else ("host", (place[0], 0))
+
+    def _is_alone(self, place: Place) -> bool:
+        """Does each socket of its host stand for itself?"""
+        return place[0] in self._split or place[0] == "::1" or place[0].startswith("127.")
 
     def _gather(self, trace: Trace) -> dict[Group, Place]:
         """All groups in the order of appearance, each with the first socket there."""
@@ -134,7 +136,7 @@ class Cast:
         for group in order:
             kind, (text, _) = group
             role, place = played[group], self._groups[group]
-            where = show_text(text if kind == "host" else format_address(place))
+            where = show_text(format_address(place) if self._is_alone(place) else place[0])
             name = show_text(text) if kind == "name" else role or where
             while kind != "name" and (name in taken or (role and several[role] > 1 and name == role)):
                 numbers[role] += 1
