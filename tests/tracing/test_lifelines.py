@@ -71,7 +71,8 @@ def test_so_they_are_on_any_host_that_talks_to_itself() -> None:
 
 @pytest.mark.parametrize("where", ["10.0.0.1", "10.0.0.1:7"])
 def test_names_of_hosts_and_sockets(where: str) -> None:
-    assert names_of(trace_of(*exchange(0.0), names={where: "shop"})) == ["client", "shop"]
+    lifelines = cast_of(trace_of(*exchange(0.0), names={where: "shop"})).lifelines
+    assert [(one.name, one.place) for one in lifelines] == [("client", "10.0.1.1"), ("shop", "10.0.0.1")]
 
 
 def test_the_name_of_a_wildcard_socket() -> None:

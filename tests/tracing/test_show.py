@@ -43,7 +43,7 @@ def test_data(data: bytes, text: str) -> None:
 
 def test_names() -> None:
     assert show_text("größer") == "größer"
-    assert show_text("a\x1b[0m\u202eb") == r"a\x1b[0m\u202eb"
+    assert show_text("a\x1b[0m\u202e'\"ü") == r"""a\x1b[0m\u202e'"ü"""
 
 
 def test_lengths() -> None:

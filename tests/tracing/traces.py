@@ -120,7 +120,12 @@ def exchange(start: float, client: Address = CLIENT, request: int = 1, number: i
     ]
 
 
-def a_retry(client: Address = CLIENT) -> list[Event]:
+def a_retry(start: float = 0.0, client: Address = CLIENT) -> list[Event]:
     """The first attempt is lost, the second is answered."""
-    first: list[Event] = [begins(0.0, client), sent(0.0, client, SERVER), lost(0.000001, client, SERVER, 0.0)]
-    return [*first, times_out(1.0, client), *exchange(1.0, client, number=2)]
+    return [
+        begins(start, client),
+        sent(start, client, SERVER),
+        lost(start + 0.000001, client, SERVER, start),
+        times_out(start + 1.0, client),
+        *exchange(start + 1.0, client, number=2),
+    ]

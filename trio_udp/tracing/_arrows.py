@@ -119,7 +119,7 @@ class Arrows:
     def _tell(self, arrow: Arrow) -> str:
         """What is shown to whoever points at it."""
         travel, started = arrow.travel, self._ladder.started
-        here, there = (show_text(self._ladder.lifelines[end].name) for end in (arrow.source, arrow.destination))
+        here, there = (self._ladder.lifelines[end].name for end in (arrow.source, arrow.destination))
         lines = [f"{here} to {there}, {plural(len(travel.data), 'byte')}", show_data(travel.data, 64)]
         if travel.outcome == "not sent":
             lines.append(f"not sent at {travel.begun - started:.6f} s: {show_text(travel.reason)}")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from .._address import format_address, parse_host_port
 from .._events import AttemptStarted, HandlerStarted, PeerOpened
 from ._entries import Happened, TaskStarted
+from ._show import show_text
 from ._sockets import ANYWHERE, WILDCARDS
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ LEFT, BETWEEN, RIGHT = range(3)
 class Lifeline:
     """A vertical line.
 
-    ``name`` is its own alone, ``place`` the host or socket that it stands for, the first one if there are several;
-    ``role`` is empty if nobody knows.
+    ``name`` is its own alone, ``place`` the host or socket that it stands for, the first one if there are several; both
+    can be printed. ``role`` is empty if nobody knows.
     """
 
     name: str
@@ -82,9 +83,11 @@ class Cast:
             return "name", (name, 0)
         if (relay := self._relays.get(place)) is not None:
             return "relay", ("", relay)
-        if place[0] in self._split or place[0] == "::1" or place[0].startswith("127."):
-            return "socket", place
-        return "host", (place[0], 0)
+        return ("socket", place) if self._is_alone(place) else ("host", (place[0], 0))
+
+    def _is_alone(self, place: Place) -> bool:
+        """Does each socket of its host stand for itself?"""
+        return place[0] in self._split or place[0] == "::1" or place[0].startswith("127.")
 
     def _gather(self, trace: Trace) -> dict[Group, Place]:
         """All groups in the order of appearance, each with the first socket there."""
@@ -133,8 +136,8 @@ class Cast:
         for group in order:
             kind, (text, _) = group
             role, place = played[group], self._groups[group]
-            where = text if kind == "host" else format_address(place)
-            name = text if kind == "name" else role or where
+            where = show_text(format_address(place) if self._is_alone(place) else place[0])
+            name = show_text(text) if kind == "name" else role or where
             while kind != "name" and (name in taken or (role and several[role] > 1 and name == role)):
                 numbers[role] += 1
                 name = f"{role or where} {numbers[role]}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ._ladder import make_ladder
 from ._rows import fate, rows
-from ._show import plural, shortened, show_data, show_text
+from ._show import plural, shortened, show_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def mermaid(trace: Trace) -> str:
     ladder = make_ladder(trace, MOST_DATAGRAMS)
     text = ["sequenceDiagram\n"]
     for number, lifeline in enumerate(ladder.lifelines):
-        text.append(f"    participant p{number} as {_escaped(shortened(show_text(lifeline.name), 40))}\n")
+        text.append(f"    participant p{number} as {_escaped(shortened(lifeline.name, 40))}\n")
     size = sum(map(len, text)) + ROOM_AT_THE_END
     drawn = depth = 0
     for lines, datagrams, change in _blocks(ladder):
@@ -112,4 +112,4 @@ def _disturbs(row: Row, asked: Asked) -> bool:
 
 def _escaped(text: str) -> str:
     coded = re.sub(r"[^A-Za-z0-9 .,()_/+-]", lambda found: f"#{ord(found[0])};", text)
-    return re.sub(r"\b(e)(nd)\b", r"#101;\2", coded, flags=re.IGNORECASE) or "#32;"
+    return re.sub(r"\be(?=nd\b)", lambda found: f"#{ord(found[0])};", coded, flags=re.IGNORECASE) or "#32;"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ._show import shortened, show_text
+from ._show import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,11 +60,11 @@ class Plan:
 
     def name(self, number: int) -> str:
         """What stands above a lifeline."""
-        return shortened(show_text(self._lifelines[number].name), LONGEST_NAME)
+        return shortened(self._lifelines[number].name, LONGEST_NAME)
 
     def place(self, number: int) -> str:
         """And below that."""
-        return shortened(show_text(self._lifelines[number].place), LONGEST_NAME)
+        return shortened(self._lifelines[number].place, LONGEST_NAME)
 
     def widest_gap(self, one: int, other: int) -> tuple[float, float]:
         """Of those between two lifelines: where it begins and ends, in the direction from one to the other."""

@@ -1,8 +1,8 @@
 """How times, bytes and names are put into words, in all pictures.
 
 What came from a network may be made to confuse whoever looks at it: escape sequences move a terminal's cursor, and some
-characters turn the direction of a line. So bytes are shown as Python writes them, in ASCII, and a name with characters
-that cannot be printed likewise.
+characters turn the direction of a line. So bytes are shown as Python writes them, in ASCII, and so are those characters
+of a name that cannot be printed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ def show_data(data: bytes, longest: int = 32) -> str:
 
 def show_text(text: str) -> str:
     """A name, or a reason."""
-    return text if text.isprintable() else ascii(text)[1:-1]
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def shortened(text: str, longest: int) -> str:

@@ -1,7 +1,8 @@
 """How a ladder looks: thin lines, system fonts, light and dark.
 
 Colours are those of Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), which people with any colour vision can
-tell apart, lighter on dark paper. And nothing is told by colour alone: what is lost has a cross, and a copy is dashed.
+tell apart, lighter on dark paper. What is drawn by ``<use>`` is out of reach of a selector with more than one step, and
+inherits its style. And nothing is told by colour alone: what is lost has a cross, and a copy is dashed.
 """
 
 LIGHT = """\
@@ -20,7 +21,7 @@ STYLE = (
 """
     + """\
 .ladder text{fill:var(--ink)}
-.ladder path{fill:none;stroke-width:1}
+.ladder path,.ladder use{fill:none;stroke-width:1}
 .ladder .paper{fill:var(--paper)}
 .ladder .name{font-weight:600;text-anchor:middle}
 .ladder .place{font-size:10px;fill:var(--quiet);text-anchor:middle}

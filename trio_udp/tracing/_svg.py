@@ -18,7 +18,7 @@ from ._axis import NOWHERE, Axis, Mark
 from ._brackets import Brackets
 from ._ladder import make_ladder
 from ._plan import MARGIN, TOP, Plan
-from ._show import plural, show_duration, show_text
+from ._show import plural, show_duration
 from ._style import STYLE
 
 if TYPE_CHECKING:
@@ -102,13 +102,13 @@ def _lifelines(plan: Plan, axis: Axis, ladder: Ladder) -> Iterator[str]:
     thread = "".join(f"M0 {top:.1f}V{bottom:.1f}" for top, bottom in solid)
     cut = "".join(f"M0 {top:.1f}V{bottom:.1f}" for top, bottom in ends)
     name = f"thread-{crc32((thread + cut).encode()):08x}"  # in a page with several ladders, too, it says what it is
-    yield f'<defs><g id="{name}"><path class="thread" d="{thread}"/><path class="cut" d="{cut}"/></g></defs>'
+    yield f'<defs><path id="{name}" d="{thread}"/><path id="{name}-cut" d="{cut}"/></defs>'
     for number, lifeline in enumerate(ladder.lifelines):
-        x, place = plan.x[number], show_text(lifeline.place)
-        full = show_text(lifeline.name)
+        x, place = plan.x[number], lifeline.place
+        full = lifeline.name
         yield f'<g class="lifeline {lifeline.role}" data-key="{escape(lifeline.name)}">'
         yield f"<title>{escape(full if full == place else f'{full}, {place}')}</title>"
-        yield f'<use href="#{name}" x="{x:.1f}"/>'
+        yield f'<use class="thread" href="#{name}" x="{x:.1f}"/><use class="cut" href="#{name}-cut" x="{x:.1f}"/>'
         yield f'<text class="name" x="{x:.1f}" y="{TOP - 34:.1f}">{escape(plan.name(number))}</text>'
         if plan.has_places and full != place:
             yield f'<text class="place" x="{x:.1f}" y="{TOP - 20:.1f}">{escape(plan.place(number))}</text>'
@@ -120,7 +120,7 @@ def _lifelines(plan: Plan, axis: Axis, ladder: Ladder) -> Iterator[str]:
 def _description(ladder: Ladder) -> str:
     arrived = sum(one.travel.has_arrived for one in ladder.arrows)
     lost = sum(one.travel.outcome in ("lost", "not sent") for one in ladder.arrows)
-    names = ", ".join(show_text(lifeline.name) for lifeline in ladder.lifelines)
+    names = ", ".join(lifeline.name for lifeline in ladder.lifelines)
     return (
         f"{plural(len(ladder.arrows), 'datagram')} between {names}: {arrived} arrived, {lost} were lost."
         " Time goes down; times are seconds since the recording began."

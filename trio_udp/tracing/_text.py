@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ._ladder import make_ladder
 from ._rows import fate, rows
-from ._show import shortened, show_data, show_text
+from ._show import shortened, show_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
 
 def _remarks(ladder: Ladder, trace: Trace) -> Iterator[str]:
     if ladder.left_out:
-        yield f"... and {ladder.left_out:,} datagrams and attempts more"
+        yield f"... {ladder.left_out:,} more (datagrams and attempts)"
     if trace.forgotten:
         yield f"The recording was full: {trace.forgotten:,} entries that came later are not in it."
 
@@ -71,7 +71,7 @@ def _remarks(ladder: Ladder, trace: Trace) -> Iterator[str]:
 
 def _places(ladder: Ladder, width: int) -> list[int]:
     """Where in a row each lifeline is; none if they do not fit."""
-    names = [len(show_text(lifeline.name)) for lifeline in ladder.lifelines]
+    names = [len(lifeline.name) for lifeline in ladder.lifelines]
     if not names or max(names) > WIDEST:
         return []
     gaps = [max(NARROW, (one + other) // 2 + 2) for one, other in pairwise(names)]
@@ -93,7 +93,7 @@ def _columns(ladder: Ladder, lines: list[Row], places: list[int], width: int) ->
     waiting = [0] * len(places)
     names = " " * width
     for place, lifeline in zip(places, ladder.lifelines, strict=True):
-        name = show_text(lifeline.name)
+        name = lifeline.name
         names = _over(names, place - len(name) // 2, name)
     yield names
     for line in lines:
@@ -105,7 +105,8 @@ def _columns(ladder: Ladder, lines: list[Row], places: list[int], width: int) ->
             row = _arrow(row, line.arrow, places)
         else:
             waiting[line.lifeline] += line.waits
-            corner = {1: "┏", -1: "┗", 0: "·"}[line.waits] if waiting[line.lifeline] <= 1 else "┃"
+            now = waiting[line.lifeline]
+            corner = "·" if not line.waits else "┏" if now == line.waits else "┗" if not now else "┃"
             row = _note(_over(row, place, corner), place, line.note, width)
         yield row
 
@@ -152,7 +153,7 @@ def _over(row: str, place: int, text: str) -> str:
 
 
 def _sentences(ladder: Ladder, lines: list[Row], width: int) -> Iterator[str]:
-    names = [show_text(lifeline.name) for lifeline in ladder.lifelines]
+    names = [lifeline.name for lifeline in ladder.lifelines]
     longest = min(max(map(len, names), default=0), 22)
     for line in lines:
         if line.arrow is None:

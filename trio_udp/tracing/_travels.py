@@ -155,8 +155,10 @@ class _Matcher:
     def _put_away(self, index: int, event: DatagramDropped | ReplyIgnored) -> None:
         """It has arrived, and that is all."""
         here, there = self._sockets.at(event.local), self._sockets.at(event.remote)
-        equals = self._equals.get((there, here, event.data))
-        travel = equals.arrived.pop() if equals and equals.arrived else self._arrived(index, event)
+        key = (there, here, event.data)
+        if key not in self._equals or not self._equals[key].arrived:
+            self._arrived(index, event)  # nobody has read it
+        travel = self._equals[key].arrived.pop()
         travel.outcome = "ignored" if isinstance(event, ReplyIgnored) else "dropped"
         travel.reason = event.reason
 
