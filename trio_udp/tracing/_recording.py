@@ -109,6 +109,7 @@ class Recording:
 
     # -- what is gathered ---------------------------------------------------------------------------------------------
 
+    @enable_ki_protection
     def _happened(self, event: Event) -> None:
         log = self._log
         try:
