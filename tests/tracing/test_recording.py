@@ -477,7 +477,7 @@ def test_control_c_comes_out_and_it_is_gone(monkeypatch: pytest.MonkeyPatch) -> 
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        for moment in ("Recording._begin", "Recording._leave", "Watch._start", "Watch._close"):
+        for moment in ("Recording._begin", "Recording._leave", "Watch._start", "Watch._spawned", "Watch._close"):
             with pytest.raises(BaseException) as caught:  # noqa: PT011
                 trio.run(main, moment)
             kinds = caught.value.exceptions if isinstance(caught.value, BaseExceptionGroup) else [caught.value]
