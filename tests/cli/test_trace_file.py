@@ -28,6 +28,7 @@ from trio_udp.tracing import Happened, NurseryClosed, NurseryOpened, TaskEnded, 
 
 if TYPE_CHECKING:
     from tests.cli.conftest import StartServer
+    from tests.dtls.certificates import Authority, Pair
 
 needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent a signal there")
 
@@ -157,6 +158,22 @@ def test_a_server(path: Path, peer: socket.socket, number: signal.Signals) -> No
     trace = load(path)
     assert [event.outcome for event in of(trace, HandlerFinished)] == ["replied"]
     assert trace.names == {f"127.0.0.1:{port}": "server"}
+
+
+@needs_signals
+def test_in_secret(tmp_path: Path, authority: Authority, pair: Pair) -> None:
+    """What is seen is what goes over the network: encrypted."""
+    files = str(pair.certificate), str(pair.key)
+    asked, answered = tmp_path / "asked.jsonl", tmp_path / "answered.jsonl"
+    with child.serve("127.0.0.1:0", "--dtls", *files, "--trace", str(answered)) as (server, port):
+        options = ["--dtls", "--ca", str(authority.ca), "--first", "60", "--trace", str(asked)]
+        assert child.run("request", f"127.0.0.1:{port}", *options, "Hello").stdout == b"Hello"
+        server.send_signal(signal.SIGTERM)
+        server.ended()
+    assert load(answered).names == {f"127.0.0.1:{port}": "server"}
+    for trace in (load(asked), load(answered)):
+        assert of(trace, DatagramSent)
+        assert not any(b"Hello" in event.data for event in of(trace, DatagramSent))
 
 
 def test_workers_have_no_trace(path: Path) -> None:

@@ -26,6 +26,7 @@ from trio_udp.tracing import (
     NurseryOpened,
     Recording,
     ScopeEntered,
+    ScopeExited,
     TaskEnded,
     TaskStarted,
     Trace,
@@ -239,6 +240,22 @@ async def test_events_with_their_tasks_and_lines(
     assert recording.problems == {}
 
 
+async def test_what_was_lost_is_where_it_was_lost(autojump_clock: MockClock) -> None:
+    """Though the network tells it when it would have arrived."""
+    async with VirtualNetwork(Link(loss=1, delay=5)) as network:
+        network.host("10.0.0.1")
+        with record() as recording, await open_udp_endpoint("192.0.2.1") as endpoint:
+            await endpoint.send(b"1", ("10.0.0.1", 7))
+            await trio.sleep(1)
+            with scope("meanwhile"):
+                await trio.sleep(1)
+            await trio.sleep(5)
+    told = [
+        (entry.time, type(entry.event if isinstance(entry, Happened) else entry)) for entry in recording.trace().entries
+    ]
+    assert told[-4:] == [(0, DatagramSent), (0, DatagramLost), (1, ScopeEntered), (2, ScopeExited)]
+
+
 async def test_over_real_loopback(nursery: trio.Nursery) -> None:
     with record() as recording:
         [endpoint] = await nursery.start(partial(serve_udp, echo, 0, host=LOCAL))
@@ -439,7 +456,6 @@ def test_control_c_comes_out_and_it_is_gone(monkeypatch: pytest.MonkeyPatch) -> 
         recording: Recording | None = None
 
         def interrupted(method: Callable[..., Any]) -> Callable[..., Any]:
-            @trio.lowlevel.enable_ki_protection  # as its callers are
             def wrapper(*args: Any) -> Any:
                 signal.raise_signal(signal.SIGINT)
                 return method(*args)
@@ -461,7 +477,7 @@ def test_control_c_comes_out_and_it_is_gone(monkeypatch: pytest.MonkeyPatch) -> 
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        for moment in ("Recording._begin", "Recording._leave", "Watch._start", "Watch._close"):
+        for moment in ("Recording._begin", "Recording._leave", "Watch._start", "Watch._spawned", "Watch._close"):
             with pytest.raises(BaseException) as caught:  # noqa: PT011
                 trio.run(main, moment)
             kinds = caught.value.exceptions if isinstance(caught.value, BaseExceptionGroup) else [caught.value]

@@ -223,7 +223,6 @@ class Watch(trio.abc.Instrument):
         number = next(self._numbers["scope"])
         self._add(ScopeEntered(trio.current_time(), number, name, task, scope.deadline))
         self._scopes[number] = scope
-        self._look_at(number, scope)
         return number
 
     def exited(self, number: int, scope: trio.CancelScope) -> None:

@@ -38,7 +38,7 @@ __all__ = ["Recording", "record"]
 _recordings: trio.lowlevel.RunVar[tuple[Recording, ...]] = trio.lowlevel.RunVar("trio_udp recordings", default=())
 
 
-def record(*, limit: int = 100_000) -> AbstractContextManager[Recording]:
+def record(*, limit: int = 100_000) -> AbstractContextManager[Recording, None]:
     """While the ``with`` lasts, gather what happens in this Trio run.
 
     ::
@@ -65,7 +65,7 @@ def record(*, limit: int = 100_000) -> AbstractContextManager[Recording]:
 class Recording:
     """What is gathered; made by `record`. It may be looked at, and names be given, at any time, also when it is over.
 
-    An instrument of Trio's is at work as long as it lasts. It costs some 5 us for each entry.
+    An instrument of Trio's is at work as long as it lasts.
     """
 
     def __init__(self, limit: int) -> None:
@@ -109,6 +109,7 @@ class Recording:
 
     # -- what is gathered ---------------------------------------------------------------------------------------------
 
+    @enable_ki_protection
     def _happened(self, event: Event) -> None:
         log = self._log
         try:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["scope"]
 
 
-def scope(name: str, cancel_scope: trio.CancelScope | None = None) -> AbstractContextManager[trio.CancelScope]:
+def scope(name: str, cancel_scope: trio.CancelScope | None = None) -> AbstractContextManager[trio.CancelScope, bool]:
     """A cancel scope that has a name in pictures.
 
     ::
