@@ -23,6 +23,7 @@ __all__ = [
     "AttemptStarted",
     "AttemptTimedOut",
     "DatagramDropped",
+    "DatagramLost",
     "DatagramReceived",
     "DatagramSent",
     "Event",
@@ -70,6 +71,22 @@ class DatagramDropped(NamedTuple):
     data: bytes
     reason: str
     outgoing: bool
+
+
+class DatagramLost(NamedTuple):
+    """A virtual network lost a datagram, or one of two copies, that a socket at ``local`` sent to ``remote``.
+
+    ``sent_at`` is when it was sent, and ``reason`` the one in the network's record. ``time`` is when it arrived where
+    it could not be taken; what a rule or the link takes is lost when it is sent, or let go on. Whoever observed the
+    task that sent it is told, at that time or later. What a real network loses nobody tells.
+    """
+
+    time: float
+    local: Address
+    remote: Address
+    data: bytes
+    reason: str
+    sent_at: float
 
 
 class AttemptStarted(NamedTuple):
@@ -179,7 +196,7 @@ class PeerClosed(NamedTuple):
 
 
 Event: TypeAlias = (
-    "DatagramSent | DatagramReceived | DatagramDropped | AttemptStarted | AttemptTimedOut"
+    "DatagramSent | DatagramReceived | DatagramDropped | DatagramLost | AttemptStarted | AttemptTimedOut"
     " | ReplyAccepted | ReplyIgnored | RequestFailed | HandlerStarted | HandlerFinished"
     " | PeerOpened | PeerClosed"
 )

@@ -1,0 +1,156 @@
+"""Who is who, and where they stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.tracing.traces import CLIENT, OTHER, SERVER, begins, exchange, handled, received, sent, trace_of
+from trio_udp import HandlerStarted, PeerOpened
+from trio_udp.tracing import Happened, TaskStarted, Trace
+from trio_udp.tracing._lifelines import Cast
+from trio_udp.tracing._sockets import Sockets
+from trio_udp.tracing._travels import travels
+
+if TYPE_CHECKING:
+    from trio_udp import Address
+
+
+def cast_of(trace: Trace) -> Cast:
+    sockets = Sockets(trace.entries)
+    return Cast(trace, sockets, travels(trace.entries, sockets))
+
+
+def names_of(trace: Trace) -> list[str]:
+    return [lifeline.name for lifeline in cast_of(trace).lifelines]
+
+
+def test_client_and_server() -> None:
+    cast = cast_of(trace_of(*exchange(0.0)))
+    assert [(one.name, one.place, one.role) for one in cast.lifelines] == [
+        ("client", "10.0.1.1", "client"),
+        ("server", "10.0.0.1", "server"),
+    ]
+    assert cast["10.0.1.1", 40000] == cast["10.0.1.1", 40001] == 0
+    assert cast["10.0.0.1", 7] == 1
+
+
+def test_several_are_numbered_as_they_appear() -> None:
+    events = [*exchange(0.0, OTHER), *exchange(1.0, CLIENT)]
+    other_server = HandlerStarted(2.0, ("10.0.0.2", 7), CLIENT, b"")
+    trace = trace_of(*events, other_server)
+    assert [(one.name, one.place) for one in cast_of(trace).lifelines] == [
+        ("client 1", "10.0.1.2"),
+        ("client 2", "10.0.1.1"),
+        ("server 1", "10.0.0.1"),
+        ("server 2", "10.0.0.2"),
+    ]
+
+
+def test_at_one_instant_addresses_decide() -> None:
+    """In virtual time that order is chance; and 10 comes after 9."""
+    clients: list[Address] = [(f"10.0.1.{number}", 5) for number in (10, 9, 1)]
+    lifelines = cast_of(trace_of(*[begins(0.0, client) for client in clients])).lifelines
+    assert [one.place for one in lifelines[:3]] == ["10.0.1.1", "10.0.1.9", "10.0.1.10"]
+
+
+def test_on_loopback_each_socket_is_one() -> None:
+    one, two = ("127.0.0.1", 1), ("127.0.0.1", 2)
+    assert names_of(trace_of(sent(0.0, one, two), received(1.0, two, one))) == ["127.0.0.1:1", "127.0.0.1:2"]
+
+
+def test_so_they_are_on_any_host_that_talks_to_itself() -> None:
+    one, two, other = ("10.0.0.1", 1), ("10.0.0.1", 2), ("10.0.0.2", 1)
+    assert names_of(trace_of(sent(0.0, one, two), sent(0.0, other, one), sent(0.0, ("10.0.0.2", 2), one))) == [
+        "10.0.0.1:1",
+        "10.0.0.2",
+        "10.0.0.1:2",
+    ]
+
+
+@pytest.mark.parametrize("where", ["10.0.0.1", "10.0.0.1:7"])
+def test_names_of_hosts_and_sockets(where: str) -> None:
+    lifelines = cast_of(trace_of(*exchange(0.0), names={where: "shop"})).lifelines
+    assert [(one.name, one.place) for one in lifelines] == [("client", "10.0.1.1"), ("shop", "10.0.0.1")]
+
+
+def test_the_name_of_a_wildcard_socket() -> None:
+    """As its own program knows it."""
+    trace = trace_of(sent(0.0, CLIENT, SERVER), received(1.0, ("0.0.0.0", 7), CLIENT), names={"0.0.0.0:7": "shop"})
+    assert names_of(trace) == ["10.0.1.1", "shop"]
+
+
+def test_equal_names_are_one_lifeline() -> None:
+    names = {"10.0.1.1": "crowd", "10.0.1.2:40000": "crowd"}
+    assert names_of(trace_of(*exchange(0.0), *exchange(1.0, OTHER), names=names)) == ["crowd", "server"]
+
+
+def test_a_given_name_is_not_given_twice() -> None:
+    names = {"10.0.1.1": "client 1"}
+    clients = [CLIENT, OTHER, ("10.0.1.3", 1)]
+    assert names_of(trace_of(*[event for client in clients for event in exchange(0.0, client)], names=names)) == [
+        "client 1",
+        "client 2",
+        "client 3",
+        "server",
+    ]
+
+
+def test_ipv6() -> None:
+    server: Address = ("2001:db8::1", 7, 0, 0)
+    trace = trace_of(sent(0.0, ("::1", 9, 0, 0), server), names={"2001:db8::1": "far"})
+    assert names_of(trace) == ["[::1]:9", "far"]
+
+
+def test_strangers_stand_opposite_to_whom_they_talk_to() -> None:
+    asks = cast_of(trace_of(begins(0.0), sent(0.0, CLIENT, SERVER)))
+    assert [one.name for one in asks.lifelines] == ["client", "10.0.0.1"]
+    serves = cast_of(trace_of(received(0.0, SERVER, CLIENT), *handled(0.0, 1.0)))
+    assert [one.name for one in serves.lifelines] == ["10.0.1.1", "server"]
+    peers = cast_of(trace_of(PeerOpened(0.0, SERVER, CLIENT), received(0.0, SERVER, CLIENT)))
+    assert [one.name for one in peers.lifelines] == ["10.0.1.1", "server"]
+
+
+def test_who_asks_others_in_order_to_answer_is_a_server_between() -> None:
+    upstream: Address = ("10.0.0.9", 7)
+    trace = trace_of(
+        *exchange(0.0),
+        begins(0.0, ("10.0.0.1", 9)),
+        HandlerStarted(0.0, upstream, ("10.0.0.1", 9), b""),
+        sent(0.0, ("10.0.0.1", 9), upstream),
+    )
+    assert [(one.name, one.place) for one in cast_of(trace).lifelines] == [
+        ("client", "10.0.1.1"),
+        ("server 1", "10.0.0.1"),
+        ("server 2", "10.0.0.9"),
+    ]
+
+
+def relayed(relay: tuple[Address, Address], task: int) -> list[Happened]:
+    """What a relay gets at one socket, and sends from the other."""
+    in_, out = relay
+    return [
+        Happened(received(0.5, in_, ("127.0.0.1", 1)), task, None),
+        Happened(sent(0.5, out, ("127.0.0.1", 9)), task, None),
+    ]
+
+
+def test_a_relay_is_known_by_its_tasks() -> None:
+    """All that is told from one nursery of such tasks is one relay."""
+    trace = Trace(
+        (
+            TaskStarted(0.0, 1, "trio_udp relay at 127.0.0.1:5", 1),
+            TaskStarted(0.0, 2, "trio_udp relay, delays", 1),
+            TaskStarted(0.0, 3, "trio_udp relay at 127.0.0.1:7", 2),
+            *relayed((("127.0.0.1", 5), ("127.0.0.1", 6)), 1),
+            *relayed((("127.0.0.1", 5), ("127.0.0.1", 6)), 2),
+            *relayed((("127.0.0.1", 7), ("127.0.0.1", 8)), 3),
+        ),
+        0.0,
+        1.0,
+    )
+    cast = cast_of(trace)
+    assert [one.name for one in cast.lifelines] == ["127.0.0.1:1", "relay 1", "relay 2", "127.0.0.1:9"]
+    assert cast["127.0.0.1", 5] == cast["127.0.0.1", 6] == 1
+    assert cast["127.0.0.1", 7] == cast["127.0.0.1", 8] == 2

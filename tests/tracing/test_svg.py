@@ -1,0 +1,361 @@
+"""The ladder as a picture: what is in it is what was recorded, and it is where it should be."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+import pytest
+import trio
+
+from tests.tracing.traces import (
+    CLIENT,
+    OTHER,
+    SERVER,
+    a_retry,
+    begins,
+    dropped,
+    exchange,
+    fails,
+    handled,
+    ignored,
+    lost,
+    received,
+    sent,
+    trace_of,
+    watched,
+)
+from trio_udp import Datagram, DatagramReceived, DatagramSent, Retry, open_udp_client, serve_udp
+from trio_udp.cli import make_parser
+from trio_udp.tracing import Happened, Trace, ladder_svg
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+    from trio.testing import MockClock
+
+    from trio_udp import Address, Event
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawing(trace: Trace) -> Element:
+    return ElementTree.fromstring(ladder_svg(trace))
+
+
+def of_class(root: Element, *names: str) -> list[Element]:
+    return [element for element in root.iter() if {*names} <= {*element.get("class", "").split()}]
+
+
+def text_of(element: Element) -> str:
+    return " ".join("".join(text.itertext()) for text in element.iter(f"{SVG}text"))
+
+
+def title_of(element: Element) -> str:
+    title = element.find(f"{SVG}title")
+    assert title is not None
+    return title.text or ""
+
+
+def ends_of(group: Element) -> list[tuple[float, float]]:
+    """Where its line begins and ends."""
+    [line] = of_class(group, "line")
+    numbers = [float(number) for number in re.findall(r"-?\d+\.?\d*", line.get("d", ""))]
+    return [(numbers[0], numbers[1]), (numbers[-2], numbers[-1])]
+
+
+def x_of(root: Element) -> dict[str, float]:
+    """Where each lifeline is."""
+    return {
+        line.get("data-key", ""): float(use.get("x", ""))
+        for line in of_class(root, "lifeline")
+        for use in line.iter(f"{SVG}use")
+    }
+
+
+def in_order(*events: Event) -> Trace:
+    return trace_of(*sorted(events, key=lambda event: event.time))
+
+
+def test_a_retry() -> None:
+    root = drawing(trace_of(*a_retry(), task=3))
+    assert (root.tag, root.get("class"), root.get("role")) == (f"{SVG}svg", "ladder", "img")
+    assert [line.get("data-key") for line in of_class(root, "lifeline")] == ["client", "server"]
+    datagrams = of_class(root, "datagram")
+    assert [(one.get("class"), one.get("data-entry")) for one in datagrams] == [
+        ("datagram lost", "1"),
+        ("datagram", "5"),
+        ("datagram answer", "9"),
+    ]
+    assert {(one.get("data-task"), one.get("data-client")) for one in datagrams} == {("3", "client")}
+    assert [text_of(one) for one in datagrams] == ["hellolost", "hello250 ms", "HELLO250 ms"]
+    assert len(of_class(root, "cross")) == 1
+    attempts = of_class(root, "attempt")
+    assert [(one.get("class"), one.get("data-entry"), one.get("data-client")) for one in attempts] == [
+        ("attempt timed-out", "0", "client"),
+        ("attempt", "4", "client"),
+    ]
+    assert len(of_class(root, "deadline")) == 1
+    [request] = of_class(root, "request")
+    assert title_of(request) == "request 1: 2 attempts, answered"
+    assert len(of_class(root, "handler")) == 1
+
+
+def test_lifelines_are_drawn() -> None:
+    """Each by reference, as all look the same; the style is that of the reference, which is inherited."""
+    root = drawing(in_order(*exchange(0.0), *exchange(3600.0, request=2)))
+    paths = {path.get("id"): path.get("d", "") for path in root.iter(f"{SVG}path") if path.get("id")}
+    for line in of_class(root, "lifeline"):
+        thread, cut = line.iter(f"{SVG}use")
+        assert (thread.get("class"), cut.get("class")) == ("thread", "cut")
+        assert paths[thread.get("href", "").removeprefix("#")].count("V") == 2
+        assert paths[cut.get("href", "").removeprefix("#")].count("V") == 1
+
+
+def test_what_one_reads_when_pointing() -> None:
+    entries = (
+        Happened(sent(1.0, CLIENT, SERVER), 1, "shop.py:7"),
+        Happened(received(1.25, SERVER, CLIENT), 2, None),
+        Happened(begins(2.0), None, None),
+    )
+    root = drawing(Trace(entries, 0.5, 3.0))
+    assert title_of(of_class(root, "datagram")[0]).splitlines() == [
+        "client to 10.0.0.1, 5 bytes",
+        "hello",
+        "sent at 0.500000 s",
+        "arrived at 0.750000 s, after 250 ms",
+        "shop.py:7",
+    ]
+    assert title_of(of_class(root, "attempt")[0]).splitlines() == [
+        "request 1, attempt 1: still waiting",
+        "hello",
+        "began at 1.500000 s",
+        "deadline at 2.500000 s: 1 s",
+    ]
+    assert title_of(of_class(root, "lifeline")[0]) == "client, 10.0.1.1"
+
+
+def test_an_arrow_goes_from_line_to_line_and_down() -> None:
+    root = drawing(trace_of(*exchange(0.0)))
+    x = x_of(root)
+    there, back = (ends_of(one) for one in of_class(root, "datagram"))
+    assert there[0][0] == back[1][0] - 1 == x["client"]
+    assert there[1][0] + 1 == pytest.approx(back[0][0], abs=0.2)
+    assert back[0][0] == x["server"]
+    assert there[0][1] < there[1][1] <= back[0][1] < back[1][1]
+
+
+def test_where_crosses_are() -> None:
+    """On the way; or at the end, if it was lost there; or at its beginning, if it was not even sent."""
+    root = drawing(
+        trace_of(
+            *exchange(0.0),
+            sent(1.0, CLIENT, SERVER, b"1"),
+            lost(1.000001, CLIENT, SERVER, 1.0, b"1"),
+            sent(2.0, CLIENT, SERVER, b"2"),
+            lost(2.25, CLIENT, SERVER, 2.0, b"2", "refused"),
+            dropped(3.0, CLIENT, SERVER, b"3", "ENOBUFS", out=True),
+        )
+    )
+    left, right = x_of(root).values()
+    on_the_way, at_the_end, at_once = (ends_of(one)[1][0] for one in of_class(root, "datagram", "lost"))
+    assert left + 50 < on_the_way < right - 50
+    assert right - 20 < at_the_end < right
+    assert left < at_once < left + 40
+    assert len(of_class(root, "cross")) == 3
+
+
+def test_losses_of_one_instant_are_beside_each_other() -> None:
+    events = [sent(0.0, client, SERVER) for client in (CLIENT, OTHER)]
+    root = drawing(in_order(*events, *(lost(0.1, one.local, SERVER, 0.0) for one in events)))
+    one, other = (ends_of(each)[1] for each in of_class(root, "lost"))
+    assert abs(one[1] - other[1]) >= 8
+
+
+def test_arrivals_of_one_instant_are_below_each_other() -> None:
+    clients: list[Address] = [(f"10.0.1.{number}", 5) for number in range(1, 21)]
+    events = [event for client in clients for event in (sent(0.0, client, SERVER), received(1.0, SERVER, client))]
+    heights = [ends_of(each)[1][1] for each in of_class(drawing(in_order(*events)), "datagram")]
+    assert len({round(height) for height in heights}) == 20
+    assert min(later - one for one, later in zip(sorted(heights), sorted(heights)[1:], strict=False)) > 6
+
+
+def test_other_fates() -> None:
+    root = drawing(
+        trace_of(
+            sent(0.0, CLIENT, SERVER),
+            received(1.0, SERVER, CLIENT),
+            received(2.0, SERVER, CLIENT),
+            dropped(2.0, SERVER, CLIENT),
+            sent(3.0, SERVER, CLIENT, b"late"),
+            received(4.0, CLIENT, SERVER, b"late"),
+            ignored(4.0, CLIENT, SERVER, b"late"),
+            sent(5.0, CLIENT, SERVER, b"silence"),
+            received(6.0, SERVER, CLIENT, b"from where?"),
+            sent(7.0, CLIENT, CLIENT, b"to itself"),
+        )
+    )
+    assert [one.get("class") for one in of_class(root, "datagram")] == [
+        "datagram",
+        "datagram dropped copy",
+        "datagram answer ignored",
+        "datagram unseen",
+        "datagram",
+        "datagram unseen",
+    ]
+    copy, late, silence, came = of_class(root, "datagram")[1:5]
+    assert title_of(copy).splitlines()[-2:] == ["dropped: queue full", "a second copy"]
+    assert title_of(late).splitlines()[-1] == "ignored: answered already"
+    assert len(of_class(late, "mark")) == len(of_class(copy, "cross")) == len(of_class(root, "cross")) == 1
+    assert title_of(silence).splitlines()[-1] == "not seen to arrive"
+    assert title_of(came).splitlines()[2:] == ["not seen to be sent", "arrived at 6.000000 s"]
+    assert len(of_class(root, "guess")) == 3
+
+
+def test_attempts_side_by_side_do_not_cover_each_other() -> None:
+    events = [begins(0.0, request=number) for number in (1, 2, 3)]
+    root = drawing(trace_of(*events, fails(0.5, request=2, reason="Cancelled")))
+    brackets = of_class(root, "attempt")
+    assert [one.get("class") for one in brackets] == ["attempt", "attempt given-up", "attempt"]
+    starts = {of_class(one, "bracket")[0].get("d", "").split(" ")[0] for one in brackets}
+    assert len(starts) == 3
+
+
+def test_handlers_at_work_side_by_side() -> None:
+    root = drawing(in_order(*handled(0.0, 2.0), *handled(1.0, 3.0, OTHER), handled(4.0, 4.0)[0]))
+    bars = [bar for group in of_class(root, "handler") for bar in group.iter(f"{SVG}rect")]
+    assert len({bar.get("x") for bar in bars}) == 2
+    assert [title_of(group).splitlines()[0] for group in of_class(root, "handler")] == [
+        "handler, 2 s: replied",
+        "handler, 2 s: replied",
+        "handler: still at work",
+    ]
+
+
+def test_a_long_silence_is_cut_out_and_the_times_are_true() -> None:
+    root = drawing(in_order(*exchange(0.0), *exchange(3600.0, request=2)))
+    assert [text.text for text in of_class(root, "time")] == [
+        "0.000",
+        "0.250",
+        "0.500",
+        "3600.000",
+        "3600.250",
+        "3600.500",
+    ]
+    assert [text.text for text in of_class(root, "silence")] == ["⋮ 3600 s"]
+    assert float(root.get("height", "")) < 700
+    assert any("a silence is cut out" in (text.text or "") for text in of_class(root, "caption"))
+
+
+def test_it_stands_alone_in_light_and_dark() -> None:
+    text = ladder_svg(trace_of(*a_retry()))
+    assert "<script" not in text
+    assert re.findall(r"https?://[^\"]+", text) == ["http://www.w3.org/2000/svg"]
+    assert "url(" not in text
+    assert "@import" not in text
+    for theme in ("(prefers-color-scheme:dark)", '[data-theme="dark"]', '[data-theme="light"]'):
+        assert theme in text
+    style = drawing(trace_of()).find(f"{SVG}style")
+    assert style is not None
+    rules = re.findall(r"([^{}]+)\{", re.sub(r"@media[^{]*\{", "", style.text or ""))
+    assert all(".ladder" in part for rule in rules for part in rule.split(",")), "or it changes the page around it"
+
+
+def test_it_says_what_it_is() -> None:
+    root = drawing(trace_of(*a_retry()))
+    assert title_of(root) == "Ladder diagram"
+    description = root.find(f"{SVG}desc")
+    assert description is not None
+    assert description.text == (
+        "3 datagrams between client, server: 2 arrived, 1 were lost."
+        " Time goes down; times are seconds since the recording began."
+    )
+
+
+def test_hostile_names_and_bytes_do_nothing() -> None:
+    evil = b"</svg><script>"
+    name = "\"><script>alert('x')</script>]]><!--\x1b"
+    trace = Trace(
+        (
+            Happened(sent(0.0, CLIENT, SERVER, evil), None, "<b>.py:1"),
+            Happened(lost(1.0, CLIENT, SERVER, 0.0, evil, "<i>\x00"), None, None),
+            Happened(begins(2.0, data=evil), None, None),
+            Happened(fails(3.0, reason="<u>"), None, None),
+        ),
+        0.0,
+        4.0,
+        {"10.0.0.1": name},
+    )
+    text = ladder_svg(trace)
+    assert not re.findall(r"<(?:script|b|i|u)>", text)
+    root = ElementTree.fromstring(text)
+    assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
+        *("svg", "title", "desc", "style", "rect", "text", "tspan", "path", "g", "defs", "use", "circle"),
+    }
+    assert of_class(root, "lifeline")[1].get("data-key") == name.replace("\x1b", r"\x1b")
+    assert "</svg><script>" in text_of(of_class(root, "datagram")[0])
+
+
+def test_what_is_left_out_is_said() -> None:
+    events = [sent(number / 10, (f"10.0.1.{number % 20}", 5), SERVER, b"%d" % number) for number in range(2003)]
+    root = drawing(trace_of(*events, begins(300.0, OTHER), forgotten=1234))
+    assert len(of_class(root, "datagram")) == 2000
+    assert len(of_class(root, "lifeline")) == 21
+    assert [text.text for text in of_class(root, "caption")][1:] == [
+        "Only the first 2,000 datagrams, and as many attempts, are drawn; 4 that came later are not.",
+        "The recording was full: 1,234 entries that came later are not in it.",
+    ]
+
+
+def test_lifelines_of_which_nothing_is_drawn_are_left_out() -> None:
+    events = [sent(number / 10, CLIENT, SERVER) for number in range(2000)]
+    root = drawing(trace_of(*events, sent(300.0, OTHER, SERVER)))
+    assert [line.get("data-key") for line in of_class(root, "lifeline")] == ["10.0.1.1", "10.0.0.1"]
+
+
+def test_nothing() -> None:
+    root = drawing(trace_of())
+    assert [text.text for text in of_class(root, "caption")] == ["No datagram was recorded."]
+
+
+def counts(trace: Trace) -> tuple[int, int]:
+    """How many datagrams were sent, or would have been, and how many of them were lost."""
+    kinds = [type(entry.event).__name__ for entry in trace.entries if isinstance(entry, Happened)]
+    return kinds.count("DatagramSent") + kinds.count("DatagramDropped"), kinds.count("DatagramDropped")
+
+
+@pytest.mark.parametrize("clients", [3, 20])
+async def test_the_demo(autojump_clock: MockClock, clients: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each datagram is an arrow and each loss a cross; lifelines have room for their names."""
+    args = make_parser().parse_args(["demo", "--virtual", "--clients", str(clients), "--requests", "3"])
+    with watched() as trace:
+        assert await args.run(args) == 0
+    root = drawing(trace())
+    arrows, crosses = counts(trace())
+    assert crosses > clients
+    assert (len(of_class(root, "datagram")), len(of_class(root, "cross"))) == (arrows, crosses)
+    names = x_of(root)
+    assert {f"client {number}" for number in range(1, clients + 1)} | {"server"} <= names.keys()
+    gaps = [there - here for here, there in zip(sorted(names.values()), sorted(names.values())[1:], strict=False)]
+    assert min(gaps) >= 66
+
+
+async def test_over_loopback() -> None:
+    async def shout(datagram: Datagram) -> bytes:
+        return datagram.data.upper()
+
+    with watched() as trace:
+        async with trio.open_nursery() as nursery:
+            [endpoint] = await nursery.start(partial(serve_udp, shout, 0, host="127.0.0.1"))
+            async with await open_udp_client(*endpoint.address[:2]) as client:
+                for word in (b"one", b"two"):
+                    await client.request(word, retry=Retry(first=30))
+            nursery.cancel_scope.cancel()
+    root = drawing(trace())
+    assert list(x_of(root)) == ["client", "server"]
+    events = [entry.event for entry in trace().entries if isinstance(entry, Happened)]
+    assert sum(isinstance(event, (DatagramSent, DatagramReceived)) for event in events) == 8
+    assert [one.get("class") for one in of_class(root, "datagram")] == ["datagram", "datagram answer"] * 2
+    assert not of_class(root, "guess")

@@ -1,0 +1,202 @@
+"""The ladder as text for a terminal."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.tracing.traces import (
+    CLIENT,
+    OTHER,
+    SERVER,
+    a_retry,
+    begins,
+    dropped,
+    exchange,
+    fails,
+    ignored,
+    received,
+    sent,
+    times_out,
+    trace_of,
+    watched,
+)
+from trio_udp import Datagram, Retry, open_udp_client, serve_udp
+from trio_udp.faults import Link
+from trio_udp.tracing import ladder_text
+
+if TYPE_CHECKING:
+    import trio
+    from trio.testing import MockClock
+
+    from trio_udp import Address, Event
+    from trio_udp.testing import VirtualNetwork
+
+
+def test_a_retry() -> None:
+    assert (
+        ladder_text(trace_of(*a_retry()), width=64)
+        == """\
+             client                                  server
+   0.000000     ┏ request 1, attempt 1: waits 1 s       │
+   0.000000     ┃──────────── hello, lost ───────────✕  │
+   1.000000     ┗ request 1: timed out after 1 s        │
+   1.000000     ┏ request 1, attempt 2: waits 1 s       │
+   1.000000     ┃──────────── hello, 250 ms ───────────>│
+   1.250000     ┃<─────────── HELLO, 250 ms ────────────│
+   1.500000     ┗ request 1: answered after 500 ms      │
+"""
+    )
+
+
+def test_clients_stand_close_and_payloads_have_room() -> None:
+    events = sorted([*a_retry(), *exchange(0.125, OTHER)], key=lambda event: event.time)
+    assert (
+        ladder_text(trace_of(*events), width=70)
+        == """\
+             client 1  client 2                                 server
+   0.000000      ┏ request 1, attempt 1: waits 1 s                 │
+   0.000000      ┃───────────────── hello, lost ────────────────✕  │
+   0.125000      ┃         ┏ request 1, attempt 1: waits 1 s       │
+   0.125000      ┃         ┃──────────── hello, 250 ms ───────────>│
+   0.375000      ┃         ┃<─────────── HELLO, 250 ms ────────────│
+   0.625000      ┃         ┗ request 1: answered after 500 ms      │
+   1.000000      ┗ request 1: timed out after 1 s                  │
+   1.000000      ┏ request 1, attempt 2: waits 1 s                 │
+   1.000000      ┃───────────────── hello, 250 ms ────────────────>│
+   1.250000      ┃<──────────────── HELLO, 250 ms ─────────────────│
+   1.500000      ┗ request 1: answered after 500 ms                │
+"""
+    )
+
+
+def test_attempts_side_by_side() -> None:
+    """The lifeline is thick until the last of them is over."""
+    two: list[Event] = [begins(0.0), begins(0.0, request=2), times_out(1.0), times_out(1.0, request=2)]
+    lines = ladder_text(trace_of(*two, sent(2.0, CLIENT, SERVER)), width=64).splitlines()[1:]
+    assert [line[16] for line in lines] == list("┏┃┃┗│")
+
+
+def test_in_ascii() -> None:
+    trace = trace_of(*a_retry(), names={"10.0.1.1": "größer"})
+    text = ladder_text(trace, width=64, ascii=True)
+    assert text.isascii()
+    assert r"gr\xf6\xdfer" in text
+    assert "   |<----------- HELLO, 250 ms ------------|\n" in text
+    assert " hello, lost -----------x  |\n" in text
+
+
+def test_all_kinds_of_datagrams() -> None:
+    events: list[Event] = [
+        sent(0.0, CLIENT, SERVER, b"seen"),
+        received(0.5, SERVER, CLIENT, b"seen"),
+        received(1.0, SERVER, CLIENT, b"seen"),
+        dropped(1.0, SERVER, CLIENT, b"seen"),
+        sent(2.0, CLIENT, SERVER, b"unseen"),
+        dropped(3.0, CLIENT, SERVER, b"out", "ENOBUFS", out=True),
+        dropped(3.5, SERVER, CLIENT, b"back", "ENOBUFS", out=True),
+        sent(4.0, SERVER, CLIENT, b"late"),
+        received(5.0, CLIENT, SERVER, b"late"),
+        ignored(5.0, CLIENT, SERVER, b"late"),
+        received(6.0, CLIENT, SERVER, b"from where?"),
+        sent(7.0, CLIENT, CLIENT, b"to itself"),
+    ]
+    names = {"10.0.0.1": "right", "10.0.1.1": "left"}
+    assert (
+        ladder_text(trace_of(*events, names=names), width=60)
+        == """\
+             left                                    right
+   0.000000    │───────────── seen, 500 ms ───────────>│
+   0.000000    │─────────── seen, copy, 1 s ──────────>│
+   1.000000    │                   dropped: queue full ·
+   2.000000    │─────────────── unseen ──────────────? │
+   3.000000    │─✕ out, lost: ENOBUFS                  │
+   3.500000    │                 back, lost: ENOBUFS ✕─│
+   4.000000    │<───────────── late, 1 s ──────────────│
+   5.000000    · ignored: answered already             │
+   6.000000    │<──────────── from where? ─────────────│
+   7.000000    │─┐  to itself                          │
+"""
+    )
+
+
+def test_sentences_where_columns_do_not_fit() -> None:
+    clients: list[Address] = [(f"10.0.1.{number}", 5) for number in range(1, 21)]
+    lines = ladder_text(trace_of(*[event for client in clients for event in a_retry(0.0, client)])).splitlines()
+    assert len(lines) == 20 * 7
+    assert lines[:2] == [
+        "   0.000000  client 1   request 1, attempt 1: waits 1 s",
+        "   0.000000  client 1  ─✕ server     hello, lost",
+    ]
+    assert "   1.250000  server    ─> client 20  HELLO, 250 ms" in lines
+    assert lines[-1] == "   1.500000  client 20  request 1: answered after 500 ms"
+    wide = ladder_text(trace_of(*[event for client in clients for event in a_retry(0.0, client)]), width=260)
+    assert wide.splitlines()[0].split() == [*" ".join(f"client {number}" for number in range(1, 21)).split(), "server"]
+
+
+async def test_a_program(autojump_clock: MockClock, virtual_network: VirtualNetwork, nursery: trio.Nursery) -> None:
+    """As it is, on a network that takes a quarter of a second."""
+    virtual_network.link = Link(delay=0.25)
+    with watched() as trace:
+        with virtual_network.host("10.0.0.1"):
+            await nursery.start(partial(serve_udp, shout, 7, host="0.0.0.0"))
+        with virtual_network.host("10.0.0.2"):
+            async with await open_udp_client("10.0.0.1", 7) as client:
+                assert await client.request(b"hello", retry=Retry(jitter=0)) == b"HELLO"
+    assert (
+        ladder_text(trace(), width=64)
+        == """\
+             client                                  server
+   0.000000     ┏ request 1, attempt 1: waits 1 s       │
+   0.000000     ┃──────────── hello, 250 ms ───────────>│
+   0.250000     ┃<─────────── HELLO, 250 ms ────────────│
+   0.500000     ┗ request 1: answered after 500 ms      │
+"""
+    )
+
+
+async def shout(datagram: Datagram) -> bytes:
+    return datagram.data.upper()
+
+
+def test_control_characters_do_nothing() -> None:
+    trace = trace_of(
+        sent(0.0, CLIENT, SERVER, b"\x1b[2J\r\n\x07"),
+        dropped(1.0, SERVER, CLIENT, b"\x9b", "\x1b[31m"),
+        begins(2.0),
+        fails(3.0, reason="\x1b]0;"),
+        names={"10.0.0.1": "\x1b[5m"},
+    )
+    for width in (30, 80):
+        text = ladder_text(trace, width=width)
+        assert all(character.isprintable() or character == "\n" for character in text)
+
+
+@pytest.mark.parametrize("width", [20, 31, 40, 60, 80, 120, 300])
+def test_no_line_is_longer_than_the_width(width: int) -> None:
+    trace = trace_of(*exchange(0.0, OTHER), *a_retry(), names={"10.0.1.2": "somebody with quite a long name"})
+    for ascii_only in (False, True):
+        lines = ladder_text(trace, width=width, ascii=ascii_only).splitlines()
+        assert max(map(len, lines)) <= width
+        assert len(lines) >= 11
+
+
+def test_a_width_that_is_none() -> None:
+    with pytest.raises(ValueError, match=r"^a ladder needs a width of at least 20 characters, not 19$"):
+        ladder_text(trace_of(), width=19)
+
+
+def test_nothing() -> None:
+    assert ladder_text(trace_of()) == ""
+
+
+def test_it_says_what_is_not_there() -> None:
+    many = [sent(number / 10, CLIENT, SERVER) for number in range(10_001)]
+    lines = ladder_text(trace_of(*many, forgotten=5)).splitlines()
+    assert len(lines) == 1 + 10_000 + 2
+    assert lines[-2:] == [
+        "... 1 more (datagrams and attempts)",
+        "The recording was full: 5 entries that came later are not in it.",
+    ]

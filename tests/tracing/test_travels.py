@@ -1,0 +1,164 @@
+"""Which sending belongs to which arrival or loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.tracing.traces import CLIENT, OTHER, SERVER, begins, dropped, ignored, lost, received, sent, trace_of
+from trio_udp.tracing._sockets import Sockets
+from trio_udp.tracing._travels import Travel, travels
+
+if TYPE_CHECKING:
+    from trio_udp import Address, Event
+
+
+def travels_of(*events: Event) -> list[Travel]:
+    entries = trace_of(*events).entries
+    return travels(entries, Sockets(entries))
+
+
+def fates(*events: Event) -> list[tuple[float | None, float | None, str]]:
+    return [(one.sent, one.ended, one.outcome) for one in travels_of(*events)]
+
+
+def test_a_sending_and_its_arrival() -> None:
+    [travel] = travels_of(sent(1.0, CLIENT, SERVER), received(1.25, SERVER, CLIENT))
+    assert travel == Travel(0, CLIENT[:2], SERVER[:2], b"hello", 1.0, 1.25, 1, "arrived")
+    assert travel.has_arrived
+    assert travel.begun == 1.0
+
+
+def test_both_directions_and_other_bytes_are_kept_apart() -> None:
+    assert fates(
+        sent(0.0, CLIENT, SERVER),
+        sent(0.0, SERVER, CLIENT),
+        sent(0.0, CLIENT, SERVER, b"other"),
+        sent(0.0, OTHER, SERVER),
+        received(1.0, SERVER, OTHER),
+        received(2.0, SERVER, CLIENT, b"other"),
+        received(3.0, CLIENT, SERVER),
+    ) == [(0.0, None, "unseen"), (0.0, 3.0, "arrived"), (0.0, 2.0, "arrived"), (0.0, 1.0, "arrived")]
+
+
+def test_of_equal_ones_the_first_sent_is_the_first_received() -> None:
+    assert fates(
+        sent(0.0, CLIENT, SERVER),
+        sent(1.0, CLIENT, SERVER),
+        received(2.0, SERVER, CLIENT),
+        received(3.0, SERVER, CLIENT),
+    ) == [(0.0, 2.0, "arrived"), (1.0, 3.0, "arrived")]
+
+
+def test_a_loss_takes_out_the_one_that_was_sent_then() -> None:
+    assert fates(
+        sent(0.0, CLIENT, SERVER),
+        sent(1.0, CLIENT, SERVER),
+        sent(1.0, CLIENT, SERVER),
+        lost(1.5, CLIENT, SERVER, 1.0),
+        lost(1.5, CLIENT, SERVER, 1.0),
+        received(2.0, SERVER, CLIENT),
+    ) == [(0.0, 2.0, "arrived"), (1.0, 1.5, "lost"), (1.0, 1.5, "lost")]
+
+
+def test_where_the_clock_goes_on_by_itself() -> None:
+    """The network has sent it a little before the event of its sending was made."""
+    assert fates(
+        sent(0.5, CLIENT, SERVER),
+        sent(1.000002, CLIENT, SERVER),
+        lost(1.5, CLIENT, SERVER, 1.0),
+        lost(9.0, CLIENT, SERVER, 8.0),
+    ) == [(0.5, None, "unseen"), (1.000002, 1.5, "lost"), (8.0, 9.0, "lost")]
+
+
+def test_second_copies() -> None:
+    first, second = travels_of(sent(0.0, CLIENT, SERVER), received(1.0, SERVER, CLIENT), received(2.0, SERVER, CLIENT))
+    assert not first.is_copy
+    assert second == Travel(0, CLIENT[:2], SERVER[:2], b"hello", 0.0, 2.0, 2, "arrived", is_copy=True)
+
+
+def test_a_second_copy_that_is_lost() -> None:
+    first, second = travels_of(sent(0.0, CLIENT, SERVER), received(1.0, SERVER, CLIENT), lost(2.0, CLIENT, SERVER, 0.0))
+    assert first.outcome == "arrived"
+    assert (second.entry, second.sent, second.ended, second.outcome, second.is_copy) == (0, 0.0, 2.0, "lost", True)
+
+
+def test_from_outside() -> None:
+    """A recording of a server alone: nobody sees its clients send, nor receive."""
+    came, went = travels_of(received(1.0, SERVER, CLIENT), sent(2.0, SERVER, CLIENT, b"HELLO"))
+    assert (came.entry, came.sent, came.ended, came.is_copy, came.begun) == (0, None, 1.0, False, 1.0)
+    assert (went.sent, went.ended, went.outcome) == (2.0, None, "unseen")
+
+
+def test_what_was_not_sent() -> None:
+    [travel] = travels_of(dropped(1.0, CLIENT, SERVER, reason="ENOBUFS", out=True))
+    assert (travel.sent, travel.outcome, travel.reason) == (1.0, "not sent", "ENOBUFS")
+    assert not travel.has_arrived
+
+
+@pytest.mark.parametrize(("event", "outcome"), [(dropped, "dropped"), (ignored, "ignored")])
+def test_what_was_put_away_where_it_arrived(event: object, outcome: str) -> None:
+    assert callable(event)
+    one, two = travels_of(
+        sent(0.0, CLIENT, SERVER),
+        sent(1.0, CLIENT, SERVER),
+        received(2.0, SERVER, CLIENT),
+        received(3.0, SERVER, CLIENT),
+        event(3.0, SERVER, CLIENT),
+    )
+    assert one.outcome == "arrived"
+    assert (two.outcome, two.has_arrived, two.ended) == (outcome, True, 3.0)
+
+
+def test_what_was_put_away_unread() -> None:
+    """A server that stops has taken more off the socket than it has handled, and tells only that it dropped it."""
+    stops = dropped(2.0, SERVER, CLIENT, reason="server stopped")
+    unread = travels_of(sent(0.0, CLIENT, SERVER), sent(1.0, CLIENT, SERVER), stops, stops)
+    assert [(one.sent, one.ended, one.outcome, one.reason) for one in unread] == [
+        (0.0, 2.0, "dropped", "server stopped"),
+        (1.0, 2.0, "dropped", "server stopped"),
+    ]
+
+
+def test_a_wildcard_socket_is_known_by_where_it_is_reached() -> None:
+    anywhere: Address = ("0.0.0.0", 7)
+    there, back = travels_of(
+        sent(0.0, CLIENT, SERVER),
+        received(1.0, anywhere, CLIENT),
+        sent(1.0, anywhere, CLIENT, b"HELLO"),
+        received(2.0, CLIENT, SERVER, b"HELLO"),
+    )
+    assert (there.source, there.destination, there.outcome) == (CLIENT[:2], SERVER[:2], "arrived")
+    assert (back.source, back.destination, back.outcome) == (SERVER[:2], CLIENT[:2], "arrived")
+
+
+def test_a_wildcard_socket_with_several_addresses() -> None:
+    anywhere: Address = ("::", 7, 0, 0)
+    second: Address = ("10.0.0.2", 7)
+    there = travels_of(
+        sent(0.0, CLIENT, SERVER),
+        sent(0.0, OTHER, second),
+        received(1.0, anywhere, ("::ffff:10.0.1.1", 40000, 0, 0)),
+        received(1.0, anywhere, ("::ffff:10.0.1.2", 40000, 0, 0)),
+    )
+    assert [(one.destination, one.outcome) for one in there] == [(("*", 7), "arrived")] * 2
+
+
+def test_a_client_that_changes_its_socket_stays_the_same() -> None:
+    """The attempt is told with the old socket."""
+    new: Address = ("127.0.0.1", 40001)
+    old: Address = ("127.0.0.1", 40000)
+    entries = trace_of(
+        begins(0.0, old), sent(0.0, old, SERVER), begins(1.0, old, request=2), sent(1.0, new, SERVER)
+    ).entries
+    sockets = Sockets(entries)
+    assert sockets.at(new) == new
+    assert sockets.home(new) == sockets.home(old) == old
+
+
+def test_two_clients_that_ask_the_same_are_two() -> None:
+    entries = trace_of(
+        begins(0.0, CLIENT), begins(0.0, OTHER), sent(0.0, OTHER, SERVER), sent(0.0, CLIENT, SERVER)
+    ).entries
+    assert Sockets(entries).home(OTHER) == OTHER

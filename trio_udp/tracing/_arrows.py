@@ -1,0 +1,249 @@
+"""`Arrows`: the datagrams in the picture of a ladder.
+
+What is lost nobody sees, so where a cross stands is a choice: where a typical datagram on that way would be after a
+while, and near the other end if it was lost there. What was sent and not seen to arrive has no end: its line fades out.
+"""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from statistics import median
+from typing import TYPE_CHECKING
+
+from ._axis import NOWHERE, Mark
+from ._plan import TOP
+from ._show import plural, shortened, show_data, show_duration, show_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._axis import Axis
+    from ._ladder import Arrow, Ladder
+    from ._plan import Plan
+    from ._travels import Travel
+
+# Why a virtual network loses what has come all the way.
+AT_THE_END = {"refused", "no listener", "host down", "buffer full", "rebound"}
+
+LOST_AFTER = 0.75  # of the widest gap on its way
+STUB = 26.0  # the line of what was not sent; pixels, as all lengths
+LOOP = 30.0  # how far one that comes back to its own lifeline goes out
+HEAD = 7.0
+CROSS = 4.0
+LETTER = 6.05  # of a label
+CELL = (10.0, 6.0)  # in a grid of which a label takes the squares that it crosses
+SHORTEST_LABEL = 12  # characters
+
+Point = tuple[float, float]
+
+
+class Arrows:
+    """Those of a ladder; says what has a height, and then draws it."""
+
+    def __init__(self, ladder: Ladder) -> None:
+        self._ladder = ladder
+        self._began: dict[int, int] = {}  # where a datagram began, also for its copies: by its entry, the first arrow
+        self._typical = _typical_times(ladder)
+        self._taken: set[tuple[int, int]] = set()  # by labels
+        for number, arrow in enumerate(ladder.arrows):
+            self._began.setdefault(arrow.travel.entry, number)
+
+    def marks(self) -> Iterator[Mark]:
+        """The ends of all arrows."""
+        for number, arrow in enumerate(self._ladder.arrows):
+            travel, start = arrow.travel, ("from", self._began[arrow.travel.entry])
+            if travel.sent is not None and start[1] == number:
+                yield Mark(travel.sent, travel.entry, arrow.source, start)
+            if travel.has_arrived:
+                assert travel.ended is not None
+                assert travel.ended_entry is not None
+                yield Mark(travel.ended, travel.ended_entry, arrow.destination, ("to", number), start)
+            elif travel.outcome != "not sent":
+                yield Mark(self._fades_at(arrow), travel.entry, NOWHERE - 1 - arrow.destination, ("to", number), start)
+
+    def _fades_at(self, arrow: Arrow) -> float:
+        travel = arrow.travel
+        assert travel.sent is not None
+        if travel.ended is not None and travel.reason in AT_THE_END:
+            return travel.ended
+        usual = self._typical.get((arrow.source, arrow.destination), self._typical.get(None))
+        if usual is None:
+            return travel.sent if travel.ended is None else travel.ended
+        return travel.sent + usual * (1 if travel.outcome == "unseen" else LOST_AFTER)
+
+    def draw(self, plan: Plan, axis: Axis) -> Iterator[str]:
+        """Each in a group of its own."""
+        lines = [self._line(plan, axis, number) for number in range(len(self._ladder.arrows))]
+        labels: dict[int, str] = {}
+        for is_plain in (False, True):  # where there is no room for all labels, those of losses come first
+            for number, (arrow, line) in enumerate(zip(self._ladder.arrows, lines, strict=True)):
+                if (arrow.travel.outcome == "arrived") is is_plain:
+                    labels[number] = self._label(plan, arrow, *line)
+        for number, (arrow, line) in enumerate(zip(self._ladder.arrows, lines, strict=True)):
+            yield f"<g {self._attributes(arrow)}>"
+            yield f"<title>{escape(self._tell(arrow))}</title>"
+            yield from _shape(arrow.travel, *line, arrow.source == arrow.destination)
+            yield f"{labels[number]}</g>"
+
+    def _line(self, plan: Plan, axis: Axis, number: int) -> tuple[Point, Point]:
+        """From where to where."""
+        arrow = self._ladder.arrows[number]
+        travel = arrow.travel
+        start = TOP + axis["from" if travel.sent is not None else "to", self._began[travel.entry]]
+        end = start if travel.outcome == "not sent" else TOP + axis["to", number]
+        here, there = plan.x[arrow.source], plan.x[arrow.destination]
+        direction = math.copysign(1, there - here)
+        if travel.outcome == "not sent":
+            there = here + direction * STUB
+        elif travel.outcome == "unseen":
+            there -= direction * HEAD
+        elif travel.outcome == "lost" and travel.reason in AT_THE_END:
+            there -= direction * 2 * HEAD
+        elif travel.outcome == "lost" and here != there:
+            begin, until = plan.widest_gap(arrow.source, arrow.destination)
+            there = begin + (until - begin) * LOST_AFTER
+        return (here, start), (there, end)
+
+    def _attributes(self, arrow: Arrow) -> str:
+        travel = arrow.travel
+        kinds = ["datagram"]
+        if arrow.destination < arrow.source:
+            kinds.append("answer")
+        kinds += [kind for kind in ("lost", "dropped", "ignored", "unseen") if travel.outcome == kind]
+        kinds += ["lost"] * (travel.outcome == "not sent") + ["copy"] * travel.is_copy
+        task = "" if arrow.task is None else f' data-task="{arrow.task}"'
+        client = escape(self._ladder.lifelines[arrow.client].name)
+        return f'class="{" ".join(kinds)}" data-entry="{travel.entry}"{task} data-client="{client}"'
+
+    def _tell(self, arrow: Arrow) -> str:
+        """What is shown to whoever points at it."""
+        travel, started = arrow.travel, self._ladder.started
+        here, there = (self._ladder.lifelines[end].name for end in (arrow.source, arrow.destination))
+        lines = [f"{here} to {there}, {plural(len(travel.data), 'byte')}", show_data(travel.data, 64)]
+        if travel.outcome == "not sent":
+            lines.append(f"not sent at {travel.begun - started:.6f} s: {show_text(travel.reason)}")
+        elif travel.sent is None:
+            lines.append("not seen to be sent")
+        else:
+            lines.append(f"sent at {travel.sent - started:.6f} s")
+        if travel.has_arrived and travel.ended is not None:
+            after = "" if travel.sent is None else f", after {show_duration(travel.ended - travel.sent)}"
+            lines.append(f"arrived at {travel.ended - started:.6f} s{after}")
+        if travel.outcome in ("lost", "dropped", "ignored"):
+            lines.append(f"{travel.outcome}: {show_text(travel.reason)}")
+        if travel.outcome == "unseen":
+            lines.append("not seen to arrive")
+        if travel.is_copy:
+            lines.append("a second copy")
+        if arrow.source_line is not None:
+            lines.append(show_text(arrow.source_line))
+        return "\n".join(lines)
+
+    def _label(self, plan: Plan, arrow: Arrow, start: Point, end: Point) -> str:
+        """Above its line, if no other label is there."""
+        if arrow.travel.outcome == "not sent" or arrow.source == arrow.destination:
+            return self._label_beside(arrow, start, end)
+        begin, until = plan.widest_gap(arrow.source, arrow.destination)
+        if arrow.travel.outcome == "lost":
+            until = min(until, end[0]) if begin < until else max(until, end[0])
+        letters = int((abs(until - begin) - 24) / LETTER)
+        if letters < SHORTEST_LABEL:
+            return ""
+        text, length = _label_text(arrow.travel, letters)
+        middle, slope = (begin + until) / 2, (end[1] - start[1]) / (end[0] - start[0])
+        y, angle = start[1] + slope * (middle - start[0]), math.atan(slope)
+        if not self._is_free(middle, y, length * LETTER / 2, angle):
+            return ""
+        turn = f"rotate({math.degrees(angle):.2f} {middle:.1f} {y:.1f})"
+        return f'<text class="label" x="{middle:.1f}" y="{y - 3.5:.1f}" transform="{turn}">{text}</text>'
+
+    def _label_beside(self, arrow: Arrow, start: Point, end: Point) -> str:
+        """Of a short line, beyond its end."""
+        text, length = _label_text(arrow.travel, 30)
+        direction = math.copysign(1, end[0] - start[0])
+        x = end[0] + direction * 9 if arrow.travel.outcome == "not sent" else start[0] + LOOP + 9
+        half = length * LETTER / 2
+        if not self._is_free(x + direction * half, start[1], half, 0.0):
+            return ""
+        anchor = "start" if direction > 0 else "end"
+        return f'<text class="label {anchor}" x="{x:.1f}" y="{start[1] + 3.5:.1f}">{text}</text>'
+
+    def _is_free(self, x: float, y: float, half: float, angle: float) -> bool:
+        """No label is where one of this length would be, around this point; now there is one."""
+        wide, high = CELL
+        steps = [step * wide - half for step in range(int(2 * half / wide) + 1)]
+        cells = {
+            (round((x + step * math.cos(angle)) / wide), round((y + step * math.sin(angle)) / high)) for step in steps
+        }
+        if any((across, down + beside) in self._taken for across, down in cells for beside in (-1, 0, 1)):
+            return False
+        self._taken |= cells
+        return True
+
+
+def _typical_times(ladder: Ladder) -> dict[tuple[int, int] | None, float]:
+    """How long datagrams take, by their way; by None, on any."""
+    times: dict[tuple[int, int] | None, list[float]] = {}
+    for arrow in ladder.arrows:
+        travel = arrow.travel
+        if travel.has_arrived and travel.sent is not None and travel.ended is not None:
+            for way in ((arrow.source, arrow.destination), None):
+                times.setdefault(way, []).append(travel.ended - travel.sent)
+    return {way: median(each) for way, each in times.items()}
+
+
+def _label_text(travel: Travel, letters: int) -> tuple[str, int]:
+    """Its payload, and what became of it, in SVG; and how many letters that is."""
+    fate = ""
+    if travel.outcome in ("lost", "not sent", "dropped", "ignored"):
+        fate = f"{'lost' if travel.outcome == 'not sent' else travel.outcome}: {show_text(travel.reason)}"
+        fate = fate if travel.reason != "loss" else "lost"
+    elif travel.outcome == "unseen":
+        fate = "not seen to arrive"
+    elif travel.sent is not None and travel.ended is not None:
+        fate = ("second copy, " if travel.is_copy else "") + show_duration(travel.ended - travel.sent)
+    fate = shortened(fate, letters - 4)
+    data = show_data(travel.data, max(3, letters - len(fate) - 2))
+    if not fate:
+        return escape(data), len(data)
+    return f'{escape(data)}<tspan class="fate" dx="8">{escape(fate)}</tspan>', len(data) + len(fate) + 2
+
+
+def _shape(travel: Travel, start: Point, end: Point, is_loop: bool) -> Iterator[str]:
+    """The line, its head, and what else is to be seen of its fate."""
+    if is_loop:
+        path = f"M{start[0]:.1f} {start[1]:.1f}h{LOOP}V{end[1] + 4:.1f}H{end[0] + 1:.1f}"
+        end, angle = (end[0], end[1] + 4), math.pi
+        tip = end
+    else:
+        angle = math.atan2(end[1] - start[1], end[0] - start[0])
+        tip = (end[0] - math.cos(angle), end[1] - math.sin(angle))
+        path = f"M{start[0]:.1f} {start[1]:.1f}L{tip[0]:.1f} {tip[1]:.1f}"
+    yield f'<path class="hit" d="{path}"/>'
+    is_guess = travel.outcome == "unseen" or travel.sent is None
+    yield f'<path class="line{" guess" if is_guess else ""}" d="{path}"/>'
+    if travel.outcome not in ("lost", "not sent"):
+        yield _head(tip, angle, is_open=travel.outcome == "unseen")
+    if travel.outcome in ("lost", "not sent"):
+        yield _cross(end)
+    elif travel.outcome == "dropped":
+        yield _cross((end[0] - 2 * HEAD * math.cos(angle), end[1] - 2 * HEAD * math.sin(angle)))
+    elif travel.outcome == "ignored":
+        yield f'<circle class="mark" cx="{end[0]:.1f}" cy="{end[1]:.1f}" r="3.5"/>'
+
+
+def _head(tip: Point, angle: float, *, is_open: bool) -> str:
+    sides = [
+        f"{tip[0] - HEAD * math.cos(angle + turn):.1f} {tip[1] - HEAD * math.sin(angle + turn):.1f}"
+        for turn in (0.36, -0.36)
+    ]
+    middle = f"{tip[0]:.1f} {tip[1]:.1f}"
+    if is_open:
+        return f'<path class="head open" d="M{sides[0]}L{middle}L{sides[1]}"/>'
+    return f'<path class="head" d="M{middle}L{sides[0]}L{sides[1]}Z"/>'
+
+
+def _cross(at: Point) -> str:
+    x, y, size = at[0] - CROSS, at[1] - CROSS, 2 * CROSS
+    return f'<path class="cross" d="M{x:.1f} {y:.1f}l{size} {size}m{-size} 0l{size} {-size}"/>'

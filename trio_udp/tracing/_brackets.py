@@ -1,0 +1,198 @@
+"""`Brackets`: what takes time in the picture of a ladder, beside its lifeline: attempts, requests and handlers.
+
+On the left of a client each attempt is a bracket that is open towards it, from its start to its end. The deadline is a
+thick foot if it was met; if not, a dotted line goes on towards it until the next attempt begins. What is several at a
+time stands side by side, up to a number that nobody could tell apart anyway.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from html import escape
+from typing import TYPE_CHECKING
+
+from ._axis import Mark
+from ._plan import TOP
+from ._show import plural, show_data, show_duration, show_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ._axis import Axis
+    from ._ladder import Asked, Ladder, Work
+    from ._plan import Plan
+    from ._requests import Attempt
+
+FIRST = 6.0  # from a lifeline to the first bracket; pixels, as all lengths
+TRACK = 7.0  # from one bracket to the next
+HOOK = 4.0
+MOST_TRACKS = 10
+BESIDE = 11.0  # what a text takes that stands upright
+LETTER = 4.6  # of such a text
+BAR = 6.0  # a handler's
+
+
+class Brackets:
+    """Those of a ladder; says what has a height, and then draws it."""
+
+    def __init__(self, ladder: Ladder) -> None:
+        self._ladder = ladder
+        self._asked: dict[int, list[Asked]] = {}
+        self._work: dict[int, list[Work]] = {}
+        for asked in ladder.asked:
+            self._asked.setdefault(asked.lifeline, []).append(asked)
+        for work in ladder.work:
+            self._work.setdefault(work.lifeline, []).append(work)
+
+    def marks(self) -> Iterator[Mark]:
+        """The ends of all of them."""
+        for asked in self._ladder.asked:
+            for attempt in asked.request.attempts:
+                if attempt.started <= self._ladder.ended:
+                    yield Mark(attempt.started, attempt.entry, asked.lifeline, ("attempt", attempt.entry), takes=False)
+                if (end := self._end(attempt.ended, attempt.ended_entry)) is not None:
+                    yield Mark(*end, asked.lifeline, ("attempt ends", attempt.entry), takes=False)
+        for work in self._ladder.work:
+            run = work.run
+            yield Mark(run.started, run.entry, work.lifeline, ("handler", run.entry))
+            if (end := self._end(run.ended, run.ended_entry)) is not None:
+                yield Mark(*end, work.lifeline, ("handler ends", run.entry), ("handler", run.entry), takes=False)
+
+    def _end(self, time: float | None, entry: int | None) -> tuple[float, int] | None:
+        """If it is in the picture."""
+        return (time, entry) if time is not None and entry is not None and time <= self._ladder.ended else None
+
+    def rooms(self, axis: Axis) -> list[float]:
+        """What each lifeline needs on its left."""
+        numbers = range(len(self._ladder.lifelines))
+        return [self._outermost(self._asked.get(number, []), axis) for number in numbers]
+
+    def _outermost(self, asked: list[Asked], axis: Axis) -> float:
+        attempts = _tracks([self._span(axis, "attempt", one.entry) for _, one in self._all_attempts(asked)])
+        several = _tracks([self._request_span(one, axis) for one in asked if len(one.request.attempts) > 1])
+        inner = FIRST + TRACK * max(attempts, default=0) + HOOK + BESIDE
+        return inner + 5 + (TRACK * max(several) + HOOK + BESIDE if several else 0)
+
+    def draw(self, plan: Plan, axis: Axis) -> Iterator[str]:
+        """Each in a group of its own."""
+        for lifeline, x in enumerate(plan.x):
+            yield from self._handlers(self._work.get(lifeline, []), x, axis)
+            yield from self._attempts(self._asked.get(lifeline, []), x, axis)
+
+    # -- handlers -----------------------------------------------------------------------------------------------------
+
+    def _handlers(self, work: list[Work], x: float, axis: Axis) -> Iterator[str]:
+        spans = [self._span(axis, "handler", one.run.entry) for one in work]
+        for one, (top, bottom), track in zip(work, spans, _tracks(spans), strict=True):
+            run = one.run
+            took = "" if run.ended is None else f", {show_duration(run.ended - run.started)}"
+            title = f"handler{took}: {show_text(run.outcome) or 'still at work'}\n{show_data(run.data, 64)}"
+            task = "" if one.task is None else f' data-task="{one.task}"'
+            yield f'<g class="handler" data-entry="{run.entry}"{task}><title>{escape(title)}</title>'
+            left = x - BAR / 2 + track * BAR
+            yield f'<rect x="{left:.1f}" y="{top:.1f}" width="{BAR}" height="{max(bottom - top, 3):.1f}"/></g>'
+
+    def _span(self, axis: Axis, kind: str, entry: int) -> tuple[float, float]:
+        """From its start to its end, as far as they are in the picture."""
+        return TOP + axis.get((kind, entry), axis.height), TOP + axis.get((f"{kind} ends", entry), axis.height)
+
+    # -- attempts -----------------------------------------------------------------------------------------------------
+
+    def _attempts(self, asked: list[Asked], x: float, axis: Axis) -> Iterator[str]:
+        """Of one client."""
+        all_attempts = self._all_attempts(asked)
+        spans = [self._span(axis, "attempt", attempt.entry) for _, attempt in all_attempts]
+        starts = sorted(top for top, _ in spans)
+        tracks = _tracks(spans)
+        several = max(tracks, default=0)
+        for number, ((one, attempt), (top, bottom)) in enumerate(zip(all_attempts, spans, strict=True)):
+            after = bisect_right(starts, bottom - 1)
+            until = starts[after] if after < len(starts) else TOP + axis.height
+            yield from self._attempt(one, attempt, x - FIRST - TRACK * tracks[number], top, bottom, axis, until)
+            if not several:
+                text = f"{attempt.number} {show_text(attempt.outcome) or 'waits'}"
+                yield from _beside(x - FIRST - HOOK - 3, top, bottom, text)
+            yield "</g>"
+        outer = x - FIRST - TRACK * several - HOOK - 5 - (0 if several else BESIDE)
+        yield from self._requests(asked, outer, axis)
+
+    def _all_attempts(self, asked: list[Asked]) -> list[tuple[Asked, Attempt]]:
+        """Those in the picture."""
+        ended = self._ladder.ended
+        return [(one, attempt) for one in asked for attempt in one.request.attempts if attempt.started <= ended]
+
+    def _attempt(
+        self, asked: Asked, attempt: Attempt, x: float, top: float, bottom: float, axis: Axis, until: float
+    ) -> Iterator[str]:
+        kind = {"timed out": " timed-out", "answered": "", "": ""}.get(attempt.outcome, " given-up")
+        task = "" if asked.task is None else f' data-task="{asked.task}"'
+        client = escape(self._ladder.lifelines[asked.lifeline].name)
+        yield f'<g class="attempt{kind}" data-entry="{attempt.entry}"{task} data-client="{client}">'
+        yield f"<title>{escape(self._tell(asked, attempt))}</title>"
+        is_open = attempt.ended is None or attempt.ended > self._ladder.ended
+        foot = f"M{x - HOOK:.1f} {bottom - 1:.1f}h{HOOK}" if not (is_open or attempt.is_timeout) else ""
+        path = f"M{x:.1f} {top + 1:.1f}h{-HOOK}V{bottom - 1:.1f}"
+        yield f'<path class="hit" d="{path}"/><path class="bracket" d="{path}{foot}"/>'
+        if attempt.is_timeout:
+            yield f'<path class="deadline" d="M{x - HOOK - 1:.1f} {bottom - 1:.1f}h{HOOK + 2}"/>'
+        else:
+            rest = min(TOP + axis.at(attempt.deadline), until) - 2
+            if rest > bottom + 2:
+                yield f'<path class="bracket rest" d="M{x - HOOK:.1f} {bottom:.1f}V{rest:.1f}"/>'
+
+    def _tell(self, asked: Asked, attempt: Attempt) -> str:
+        """What is shown to whoever points at it."""
+        started, number = self._ladder.started, f"request {asked.request.number}, attempt {attempt.number}"
+        lines = [
+            f"{number}: {show_text(attempt.outcome) or 'still waiting'}",
+            show_data(attempt.data, 64),
+            f"began at {attempt.started - started:.6f} s",
+            f"deadline at {attempt.deadline - started:.6f} s: {show_duration(attempt.deadline - attempt.started)}",
+        ]
+        if attempt.ended is not None and not attempt.is_timeout:
+            took = show_duration(attempt.ended - attempt.started)
+            lines.append(f"ended at {attempt.ended - started:.6f} s, after {took}")
+        return "\n".join(lines)
+
+    def _requests(self, asked: list[Asked], x: float, axis: Axis) -> Iterator[str]:
+        """Those that were sent more than once: around their attempts."""
+        again = [one for one in asked if len(one.request.attempts) > 1]
+        ends = [self._request_span(one, axis) for one in again]
+        tracks = _tracks(ends)
+        for one, (top, bottom), track in zip(again, ends, tracks, strict=True):
+            text = f"request {one.request.number}: {plural(len(one.request.attempts), 'attempt')}"
+            outcome = one.request.attempts[-1].outcome
+            left = x - TRACK * track
+            client = escape(self._ladder.lifelines[one.lifeline].name)
+            yield f'<g class="request" data-client="{client}">'
+            yield f"<title>{escape(f'{text}, {show_text(outcome)}' if outcome else text)}</title>"
+            yield f'<path class="bracket" d="M{left:.1f} {top:.1f}h{-HOOK}V{bottom:.1f}h{HOOK}"/>'
+            if not any(tracks):
+                yield from _beside(left - HOOK - 3, top, bottom, text)
+            yield "</g>"
+
+    def _request_span(self, asked: Asked, axis: Axis) -> tuple[float, float]:
+        first, *_, last = asked.request.attempts
+        return self._span(axis, "attempt", first.entry)[0], self._span(axis, "attempt", last.entry)[1]
+
+
+def _beside(x: float, top: float, bottom: float, text: str) -> Iterator[str]:
+    """Upright, read from below, near the top, if there is room."""
+    length = len(text) * LETTER
+    if length + 8 <= bottom - top:
+        y = min((top + bottom) / 2, top + length / 2 + 24)
+        turn = f"rotate(-90 {x:.1f} {y:.1f})"
+        yield f'<text class="beside" x="{x:.1f}" y="{y:.1f}" transform="{turn}">{escape(text)}</text>'
+
+
+def _tracks(spans: Iterable[tuple[float, float]]) -> list[int]:
+    """For each, how far out it stands: what overlaps does so side by side."""
+    free: list[float] = []
+    tracks: list[int] = []
+    for top, bottom in spans:
+        track = next((number for number, until in enumerate(free) if until <= top), len(free))
+        track = min(track, MOST_TRACKS - 1)
+        free[track : track + 1] = [max(bottom, free[track] if track < len(free) else -math.inf)]
+        tracks.append(track)
+    return tracks

@@ -1,0 +1,134 @@
+"""`Ladder`: what a ladder diagram shows, whatever it is drawn with.
+
+Time goes down, everybody who takes part has a vertical line, and each datagram is an arrow between two of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from ._entries import Happened
+from ._lifelines import Cast, Lifeline
+from ._requests import HandlerRun, Request, handler_runs, requests
+from ._sockets import Sockets
+from ._travels import Travel, travels
+
+if TYPE_CHECKING:
+    from ._trace import Trace
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """A datagram between two lifelines, which are numbered from the left.
+
+    ``client`` is the one at its end that asks, as ``client_asks`` says, or else the left one; ``task`` and
+    ``source_line`` are of whoever sent it, as far as they are known.
+    """
+
+    travel: Travel
+    source: int
+    destination: int
+    client: int
+    client_asks: bool
+    task: int | None
+    source_line: str | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request, and at which lifeline."""
+
+    request: Request
+    lifeline: int
+    task: int | None
+
+
+@dataclass(frozen=True)
+class Work:
+    """A handler's run, and at which lifeline."""
+
+    run: HandlerRun
+    lifeline: int
+    task: int | None
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Everything in it in order of time; times are on Trio's clock, and the picture begins at ``started``.
+
+    ``left_out`` datagrams and attempts are not in it, as they came after its limit, at ``ended``.
+    """
+
+    lifelines: tuple[Lifeline, ...]
+    arrows: tuple[Arrow, ...]
+    asked: tuple[Asked, ...]
+    work: tuple[Work, ...]
+    started: float
+    ended: float
+    left_out: int
+
+
+def make_ladder(trace: Trace, limit: int) -> Ladder:
+    """Of the first ``limit`` datagrams and as many attempts, and what else there was until then."""
+    sockets = Sockets(trace.entries)
+    all_travels = travels(trace.entries, sockets)
+    cast = Cast(trace, sockets, all_travels)
+    all_travels.sort(key=lambda travel: travel.begun)
+    ended = all_travels[limit].begun if limit < len(all_travels) else trace.ended
+    arrows = [_arrow(trace, cast, travel) for travel in all_travels[:limit]]
+    all_asked = _asked(trace, sockets, cast)
+    attempts = accumulate(len(one.request.attempts) for one in all_asked)
+    asked = [
+        one
+        for one, so_far in zip(all_asked, attempts, strict=True)
+        if so_far <= limit and one.request.attempts[0].started <= ended
+    ]
+    work = [one for one in _work(trace, sockets, cast)[:limit] if one.run.started <= ended]
+    left_out = len(all_travels) - len(arrows)
+    left_out += sum(len(one.request.attempts) for one in all_asked) - sum(len(one.request.attempts) for one in asked)
+    ladder = Ladder(cast.lifelines, tuple(arrows), tuple(asked), tuple(work), trace.started, ended, left_out)
+    return _without_idle(ladder) if left_out else ladder
+
+
+def _without_idle(ladder: Ladder) -> Ladder:
+    """Only those who have a part in what is left."""
+    busy = {end for arrow in ladder.arrows for end in (arrow.source, arrow.destination)}
+    busy |= {one.lifeline for one in ladder.asked} | {one.lifeline for one in ladder.work}
+    number = {old: new for new, old in enumerate(sorted(busy))}
+    return replace(
+        ladder,
+        lifelines=tuple(ladder.lifelines[old] for old in sorted(busy)),
+        arrows=tuple(
+            replace(one, source=number[one.source], destination=number[one.destination], client=number[one.client])
+            for one in ladder.arrows
+        ),
+        asked=tuple(replace(one, lifeline=number[one.lifeline]) for one in ladder.asked),
+        work=tuple(replace(one, lifeline=number[one.lifeline]) for one in ladder.work),
+    )
+
+
+def _arrow(trace: Trace, cast: Cast, travel: Travel) -> Arrow:
+    source, destination = cast[travel.source], cast[travel.destination]
+    entry = trace.entries[travel.entry]
+    assert isinstance(entry, Happened), "only these tell of datagrams"
+    ends = sorted((source, destination), key=lambda end: (cast.lifelines[end].role != "client", end))
+    asks = cast.lifelines[ends[0]].role == "client"
+    return Arrow(travel, source, destination, ends[0], asks, entry.task, entry.source)
+
+
+def _asked(trace: Trace, sockets: Sockets, cast: Cast) -> list[Asked]:
+    return [
+        Asked(request, cast[request.place], _task(trace, request.attempts[0].entry))
+        for request in requests(trace.entries, sockets)
+    ]
+
+
+def _work(trace: Trace, sockets: Sockets, cast: Cast) -> list[Work]:
+    return [Work(run, cast[run.place], _task(trace, run.entry)) for run in handler_runs(trace.entries, sockets)]
+
+
+def _task(trace: Trace, index: int) -> int | None:
+    entry = trace.entries[index]
+    return entry.task if isinstance(entry, Happened) else None

@@ -1,0 +1,77 @@
+"""`Plan`: where in the picture of a ladder things stand from left to right.
+
+Clients stand close, as many are side by side; before a relay and before a server there is room, which all arrows
+between them cross, and in which their payloads can be read.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from ._show import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._axis import Axis
+    from ._ladder import Ladder
+
+TOP = 64.0  # above the first moment, in pixels, as all lengths
+MARGIN = 78.0  # for times, on the left
+NARROW = 66.0  # between two of one kind
+WIDE = 250.0  # between two kinds
+WIDER = 320.0  # where there are few
+VERY_FEW = 4
+LONGEST_NAME = 24
+FEW = 8  # lifelines, with room for their addresses
+LETTER = 6.9  # of a name; of a place, 5.8
+SMALL_LETTER = 5.8
+
+
+class Plan:
+    """Positions: ``x`` of each lifeline, ``left`` of all, ``bottom`` of the lifelines, ``width`` of the picture.
+
+    Args:
+      ladder: what is drawn.
+      axis: says how tall it is.
+      rooms: what each lifeline needs on its left.
+    """
+
+    def __init__(self, ladder: Ladder, axis: Axis, rooms: Sequence[float]) -> None:
+        self._lifelines = ladder.lifelines
+        count = len(ladder.lifelines)
+        self.has_places = count <= FEW
+        widths = [self._room(number) for number in range(count)]
+        self.left = MARGIN
+        self.x: list[float] = []
+        at = MARGIN
+        wide = WIDER if count <= VERY_FEW else WIDE
+        for number, room in enumerate(rooms):
+            if number:
+                alike = ladder.lifelines[number - 1].role == ladder.lifelines[number].role
+                names = (widths[number - 1] + widths[number]) / 2 + 8
+                at += max(NARROW if alike and count > 2 else wide, names, room)
+            else:
+                at += max(widths[0] / 2, room)
+            self.x.append(at)
+        self.width = max(at + max(60.0, widths[-1] / 2 + 16 if widths else 0), 560.0)
+        self.bottom = TOP + axis.height + 24
+
+    def name(self, number: int) -> str:
+        """What stands above a lifeline."""
+        return shortened(self._lifelines[number].name, LONGEST_NAME)
+
+    def place(self, number: int) -> str:
+        """And below that."""
+        return shortened(self._lifelines[number].place, LONGEST_NAME)
+
+    def widest_gap(self, one: int, other: int) -> tuple[float, float]:
+        """Of those between two lifelines: where it begins and ends, in the direction from one to the other."""
+        numbers = range(min(one, other), max(one, other) + 1)
+        left, right = max(pairwise(self.x[numbers.start : numbers.stop]), key=lambda gap: gap[1] - gap[0])
+        return (left, right) if one < other else (right, left)
+
+    def _room(self, number: int) -> float:
+        name = LETTER * len(self.name(number))
+        return max(name, SMALL_LETTER * len(self.place(number))) if self.has_places else name

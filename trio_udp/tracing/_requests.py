@@ -1,0 +1,128 @@
+"""Requests and their attempts, and what handlers did: what takes time beside a lifeline.
+
+An attempt is told in two events, and its client may have exchanged its socket between them; what stays is the number of
+the request. Of an attempt that is still waiting there is only the first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .._events import (
+    AttemptStarted,
+    AttemptTimedOut,
+    HandlerFinished,
+    HandlerStarted,
+    ReplyAccepted,
+    RequestFailed,
+)
+from ._entries import Happened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ._entries import Entry
+    from ._sockets import Place, Sockets
+
+
+@dataclass
+class Attempt:
+    """From ``started``, when the request was sent, until a reply, a failure, or the ``deadline``.
+
+    ``entry`` is the index of the entry that tells of its start; times are seconds on Trio's clock; ``ended`` is None
+    while it waits, and ``outcome`` is then empty. ``is_timeout``: it ended because its deadline had come.
+    """
+
+    entry: int
+    number: int
+    started: float
+    deadline: float
+    data: bytes
+    ended: float | None = None
+    ended_entry: int | None = None
+    outcome: str = ""
+    is_timeout: bool = False
+
+    def end(self, time: float, entry: int, outcome: str) -> None:
+        """It is over, unless it was before."""
+        if self.ended is None:
+            self.ended, self.ended_entry, self.outcome = time, entry, outcome
+
+
+@dataclass
+class Request:
+    """One request of a client: all its attempts."""
+
+    place: Place
+    number: int
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+def requests(entries: Iterable[Entry], sockets: Sockets) -> list[Request]:
+    """All requests that a trace tells of, in the order in which they began."""
+    order: list[Request] = []
+    found: dict[tuple[Place, int], Request] = {}
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, Happened):
+            continue
+        event = entry.event
+        if isinstance(event, AttemptStarted):
+            key = (sockets.home(event.local), event.request)
+            deadline = event.time + event.timeout
+            if event.number == 1 or key not in found:  # another client may have come to the same port
+                found[key] = Request(*key)
+                order.append(found[key])
+            found[key].attempts.append(Attempt(index, event.number, event.time, deadline, event.data))
+        elif isinstance(event, (AttemptTimedOut, ReplyAccepted, RequestFailed)):
+            request = found.get((sockets.home(event.local), event.request))
+            if request is not None:  # else it began before the recording
+                _end(request.attempts[-1], index, event)
+    return order
+
+
+def _end(attempt: Attempt, index: int, event: AttemptTimedOut | ReplyAccepted | RequestFailed) -> None:
+    if isinstance(event, ReplyAccepted):
+        attempt.end(event.time, index, "answered")
+    elif isinstance(event, AttemptTimedOut):
+        attempt.is_timeout = attempt.ended is None
+        attempt.end(event.time, index, "timed out")
+    elif event.reason == "Cancelled":
+        attempt.end(event.time, index, "cancelled")
+    else:
+        attempt.end(event.time, index, f"failed: {event.reason}")
+
+
+@dataclass
+class HandlerRun:
+    """A handler at work: ``entry`` and ``ended_entry`` are indexes of entries, the latter None while it works."""
+
+    entry: int
+    place: Place
+    started: float
+    data: bytes
+    ended: float | None = None
+    ended_entry: int | None = None
+    outcome: str = ""
+
+
+def handler_runs(entries: Iterable[Entry], sockets: Sockets) -> list[HandlerRun]:
+    """All that a trace tells of, in the order in which they began; equal ones end in the order of their beginning."""
+    runs: list[HandlerRun] = []
+    at_work: dict[tuple[Place, Place, bytes, int | None], list[HandlerRun]] = {}
+    for index, entry, event in _of_handlers(entries):
+        here = sockets.at(event.local)
+        equal = at_work.setdefault((here, sockets.at(event.remote), event.data, entry.task), [])
+        if isinstance(event, HandlerStarted):
+            equal.append(HandlerRun(index, here, event.time, event.data))
+            runs.append(equal[-1])
+        elif equal:  # else it began before the recording
+            run = equal.pop(0)
+            run.ended, run.ended_entry, run.outcome = event.time, index, event.outcome
+    return runs
+
+
+def _of_handlers(entries: Iterable[Entry]) -> Iterator[tuple[int, Happened, HandlerStarted | HandlerFinished]]:
+    for index, entry in enumerate(entries):
+        if isinstance(entry, Happened) and isinstance(entry.event, (HandlerStarted, HandlerFinished)):
+            yield index, entry, entry.event

@@ -1,0 +1,68 @@
+"""What happens in a ladder, one thing after another: for pictures that are made of lines of text.
+
+A datagram is one row, at the time when it was sent, and a second one if it was dropped or ignored where it arrived. So
+is the beginning of an attempt, and its end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ._show import show_duration, show_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._ladder import Arrow, Asked, Ladder
+    from ._travels import Travel
+
+
+class Row(NamedTuple):
+    """One of them, at a lifeline: a datagram, or else a ``note``.
+
+    With ``waits`` 1 an attempt of what was ``asked`` begins, with -1 one ends.
+    """
+
+    time: float
+    order: int
+    lifeline: int
+    arrow: Arrow | None
+    note: str = ""
+    waits: int = 0
+    asked: Asked | None = None
+
+
+def rows(ladder: Ladder) -> list[Row]:
+    """All, in order of time, and at one instant in that of the trace."""
+    every = [*_of_datagrams(ladder), *_of_attempts(ladder)]
+    return sorted((row for row in every if row.time <= ladder.ended), key=lambda row: row[:2])
+
+
+def _of_datagrams(ladder: Ladder) -> Iterator[Row]:
+    for arrow in ladder.arrows:
+        travel = arrow.travel
+        yield Row(travel.begun, travel.entry, arrow.source, arrow)
+        if travel.outcome in ("dropped", "ignored") and travel.ended is not None and travel.ended_entry is not None:
+            note = f"{travel.outcome}: {show_text(travel.reason)}"
+            yield Row(travel.ended, travel.ended_entry, arrow.destination, None, note)
+
+
+def _of_attempts(ladder: Ladder) -> Iterator[Row]:
+    for asked in ladder.asked:
+        for attempt in asked.request.attempts:
+            number = f"request {asked.request.number}"
+            note = f"{number}, attempt {attempt.number}: waits {show_duration(attempt.deadline - attempt.started)}"
+            yield Row(attempt.started, attempt.entry, asked.lifeline, None, note, 1, asked)
+            if attempt.ended is not None and attempt.ended_entry is not None:
+                after = show_duration(attempt.ended - attempt.started)
+                note = f"{number}: {show_text(attempt.outcome)} after {after}"
+                yield Row(attempt.ended, attempt.ended_entry, asked.lifeline, None, note, -1, asked)
+
+
+def fate(travel: Travel) -> str:
+    """What became of a datagram, in a few words: that it was lost, or how long it took, or nothing if nobody knows."""
+    if travel.outcome in ("lost", "not sent"):
+        return "lost" if travel.reason == "loss" else f"lost: {show_text(travel.reason)}"
+    if travel.sent is None or travel.ended is None:
+        return ""
+    return ("copy, " if travel.is_copy else "") + show_duration(travel.ended - travel.sent)

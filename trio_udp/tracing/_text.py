@@ -1,0 +1,167 @@
+"""`ladder_text`: a ladder for a terminal.
+
+Letters cannot slant. So a datagram is one line, at the time when it was sent, which says how long it took; what becomes
+of an attempt is a line of its own, and while it waits its client's lifeline is thick. Where columns would be too narrow
+to read, because there are many of them or the terminal is small, each line is a sentence instead.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING
+
+from ._ladder import make_ladder
+from ._rows import fate, rows
+from ._show import shortened, show_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._ladder import Arrow, Ladder
+    from ._rows import Row
+    from ._trace import Trace
+    from ._travels import Travel
+
+MOST_DATAGRAMS = 10_000  # in some 2 MB of text
+MARGIN = 11  # for a time: up to 9999.999999
+NARROW = 10  # between two lifelines of one kind, or what their names take
+READABLE = 18  # between two kinds, where payloads stand
+WIDEST = 40
+TO_ASCII = str.maketrans(dict(zip("│┃┏┗─✕·µ…", "||++-x.u~", strict=True)))
+
+
+def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
+    """The ladder diagram of a trace, as lines of text.
+
+    Lifelines are columns, datagrams arrows between them: ``✕`` where one was lost, ``?`` where nobody saw it arrive. On
+    the left are the seconds since the recording began, when it was sent; beside a payload is how long it took. A
+    client's lifeline is thick while an attempt waits. If columns do not fit, each line is a sentence. Of a very long
+    run the first 10,000 datagrams are shown, and it says so.
+
+    Args:
+      trace: what was recorded.
+      width: of a line, in characters, at most; where that is too little for sentences, they are cut.
+      ascii: with letters and lines of ASCII only.
+
+    Returns:
+      lines, each with a newline at its end. Control characters in payloads and names are escaped.
+
+    Raises:
+      ValueError: a width below 20.
+    """
+    if width < 20:
+        raise ValueError(f"a ladder needs a width of at least 20 characters, not {width!r}")
+    ladder = make_ladder(trace, MOST_DATAGRAMS)
+    lines = rows(ladder)
+    places = _places(ladder, width)
+    draw = _columns(ladder, lines, places, width) if places else _sentences(ladder, lines, width)
+    drawn = (row.translate(TO_ASCII).encode("ascii", "backslashreplace").decode() if ascii else row for row in draw)
+    return "".join(f"{row[:width].rstrip()}\n" for row in (*drawn, *_remarks(ladder, trace)))
+
+
+def _remarks(ladder: Ladder, trace: Trace) -> Iterator[str]:
+    if ladder.left_out:
+        yield f"... {ladder.left_out:,} more (datagrams and attempts)"
+    if trace.forgotten:
+        yield f"The recording was full: {trace.forgotten:,} entries that came later are not in it."
+
+
+# -- in columns --------------------------------------------------------------------------------------------------------
+
+
+def _places(ladder: Ladder, width: int) -> list[int]:
+    """Where in a row each lifeline is; none if they do not fit."""
+    names = [len(lifeline.name) for lifeline in ladder.lifelines]
+    if not names or max(names) > WIDEST:
+        return []
+    gaps = [max(NARROW, (one + other) // 2 + 2) for one, other in pairwise(names)]
+    wide = [
+        number
+        for number, (one, other) in enumerate(pairwise(ladder.lifelines))
+        if one.role != other.role or len(names) == 2
+    ]
+    first = MARGIN + 2 + names[0] // 2
+    room = width - first - max(1, names[-1] - names[-1] // 2) - sum(gaps)
+    for number in wide:
+        gaps[number] += min(max(0, room // len(wide)), max(0, WIDEST - gaps[number]))
+    if room < 0 or any(gaps[number] < READABLE for number in wide):
+        return []
+    return list(accumulate(gaps, initial=first))
+
+
+def _columns(ladder: Ladder, lines: list[Row], places: list[int], width: int) -> Iterator[str]:
+    waiting = [0] * len(places)
+    names = " " * width
+    for place, lifeline in zip(places, ladder.lifelines, strict=True):
+        name = lifeline.name
+        names = _over(names, place - len(name) // 2, name)
+    yield names
+    for line in lines:
+        row = f"{line.time - ladder.started:{MARGIN}.6f}".ljust(width)
+        for place, attempts in zip(places, waiting, strict=True):
+            row = _over(row, place, "┃" if attempts else "│")
+        place = places[line.lifeline]
+        if line.arrow is not None:
+            row = _arrow(row, line.arrow, places)
+        else:
+            waiting[line.lifeline] += line.waits
+            now = waiting[line.lifeline]
+            corner = "·" if not line.waits else "┏" if now == line.waits else "┗" if not now else "┃"
+            row = _note(_over(row, place, corner), place, line.note, width)
+        yield row
+
+
+def _note(row: str, place: int, note: str, width: int) -> str:
+    """Beside its lifeline, on the side that has room."""
+    right, left = width - place - 3, place - MARGIN - 3
+    if len(note) <= right or (len(note) > left and left < right):
+        return _over(row, place + 1, f" {shortened(note, right)} ")
+    note = shortened(note, left)
+    return _over(row, place - len(note) - 2, f" {note} ")
+
+
+def _arrow(row: str, arrow: Arrow, places: list[int]) -> str:
+    here, there = places[arrow.source], places[arrow.destination]
+    travel = arrow.travel
+    if arrow.source == arrow.destination:
+        return _over(row, here + 1, f"─┐ {_label(travel, 30)} "[: len(row) - here - 1])
+    left, right = min(here, there) + 1, max(here, there)
+    room = right - left
+    if travel.outcome == "not sent":
+        label = _label(travel, room - 4).strip()
+        text = f"─✕ {label}" if here < there else f"{label} ✕─"
+        return _over(row, left if here < there else right - len(text), text)
+    tip = {"lost": "✕  ", "unseen": "? "}.get(travel.outcome, ">")
+    space = room - len(tip) - 3
+    label = _label(travel, space).center(space, "\0").replace("\0", "─")
+    text = f"──{label}─{tip}" if here < there else f"{tip[::-1].replace('>', '<')}─{label}──"
+    return _over(row, left, text)
+
+
+def _label(travel: Travel, room: int) -> str:
+    became = fate(travel)
+    data = show_data(travel.data, max(3, room - 4 - len(became)))
+    return shortened(f" {data}, {became} " if became else f" {data} ", room)
+
+
+def _over(row: str, place: int, text: str) -> str:
+    """The row, with this text from this place on."""
+    return f"{row[:place]}{text}{row[place + len(text) :]}"
+
+
+# -- in sentences ------------------------------------------------------------------------------------------------------
+
+
+def _sentences(ladder: Ladder, lines: list[Row], width: int) -> Iterator[str]:
+    names = [lifeline.name for lifeline in ladder.lifelines]
+    longest = min(max(map(len, names), default=0), 22)
+    for line in lines:
+        if line.arrow is None:
+            words = f"{shortened(names[line.lifeline], longest):{longest}}  {line.note}"
+        else:
+            travel = line.arrow.travel
+            sign = {"lost": "─✕", "not sent": "─✕", "unseen": "─?"}.get(travel.outcome, "─>")
+            here, there = (shortened(names[end], longest) for end in (line.arrow.source, line.arrow.destination))
+            way = f"{here:{longest}} {sign} {there:{longest}}"
+            words = f"{way} {_label(travel, max(8, width - MARGIN - 2 - len(way)))}"
+        yield f"{line.time - ladder.started:{MARGIN}.6f}  {words}"
