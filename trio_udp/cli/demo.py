@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from random import Random
@@ -27,10 +28,12 @@ from ..faults import PRESETS
 from ..relay import serve_relay
 from ._common import ExitCode, count, plural, say
 from ._faults import Network, add_link_options, add_preset, read_network
+from ._live import INSTALL, demo_is_live, has_rich
+from ._pace import PacedClock
 from ._story import Story, payload, print_summary, summary, tell_json, tell_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from .._address import Address
     from .._batch import Datagram
@@ -52,13 +55,23 @@ of the output, quick enough for every answer that is not lost to come in time: w
 client if that is longer, beyond what the network takes. When one did not, it is said at the end. With --virtual it
 rests on nothing: no socket is real, and no second either.
 
+On a terminal it is shown live, if rich is installed (python -m pip install 'trio_udp[cli]'): the nurseries and their
+tasks, each client's attempt with its deadline counting down, its datagrams on their way, with a cross where one is
+lost, and totals. Otherwise, and with --plain, --json, NO_COLOR or TERM=dumb, each event is a line.
+
+--speed and --step are for looking closely, on the network in memory. With --speed its time takes so much longer, or
+less; the story is that of --virtual, to the microsecond. With --step it stands still until a key is pressed: space or
+enter for the next event, q to quit.
+
 With --json each line is one JSON object, the last one {"summary": {...}}; times are seconds.
 
-exit code: 0 when every request was answered, 3 when one was not (with --loss 1 none can be)
+exit code: 0 when every request was answered, 3 when one was not (with --loss 1 none can be), 130 when interrupted
 
 examples:
   python -m trio_udp demo
   python -m trio_udp demo --loss 0.5 --seed 42
+  python -m trio_udp demo --step
+  python -m trio_udp demo --delay 0.2 --speed 0.25
   python -m trio_udp demo --delay 0.1 --jitter 0.05
   python -m trio_udp demo --preset interop-drop-rate
   python -m trio_udp demo --virtual --clients 20 --requests 10
@@ -84,6 +97,10 @@ LONGEST_WAIT = 0.5
 # some hundred datagrams at once are more than the receive buffer holds by default, and nobody could tell the story of
 # those that the kernel drops. This is some ten times what a client was seen to take.
 PER_CLIENT = 0.002
+
+# Times real time. A second in a quarter of an hour; and so fast that nobody sees anything.
+SLOWEST = 0.001
+FASTEST = 1000
 
 # More would be no story that anybody reads; each has two sockets.
 MOST_CLIENTS = 10_000
@@ -116,8 +133,35 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--clients", type=some_clients, default=3, metavar="N", help="how many clients ask side by side (default: 3)")
     add("--requests", type=count, default=4, metavar="N", help="how many requests each makes (default: 4)")
     add("--virtual", action="store_true", help="on a network in memory, in virtual time: the same, without waiting")
+    add("--speed", type=speed, metavar="X", help="in virtual time that is X times as fast as real time, like 0.25")
+    add("--step", action="store_true", help="in virtual time, a key for each event; on a terminal")
+    add("--plain", action="store_true", help="a line for each event, on a terminal as well")
     add("--json", action="store_true", help="one JSON object per line, for a program to read")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, clock=clock)
+
+
+def speed(text: str) -> float:
+    """How many times as fast as real time."""
+    wanted = f"a speed is a number from {SLOWEST:g} to {FASTEST:g}, like 0.25"
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{wanted}, not {text!r}") from None
+    if not SLOWEST <= number <= FASTEST:
+        raise argparse.ArgumentTypeError(f"{wanted}, not {text!r}")
+    return number
+
+
+def clock(args: argparse.Namespace) -> trio.abc.Clock | None:
+    """What the demo's time is; None: Trio's own. From here on ``--speed`` and ``--step`` are ``--virtual`` as well."""
+    args.virtual = args.virtual or args.step or args.speed is not None
+    if not args.virtual:
+        return None
+    if args.speed is not None:
+        return PacedClock(args.speed)
+    from trio.testing import MockClock  # which nobody else waits for at the start
+
+    return MockClock(rate=0) if args.step else MockClock(autojump_threshold=0)
 
 
 def some_clients(text: str) -> int:
@@ -132,16 +176,26 @@ async def run(args: argparse.Namespace) -> int:
     if args.loss is None and args.preset is None:
         args.loss = LOSS
     network = read_network(args)
-    story = Story(tell_json if args.json else tell_line)
+    live = demo_is_live(args)
     if not args.json:
         say(introduction(args, network))
-    async with _sockets(args):
+
+    async def play_all(story: Story) -> None:
         await play(story, args.clients, args.requests, network, args.seed)
+
+    async with _sockets(args):
+        if live:
+            story = await _watch(args, network, play_all)
+        else:
+            story = Story(tell_json if args.json else tell_line)
+            await play_all(story)
     if args.json:
         print(json.dumps({"summary": summary(story, args, network)}), flush=True)
     else:
         print_summary(story, args, network)
         say(NEXT)
+        if sys.stdout.isatty() and not has_rich():
+            say(f"           {INSTALL:<47} and then the demo again, live")
     slow = story.timed_out - sum(story.lost.values()) - story.damaged
     if slow > 0 and network.rebind is None and not args.virtual:  # at the old port some answers come too late
         say(f"\nThis machine was too busy: {plural(slow, 'attempt')} timed out that nobody had lost.")
@@ -158,11 +212,17 @@ def _sockets(args: argparse.Namespace) -> AbstractAsyncContextManager[object]:
     return VirtualNetwork(seed=args.seed)
 
 
+async def _watch(args: argparse.Namespace, network: Network, play_all: Callable[[Story], Awaitable[None]]) -> Story:
+    from ._live_demo import watch  # needs rich
+
+    how = "" if args.speed is None else f", {args.speed:g} times as fast"
+    title = f"trio_udp demo: a network that {character(args, network)}, seed {args.seed}{how}"
+    return await watch(args, title, play_all)
+
+
 def introduction(args: argparse.Namespace, network: Network) -> str:
     """What a person reads first."""
-    what = f"loses {network.forward.loss * 100:.4g}% each way"
-    if args.preset:
-        what = f"is like {args.preset} ({PRESETS[args.preset].source})"
+    what = character(args, network)
     clients = plural(args.clients, "client")
     where = ", in virtual time" if args.virtual else ""
     return f"""\
@@ -171,10 +231,17 @@ The clients wait for each answer for a while, and when it does not come they sen
 """
 
 
+def character(args: argparse.Namespace, network: Network) -> str:
+    """What the network does."""
+    if args.preset:
+        return f"is like {args.preset} ({PRESETS[args.preset].source})"
+    return f"loses {network.forward.loss * 100:.4g}% each way"
+
+
 async def play(story: Story, clients: int, requests: int, network: Network, seed: int) -> None:
     """Server, relay and clients in one nursery, until each client has done its requests."""
     async with trio.open_nursery() as nursery:
-        [server] = await nursery.start(partial(serve_udp, echo, 0, host="127.0.0.1"))
+        [server] = await nursery.start(partial(serve_udp, echo, 0, host="127.0.0.1"), name="server")
         bad_network = partial(
             serve_relay,
             "127.0.0.1",
@@ -188,7 +255,7 @@ async def play(story: Story, clients: int, requests: int, network: Network, seed
             max_clients=clients + STRANGERS,
             tell=story.relayed,
         )
-        relay = await nursery.start(bad_network)
+        relay = await nursery.start(bad_network, name="relay")
         retry = retry_for(network, clients)
         busy = set(range(1, clients + 1))
 
@@ -198,7 +265,8 @@ async def play(story: Story, clients: int, requests: int, network: Network, seed
                 nursery.cancel_scope.cancel()  # server and relay would go on for ever
 
         for client in range(1, clients + 1):
-            await nursery.start(ask, story, client, requests, relay.address, retry, seed, finish)
+            asking = partial(ask, story, client, requests, relay.address, retry, seed, finish)
+            await nursery.start(asking, name=f"client {client}")
             await trio.sleep(PER_CLIENT)
 
 
