@@ -57,12 +57,25 @@ def demo_is_live(args: argparse.Namespace) -> bool:
 
 
 def check_live(args: argparse.Namespace) -> None:
-    """``--live`` of a server: can it be had?
+    """If ``--live`` was typed: can it be had? From here on it is ``--quiet`` as well: the view has no room for lines.
 
     Raises:
       Failure: it cannot.
     """
+    if not args.live:
+        return
     if args.quiet:
         raise Failure("--live shows datagrams, and --quiet does not want to see any: leave one out", ExitCode.USAGE)
     if reason := why_plain(sys.stderr):
         raise Failure(f"--live needs a terminal, and {reason}", ExitCode.USAGE)
+    args.quiet = True
+
+
+class View:
+    """Of a server that is not shown: nothing to give back."""
+
+    def release(self) -> None:
+        """Give the terminal back, whatever hangs: signal handlers may call this."""
+
+    def close(self) -> None:
+        """The end of the view; what was said meanwhile is said now."""

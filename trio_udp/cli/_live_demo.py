@@ -16,6 +16,7 @@ from ._live_refresh import News, keep_drawing
 from ._live_scene import Scene, WatchedStory
 from ._live_scene_page import draw_scene
 from ._live_screen import Screen, released_when_killed
+from ._live_step import Steps
 from ._live_tree import nurseries_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from ._live_look import Look
     from ._live_scene import Happening
+    from ._live_screen import Draw
     from ._live_tree import Node
     from ._story import Story
 
@@ -99,22 +101,44 @@ async def _run(watched: Watched, screen: Screen, play: Play, args: argparse.Name
 async def _step(watched: Watched, screen: Screen, play: Play, args: argparse.Namespace, nursery: trio.Nursery) -> Story:
     """One event after another."""
     from ._live_keys import Keys  # not for everybody
-    from ._live_step import Steps
-
-    def draw(footer: str) -> None:
-        screen.draw(lambda width, height, look: watched.page(width, height, look, footer))
 
     def release() -> None:
         screen.release()
         keys.restore()
 
+    with Keys() as keys, released_when_killed(release):
+        return await step_through(watched, screen.draw, keys.goes_on, play, nursery)
+
+
+async def step_through(
+    watched: Watched,
+    show: Callable[[Draw], object],
+    goes_on: Callable[[], Awaitable[bool]],
+    play: Play,
+    nursery: trio.Nursery,
+) -> Story:
+    """Play, on a clock that stands still, one event after another.
+
+    Args:
+      watched: what is shown.
+      show: shows what is drawn.
+      goes_on: waits until the next event is wanted; False: none is.
+      play: plays the demo.
+      nursery: where the one who shows it goes.
+
+    Returns:
+      The story.
+    """
+
+    def draw(keys: str) -> None:
+        show(lambda width, height, look: watched.page(width, height, look, keys))
+
     steps = Steps(watched.scene, draw, cast("MockClock", trio.lowlevel.current_clock()))
     story = WatchedStory(steps.put)
-    with Keys() as keys, released_when_killed(release):
-        nursery.start_soon(steps.walk, keys, name="the live view")
-        await play(story)
-        steps.is_over = True
-        await steps.all_seen.wait()
+    nursery.start_soon(steps.walk, goes_on, name="the live view")
+    await play(story)
+    steps.is_over = True
+    await steps.all_seen.wait()
     return story
 
 

@@ -13,6 +13,8 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from ._common import printable_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -33,6 +35,10 @@ class Held(io.RawIOBase):
         """Yes."""
         return True
 
+    def isatty(self) -> bool:
+        """It stands for one: what is said is to be harmless there."""
+        return True
+
     def write(self, data: object) -> int:
         """Keep it."""
         written = bytes(data)  # type: ignore[call-overload]
@@ -51,10 +57,9 @@ class Held(io.RawIOBase):
         text = b"\n".join(lines).decode("utf-8", "backslashreplace")
         return text.encode(encoding, "backslashreplace").decode(encoding)
 
-    @property
-    def latest(self) -> str:
-        """The last line; empty: there is none."""
-        return (self.lines[-1] if self.lines else b"").decode("utf-8", "backslashreplace")
+    def shown(self, most: int) -> list[str]:
+        """The last lines, without anything that a terminal obeys."""
+        return [printable_text(line.decode("utf-8", "backslashreplace")) for line in list(self.lines)[-most:]]
 
 
 @contextmanager

@@ -62,9 +62,13 @@ class Lane:
     flights: list[Flight] = field(default_factory=list)
 
     def send(self, now: float) -> None:
-        """The client sends: a new picture begins, but for what is still on its way."""
-        self.flights = [flight for flight in self.flights if flight.is_under_way(now)]
+        """The client sends."""
+        self.clear(now)
         self._add(Flight(forward=True))
+
+    def clear(self, now: float) -> None:
+        """A new picture begins, but for what is still on its way."""
+        self.flights = [flight for flight in self.flights if flight.is_under_way(now)]
 
     def relay(self, flight: Flight) -> None:
         """The relay has a datagram."""

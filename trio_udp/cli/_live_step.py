@@ -16,11 +16,10 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from trio.testing import MockClock
 
-    from ._live_keys import Keys
     from ._live_scene import Happening, Scene
 
 GO_ON = " space: what happens next    q: quit"
@@ -54,8 +53,8 @@ class Steps:
         """Is there nothing more to come?"""
         return self.is_over and not self._pending
 
-    async def walk(self, keys: Keys) -> None:
-        """Show one event for each key, to the end.
+    async def walk(self, goes_on: Callable[[], Awaitable[bool]]) -> None:
+        """Show one event for each ``await goes_on()``, to the end.
 
         Raises:
           KeyboardInterrupt: somebody wants to quit.
@@ -66,10 +65,10 @@ class Steps:
             while True:
                 self._footer = NO_MORE if self.all_shown else GO_ON
                 self._draw(self._footer)
-                goes_on = await keys.goes_on()
+                is_wanted = await goes_on()
                 if self.all_shown:
                     break
-                if not goes_on:
+                if not is_wanted:
                     raise KeyboardInterrupt
                 await self.advance()
             nursery.cancel_scope.cancel()

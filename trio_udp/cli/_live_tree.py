@@ -3,8 +3,8 @@
 Trio shows it to whoever asks: a task has ``child_nurseries``, a nursery has ``child_tasks``. What is drawn is looked up
 each time, so it cannot be wrong; nothing has to be installed, and nothing happens between two looks.
 
-A crew of a hundred tasks does not fit, and a hundred equal lines tell no more than one. So siblings that differ only in
-their numbers, and what is below them in nothing, become one line, if need be: the longest rows first. If that is not
+A crew of a hundred tasks does not fit, and a hundred equal lines tell no more than one. So siblings with one name
+become one line, and so do, if need be, those whose names differ only in numbers: the longest rows first. If that is not
 enough, the lines of nurseries are left out where a task has just one, and then the rest is cut off, which is said.
 """
 
@@ -82,11 +82,11 @@ def shape(node: Node) -> Shape:
 
 
 def grouped(nodes: Iterable[Node], most: float) -> tuple[Node, ...]:
-    """The same with one node in the place of more than ``most`` siblings that are alike."""
+    """The same with one node in the place of siblings of one name, or of more than ``most`` that are alike."""
     result: list[Node] = []
     for _, group in groupby(nodes, shape):
         alike = list(group)
-        if len(alike) > most:
+        if len(alike) > (most if alike[0].name != alike[-1].name else 1):
             first = alike[0]
             name = _name_of_all(first.name, alike[-1].name)
             alike = [first._replace(name=name, alike=sum(node.alike for node in alike))]

@@ -173,22 +173,18 @@ def some_clients(text: str) -> int:
 
 async def run(args: argparse.Namespace) -> int:
     """Run the demo as the command line says, tell it, and return the exit code."""
-    if args.loss is None and args.preset is None:
-        args.loss = LOSS
-    network = read_network(args)
+    network = choose_network(args)
     live = demo_is_live(args)
     if not args.json:
         say(introduction(args, network))
-
-    async def play_all(story: Story) -> None:
-        await play(story, args.clients, args.requests, network, args.seed)
-
-    async with _sockets(args):
+    async with sockets(args):
         if live:
-            story = await _watch(args, network, play_all)
+            from ._live_demo import watch  # needs rich
+
+            story = await watch(args, live_title(args, network), performance(args, network))
         else:
             story = Story(tell_json if args.json else tell_line)
-            await play_all(story)
+            await performance(args, network)(story)
     if args.json:
         print(json.dumps({"summary": summary(story, args, network)}), flush=True)
     else:
@@ -203,7 +199,14 @@ async def run(args: argparse.Namespace) -> int:
     return ExitCode.ANSWERED if story.answered == args.clients * args.requests else ExitCode.NO_REPLY
 
 
-def _sockets(args: argparse.Namespace) -> AbstractAsyncContextManager[object]:
+def choose_network(args: argparse.Namespace) -> Network:
+    """The network that was asked for; a lossy one unless something else was."""
+    if args.loss is None and args.preset is None:
+        args.loss = LOSS
+    return read_network(args)
+
+
+def sockets(args: argparse.Namespace) -> AbstractAsyncContextManager[object]:
     """While it lasts, sockets are virtual or what they always are."""
     if not args.virtual:
         return nullcontext()
@@ -212,12 +215,19 @@ def _sockets(args: argparse.Namespace) -> AbstractAsyncContextManager[object]:
     return VirtualNetwork(seed=args.seed)
 
 
-async def _watch(args: argparse.Namespace, network: Network, play_all: Callable[[Story], Awaitable[None]]) -> Story:
-    from ._live_demo import watch  # needs rich
+def performance(args: argparse.Namespace, network: Network) -> Callable[[Story], Awaitable[None]]:
+    """What plays the demo that was asked for."""
 
+    async def perform(story: Story) -> None:
+        await play(story, args.clients, args.requests, network, args.seed)
+
+    return perform
+
+
+def live_title(args: argparse.Namespace, network: Network) -> str:
+    """The first line of the live view."""
     how = "" if args.speed is None else f", {args.speed:g} times as fast"
-    title = f"trio_udp demo: a network that {character(args, network)}, seed {args.seed}{how}"
-    return await watch(args, title, play_all)
+    return f"trio_udp demo: a network that {character(args, network)}, seed {args.seed}{how}"
 
 
 def introduction(args: argparse.Namespace, network: Network) -> str:
