@@ -57,20 +57,22 @@ class Page(NamedTuple):
 
 
 class Share(NamedTuple):
-    """How many lines each part has, without its heading."""
+    """How many lines each part has, without its heading, and a view of the tree for them."""
 
     top: int
     rows: int
     story: int
+    tree: Sequence[Node]
 
 
 def share(room: int, tree: Sequence[Node], totals: int, rows: int) -> Share:
     """Divide the lines: all rows, if enough are left for the top; else half; what is left over is the story's."""
     for_rows = min(rows, max((room + 1) // 2, room - ENOUGH))
-    top = min(max(size(fitting(tree, room - for_rows)) or 1, totals), room - for_rows)
+    tree = fitting(tree, room - for_rows)
+    top = min(max(size(tree) or 1, totals), room - for_rows)
     for_rows = min(rows, room - top)
     left_over = room - top - for_rows - 1  # it has a heading, too
-    return Share(top, for_rows, max(0, left_over))
+    return Share(top, for_rows, max(0, left_over), tree)
 
 
 def draw_page(what: Page, width: int, height: int, look: Look) -> Text:
@@ -78,7 +80,7 @@ def draw_page(what: Page, width: int, height: int, look: Look) -> Text:
     height_above = max(0, height - len(what.bottom))
     is_narrow = width < NARROW
     lines_of = share(max(0, height_above - 3), what.tree, 0 if is_narrow else len(what.totals), what.rows)
-    lines = [_title(what, width, look), *_top(what, lines_of.top, width, look)]
+    lines = [_title(what, width, look), *_top(what, lines_of, width, look)]
     lines += what.draw_rows(lines_of.rows, width)
     if lines_of.story:
         lines.append(heading(what.story_title, width, look))
@@ -92,10 +94,10 @@ def _title(what: Page, width: int, look: Look) -> Text:
     return joined(fitted(line((what.title, BOLD)), max(0, width - len(time)), look), line((time, BOLD)))
 
 
-def _top(what: Page, height: int, width: int, look: Look) -> list[Text]:
-    tree = tree_lines(what.tree, height, look)
+def _top(what: Page, lines_of: Share, width: int, look: Look) -> list[Text]:
+    tree = tree_lines(lines_of.tree, lines_of.top, look)
     if width < NARROW:
         return [heading(what.in_short, width, look), *tree]
     left = width - what.totals_width
     headings = joined(heading("nurseries and tasks", left, look), heading("totals", what.totals_width, look, look.down))
-    return [headings, *beside(tree, what.totals[:height], left, height, look)]
+    return [headings, *beside(tree, what.totals, left, lines_of.top, look)]

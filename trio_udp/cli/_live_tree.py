@@ -134,10 +134,10 @@ def fitting(nodes: Sequence[Node], height: float) -> tuple[Node, ...]:
 
 
 def tree_lines(nodes: Sequence[Node], height: int, look: Look) -> list[Text]:
-    """The tree in at most so many lines."""
+    """A tree that should fit (`fitting`) in at most so many lines."""
     if not nodes:
         return [line(("all tasks have ended", DIM))][:height]
-    lines = list(_lines(fitting(nodes, height), "", look))
+    lines = list(_lines(nodes, "", look))
     if len(lines) > height:
         left_out = len(lines) - height + 1
         lines[max(0, height - 1) :] = [line((f"{look.dots} {left_out} more lines", DIM))][:height]
