@@ -57,7 +57,7 @@ def draw_scene(
         lambda height, width: client_lines(scene, now, height, width, look),
         "what happened",
         list(scene.lines)[-height:],
-        [line((scene.latest, BOLD)), fitted(line((keys, "reverse")), width, look)] if keys else (),
+        [line((scene.latest, BOLD)), line((keys.ljust(width), "reverse"))] if keys else (),
     )
     return draw_page(what, width, height, look)
 

@@ -97,12 +97,11 @@ def grouped(nodes: Iterable[Node], most: float) -> tuple[Node, ...]:
 def _name_of_all(first: str, last: str) -> str:
     """``client 1-20``, if there is one number that makes the difference."""
     one, other = re.split(r"(\d+)", first), re.split(r"(\d+)", last)
-    different = [number for number, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
-    if len(different) != 1:
-        return first if not different else re.sub(r"\d+", "N", first)
-    return (
-        "".join(one[: different[0]]) + f"{one[different[0]]}-{other[different[0]]}" + "".join(one[different[0] + 1 :])
-    )
+    places = [place for place, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
+    if len(places) == 1:
+        one[places[0]] += f"-{other[places[0]]}"
+        return "".join(one)
+    return re.sub(r"\d+", "N", first) if places else first
 
 
 def without_nurseries(nodes: Iterable[Node]) -> tuple[Node, ...]:
