@@ -13,6 +13,8 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+import trio
+
 from ._common import printable_text
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ class Held(io.RawIOBase):
 
 
 @contextmanager
+@trio.lowlevel.enable_ki_protection  # Ctrl-C must not come when some streams are put back and others are not
 def held_streams() -> Iterator[Held]:
     """While it lasts, what is written to a standard stream that is a terminal is kept; then it is written there."""
     held = Held()

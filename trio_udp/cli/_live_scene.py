@@ -111,7 +111,7 @@ class WatchedStory(Story):
         it is told whether there is anything to see.
     """
 
-    def __init__(self, show: Callable[[Happening], None]) -> None:
+    def __init__(self, show: Callable[[Happening], object]) -> None:
         super().__init__(lambda *_: None)
         self._show = show
 

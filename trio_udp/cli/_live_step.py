@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ._live_scene import Happening, Scene
 
 GO_ON = " space: what happens next    q: quit"
-NO_MORE = " that was all    space: the summary"
+NO_MORE = " that was all    q: the summary"  # whoever holds the space bar down should see the end
 
 
 class Steps:
@@ -65,12 +65,12 @@ class Steps:
             while True:
                 self._footer = NO_MORE if self.all_shown else GO_ON
                 self._draw(self._footer)
-                is_wanted = await goes_on()
-                if self.all_shown:
+                if await goes_on():
+                    await self.advance()
+                elif self.all_shown:
                     break
-                if not is_wanted:
+                else:
                     raise KeyboardInterrupt
-                await self.advance()
             nursery.cancel_scope.cancel()
         self.all_seen.set()
 
