@@ -12,12 +12,13 @@ import pytest
 import trio
 
 from tests.cli.child import run
-from trio_udp.cli import _live_refresh, demo, make_parser
+from trio_udp.cli import _live_refresh, make_parser
 from trio_udp.cli._common import Failure
 from trio_udp.cli._live import check_live, demo_is_live, why_plain
 from trio_udp.cli._live_held import KEPT, LONGEST, Held, held_streams
 from trio_udp.cli._live_keys import Keys, check_keys
 from trio_udp.cli._live_refresh import PERIOD, SHARE, News, keep_drawing
+from trio_udp.cli._pace import choose_clock
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -122,9 +123,9 @@ def test_a_server_that_is_shown_says_nothing_about_datagrams(monkeypatch: pytest
 def test_speed_and_step_are_virtual() -> None:
     for options in (["--speed", "2"], ["--step"]):
         args = demo_args(*options)
-        assert demo.clock(args) is not None
+        assert choose_clock(args) is not None
         assert args.virtual
-    assert demo.clock(demo_args()) is None
+    assert choose_clock(demo_args()) is None
 
 
 # -- keys --------------------------------------------------------------------------------------------------------------

@@ -90,6 +90,8 @@ class Screen:
                 )
                 self._live.start()
             self._live.update(picture, refresh=True)
+            if self._released:  # by a signal's handler, in the middle of this
+                self._live.stop()
         return perf_counter() - began
 
     def release(self) -> None:

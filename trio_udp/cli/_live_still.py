@@ -48,7 +48,7 @@ def take_still(arguments: Sequence[str] = ARGUMENTS, events: int = EVENTS) -> Te
     def show(draw: Draw) -> None:
         pages[:] = [draw(WIDTH, HEIGHT, LINES)]
 
-    trio.run(_play, args, show, events, clock=demo.clock(args))
+    trio.run(_play, args, show, events, clock=args.clock(args))
     return pages[0]
 
 

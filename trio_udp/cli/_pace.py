@@ -13,9 +13,14 @@ process that was stopped for a minute should go on from there, and not in a hurr
 
 from __future__ import annotations
 
+import argparse
 from time import perf_counter
 
 import trio
+
+# Times real time. A second in a quarter of an hour; and so fast that nobody sees anything.
+SLOWEST = 0.001
+FASTEST = 1000
 
 # Seconds of real time that are made up for at most.
 LATE = 0.05
@@ -56,3 +61,35 @@ class PacedClock(trio.abc.Clock):
         self._due = max(self._due, real - LATE)
         self._until = deadline
         return self._due + (deadline - self._now) / self._speed - real
+
+
+def add_pace(parser: argparse.ArgumentParser) -> None:
+    """``--virtual``, ``--speed`` and ``--step``."""
+    add = parser.add_argument
+    add("--virtual", action="store_true", help="on a network in memory, in virtual time: the same, without waiting")
+    add("--speed", type=speed, metavar="X", help="in virtual time that is X times as fast as real time, like 0.25")
+    add("--step", action="store_true", help="in virtual time, a key for each event; on a terminal")
+
+
+def speed(text: str) -> float:
+    """How many times as fast as real time."""
+    wanted = f"a speed is a number from {SLOWEST:g} to {FASTEST:g}, like 0.25"
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{wanted}, not {text!r}") from None
+    if not SLOWEST <= number <= FASTEST:
+        raise argparse.ArgumentTypeError(f"{wanted}, not {text!r}")
+    return number
+
+
+def choose_clock(args: argparse.Namespace) -> trio.abc.Clock | None:
+    """What time is; None: Trio's own. From here on ``--speed`` and ``--step`` are ``--virtual`` as well."""
+    args.virtual = args.virtual or args.step or args.speed is not None
+    if not args.virtual:
+        return None
+    if args.speed is not None:
+        return PacedClock(args.speed)
+    from trio.testing import MockClock  # which nobody else waits for at the start
+
+    return MockClock(rate=0) if args.step else MockClock(autojump_threshold=0)

@@ -29,7 +29,7 @@ from ..relay import serve_relay
 from ._common import ExitCode, count, plural, say
 from ._faults import Network, add_link_options, add_preset, read_network
 from ._live import INSTALL, demo_is_live, has_rich
-from ._pace import PacedClock
+from ._pace import add_pace, choose_clock
 from ._story import Story, payload, print_summary, summary, tell_json, tell_line
 
 if TYPE_CHECKING:
@@ -98,10 +98,6 @@ LONGEST_WAIT = 0.5
 # those that the kernel drops. This is some ten times what a client was seen to take.
 PER_CLIENT = 0.002
 
-# Times real time. A second in a quarter of an hour; and so fast that nobody sees anything.
-SLOWEST = 0.001
-FASTEST = 1000
-
 # More would be no story that anybody reads; each has two sockets.
 MOST_CLIENTS = 10_000
 
@@ -132,36 +128,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_preset(parser, "one of those that relay --help lists")
     add("--clients", type=some_clients, default=3, metavar="N", help="how many clients ask side by side (default: 3)")
     add("--requests", type=count, default=4, metavar="N", help="how many requests each makes (default: 4)")
-    add("--virtual", action="store_true", help="on a network in memory, in virtual time: the same, without waiting")
-    add("--speed", type=speed, metavar="X", help="in virtual time that is X times as fast as real time, like 0.25")
-    add("--step", action="store_true", help="in virtual time, a key for each event; on a terminal")
+    add_pace(parser)
     add("--plain", action="store_true", help="a line for each event, on a terminal as well")
     add("--json", action="store_true", help="one JSON object per line, for a program to read")
-    parser.set_defaults(run=run, clock=clock)
-
-
-def speed(text: str) -> float:
-    """How many times as fast as real time."""
-    wanted = f"a speed is a number from {SLOWEST:g} to {FASTEST:g}, like 0.25"
-    try:
-        number = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{wanted}, not {text!r}") from None
-    if not SLOWEST <= number <= FASTEST:
-        raise argparse.ArgumentTypeError(f"{wanted}, not {text!r}")
-    return number
-
-
-def clock(args: argparse.Namespace) -> trio.abc.Clock | None:
-    """What the demo's time is; None: Trio's own. From here on ``--speed`` and ``--step`` are ``--virtual`` as well."""
-    args.virtual = args.virtual or args.step or args.speed is not None
-    if not args.virtual:
-        return None
-    if args.speed is not None:
-        return PacedClock(args.speed)
-    from trio.testing import MockClock  # which nobody else waits for at the start
-
-    return MockClock(rate=0) if args.step else MockClock(autojump_threshold=0)
+    parser.set_defaults(run=run, clock=choose_clock)
 
 
 def some_clients(text: str) -> int:
