@@ -70,6 +70,15 @@ def test_damage_is_seen_without_colour() -> None:
     assert draw_lane(lane, 1.0, WIDTH, ASCII).plain == "~" * 20 + ">"
 
 
+def test_a_reply_that_is_not_believed() -> None:
+    """What was damaged on its way to the server comes back whole, and is no answer."""
+    lane = Lane([Flight(forward=True, at_relay=1.0, arrives=1.0, damaged=True)])
+    lane.ignore("of what?")  # there is none
+    lane.relay(Flight(forward=False, at_relay=1.0, arrives=1.0))
+    lane.ignore("unknown")
+    assert drawn(lane, 1.0) == "✗ unknown ━━━━━━━━━━━"
+
+
 def test_what_is_still_on_its_way_stays() -> None:
     lane = Lane()
     lane.send(1.0)

@@ -14,6 +14,7 @@ from trio_udp import (
     DatagramSent,
     Event,
     ReplyAccepted,
+    ReplyIgnored,
     RequestFailed,
 )
 from trio_udp.cli._live_look import ASCII, LINES
@@ -115,6 +116,14 @@ def test_what_passes_the_relay_is_told_too() -> None:
     scene.relayed(relayed(100.5, forward=False))
     assert scene.latest == " 0.500 s  client 1  <- the reply to request 1 passes the relay"
     assert len(scene.lines) == 1
+
+
+def test_a_reply_that_is_not_believed() -> None:
+    scene = scene_after(*sends(100.0), relayed(100.0, damaged=True), relayed(100.25, forward=False))
+    assert scene.client_event(1, ReplyIgnored(100.5, HERE, THERE, b"?", "unknown"))
+    assert scene.latest == " 0.500 s  client 1   x a reply is not believed: unknown"
+    assert row(scene, 100.5).endswith("  ✗ unknown ━━━━━━━━━━━━━━━━━━━━━━━━")
+    assert scene.clients[1].outcome == "waiting"
 
 
 def test_lines_do_not_grow_without_end() -> None:

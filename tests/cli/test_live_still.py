@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 from textwrap import dedent
 from xml.etree import ElementTree
+
+import pytest
 
 from trio_udp.cli._live_still import still_svg, still_text, take_still
 
@@ -22,6 +25,13 @@ def test_another_story_is_another_still() -> None:
     assert "all tasks have ended" in shown
     assert "answered            1 of 1\n" in shown
     assert "that was all" in shown
+
+
+def test_it_needs_no_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody says on Windows that a terminal has another size now."""
+    expected = take_still()
+    monkeypatch.delattr(signal, "SIGWINCH")
+    assert take_still() == expected
 
 
 def test_the_picture_stands_alone() -> None:

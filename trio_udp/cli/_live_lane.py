@@ -33,6 +33,7 @@ class Flight(NamedTuple):
       arrives: when it is at the other end; None: it is not known to, or was dropped.
       dropped: why, if it was.
       damaged: does it go on with other bytes?
+      ignored: why the client did not believe it, if it did not.
     """
 
     forward: bool
@@ -40,6 +41,7 @@ class Flight(NamedTuple):
     arrives: float | None = None
     dropped: str | None = None
     damaged: bool = False
+    ignored: str | None = None
 
     def head(self, now: float) -> float:
         """How far it has come: 0 is where it was sent, 1 the other end, the relay is in the middle."""
@@ -79,6 +81,13 @@ class Lane:
                 return
         self._add(flight)
 
+    def ignore(self, reason: str) -> None:
+        """The client does not believe the reply that it got last."""
+        for number, flight in reversed(list(enumerate(self.flights))):
+            if not flight.forward and flight.dropped is None and flight.ignored is None:
+                self.flights[number] = flight._replace(ignored=reason)
+                return
+
     def _add(self, flight: Flight) -> None:
         self.flights = [*self.flights, flight][-REMEMBERED:]
 
@@ -116,15 +125,18 @@ def _draw(cells: list[Cell], flight: Flight, now: float, look: Look) -> None:
         style = DAMAGED
     for column in range(start, at, step):
         cells[column] = Cell(look.damaged if flight.damaged else look.path, style)
-    if flight.dropped is None:
-        cells[at] = Cell(look.right if flight.forward else look.left, f"bold {style}")
-    else:
+    if flight.dropped is not None:
         cells[at] = Cell(look.cross, LOST)
-        _label(cells, printable_text(flight.dropped), at, step)
+        _label(cells, printable_text(flight.dropped), at, step)  # where the datagram did not get to
+    elif flight.ignored is not None:
+        cells[at] = Cell(look.cross, LOST)
+        _label(cells, printable_text(flight.ignored), at, -step)  # there is nothing behind the client
+    else:
+        cells[at] = Cell(look.right if flight.forward else look.left, f"bold {style}")
 
 
 def _label(cells: list[Cell], text: str, at: int, step: int) -> None:
-    """Beside the cross, where the datagram did not get to, as much as there is room for."""
+    """Beside the cross, as much as there is room for."""
     room = len(cells) - at - 1 if step > 0 else at
     text = f" {text} "[:room] if step > 0 else f" {text} "[-room:] if room else ""
     begin = at + 1 if step > 0 else at - len(text)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .._events import AttemptStarted, AttemptTimedOut, ReplyAccepted, RequestFailed
+from .._events import AttemptStarted, AttemptTimedOut, ReplyAccepted, ReplyIgnored, RequestFailed
 from ._live_lane import Flight, Lane
 from ._story import Story, line_of
 
@@ -76,6 +76,10 @@ class Scene:
             asking.deadline, asking.outcome = None, "timed out"
         elif isinstance(event, ReplyAccepted):
             asking.deadline, asking.outcome = None, self._outcome(asking, "answered")
+        elif isinstance(event, ReplyIgnored):
+            asking.lane.ignore(event.reason)
+            time = event.time - self.started
+            self.latest = f"{time:6.3f} s  client {number}   x a reply is not believed: {event.reason}"
         elif isinstance(event, RequestFailed):
             asking.deadline, asking.outcome = None, self._outcome(asking, "gave up")
         else:

@@ -101,6 +101,9 @@ class Steps:
         return True
 
     async def _draw_when_resized(self) -> None:
-        with trio.open_signal_receiver(signal.SIGWINCH) as resized:
+        number = getattr(signal, "SIGWINCH", None)  # Windows has none
+        if number is None:
+            return
+        with trio.open_signal_receiver(number) as resized:
             async for _ in resized:
                 self._draw(self._footer)
