@@ -80,6 +80,17 @@ def write_help(app: Sphinx) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+def draw_still(app: Sphinx) -> None:
+    """The live view as the real program shows it: index.rst and howto/live.rst have it."""
+    from trio_udp.cli._live_still import still_svg, take_still
+
+    folder = Path(app.srcdir, "_pictures")
+    folder.mkdir(exist_ok=True)
+    path, picture = folder / "live.svg", still_svg(take_still())
+    if not path.exists() or path.read_text(encoding="utf-8") != picture:
+        path.write_text(picture, encoding="utf-8")
+
+
 def resolve_defining_module(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: Element
 ) -> reference | None:
@@ -113,6 +124,7 @@ def check_every_name_is_documented(app: Sphinx, env: BuildEnvironment) -> None:
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("builder-inited", write_help)
+    app.connect("builder-inited", draw_still)
     app.connect("autodoc-process-signature", tidy_signature)
     app.connect("missing-reference", resolve_defining_module)
     app.connect("env-check-consistency", check_every_name_is_documented)

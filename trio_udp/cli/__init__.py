@@ -86,12 +86,8 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _in_its_time(args: argparse.Namespace) -> Callable[..., SupportsInt]:
-    """``trio.run``, for a virtual network in virtual time."""
-    if not getattr(args, "virtual", False):
-        return trio.run
-    from trio.testing import MockClock  # which nobody else waits for at the start
-
-    return partial(trio.run, clock=MockClock(autojump_threshold=0))
+    """``trio.run``, on the clock of the command if it has one of its own."""
+    return partial(trio.run, clock=args.clock(args) if "clock" in args else None)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

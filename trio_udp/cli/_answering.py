@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from .._address import Address
     from .._batch import Datagram
     from ._telling import Tell
 
@@ -67,6 +68,7 @@ class Answering(Guard):
         self._tell = tell
         self.busy = 0  # handlers that have begun and not ended
         self.failures: Counter[str] = Counter()
+        self.tell_failure: Callable[[Address, Exception], None] = lambda *_: None
 
     async def __call__(self, datagram: Datagram) -> bytes | None:
         """What the inner handler returns; None if it raised, or if that is not a reply."""
@@ -89,6 +91,7 @@ class Answering(Guard):
 
     def _failed(self, datagram: Datagram, error: Exception) -> None:
         self.failures[type(error).__name__] += 1
+        self.tell_failure(datagram.address, error)
         what = plural(len(datagram.data), "byte")
         lines = [f"{format_address(datagram.address)} -> {what}, and the handler raised {type(error).__name__}:"]
         # A stranger's bytes are often part of the message, and the terminal would obey them there too.

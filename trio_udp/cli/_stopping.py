@@ -32,7 +32,10 @@ STOP_SIGNALS = (signal.SIGINT,) if sys.platform == "win32" else (signal.SIGINT, 
 
 
 async def run_until_signal(
-    work: Callable[[], Awaitable[object]], *signals: signal.Signals, heard: Callable[[], None] = lambda: None
+    work: Callable[[], Awaitable[object]],
+    *signals: signal.Signals,
+    heard: Callable[[], None] = lambda: None,
+    at_once: Callable[[], None] = lambda: None,
 ) -> signal.Signals | None:
     """Run ``work()``; the first of the signals cancels it, the second ends the process.
 
@@ -40,6 +43,7 @@ async def run_until_signal(
       work: an async function; what it raises comes out bare.
       signals: which ones.
       heard: called after the signal, before the work is cancelled.
+      at_once: called even before that, by the signal's handler: also when no task runs any more.
 
     Returns:
       The signal that ended the work; None if it ended by itself.
@@ -52,9 +56,9 @@ async def run_until_signal(
         heard()
         scope.cancel()
 
-    with FirstSignal(*signals) as first, bare_exceptions():
+    with FirstSignal(*signals, at_once=at_once) as first, bare_exceptions():
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(stop_at_signal, nursery.cancel_scope)
+            nursery.start_soon(stop_at_signal, nursery.cancel_scope, name="waits for a signal")
             await work()
             nursery.cancel_scope.cancel()
     return first.number
@@ -63,11 +67,12 @@ async def run_until_signal(
 class FirstSignal:
     """While the ``with`` lasts, the first of some signals sets ``arrived``; from then on the system handles them."""
 
-    def __init__(self, *signals: signal.Signals) -> None:
+    def __init__(self, *signals: signal.Signals, at_once: Callable[[], None] = lambda: None) -> None:
         self.arrived = trio.Event()
         self.number: signal.Signals | None = None
         self._token = trio.lowlevel.current_trio_token()
         self._signals = signals
+        self._at_once = at_once
 
     def __enter__(self) -> Self:
         self._before = [signal.signal(number, self._note) for number in self._signals]
@@ -81,4 +86,5 @@ class FirstSignal:
         for each in self._signals:
             signal.signal(each, signal.SIG_DFL)
         self.number = signal.Signals(number)
+        self._at_once()
         self._token.run_sync_soon(self.arrived.set)

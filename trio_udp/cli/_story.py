@@ -57,37 +57,49 @@ class Story:
         if isinstance(event, AttemptStarted):
             self.attempts += 1
             self._request[client] = event.request
-            self._tell("sent", client, event.request, attempt=event.number)
+            self._tell(event.time, "sent", client, event.request, attempt=event.number)
         elif isinstance(event, DatagramSent):
             self._clients[event.local] = client
             self._asked[event.data] = self._request[client]
         elif isinstance(event, AttemptTimedOut):
             self.timed_out += 1
-            self._tell("timed_out", client, event.request, attempt=event.number)
+            self._tell(event.time, "timed_out", client, event.request, attempt=event.number)
         elif isinstance(event, ReplyAccepted):
             self.answered += 1
             self.round_trips.append(event.elapsed)
-            self._tell("answered", client, event.request, attempt=event.attempt, elapsed=round(event.elapsed, 6))
+            elapsed = round(event.elapsed, 6)
+            self._tell(event.time, "answered", client, event.request, attempt=event.attempt, elapsed=elapsed)
         elif isinstance(event, RequestFailed):
-            self._tell("failed", client, event.request, attempts=event.attempts, reason=event.reason)
+            attempts, reason = event.attempts, event.reason
+            self._tell(event.time, "failed", client, event.request, attempts=attempts, reason=reason)
 
     def relayed(self, relayed: Relayed) -> None:
         """What the relay has done with a datagram. Anybody else on this machine may send to it as well: not told."""
-        client = self._clients.get(relayed.address)
+        client = self.client_at(relayed.address)
         if client is None or not (relayed.dropped or relayed.damaged):
             return
-        # What is damaged on its way to the server comes back like that: then all we know is what its client is at.
-        request = self._asked.get(relayed.data, self._request[client])
+        request = self.request_of(client, relayed.data)
         direction = TO_SERVER if relayed.forward else TO_CLIENT
         if relayed.dropped:
             self.lost[direction] += 1
-            self._tell("lost", client, request, direction=direction)
+            self._tell(relayed.time, "lost", client, request, direction=direction)
         else:
             self.damaged += 1
-            self._tell("damaged", client, request, direction=direction)
+            self._tell(relayed.time, "damaged", client, request, direction=direction)
 
-    def _tell(self, kind: str, client: int, request: int, **more: float | str) -> None:
-        self.tell(trio.current_time() - self.started, kind, client, request, more)
+    def client_at(self, address: Address) -> int | None:
+        """Who sends from there; None: none of ours."""
+        return self._clients.get(address)
+
+    def request_of(self, client: int, data: bytes) -> int:
+        """Which request a datagram of this client belongs to.
+
+        What is damaged on its way to the server comes back like that: then all we know is what its client is at.
+        """
+        return self._asked.get(data, self._request[client])
+
+    def _tell(self, time: float, kind: str, client: int, request: int, **more: float | str) -> None:
+        self.tell(time - self.started, kind, client, request, more)
 
     def round_trip(self, fraction: float) -> float | None:
         """A quantile of the round-trip times, in seconds; None if there are none."""
@@ -101,6 +113,11 @@ def payload(client: int, request: int) -> bytes:
 
 def tell_line(time: float, kind: str, client: int, request: int, more: dict[str, float | str]) -> None:
     """One line for a person."""
+    print(line_of(time, kind, client, request, more), flush=True)
+
+
+def line_of(time: float, kind: str, client: int, request: int, more: dict[str, float | str]) -> str:
+    """What that line says."""
     if kind == "sent":
         text = f'-> sends "request {request}"' + (f", attempt {more['attempt']}" if more["attempt"] != 1 else "")
     elif kind in ("lost", "damaged") and more["direction"] == TO_SERVER:
@@ -114,7 +131,7 @@ def tell_line(time: float, kind: str, client: int, request: int, more: dict[str,
         text = f"<- has the reply to request {request}, {took} after attempt {more['attempt']}"
     else:
         text = f"   gives up on request {request} after {more['attempts']} attempts"
-    print(f"{time:6.3f} s  client {client}  {text}", flush=True)
+    return f"{time:6.3f} s  client {client}  {text}"
 
 
 def tell_json(time: float, kind: str, client: int, request: int, more: dict[str, float | str]) -> None:

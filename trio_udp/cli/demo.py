@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from random import Random
@@ -27,11 +28,13 @@ from ..faults import PRESETS
 from ..relay import serve_relay
 from ._common import ExitCode, count, plural, say
 from ._faults import Network, add_link_options, add_preset, read_network
+from ._live import INSTALL, demo_is_live, has_rich
+from ._pace import add_pace, choose_clock
 from ._story import Story, payload, print_summary, summary, tell_json, tell_line
 from ._trace_file import add_trace, clients_relay_and_server, traced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from .._address import Address
     from .._batch import Datagram
@@ -53,14 +56,24 @@ of the output, quick enough for every answer that is not lost to come in time: w
 client if that is longer, beyond what the network takes. When one did not, it is said at the end. With --virtual it
 rests on nothing: no socket is real, and no second either.
 
+On a terminal it is shown live, if rich is installed (python -m pip install 'trio_udp[cli]'): the nurseries and their
+tasks, each client's attempt with its deadline counting down, its datagrams on their way, with a cross where one is
+lost, and totals. Otherwise, and with --plain, --json, NO_COLOR or TERM=dumb, each event is a line.
+
+--speed and --step are for looking closely, on the network in memory. With --speed its time takes so much longer, or
+less; the story is that of --virtual, to the microsecond. With --step it stands still until a key is pressed: space or
+enter for the next event, q to quit.
+
 With --json each line is one JSON object, the last one {"summary": {...}}; times are seconds. With --trace all that has
 happened is in a file at the end; its ending says what kind of file, and trace --help tells more.
 
-exit code: 0 when every request was answered, 3 when one was not (with --loss 1 none can be)
+exit code: 0 when every request was answered, 3 when one was not (with --loss 1 none can be), 130 when interrupted
 
 examples:
   python -m trio_udp demo
   python -m trio_udp demo --loss 0.5 --seed 42
+  python -m trio_udp demo --step
+  python -m trio_udp demo --delay 0.2 --speed 0.25
   python -m trio_udp demo --delay 0.1 --jitter 0.05
   python -m trio_udp demo --preset interop-drop-rate
   python -m trio_udp demo --virtual --clients 20 --requests 10
@@ -118,10 +131,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_preset(parser, "one of those that relay --help lists")
     add("--clients", type=some_clients, default=3, metavar="N", help="how many clients ask side by side (default: 3)")
     add("--requests", type=count, default=4, metavar="N", help="how many requests each makes (default: 4)")
-    add("--virtual", action="store_true", help="on a network in memory, in virtual time: the same, without waiting")
+    add_pace(parser)
+    add("--plain", action="store_true", help="a line for each event, on a terminal as well")
     add("--json", action="store_true", help="one JSON object per line, for a program to read")
     add_trace(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, clock=choose_clock)
 
 
 def some_clients(text: str) -> int:
@@ -133,20 +147,26 @@ def some_clients(text: str) -> int:
 
 async def run(args: argparse.Namespace) -> int:
     """Run the demo as the command line says, tell it, and return the exit code."""
-    if args.loss is None and args.preset is None:
-        args.loss = LOSS
-    network = read_network(args)
-    story = Story(tell_json if args.json else tell_line)
+    network = choose_network(args)
+    live = demo_is_live(args)
     if not args.json:
         say(introduction(args, network))
     with traced(args.trace, clients_relay_and_server):
-        async with _sockets(args):
-            await play(story, args.clients, args.requests, network, args.seed)
+        async with sockets(args):
+            if live:
+                from ._live_demo import watch  # needs rich
+
+                story = await watch(args, live_title(args, network), performance(args, network))
+            else:
+                story = Story(tell_json if args.json else tell_line)
+                await performance(args, network)(story)
     if args.json:
         print(json.dumps({"summary": summary(story, args, network)}), flush=True)
     else:
         print_summary(story, args, network)
         say(NEXT)
+        if sys.stdout.isatty() and not has_rich():
+            say(f"           {INSTALL:<47} and then the demo again, live")
     slow = story.timed_out - sum(story.lost.values()) - story.damaged
     if slow > 0 and network.rebind is None and not args.virtual:  # at the old port some answers come too late
         say(f"\nThis machine was too busy: {plural(slow, 'attempt')} timed out that nobody had lost.")
@@ -154,7 +174,14 @@ async def run(args: argparse.Namespace) -> int:
     return ExitCode.ANSWERED if story.answered == args.clients * args.requests else ExitCode.NO_REPLY
 
 
-def _sockets(args: argparse.Namespace) -> AbstractAsyncContextManager[object]:
+def choose_network(args: argparse.Namespace) -> Network:
+    """The network that was asked for; a lossy one unless something else was."""
+    if args.loss is None and args.preset is None:
+        args.loss = LOSS
+    return read_network(args)
+
+
+def sockets(args: argparse.Namespace) -> AbstractAsyncContextManager[object]:
     """While it lasts, sockets are virtual or what they always are."""
     if not args.virtual:
         return nullcontext()
@@ -163,11 +190,24 @@ def _sockets(args: argparse.Namespace) -> AbstractAsyncContextManager[object]:
     return VirtualNetwork(seed=args.seed)
 
 
+def performance(args: argparse.Namespace, network: Network) -> Callable[[Story], Awaitable[None]]:
+    """What plays the demo that was asked for."""
+
+    async def perform(story: Story) -> None:
+        await play(story, args.clients, args.requests, network, args.seed)
+
+    return perform
+
+
+def live_title(args: argparse.Namespace, network: Network) -> str:
+    """The first line of the live view."""
+    how = "" if args.speed is None else f", {args.speed:g} times as fast"
+    return f"trio_udp demo: a network that {character(args, network)}, seed {args.seed}{how}"
+
+
 def introduction(args: argparse.Namespace, network: Network) -> str:
     """What a person reads first."""
-    what = f"loses {network.forward.loss * 100:.4g}% each way"
-    if args.preset:
-        what = f"is like {args.preset} ({PRESETS[args.preset].source})"
+    what = character(args, network)
     clients = plural(args.clients, "client")
     where = ", in virtual time" if args.virtual else ""
     return f"""\
@@ -176,10 +216,17 @@ The clients wait for each answer for a while, and when it does not come they sen
 """
 
 
+def character(args: argparse.Namespace, network: Network) -> str:
+    """What the network does."""
+    if args.preset:
+        return f"is like {args.preset} ({PRESETS[args.preset].source})"
+    return f"loses {network.forward.loss * 100:.4g}% each way"
+
+
 async def play(story: Story, clients: int, requests: int, network: Network, seed: int) -> None:
     """Server, relay and clients in one nursery, until each client has done its requests."""
     async with trio.open_nursery() as nursery:
-        [server] = await nursery.start(partial(serve_udp, echo, 0, host="127.0.0.1"))
+        [server] = await nursery.start(partial(serve_udp, echo, 0, host="127.0.0.1"), name="server")
         bad_network = partial(
             serve_relay,
             "127.0.0.1",
@@ -193,7 +240,7 @@ async def play(story: Story, clients: int, requests: int, network: Network, seed
             max_clients=clients + STRANGERS,
             tell=story.relayed,
         )
-        relay = await nursery.start(bad_network)
+        relay = await nursery.start(bad_network, name="relay")
         retry = retry_for(network, clients)
         busy = set(range(1, clients + 1))
 
@@ -203,7 +250,8 @@ async def play(story: Story, clients: int, requests: int, network: Network, seed
                 nursery.cancel_scope.cancel()  # server and relay would go on for ever
 
         for client in range(1, clients + 1):
-            await nursery.start(ask, story, client, requests, relay.address, retry, seed, finish)
+            asking = partial(ask, story, client, requests, relay.address, retry, seed, finish)
+            await nursery.start(asking, name=f"client {client}")
             await trio.sleep(PER_CLIENT)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import signal
 import socket
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
 import trio
@@ -31,12 +32,17 @@ from ._faults import (
     rebind_every,
 )
 from ._hosts import open_endpoints
+from ._live import View, check_live
 from ._stopping import STOP_SIGNALS, run_until_signal
 from .serve import listen_address
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     from .._address import Address, HostPort, Target
     from ..relay import RelayStatistics, WayStatistics
+
+    Tell = Callable[[Relayed], None]
 
 DESCRIPTION = """\
 Put a bad network in front of a server: clients talk to this relay instead of to
@@ -68,6 +74,10 @@ on there. That needs --follow-port: the first port of the server's host that
 answers a client is then the one it talks to. It is not the default because that
 may be any program there.
 
+With --live the terminal shows the latest clients' datagrams on their way, with
+a cross where one is lost; the nurseries and their tasks; and the statistics. It
+needs the extra: python -m pip install 'trio_udp[cli]'
+
 Ctrl-C or SIGTERM: stop, and print what came, what went on, and what did not.
 
 examples:
@@ -75,6 +85,7 @@ examples:
   python -m trio_udp relay 5300 192.0.2.1:53 --drop-first 2
   python -m trio_udp relay '*:5001' '[::1]:5000' --preset mobile --seed 7
   python -m trio_udp relay 5001 localhost:5000 --delay .05 --jitter .02 --quiet
+  python -m trio_udp relay 5001 localhost:5000 --loss 0.3 --delay 0.2 --live
   python -m trio_udp relay 6900 localhost:69 --exact-loss 1/5 --follow-port
 
 exit codes: 0 stopped by SIGTERM, 1 error, 2 usage, 130 stopped by Ctrl-C
@@ -120,29 +131,46 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help=f"forget a client that has been silent for so long (default: {IDLE_TIMEOUT:g})",
     )
     add("--quiet", action="store_true", help="no line per datagram")
+    add("--live", action="store_true", help="a picture in the place of the lines: needs a terminal")
     parser.set_defaults(run=run)
 
 
 async def run(args: argparse.Namespace) -> int:
     """Relay until a signal comes; then say how it went."""
+    check_live(args)
     network = read_network(args)
-    terms = _make_terms(args, network, await _find(args.target))
+    targets = await _find(args.target)
     endpoints = await open_endpoints(args.address)
     try:
-        await check_target(endpoints, terms.targets)
+        await check_target(endpoints, targets)
     except ValueError as error:
         raise Failure(str(error)) from None
-    relay = Relay(endpoints, terms)
+    async with _shown(args) as (tell, show, view):
+        relay = Relay(endpoints, _make_terms(args, network, targets, tell))
+        show(relay)
 
-    async def carry() -> None:
-        _say_where(relay, args.target)  # not before signals are heard: who reads this may send one at once
-        await relay._run(network.rebind, trio.TASK_STATUS_IGNORED)
+        async def carry() -> None:
+            _say_where(relay, args.target)  # not before signals are heard: who reads this may send one at once
+            await relay._run(network.rebind, trio.TASK_STATUS_IGNORED)
 
-    try:
-        stopped_by = await run_until_signal(carry, *STOP_SIGNALS)
-    finally:
-        _say_statistics(relay.statistics())
+        try:
+            stopped_by = await run_until_signal(carry, *STOP_SIGNALS, heard=view.close, at_once=view.release)
+        finally:
+            view.close()
+            _say_statistics(relay.statistics())
     return ExitCode.INTERRUPTED if stopped_by == signal.SIGINT else ExitCode.ANSWERED
+
+
+@asynccontextmanager
+async def _shown(args: argparse.Namespace) -> AsyncIterator[tuple[Tell | None, Callable[[Relay], None], View]]:
+    """What each datagram is told to, what the relay is shown to, and the view."""
+    if not args.live:
+        yield None if args.quiet else _tell, lambda _: None, View()
+        return
+    from ._live_serve import watched_relay  # needs rich
+
+    async with watched_relay(f"trio_udp relay to {format_address(cast('Address', args.target))}") as (live, view):
+        yield live.tell, live.show, view
 
 
 async def _find(target: HostPort) -> list[Target]:
@@ -152,7 +180,7 @@ async def _find(target: HostPort) -> list[Target]:
         raise Failure(f"cannot find the host {target.host!r}: {error.strerror}") from None
 
 
-def _make_terms(args: argparse.Namespace, network: Network, targets: list[Target]) -> Terms:
+def _make_terms(args: argparse.Namespace, network: Network, targets: list[Target], tell: Tell | None) -> Terms:
     return Terms(
         forward=Direction(network.forward, network.forward_rules, forward=True),
         backward=Direction(network.backward, network.backward_rules, forward=False),
@@ -162,7 +190,7 @@ def _make_terms(args: argparse.Namespace, network: Network, targets: list[Target
         max_clients=args.max_clients,
         idle_timeout=args.idle_timeout,
         follow_port=args.follow_port,
-        tell=None if args.quiet else _tell,
+        tell=tell,
     )
 
 

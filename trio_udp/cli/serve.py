@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import signal
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from .._address import HostPort, format_address
 from .._serve import serve_endpoints
@@ -17,11 +19,18 @@ from ._common import ExitCode, Failure, count, host_port, plural, say, seconds, 
 from ._dtls import serve_in_secret
 from ._hosts import open_endpoints, take_endpoints
 from ._limits import add_limits, limit_requests
+from ._live import View, check_live
 from ._load_handler import handler_name
 from ._metrics_page import MetricsPage, metrics_page
 from ._stopping import STOP_SIGNALS, run_until_signal
 from ._telling import say_failures, say_guards, say_statistics, say_where
 from ._trace_file import add_trace, client_and_server, traced
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from .._endpoint import UDPEndpoint
+    from .._guards import Guard
 
 SYSTEMD = "systemd"
 
@@ -63,6 +72,11 @@ With --metrics Prometheus can read the statistics while the server runs, at
 http://HOST:PORT/metrics, of this machine only unless a host is given. It needs
 the extra: python -m pip install 'trio_udp[metrics]'
 
+With --live the terminal shows the latest clients, with their datagrams and the
+answers; the nurseries and their tasks; and the statistics, all as it happens.
+It needs the extra: python -m pip install 'trio_udp[cli]'. What is said
+meanwhile, a handler's traceback for example, follows at the end.
+
 With --dtls the datagrams are encrypted, and the server needs a certificate and
 its key, in PEM files. Datagrams of one client are handled one after another;
 --max-tasks is how many clients there may be at once, and who is silent for a
@@ -85,6 +99,7 @@ examples:
   python -m trio_udp serve 7000 --handler mymodule:answer --workers 4
   python -m trio_udp serve '*:7' --echo --rate 10 --total-rate 1000
   python -m trio_udp serve '*:7000' --metrics 9100
+  python -m trio_udp serve 7000 --live
   python -m trio_udp serve 4433 --dtls cert.pem key.pem
   python -m trio_udp serve 10000 --trace run.html
   systemd-socket-activate --datagram -l 127.0.0.1:7000 \\
@@ -133,6 +148,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--metrics", type=local_address, metavar="[HOST:]PORT", help="statistics for Prometheus")
     add_limits(parser)
     parser.add_argument("--quiet", action="store_true", help="no line per datagram")
+    parser.add_argument("--live", action="store_true", help="a picture in the place of the lines: needs a terminal")
     add_trace(parser)
     parser.set_defaults(run=run)
 
@@ -165,6 +181,11 @@ async def _serve(args: argparse.Namespace) -> signal.Signals | None:
 
 def _check(args: argparse.Namespace) -> None:
     """What does not go together; and whose sockets: what was typed has to fit what systemd has done."""
+    if args.live and args.workers is not None:
+        raise Failure("--live and --workers do not go together: it shows the tasks of one process", ExitCode.USAGE)
+    if args.live and args.dtls:
+        raise Failure("--live and --dtls do not go together: it would show what is encrypted", ExitCode.USAGE)
+    check_live(args)
     if args.dtls and args.workers is not None:
         raise Failure("--dtls and --workers do not go together: keys are agreed on with one process", ExitCode.USAGE)
     if args.trace is not None and args.workers is not None:
@@ -196,22 +217,45 @@ async def _serve_in_workers(args: argparse.Namespace, page: MetricsPage | None) 
 async def _serve_alone(args: argparse.Namespace, page: MetricsPage | None) -> signal.Signals | None:
     answering = make_answering(args)
     guarded = limit_requests(answering, args)
-    endpoints = take_endpoints() if args.address is None else await open_endpoints(args.address)
+    async with _opened(args, answering, guarded) as (endpoints, view):
 
-    async def serve() -> None:
-        # Not before signals are heard: who reads this may send one at once.
-        if page is not None:
-            page.show_server(endpoints, answering, guarded)
-        say_where([endpoint.address for endpoint in endpoints], args.print_only)
-        await serve_endpoints(guarded, endpoints, max_tasks=args.max_tasks, grace_period=args.grace)
+        async def serve() -> None:
+            # Not before signals are heard: who reads this may send one at once.
+            if page is not None:
+                page.show_server(endpoints, answering, guarded)
+            say_where([endpoint.address for endpoint in endpoints], args.print_only)
+            await serve_endpoints(guarded, endpoints, max_tasks=args.max_tasks, grace_period=args.grace)
 
-    try:
-        return await run_until_signal(serve, *STOP_SIGNALS, heard=lambda: _say_who_is_busy(answering, args.grace))
-    finally:
-        for endpoint in endpoints:
-            say_statistics(format_address(endpoint.address), endpoint.statistics())
-        say_guards(guarded)
-        say_failures(answering.failures)
+        def stopping() -> None:
+            view.close()
+            _say_who_is_busy(answering, args.grace)
+
+        try:
+            return await run_until_signal(serve, *STOP_SIGNALS, heard=stopping, at_once=view.release)
+        finally:
+            view.close()
+            for endpoint in endpoints:
+                say_statistics(format_address(endpoint.address), endpoint.statistics())
+            say_guards(guarded)
+            say_failures(answering.failures)
+
+
+@asynccontextmanager
+async def _opened(
+    args: argparse.Namespace, answering: Answering, guarded: Guard
+) -> AsyncIterator[tuple[list[UDPEndpoint], View]]:
+    """The endpoints that were asked for, and the view of them."""
+
+    async def open_them() -> list[UDPEndpoint]:
+        return take_endpoints() if args.address is None else await open_endpoints(args.address)
+
+    if not args.live:
+        yield await open_them(), View()
+        return
+    from ._live_serve import watched_endpoints  # needs rich
+
+    async with watched_endpoints(open_them, answering, guarded) as opened:
+        yield opened
 
 
 def _say_who_is_busy(answering: Answering, grace: float) -> None:

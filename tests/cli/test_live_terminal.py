@@ -1,0 +1,324 @@
+"""The live view as it is seen: the real program on a pseudo-terminal, and a terminal emulator that looks at it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.child import PATIENCE, environment, run
+
+if sys.platform == "win32":
+    pytest.skip("no pseudo-terminals there", allow_module_level=True)
+
+from tests.cli.terminal import CTRL_C, END_OF_SECOND_SCREEN, terminal
+from trio_udp.cli._live_still import ARGUMENTS, EVENTS, still_text, take_still
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+STEP = "space: what happens next"
+LONG = ("--delay", "100", "--loss", "0")  # nobody waits for that
+
+WITHOUT_RICH = (
+    sys.executable,
+    "-c",
+    "import sys; sys.modules['rich'] = None; from trio_udp.cli import main; sys.exit(main())",
+)
+
+
+# -- the demo, one event after another: exact --------------------------------------------------------------------------
+
+
+def test_the_still_is_what_is_seen() -> None:
+    """Which README.rst has, and the documentation: the same keys on a terminal of the same size."""
+    expected = still_text(take_still())
+    with terminal("demo", "--step", *ARGUMENTS) as person:
+        person.wait_for(STEP)
+        person.type(b" " * EVENTS)
+        person.wait_until(lambda: person.display + "\n" == expected)
+
+
+def test_a_large_terminal_has_room_for_twenty_clients() -> None:
+    with terminal("--step", "--clients", "20", "--loss", "1", columns=120, lines=40) as person:
+        person.wait_for(STEP)
+        assert "✗" not in person.display
+        person.type(b" \n" * 20)
+        person.wait_for(r"client 20 +1/4 +attempt 1 +▇{10} +[\d.]+ s +━+✗ loss ·+\n")
+        shown = person.display
+        assert len(re.findall(r"^client \d+ +\d/4 ", shown, re.MULTILINE)) == 20
+        assert "├─ client 1-20 × 20 " in shown
+        assert "│  ╰─ nursery" in shown
+        assert "│ answered            0 of 80" in shown
+        assert "│ lost to the server  20" in shown
+        assert "── what happened ─" in shown
+        assert max(map(len, shown.splitlines())) == 120
+
+
+def test_a_tiny_terminal_breaks_nothing() -> None:
+    with terminal("--step", "--loss", "1", columns=40, lines=10) as person:
+        person.wait_for(STEP)
+        person.type(b"  ")
+        person.wait_for(r"client 1 +1/4 +#1 0\.\d\d s +━+✗ loss")
+        assert person.line(-1).startswith(f" {STEP}")
+        for columns, lines in ((20, 5), (5, 2), (1, 1), (80, 24)):
+            person.resize(columns, lines)
+            person.type(b" ")
+        person.wait_for(STEP)
+        person.type(b"q")
+        assert person.ended() == 130
+        assert person.is_clean
+
+
+def test_it_is_drawn_again_when_the_terminal_is_resized() -> None:
+    with terminal("--step") as person:
+        person.wait_for(STEP)
+        person.resize(100, 30)
+        person.wait_until(lambda: STEP in person.line(29))
+        person.resize(60, 15)
+        person.wait_until(lambda: STEP in person.line(14))
+
+
+@pytest.mark.parametrize(("keys", "echo"), [(b"q", ""), (b"Q", ""), (b"\x04", ""), (CTRL_C, "^C")])
+def test_leaving_in_the_middle_leaves_the_terminal_clean(keys: bytes, echo: str) -> None:
+    with terminal("--step") as person:
+        person.wait_for(STEP)
+        assert not person.is_clean
+        person.type(b"x\x1b[A  ")  # other keys mean nothing
+        person.wait_for("request 1 is lost on its way to the server")
+        person.type(keys)
+        assert person.ended() == 130
+        assert person.is_clean
+        assert person.last_words == "\x1b[?25h\n" or person.last_words == "\n"
+        assert "Traceback" not in person.written
+
+
+def test_what_follows_is_what_would_have_been_printed() -> None:
+    options = ["--virtual", "--clients", "2", "--requests", "1", "--seed", "2"]
+    plain = run("demo", *options).stdout.decode()
+    with terminal("demo", *options, "--step") as person:
+        person.wait_for(STEP)
+        person.type(b" " * 200)
+        person.wait_for("that was all")
+        assert "all tasks have ended" in person.display
+        person.type(b"q")
+        assert person.ended() == 0
+        assert person.is_clean
+        assert plain in person.last_words
+        assert "Try next:" in person.last_words
+
+
+# -- the demo in its own time, or another ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (120, 40)])
+def test_in_its_own_time(columns: int, lines: int) -> None:
+    with terminal("demo", *LONG, columns=columns, lines=lines) as person:
+        person.wait_for(r"client 3 +1/4 +attempt 1 +▇{10} +[\d.]+ s +━+▶┊?·+\n")
+        shown = person.display
+        for words in ("nurseries and tasks", "├─ client 3", "╰─ handlers at 127.0.0.1:", "answered            0 of 12"):
+            assert words in shown
+        [title, *_] = shown.splitlines()
+        assert title.startswith("trio_udp demo: a network that loses 0% each way, seed 1 ")
+        assert title.endswith(" s")
+        person.wait_until(lambda: person.line(0) != title)  # time goes on
+        person.type(CTRL_C)
+        assert person.ended() == 130
+        assert person.is_clean
+        assert "Traceback" not in person.written
+
+
+def test_the_story_and_the_exit_code_are_the_same() -> None:
+    options = ["--loss", "1", "--requests", "1", "--clients", "2"]
+    plain = run("demo", *options, "--virtual")
+    with terminal("demo", *options, "--speed", "2") as person:
+        assert person.ended() == plain.returncode == 3
+        assert person.is_clean
+        assert "nurseries and tasks" in person.written
+        assert plain.stdout.decode() in person.last_words
+
+
+def test_it_is_drawn_in_its_own_time_after_a_resize() -> None:
+    with terminal("demo", *LONG) as person:
+        person.wait_for("client 3")
+        person.resize(40, 10)
+        person.wait_until(lambda: "client 3  1/4  #1" in person.line(9))
+
+
+def test_virtual_time_is_over_before_there_is_a_picture() -> None:
+    with terminal("demo", "--virtual", "--requests", "1") as person:
+        assert person.ended() == 0
+        assert END_OF_SECOND_SCREEN not in person.written
+        assert run("demo", "--virtual", "--requests", "1").stdout.decode() in person.last_words
+
+
+@pytest.mark.parametrize("options", [LONG, ("--step",)])
+def test_a_killed_demo_leaves_the_terminal_clean(options: tuple[str, ...]) -> None:
+    with terminal("demo", *options) as person:
+        person.wait_for("nurseries and tasks")
+        person.process.send_signal(signal.SIGTERM)
+        assert person.ended() == -signal.SIGTERM
+        assert person.is_clean
+
+
+@pytest.mark.parametrize("options", [LONG, ("--step",)])
+def test_without_its_terminal_it_ends(options: tuple[str, ...]) -> None:
+    with terminal("demo", *options, ignoring=[signal.SIGHUP]) as person:
+        person.wait_for("nurseries and tasks")
+        person.hang_up()
+        assert person.process.wait(60) in (1, 130)
+    with terminal("demo", *options) as person:
+        person.wait_for("nurseries and tasks")
+        person.hang_up()
+        assert person.process.wait(60) == -signal.SIGHUP
+
+
+def test_ascii_where_there_is_nothing_else() -> None:
+    with terminal("--step", "--loss", "1", variables={"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}) as person:
+        person.wait_for(STEP)
+        person.type(b"  ")
+        person.wait_for(r"client 1 +1/4 +attempt 1 +#{10} +0\.\d\d s +-+x loss \.+\n")
+        assert person.display.isascii()
+
+
+# -- lines instead -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "variables"),
+    [
+        (["--plain"], {}),
+        (["--json"], {}),
+        ([], {"NO_COLOR": "1"}),
+        ([], {"TERM": "dumb"}),
+    ],
+)
+def test_lines_for_those_who_want_lines(options: list[str], variables: dict[str, str]) -> None:
+    with terminal("--loss", "0", "--delay", "0.1", *options, variables=variables) as person:
+        assert person.ended() == 0
+        assert "\x1b" not in person.written
+        assert "request 4" in person.written or '"request": 4' in person.written
+        assert "pip install" not in person.written
+
+
+def test_without_rich_there_are_lines_and_a_word_how_to_get_it() -> None:
+    with terminal("demo", "--virtual", command=WITHOUT_RICH, columns=120) as person:
+        assert person.ended() == 0
+        assert "\x1b" not in person.written
+        [advice] = [line for line in person.written.splitlines() if "pip install" in line]
+        assert advice.strip() == "python -m pip install 'trio_udp[cli]'           and then the demo again, live"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "why"),
+    [
+        (["--step"], {"NO_COLOR": "1"}, "NO_COLOR asks for plain lines"),
+        (["--step"], {"TERM": "dumb"}, "one that is dumb cannot be drawn on"),
+        (["serve", "0", "--live"], {"NO_COLOR": "1"}, "NO_COLOR asks for plain lines"),
+        (["relay", "0", "7", "--live"], {"TERM": "dumb"}, "one that is dumb cannot be drawn on"),
+    ],
+)
+def test_a_view_that_cannot_be_had_is_an_error(arguments: list[str], variables: dict[str, str], why: str) -> None:
+    with terminal(*arguments, variables=variables, columns=200) as person:
+        assert person.ended() == 2
+        [line] = person.written.splitlines()
+        assert line.endswith(why)
+
+
+@pytest.mark.parametrize("arguments", [["--step"], ["serve", "0", "--live"], ["relay", "0", "7", "--live"]])
+def test_a_view_without_rich_is_an_error(arguments: list[str]) -> None:
+    with terminal(*arguments, command=WITHOUT_RICH, columns=200) as person:
+        assert person.ended() == 2
+        [line] = person.written.splitlines()
+        assert line.endswith("and rich, which is not installed: python -m pip install 'trio_udp[cli]'")
+
+
+# -- servers -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (120, 40)])
+def test_a_server(columns: int, lines: int, peer: socket.socket) -> None:
+    with terminal("serve", "127.0.0.1:0", "--live", columns=columns, lines=lines) as person:
+        port = int(person.wait_for(r"trio_udp serve: 127\.0\.0\.1:(\d+) ")[1])
+        person.wait_for("nobody has sent anything yet")
+        peer.sendto(b"[red]\x1b[2J", ("127.0.0.1", port))
+        assert peer.recv(100) == b"[red]\x1b[2J"
+        person.wait_for(r"\n127\.0\.0\.1:\d+ +1 ━━▶ 9 bytes  \[red\]\\x1b[\[…]")
+        person.wait_for(r"◀━━ 9 bytes  \[red\]\\x1b[\[…]")
+        person.wait_for(rf"╰─ handlers at 127\.0\.0\.1:{port}")
+        person.wait_for(r"│ received 1 \(9 bytes\)\n")
+        person.type(CTRL_C)
+        assert person.ended() == 130
+        assert person.is_clean
+        assert "received 1 datagram, 9 bytes\nsent     1 datagram, 9 bytes\n" in person.last_words
+        assert "\x1b[2J" not in person.written
+
+
+def test_a_server_whose_handlers_wait_and_raise(folder: Path, peer: socket.socket) -> None:
+    options = ["--handler", "handlers:sulk", "--live"]
+    with terminal("serve", "127.0.0.1:0", *options, columns=120, lines=40, cwd=folder) as person:
+        port = int(person.wait_for(r"trio_udp serve: 127\.0\.0\.1:(\d+) ")[1])
+        peer.sendto(b"raise", ("127.0.0.1", port))
+        person.wait_for(r"━━▶ 5 bytes  raise +✗   ValueError")
+        person.wait_for(r"raised   1 ValueError")
+        person.wait_for(r"what was said(.|\n)*ValueError: do not say \\x1b\[2J to me")
+        person.process.send_signal(signal.SIGTERM)
+        assert person.ended() == 0
+        assert person.is_clean
+        assert "  ValueError: do not say \\x1b[2J to me\n" in person.last_words
+        assert "the handler raised 1 time: 1 ValueError\n" in person.last_words
+
+
+HANGING = """\
+import pathlib, time
+
+async def hang(datagram):
+    pathlib.Path("hanging").touch()
+    time.sleep(3600)
+"""
+
+
+def test_a_server_that_hangs_gives_the_terminal_back(tmp_path: Path, peer: socket.socket) -> None:
+    """The first Ctrl-C cannot stop it, and after the second nobody can clean up."""
+    (tmp_path / "hanging_handler.py").write_text(HANGING)
+    options = ["--handler", "hanging_handler:hang", "--live"]
+    with terminal("serve", "127.0.0.1:0", *options, cwd=tmp_path) as person:
+        port = int(person.wait_for(r"trio_udp serve: 127\.0\.0\.1:(\d+) ")[1])
+        person.wait_for("listening on")
+        peer.sendto(b"", ("127.0.0.1", port))
+        person.wait_until((tmp_path / "hanging").exists)
+        person.type(CTRL_C)
+        person.wait_until(lambda: person.is_clean)
+        person.type(CTRL_C)
+        assert person.ended() == -signal.SIGINT
+
+
+def test_a_relay(peer: socket.socket) -> None:
+    """It has no server, and needs none to lose everything."""
+    port = peer.getsockname()[1]
+    with terminal("relay", "127.0.0.1:0", f"127.0.0.1:{port}", "--loss", "1", "--live") as person:
+        person.wait_for("nobody has sent anything yet")
+        # Where it listens is told in what was said.
+        relay = int(person.wait_for(r"relaying 127\.0\.0\.1:(\d+) to")[1])
+        peer.sendto(b"hello", ("127.0.0.1", relay))
+        person.wait_for(rf"\n1 127\.0\.0\.1:{port} +0 ✗1 +━+✗ loss ·+\n")
+        person.wait_for(r"│ to the server   received 1\n")
+        person.wait_for("├─ relay, client 1 ")
+        person.type(CTRL_C)
+        assert person.ended() == 130
+        assert person.is_clean
+        assert "--- 1 client ---\n--- to the server ---\nreceived 1 datagram, 5 bytes\n" in person.last_words
+
+
+def test_programs_do_not_wait_for_rich() -> None:
+    """Plain lines should not take the time that it needs to be imported."""
+    code = "import sys; from trio_udp.cli import main; main({}); print('rich' in sys.modules, file=sys.stderr)"
+    for arguments in (["demo", "--virtual"], ["request", "127.0.0.1:9", "--attempts", "1", "--first", "0.01", "x"]):
+        command = [sys.executable, "-c", code.format(arguments)]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment())
+        assert answer.stderr.splitlines()[-1] == "False"

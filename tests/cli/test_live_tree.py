@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from trio_udp.cli._live_look import ASCII, LINES
+from trio_udp.cli._live_tree import (
+    Node,
+    fitting,
+    grouped,
+    nurseries_of,
+    short_name,
+    size,
+    tree_lines,
+    without_nurseries,
+)
+
+
+def task(name: str, *children: Node) -> Node:
+    return Node(name, children)
+
+
+def nursery(*tasks: Node) -> Node:
+    return Node("nursery", tasks, is_nursery=True)
+
+
+def drawn(nodes: tuple[Node, ...], height: int = 100) -> list[str]:
+    return [line.plain for line in tree_lines(nodes, height, LINES)]
+
+
+DEMO = (
+    nursery(
+        *(task(f"client {number}") for number in range(1, 6)),
+        task("relay", nursery(task("relay, client 1"), task("relay, client 2"), task("relay, delays"))),
+    ),
+)
+
+
+async def test_what_is_there_is_shown() -> None:
+    async def parent() -> None:
+        async with trio.open_nursery() as inner:
+            inner.start_soon(trio.sleep_forever, name="worker 2")
+            inner.start_soon(trio.sleep_forever, name="worker 10")
+            inner.start_soon(trio.sleep_forever)
+
+    async with trio.open_nursery() as outer:
+        outer.start_soon(parent, name="trio_udp parent\x1b[2J")
+        await wait_all_tasks_blocked()
+        skip = len(trio.lowlevel.current_task().child_nurseries) - 1
+        assert nurseries_of(trio.lowlevel.current_task(), skip) == (
+            nursery(
+                task("parent\\x1b[2J", nursery(task("sleep_forever"), task("worker 2"), task("worker 10"))),
+            ),
+        )
+        assert nurseries_of(trio.lowlevel.current_task(), skip + 1) == ()
+        outer.cancel_scope.cancel()
+
+
+async def test_it_does_not_go_down_for_ever() -> None:
+    async def deeper(levels: int) -> None:
+        async with trio.open_nursery() as inner:
+            inner.start_soon(deeper, levels - 1) if levels else inner.start_soon(trio.sleep_forever)
+
+    async with trio.open_nursery() as outer:
+        outer.start_soon(deeper, 100)
+        await wait_all_tasks_blocked()
+        assert size(nurseries_of(trio.lowlevel.current_task())) < 30
+        outer.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("trio_udp._serve.serve_udp", "serve_udp"),
+        ("trio_udp handlers at 127.0.0.1:7", "handlers at 127.0.0.1:7"),
+        ("trio_udp.cli.demo.play.<locals>.inner", "inner"),
+        ("__main__.main", "main"),
+        ("main", "main"),
+        ("client 1", "client 1"),
+        ("<lambda>", "lambda>"),
+        ("", ""),
+    ],
+)
+def test_names(name: str, short: str) -> None:
+    assert short_name(name) == short
+
+
+def test_the_tree() -> None:
+    assert drawn(DEMO) == [
+        "nursery",
+        "├─ client 1",
+        "├─ client 2",
+        "├─ client 3",
+        "├─ client 4",
+        "├─ client 5",
+        "╰─ relay",
+        "   ╰─ nursery",
+        "      ├─ relay, client 1",
+        "      ├─ relay, client 2",
+        "      ╰─ relay, delays",
+    ]
+    assert [line.plain for line in tree_lines((nursery(task("a"), task("b")),), 9, ASCII)] == [
+        "nursery",
+        "|- a",
+        "`- b",
+    ]
+
+
+def test_less_room_is_less_detail() -> None:
+    assert fitting(DEMO, 11) == DEMO
+    assert drawn(fitting(DEMO, 10)) == [
+        "nursery",
+        "├─ client 1-5 × 5",
+        "╰─ relay",
+        "   ╰─ nursery",
+        "      ├─ relay, client 1",
+        "      ├─ relay, client 2",
+        "      ╰─ relay, delays",
+    ]
+    assert drawn(fitting(DEMO, 6)) == [
+        "nursery",
+        "├─ client 1-5 × 5",
+        "╰─ relay",
+        "   ╰─ nursery",
+        "      ├─ relay, client 1-2 × 2",
+        "      ╰─ relay, delays",
+    ]
+    assert drawn(fitting(DEMO, 5)) == [
+        "nursery",
+        "├─ client 1-5 × 5",
+        "╰─ relay",
+        "   ├─ relay, client 1-2 × 2",
+        "   ╰─ relay, delays",
+    ]
+    assert drawn(fitting(DEMO, 3), 3) == ["nursery", "├─ client 1-5 × 5", "… 3 more lines"]
+    assert drawn(fitting(DEMO, 1), 1) == ["… 5 more lines"]
+    assert drawn(fitting(DEMO, 0), 0) == []
+
+
+def test_a_crew_of_a_hundred_is_a_line() -> None:
+    crew = tuple(task("handlers at 127.0.0.1:7") for _ in range(100))
+    assert drawn(fitting((nursery(*crew),), 1000)) == ["nursery", "╰─ handlers at 127.0.0.1:7 × 100"]
+
+
+def test_only_those_that_are_alike_are_put_together() -> None:
+    different = (task("client 1"), task("client 2", nursery(task("inner"))), task("client 3"))
+    assert grouped(different, 1) == different
+    with_inner = tuple(task(f"client {number}", nursery(task(f"inner {number}"))) for number in (1, 2))
+    assert grouped(with_inner, 1) == (Node("client 1-2", (nursery(task("inner 1")),), alike=2),)
+    two_numbers = (task("relay 1 of 2"), task("relay 2 of 3"))
+    assert grouped(two_numbers, 1) == (Node("relay N of N", alike=2),)
+    assert grouped(two_numbers, math.inf) == two_numbers
+
+
+def test_nurseries_are_left_out_where_there_is_just_one() -> None:
+    one, two = task("one", nursery(task("a"))), task("two", nursery(task("a")), nursery(task("b")))
+    assert without_nurseries((one, two)) == (task("one", task("a")), two)
+
+
+def test_nothing_is_left() -> None:
+    assert drawn(()) == ["all tasks have ended"]
+    assert drawn((), 0) == []

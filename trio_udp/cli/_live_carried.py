@@ -1,0 +1,114 @@
+"""The live view of ``relay``: a lane for each of the latest clients, with what the relay did to its datagrams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .._address import format_address
+from ._live_lane import Flight, Lane, draw_lane, draw_places
+from ._live_look import BOLD, DIM, LOST, Look, fitted, heading, joined, line
+from ._live_page import NARROW, Page, draw_page
+from ._live_visitors import Latest
+from ._live_visitors_page import NOBODY, clients_title
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.text import Text
+
+    from .._address import Address
+    from ..relay import Relayed
+    from ._live_tree import Node
+
+# Cells.
+TOTALS = 38
+CLIENT = 30
+CLIENT_IN_SHORT = 12
+COUNTS = 13
+
+
+@dataclass
+class Carried:
+    """One client of the relay, by its number: its datagrams."""
+
+    number: int
+    address: Address | None = None
+    lane: Lane = field(default_factory=Lane)
+    carried: int = 0
+    dropped: int = 0
+
+
+class AllCarried:
+    """What a relay has told of the datagrams that came to it.
+
+    Args:
+      started: when it began, on Trio's clock.
+    """
+
+    def __init__(self, started: float) -> None:
+        self.started = started
+        self.in_all = 0
+        self.latest: Latest[int, Carried] = Latest(Carried)
+
+    def relayed(self, relayed: Relayed) -> None:
+        """What becomes of a datagram."""
+        carried = self.latest[relayed.client]
+        carried.address = relayed.address
+        self.in_all = max(self.in_all, relayed.client)
+        if relayed.dropped is None:
+            carried.carried += 1
+        else:
+            carried.dropped += 1
+        if relayed.forward:
+            carried.lane.clear(relayed.time)
+        arrives = min((copy.time for copy in relayed.copies), default=None)
+        carried.lane.relay(Flight(relayed.forward, relayed.time, arrives, relayed.dropped, relayed.damaged))
+
+
+def draw_carried(
+    carried: AllCarried,
+    tree: Sequence[Node],
+    totals: Sequence[str],
+    said: Sequence[str],
+    now: float,
+    width: int,
+    height: int,
+    look: Look,
+    title: str,
+) -> Text:
+    """The whole screen; ``totals`` and ``said`` are lines."""
+    what = Page(
+        title,
+        now - carried.started,
+        tree,
+        [line(text) for text in totals],
+        TOTALS,
+        totals[0] if totals else "",
+        max(1, len(carried.latest)),
+        lambda height, width: carried_lines(carried, now, height, width, look),
+        "what was said",
+        said,
+    )
+    return draw_page(what, width, height, look)
+
+
+def carried_lines(carried: AllCarried, now: float, height: int, width: int, look: Look) -> list[Text]:
+    """Their heading, and as many of the latest as there is room for, in the order of their numbers."""
+    shown = sorted((each for _, each in carried.latest.latest(height)), key=lambda each: each.number)
+    title = f"{clients_title(len(shown), carried.in_all)}, carried {look.cross}dropped"
+    left = (CLIENT_IN_SHORT if width < NARROW else CLIENT) + COUNTS
+    lane = max(0, width - left)
+    lines = [joined(heading(title, left - 1, look), line(" "), draw_places(lane, look))]
+    if not shown and height:
+        lines.append(line((NOBODY, DIM)))
+    for each in shown:
+        lines.append(joined(_who(each, left, look), draw_lane(each.lane, now, lane, look)))
+    return lines
+
+
+def _who(carried: Carried, width: int, look: Look) -> Text:
+    address = "" if carried.address is None or width < CLIENT else f" {format_address(carried.address)}"
+    who = fitted(line((f"{carried.number}", BOLD), address), width - COUNTS, look)
+    counts = line(f"{carried.carried:>5} ", (f"{look.cross}{carried.dropped:<5} ", LOST if carried.dropped else DIM))
+    return joined(who, fitted(counts, COUNTS, look))

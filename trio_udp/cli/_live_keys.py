@@ -1,0 +1,86 @@
+"""Keys, one by one: for ``--step``.
+
+A terminal hands over whole lines, and shows what is typed. While keys are read it does neither; Ctrl-C stays Ctrl-C.
+The settings are put back at the end, however that comes, and what was typed too much is thrown away: the shell should
+not run it. Windows has no ``termios``, and its console no file to wait for: there are no single keys, which is said.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import trio
+
+from ._common import ExitCode, Failure
+
+try:
+    import termios
+    import tty
+except ImportError:  # Windows
+    CAN_READ_KEYS = False
+else:
+    CAN_READ_KEYS = True
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+NEXT = (b" ", b"\n", b"\r")
+QUIT = (b"q", b"Q", b"\x04")  # Ctrl-D: the end of the input
+
+
+def check_keys() -> None:
+    """Could they be read?
+
+    Raises:
+      Failure: they could not.
+    """
+    if not CAN_READ_KEYS:
+        raise Failure("--step reads single keys, which this system has no way to: see --speed", ExitCode.USAGE)
+    if not sys.stdin.isatty():
+        raise Failure("--step reads keys, so standard input has to be a terminal: see --speed", ExitCode.USAGE)
+
+
+class Keys:
+    """The keys of the terminal at standard input, while the ``with`` lasts."""
+
+    def __init__(self) -> None:
+        self._fd = sys.stdin.fileno()
+        self._typed: list[bytes] = []
+
+    @trio.lowlevel.enable_ki_protection
+    def __enter__(self) -> Self:
+        self._before = termios.tcgetattr(self._fd)
+        tty.setcbreak(self._fd)
+        return self
+
+    @trio.lowlevel.enable_ki_protection
+    def __exit__(self, *_: object) -> None:
+        self.restore()
+
+    def restore(self) -> None:
+        """Let the terminal be as it was before; signal handlers may call this."""
+        try:
+            termios.tcsetattr(self._fd, termios.TCSAFLUSH, self._before)
+        except termios.error:
+            pass  # there is no terminal any more
+
+    async def goes_on(self) -> bool:
+        """Wait for a key that means something: space and enter go on, q and the end of the input do not."""
+        while True:
+            while self._typed:
+                key = self._typed.pop(0)
+                if key in NEXT:
+                    return True
+                if key in QUIT:
+                    return False
+            self._typed = await self._read()
+
+    async def _read(self) -> list[bytes]:
+        await trio.lowlevel.wait_readable(self._fd)
+        try:
+            typed = os.read(self._fd, 1024)
+        except OSError:  # EIO: the terminal has gone
+            typed = b""
+        return [bytes([byte]) for byte in typed] or [QUIT[0]]

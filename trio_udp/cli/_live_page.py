@@ -1,0 +1,103 @@
+"""What every live view has, and how it fits a screen of any size.
+
+From top to bottom: what this is, and its time; the tree of tasks beside the totals; a row for each client; what was
+said last. Where there is not enough room the tree and the rows share it, and what was said last goes without. On a
+narrow terminal the totals become a few words.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ._live_look import BOLD, Look, beside, fitted, heading, joined, line, page
+from ._live_tree import fitting, size, tree_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rich.text import Text
+
+    from ._live_tree import Node
+
+# Cells. With fewer, tree and totals do not stand beside each other.
+NARROW = 64
+
+# Lines of the tree with which it still says something.
+ENOUGH = 10
+
+
+class Page(NamedTuple):
+    """What is to be shown.
+
+    Args:
+      title: what this is.
+      elapsed: its time, in seconds.
+      tree: nurseries and tasks.
+      totals: one thing a line.
+      totals_width: cells that they need.
+      in_short: the totals in a few words.
+      rows: how many rows there are.
+      draw_rows: their heading, and as many of them as fit, from the number of rows and cells that there are.
+      story_title: whose words follow.
+      story: lines, the latest last.
+      bottom: the last lines of the screen.
+    """
+
+    title: str
+    elapsed: float
+    tree: Sequence[Node]
+    totals: Sequence[Text]
+    totals_width: int
+    in_short: str
+    rows: int
+    draw_rows: Callable[[int, int], list[Text]]
+    story_title: str
+    story: Sequence[str]
+    bottom: Sequence[Text] = ()
+
+
+class Share(NamedTuple):
+    """How many lines each part has, without its heading, and a view of the tree for them."""
+
+    top: int
+    rows: int
+    story: int
+    tree: Sequence[Node]
+
+
+def share(room: int, tree: Sequence[Node], totals: int, rows: int) -> Share:
+    """Divide the lines: all rows, if enough are left for the top; else half; what is left over is the story's."""
+    for_rows = min(rows, max((room + 1) // 2, room - ENOUGH))
+    tree = fitting(tree, room - for_rows)
+    top = min(max(size(tree) or 1, totals), room - for_rows)
+    for_rows = min(rows, room - top)
+    left_over = room - top - for_rows - 1  # it has a heading, too
+    return Share(top, for_rows, max(0, left_over), tree)
+
+
+def draw_page(what: Page, width: int, height: int, look: Look) -> Text:
+    """The whole screen: so many lines of so many cells."""
+    height_above = max(0, height - len(what.bottom))
+    is_narrow = width < NARROW
+    lines_of = share(max(0, height_above - 3), what.tree, 0 if is_narrow else len(what.totals), what.rows)
+    lines = [_title(what, width, look), *_top(what, lines_of, width, look)]
+    lines += what.draw_rows(lines_of.rows, width)
+    if lines_of.story:
+        lines.append(heading(what.story_title, width, look))
+        lines += map(line, what.story[-lines_of.story :])
+    lines += [line()] * (height_above - len(lines))
+    return page([*lines[:height_above], *what.bottom], width, height, look)
+
+
+def _title(what: Page, width: int, look: Look) -> Text:
+    time = f" {what.elapsed:.3f} s"
+    return joined(fitted(line((what.title, BOLD)), max(0, width - len(time)), look), line((time, BOLD)))
+
+
+def _top(what: Page, lines_of: Share, width: int, look: Look) -> list[Text]:
+    tree = tree_lines(lines_of.tree, lines_of.top, look)
+    if width < NARROW:
+        return [heading(what.in_short, width, look), *tree]
+    left = width - what.totals_width
+    headings = joined(heading("nurseries and tasks", left, look), heading("totals", what.totals_width, look, look.down))
+    return [headings, *beside(tree, what.totals, left, lines_of.top, look)]

@@ -1,0 +1,147 @@
+"""How the live view of the demo looks: a row for each client, with its attempt, its deadline, and its lane.
+
+Where there is not room for all, those that are not done come first. On a narrow terminal an attempt is told in fewer
+words, and its deadline has no bar: the lane needs what is left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from ._live_lane import draw_lane, draw_places
+from ._live_look import BOLD, DIM, LOST, REPLY, WAITING, Look, fitted, heading, joined, line
+from ._live_page import NARROW, Page, draw_page
+from ._story import TO_CLIENT, TO_SERVER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.text import Text
+
+    from ._live_scene import Asking, Scene
+    from ._live_tree import Node
+
+# Cells.
+TOTALS = 30
+BAR = 10
+ATTEMPT = 31  # "attempt 12 ██████████  0.12 s  "
+ATTEMPT_IN_SHORT = 12  # "#12 0.12 s  "
+
+STYLES = {"done": REPLY, "answered": REPLY, "gave up": LOST, "timed out": WAITING}
+
+
+def draw_scene(
+    scene: Scene, tree: Sequence[Node], now: float, width: int, height: int, look: Look, title: str, keys: str = ""
+) -> Text:
+    """The whole screen.
+
+    Args:
+      scene: what has happened.
+      tree: nurseries and tasks.
+      now: seconds, on the clock of the events.
+      width: cells.
+      height: lines.
+      look: what it is drawn with.
+      title: what stands in the first line.
+      keys: what may be pressed, for the last line, if anything may; above it stands what has happened last.
+    """
+    what = Page(
+        title,
+        now - scene.started,
+        tree,
+        totals_lines(scene),
+        TOTALS,
+        totals_in_short(scene),
+        len(scene.clients),
+        lambda height, width: client_lines(scene, now, height, width, look),
+        "what happened",
+        list(scene.lines)[-height:],
+        [line((scene.latest, BOLD)), line((keys.ljust(width), "reverse"))] if keys else (),
+    )
+    return draw_page(what, width, height, look)
+
+
+# -- the totals ------------------------------------------------------------------------------------------------------
+
+
+def totals_lines(scene: Scene) -> list[Text]:
+    """The running totals, one thing a line."""
+    story = scene.story
+    rows = [
+        ("answered", f"{story.answered}", REPLY, f" of {len(scene.clients) * scene.requests}"),
+        ("attempts", f"{story.attempts}", "", ""),
+        ("timed out", f"{story.timed_out}", WAITING, ""),
+        ("lost to the server", f"{story.lost[TO_SERVER]}", LOST, ""),
+        ("lost to the clients", f"{story.lost[TO_CLIENT]}", LOST, ""),
+    ]
+    if story.damaged:
+        rows.append(("damaged", f"{story.damaged}", WAITING, ""))
+    return [line(f"{name:<20}", (number, style), more) for name, number, style, more in rows]
+
+
+def totals_in_short(scene: Scene) -> str:
+    """The same in a few words."""
+    story, asked = scene.story, len(scene.clients) * scene.requests
+    return f"{story.answered}/{asked} answered, {sum(story.lost.values())} lost"
+
+
+# -- the clients -----------------------------------------------------------------------------------------------------
+
+
+def client_lines(scene: Scene, now: float, height: int, width: int, look: Look) -> list[Text]:
+    """Their heading, and as many as there is room for: those first that are not done."""
+    numbers = list(scene.clients)
+    if len(numbers) > height:
+        numbers.sort(key=lambda number: (scene.clients[number].outcome == "done", number))
+    shown = numbers if len(numbers) <= height else numbers[: max(0, height - 1)]
+    left, lane = _widths(scene, width)
+    lines = [joined(heading("clients", left - 1, look), line(" "), draw_places(lane, look))]
+    for number in shown:
+        asking = scene.clients[number]
+        who = _who_line(scene, number, narrow=width < NARROW, now=now, look=look)
+        lines.append(joined(fitted(who, left, look), draw_lane(asking.lane, now, lane, look)))
+    if height and len(shown) < len(numbers):
+        lines.append(_others([scene.clients[number] for number in numbers[len(shown) :]], look))
+    return lines
+
+
+def _widths(scene: Scene, width: int) -> tuple[int, int]:
+    """Cells for what is told of a client, and for its lane: nothing moves when a deadline comes or goes."""
+    name, at = _columns(scene)
+    left = name + 2 + at + 2 + (ATTEMPT_IN_SHORT if width < NARROW else ATTEMPT)
+    return left, max(0, width - left)
+
+
+def _columns(scene: Scene) -> tuple[int, int]:
+    return len(f"client {len(scene.clients)}"), len(f"{scene.requests}/{scene.requests}")
+
+
+def _who_line(scene: Scene, number: int, *, narrow: bool, now: float, look: Look) -> Text:
+    asking = scene.clients[number]
+    name, at = _columns(scene)
+    who = (f"{f'client {number}':<{name}}  ", BOLD)
+    return joined(
+        line(who, f"{f'{asking.request}/{scene.requests}':>{at}}  "),
+        attempt_line(asking, now, narrow=narrow, look=look),
+    )
+
+
+def _others(clients: list[Asking], look: Look) -> Text:
+    outcomes = Counter(client.outcome for client in clients)
+    how = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
+    return line((f"{look.dots} {len(clients)} more: {how}", DIM))
+
+
+def attempt_line(asking: Asking, now: float, *, narrow: bool, look: Look) -> Text:
+    """Which attempt it is, and its deadline counting down; or how it ended."""
+    remaining = asking.remaining(now)
+    if remaining is None:
+        return line((asking.outcome, STYLES.get(asking.outcome, DIM)))
+    time = f"{remaining:.2f} s"
+    if narrow:
+        return line(f"#{asking.attempt} ", (time, WAITING))
+    share = remaining / asking.timeout if asking.timeout else 0.0
+    full = round(share * BAR)
+    bar = (look.full * full, WAITING), (look.spent * (BAR - full), DIM)
+    return line(f"attempt {asking.attempt:<2} ", *bar, f" {time:>7}")

@@ -1,0 +1,154 @@
+"""The tree of nurseries and tasks, as it is right now, in as few lines as there are.
+
+Trio shows it to whoever asks: a task has ``child_nurseries``, a nursery has ``child_tasks``. What is drawn is looked up
+each time, so it cannot be wrong; nothing has to be installed, and nothing happens between two looks.
+
+A crew of a hundred tasks does not fit, and a hundred equal lines tell no more than one. So siblings with one name
+become one line, and so do, if need be, those whose names differ only in numbers: the longest rows first. If that is not
+enough, the lines of nurseries are left out where a task has just one, and then the rest is cut off, which is said.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from ._common import printable_text
+from ._live_look import BOLD, DIM, Look, line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import trio
+    from rich.text import Text
+
+NURSERY = "nursery"
+
+# Nurseries inside each other that are looked at; nobody reads a line that begins further to the right.
+DEEPEST = 8
+
+# Siblings that are still listed one by one, from the most generous view to the tightest; and are all nurseries shown?
+VIEWS = ((math.inf, True), (3, True), (1, True), (1, False))
+
+
+class Node(NamedTuple):
+    """A task, or a nursery, or so many tasks that are alike."""
+
+    name: str
+    children: tuple[Node, ...] = ()
+    is_nursery: bool = False
+    alike: int = 1
+
+
+Shape: TypeAlias = "tuple[object, ...]"
+
+
+# -- looking ---------------------------------------------------------------------------------------------------------
+
+
+def nurseries_of(task: trio.lowlevel.Task, skip: int = 0, depth: int = DEEPEST) -> tuple[Node, ...]:
+    """The nurseries that a task is in, the outermost first, without the first ``skip``, and all that is in them."""
+    if depth == 0:
+        return ()
+    return tuple(_nursery(nursery, depth - 1) for nursery in task.child_nurseries[skip:])
+
+
+def _nursery(nursery: trio.Nursery, depth: int) -> Node:
+    tasks = [Node(short_name(task.name), nurseries_of(task, 0, depth)) for task in nursery.child_tasks]
+    return Node(NURSERY, tuple(sorted(tasks, key=_in_order)), is_nursery=True)
+
+
+def short_name(name: str) -> str:
+    """A task's name without what goes without saying: ``trio_udp._serve.serve_udp`` is ``serve_udp``."""
+    if re.fullmatch(r"[\w.<>]+", name):
+        name = name.removeprefix("<").rpartition(".")[2] or name
+    return printable_text(name.removeprefix("trio_udp "))
+
+
+def _in_order(node: Node) -> tuple[list[str | int], Shape]:
+    """Trio's sets have no order: by name, and client 2 before client 10."""
+    parts: list[str | int] = [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", node.name)]
+    return parts, shape(node)
+
+
+def shape(node: Node) -> Shape:
+    """Equal for those who differ in numbers only."""
+    return re.sub(r"\d+", "#", node.name), *map(shape, node.children)
+
+
+# -- fitting ---------------------------------------------------------------------------------------------------------
+
+
+def grouped(nodes: Iterable[Node], most: float) -> tuple[Node, ...]:
+    """The same with one node in the place of siblings of one name, or of more than ``most`` that are alike."""
+    result: list[Node] = []
+    for _, group in groupby(nodes, shape):
+        alike = list(group)
+        if len(alike) > (most if alike[0].name != alike[-1].name else 1):
+            first = alike[0]
+            name = _name_of_all(first.name, alike[-1].name)
+            alike = [first._replace(name=name, alike=sum(node.alike for node in alike))]
+        result += (node._replace(children=grouped(node.children, most)) for node in alike)
+    return tuple(result)
+
+
+def _name_of_all(first: str, last: str) -> str:
+    """``client 1-20``, if there is one number that makes the difference."""
+    one, other = re.split(r"(\d+)", first), re.split(r"(\d+)", last)
+    places = [place for place, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
+    if len(places) == 1:
+        one[places[0]] += f"-{other[places[0]]}"
+        return "".join(one)
+    return re.sub(r"\d+", "N", first) if places else first
+
+
+def without_nurseries(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    """The same without the lines of nurseries that are the only one of their task."""
+    result = []
+    for node in nodes:
+        children = without_nurseries(node.children)
+        if len(children) == 1 and children[0].is_nursery:
+            children = children[0].children
+        result.append(node._replace(children=children))
+    return tuple(result)
+
+
+def size(nodes: Iterable[Node]) -> int:
+    """How many lines that takes."""
+    return sum(1 + size(node.children) for node in nodes)
+
+
+def fitting(nodes: Sequence[Node], height: float) -> tuple[Node, ...]:
+    """The most generous view that takes no more lines than this, or else the tightest."""
+    for most, with_nurseries in VIEWS:
+        view = grouped(nodes if with_nurseries else without_nurseries(nodes), most)
+        if size(view) <= height:
+            break
+    return view
+
+
+# -- drawing ---------------------------------------------------------------------------------------------------------
+
+
+def tree_lines(nodes: Sequence[Node], height: int, look: Look) -> list[Text]:
+    """A tree that should fit (`fitting`) in at most so many lines."""
+    if not nodes:
+        return [line(("all tasks have ended", DIM))][:height]
+    lines = list(_lines(nodes, "", look))
+    if len(lines) > height:
+        left_out = len(lines) - height + 1
+        lines[max(0, height - 1) :] = [line((f"{look.dots} {left_out} more lines", DIM))][:height]
+    return lines
+
+
+def _lines(nodes: Sequence[Node], indent: str, look: Look, *, is_root: bool = True) -> Iterator[Text]:
+    for number, node in enumerate(nodes):
+        is_last = number == len(nodes) - 1
+        branch = "" if is_root else look.elbow if is_last else look.tee
+        below = indent if is_root else indent + ("   " if is_last else look.pipe)
+        name = (node.name, DIM if node.is_nursery else "")
+        how_many = (f" {look.times} {node.alike}", BOLD) if node.alike > 1 else ""
+        yield line((indent + branch, DIM), name, how_many)
+        yield from _lines(node.children, below, look, is_root=False)

@@ -1,0 +1,101 @@
+"""How the live view of ``serve`` looks: a row for each client, its latest datagram, and what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._address import format_address
+from ._common import plural, printable
+from ._live_look import BOLD, DIM, LOST, REPLY, REQUEST, WAITING, Look, fitted, heading, joined, line
+from ._live_page import Page, draw_page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.text import Text
+
+    from ._live_tree import Node
+    from ._live_visitors import Visitor, Visitors
+
+# Cells.
+TOTALS = 38
+ADDRESS = 22
+COUNT = 7
+
+NOBODY = "nobody has sent anything yet"
+
+IN_WORDS = {"silent": "no reply", "cancelled": "cancelled", "replied": "replied"}
+
+
+def draw_visitors(
+    visitors: Visitors,
+    tree: Sequence[Node],
+    totals: Sequence[str],
+    said: Sequence[str],
+    now: float,
+    width: int,
+    height: int,
+    look: Look,
+    title: str,
+) -> Text:
+    """The whole screen; ``totals`` and ``said`` are lines."""
+    what = Page(
+        title,
+        now - visitors.started,
+        tree,
+        [line(text) for text in totals],
+        TOTALS,
+        totals[0] if totals else "",
+        max(1, len(visitors.latest)),
+        lambda height, width: visitor_lines(visitors, now, height, width, look),
+        "what was said",
+        said,
+    )
+    return draw_page(what, width, height, look)
+
+
+def visitor_lines(visitors: Visitors, now: float, height: int, width: int, look: Look) -> list[Text]:
+    """Their heading, and as many of the latest as there is room for, in the order in which they came."""
+    shown = sorted((visitor for _, visitor in visitors.latest.latest(height)), key=lambda visitor: visitor.number)
+    title = (
+        f"clients: {visitors.in_all}" if len(shown) == visitors.in_all else f"the latest of {visitors.in_all} clients"
+    )
+    lines = [heading(title, width, look)]
+    if not shown and height:
+        lines.append(line(("nobody has sent anything yet", DIM)))
+    lines += (visitor_line(visitor, now, width, look) for visitor in shown)
+    return lines
+
+
+def clients_title(shown: int, in_all: int) -> str:
+    """How many there are."""
+    return f"clients: {in_all}" if shown == in_all else f"the latest of {in_all} clients"
+
+
+def visitor_line(visitor: Visitor, now: float, width: int, look: Look) -> Text:
+    """Who, how many datagrams, the latest, and what came of it."""
+    address, count = min(ADDRESS, width // 3), COUNT if width >= ADDRESS * 3 else 0
+    room = max(0, width - address - count)
+    who = fitted(line((format_address(visitor.address), BOLD)), address, look)
+    many = fitted(line((f"{visitor.datagrams} ".rjust(count), DIM)), count, look)
+    return joined(who, many, _request(visitor, room // 2, look), _answer(visitor, now, room - room // 2, look))
+
+
+def _request(visitor: Visitor, width: int, look: Look) -> Text:
+    arrow = (f"{look.path * 2}{look.right} ", f"bold {REQUEST}")
+    return fitted(line(arrow, _bytes(visitor.request, visitor.request_size)), width, look)
+
+
+def _answer(visitor: Visitor, now: float, width: int, look: Look) -> Text:
+    if visitor.reply is not None:
+        arrow = (f" {look.left}{look.path * 2} ", f"bold {REPLY}")
+        return fitted(line(arrow, _bytes(visitor.reply, visitor.reply_size)), width, look)
+    if visitor.outcome in IN_WORDS:
+        return fitted(line((f" {look.empty * 3} {IN_WORDS[visitor.outcome]}", DIM)), width, look)
+    if visitor.outcome:
+        return fitted(line((f" {look.cross}   {visitor.outcome}", LOST)), width, look)
+    return fitted(line((f" {look.empty * 3} handled for {now - visitor.at:.1f} s", WAITING)), width, look)
+
+
+def _bytes(data: bytes, size: int) -> str:
+    return f"{plural(size, 'byte')}  {printable(data)}"
