@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import array
 import socket
 from ipaddress import IPv4Address, IPv6Address
 
@@ -9,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_udp import Address
-from trio_udp._address import HostPort, format_address, is_loopback, packed_host, parse_host_port, parse_port, resolve
+from trio_udp._address import (
+    HostPort,
+    format_address,
+    is_loopback,
+    packed_host,
+    parse_host_port,
+    parse_port,
+    payload_size,
+    resolve,
+)
 
 PORTS = st.integers(0, 65535)
 
@@ -145,3 +155,13 @@ def test_packed_hosts_are_the_standard_librarys(host: IPv4Address | IPv6Address)
 )
 def test_loopback(host: str, is_ours: bool) -> None:
     assert is_loopback((host, 1, 0, 0) if ":" in host else (host, 1)) is is_ours
+
+
+def test_the_size_of_a_payload_is_in_bytes() -> None:
+    assert payload_size(b"four") == payload_size(bytearray(b"four")) == payload_size(memoryview(b"four")) == 4
+    numbers = array.array("I", range(5))
+    assert payload_size(memoryview(numbers)) == payload_size(numbers) == 5 * numbers.itemsize  # type: ignore[arg-type]
+    assert payload_size(memoryview(numbers)[::2]) == 3 * numbers.itemsize
+    for other in ("text", 5, None):
+        with pytest.raises(TypeError, match="bytes-like"):
+            payload_size(other)  # type: ignore[arg-type]

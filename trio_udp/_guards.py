@@ -22,7 +22,7 @@ from collections import Counter
 from inspect import isawaitable
 from typing import TYPE_CHECKING
 
-from ._address import format_address, payload_size
+from ._address import format_address
 from ._checks import check_positive
 from ._errors import failure_and_cancellation, logger, raise_as_it_was
 from ._handler import Handler, check_handler, reply_of
@@ -164,7 +164,7 @@ class _AmplificationLimit(Guard):
 
     async def __call__(self, datagram: Datagram) -> bytes | None:
         reply = await reply_of(self._handler, datagram)
-        if reply is None or payload_size(reply) <= self._factor * len(datagram.data):
+        if reply is None or len(reply) <= self._factor * len(datagram.data):
             return reply
         if self._validated is not None and (answer := self._validated(datagram)):
             if isawaitable(answer):  # whatever it would have said, it would count as yes

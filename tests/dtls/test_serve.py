@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.dtls.certificates import Authority, Pair
 from tests.dtls.serving import LOCAL, echo, serving, trios_tasks
 from tests.fakes import OtherSockets
 from trio_udp import (
+    Datagram,
     DatagramDropped,
     DatagramReceived,
     DatagramSent,
@@ -29,6 +30,7 @@ from trio_udp import (
     UDPEndpoint,
     observe,
     open_udp_channel,
+    open_udp_endpoint,
 )
 from trio_udp._asked import is_available
 from trio_udp._errors import bare_exceptions
@@ -138,6 +140,26 @@ async def test_what_dtls_does_not_carry(sockets: str, pair: Pair, trusting: SSL.
         assert channel.statistics().sent == 0
         with pytest.raises(ValueError, match="limit"):
             await channel.receive_many(0)
+
+
+async def test_what_is_bytes_and_what_is_not(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    """Regression: of a view the items were counted, so one that was too large was said to go to nobody; and a text was
+    sent, as UTF-8.
+    """
+    numbers: Any = memoryview(bytes(20000)).cast("I")
+    async with serving(pair, on=server) as endpoint, await opened(endpoint, trusting) as channel:
+        with pytest.raises(DatagramTooLarge) as caught:
+            await channel.send(numbers)
+        assert caught.value.size == 20000
+        for other in ("text", "", 5, None):
+            with trio.testing.assert_checkpoints(), pytest.raises(TypeError, match="bytes-like"):
+                await channel.send(other)  # type: ignore[arg-type]
+        await channel.send_many([numbers[:5], bytearray(b"ab"), memoryview(b"abc")])
+        assert [await channel.receive() for _ in range(3)] == [bytes(20), b"ab", b"abc"]
+        assert (channel.statistics().sent, channel.statistics().sent_bytes) == (3, 25)
+        assert channel.statistics().dropped == {}
 
 
 async def test_only_one_receives(
@@ -319,6 +341,63 @@ async def test_idle_is_who_receives_and_gets_nothing(
     assert times == pytest.approx([107, 114])
 
 
+async def test_what_came_before_the_end_is_received_before_it(
+    clock: trio.testing.MockClock, pair: Pair, trusting: SSL.Context
+) -> None:
+    """Regression: what came while the program was busy, for so long that the peer was idle as well, was found after the
+    end of the channel.
+    """
+    ended: list[list[bytes]] = []
+
+    async def handler(channel: UDPChannel) -> None:
+        ended.append([data async for data in channel])
+
+    async with serving(pair, handler, idle_timeout=5) as server:
+        for _ in range(20):  # Trio shuffles who has the next turn
+            channel = await opened(server, trusting)
+            await trio.testing.wait_all_tasks_blocked()
+            send_without_waiting(channel, b"in time")
+            clock.jump(10)
+            await trio.sleep(10)
+            assert ended.pop() == [b"in time"]
+            channel.close()
+
+
+def send_without_waiting(channel: UDPChannel, *items: bytes) -> None:
+    """On loopback they are at the other socket, and no task has had its turn since."""
+    line: Any = channel._io
+    for item in items:
+        assert line._between.io.send_now(line._encrypt(item), line.peer) is None
+
+
+@pytest.mark.parametrize("reason", ["returned", "cancelled"])
+async def test_what_is_unread_is_counted(
+    reason: str,
+    network: VirtualNetwork,
+    clock: trio.testing.MockClock,
+    server: Host,
+    pair: Pair,
+    trusting: SSL.Context,
+) -> None:
+    """At both ends, as plain UDP counts it. Regression: it was in nobody's statistics."""
+    channels: list[UDPChannel] = []
+
+    async def handler(channel: UDPChannel) -> None:
+        channels.append(channel)
+        await channel.send_many([b"to be", b"left"])
+        assert await channel.receive() == b"0"
+        await trio.sleep(1 if reason == "returned" else 100)
+
+    async with serving(pair, handler, on=server, clients=1) as endpoint:
+        channel = await opened(endpoint, trusting)
+        await channel.send_many([b"%d" % number for number in range(6)])
+        await trio.sleep(2)
+    assert endpoint.statistics().dropped == channels[0].statistics().dropped == {UNREAD: 5}
+    assert channel.statistics().dropped == {}
+    channel.close()
+    assert channel.statistics().dropped == {UNREAD: 2}
+
+
 # -- ends -------------------------------------------------------------------------------------------------------------
 
 
@@ -425,6 +504,44 @@ async def test_with_grace_what_waits_is_received_and_answered(
     channel.close()
     await trio.testing.wait_all_tasks_blocked()
     assert not trios_tasks()
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_with_grace_what_was_drained_is_received(waits: bool, pair: Pair, trusting: SSL.Context) -> None:
+    """Regression: where the handler had its turn before what was taken off the socket was in its queue, it was told of
+    the end first.
+    """
+    for _ in range(20):  # Trio shuffles who has the next turn
+        await stop_when_two_have_come(waits, pair, trusting)
+
+
+async def stop_when_two_have_come(waits: bool, pair: Pair, trusting: SSL.Context) -> None:
+    got: list[bytes] = []
+    first, go_on = trio.Event(), trio.Event()
+
+    async def handler(channel: UDPChannel) -> None:
+        async for data in channel:
+            got.append(data)
+            first.set()
+            await go_on.wait()
+
+    with trio.CancelScope() as stopping:
+        async with trio.open_nursery() as nursery:
+            serve = partial(serve_dtls_peers, handler, 0, _context(pair), host=LOCAL, grace_period=1000)
+            [endpoint] = await nursery.start(serve)
+            channel = await opened(endpoint, trusting)
+            await channel.send(b"first")
+            await first.wait()
+            if waits:
+                go_on.set()
+            await trio.testing.wait_all_tasks_blocked(0.001)
+            before = endpoint.statistics().received
+            send_without_waiting(channel, b"second", b"third")
+            go_on.set()
+            stopping.cancel()
+    assert len(got) == 1 + endpoint.statistics().received - before
+    assert endpoint.statistics().dropped == {}
+    channel.close()
 
 
 async def test_grace_ends(
@@ -653,6 +770,42 @@ async def test_a_clients_socket_says_what_is_wrong(pair: Pair, trusting: SSL.Con
         await channel.send(b"hello")
         assert await channel.receive() == b"hello"
         assert channel.statistics().errors == {"EPERM": 1}
+
+
+async def test_two_handshakes_of_one_address(clock: trio.testing.MockClock, pair: Pair, authority: Authority) -> None:
+    """Regression: when the first had ended, what the network said to the second one ended the server."""
+    factory = OtherSockets()
+    trio.socket.set_custom_socket_factory(factory)
+
+    def fail() -> None:
+        raise OSError(errno.EACCES, "prohibited")
+
+    async with serving(pair) as server:
+        for _ in range(20):  # Trio shuffles who has the next turn
+            with await open_udp_endpoint(LOCAL) as peer:
+                hellos = [await second_hello(peer, server.address) for _ in range(2)]
+                await peer.send_many([Datagram(hello, server.address) for hello in hellos])
+                await trio.testing.wait_all_tasks_blocked()
+        assert server.statistics().dropped == {FAILED: 20}
+        factory.made[0].before_send = fail
+        await trio.sleep(2)  # it is sent again after 1 s
+        assert server.statistics().errors == {"EACCES": 20}
+
+
+async def second_hello(peer: UDPEndpoint, server: Any) -> bytes:
+    """What shows to a server, by its cookie, that the peer is there."""
+    openssl = SSL.Connection(client_context())
+    openssl.set_connect_state()
+    openssl.set_ciphertext_mtu(1400)
+
+    def hello() -> bytes:
+        with suppress(SSL.WantReadError):
+            openssl.do_handshake()
+        return openssl.bio_read(2**14)
+
+    await peer.send(hello(), server)
+    openssl.bio_write((await peer.receive()).data)
+    return hello()
 
 
 async def test_what_the_network_refuses_is_in_the_channels_statistics(pair: Pair, trusting: SSL.Context) -> None:
