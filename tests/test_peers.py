@@ -644,7 +644,8 @@ async def test_what_is_sent_is_counted_in_bytes(sockets: str) -> None:
         with pytest.raises(DatagramTooLarge) as caught:
             await channel.send(numbers)
         assert caught.value.size == 80000
-        await channel.send_many([numbers[:5], b"1", b"2", bytearray(b"3")])
+        buffer: Any = bytearray(b"3")
+        await channel.send_many([numbers[:5], b"1", b"2", buffer])
 
     async with serving(handler) as server:
         with await open_udp_channel(*server.address) as client:

@@ -42,6 +42,9 @@ from trio_udp.dtls._serve import FAILED, HANDSHAKE_PATIENCE, TOO_MANY
 from trio_udp.faults import Drop, InFlight, Link
 from trio_udp.testing import Host, VirtualNetwork
 
+if sys.version_info < (3, 11):
+    from exceptiongroup import BaseExceptionGroup, ExceptionGroup
+
 several_addresses = pytest.mark.skipif(
     not (is_available() and sys.platform == "linux"), reason="not all of 127/8 is this machine's own"
 )
@@ -149,6 +152,7 @@ async def test_what_is_bytes_and_what_is_not(
     sent, as UTF-8.
     """
     numbers: Any = memoryview(bytes(20000)).cast("I")
+    buffers: list[Any] = [bytearray(b"ab"), memoryview(b"abc")]
     async with serving(pair, on=server) as endpoint, await opened(endpoint, trusting) as channel:
         with pytest.raises(DatagramTooLarge) as caught:
             await channel.send(numbers)
@@ -156,7 +160,7 @@ async def test_what_is_bytes_and_what_is_not(
         for other in ("text", "", 5, None):
             with trio.testing.assert_checkpoints(), pytest.raises(TypeError, match="bytes-like"):
                 await channel.send(other)  # type: ignore[arg-type]
-        await channel.send_many([numbers[:5], bytearray(b"ab"), memoryview(b"abc")])
+        await channel.send_many([numbers[:5], *buffers])
         assert [await channel.receive() for _ in range(3)] == [bytes(20), b"ab", b"abc"]
         assert (channel.statistics().sent, channel.statistics().sent_bytes) == (3, 25)
         assert channel.statistics().dropped == {}
@@ -446,6 +450,70 @@ async def test_it_comes_out_bare(
         with server, pytest.raises(KeyError):
             await serve_dtls_peers(handler, 4433, _context(pair), host="10.0.0.1")
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.filterwarnings("ignore:.*strict_exception_groups=False:trio.TrioDeprecationWarning")
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_group_of_the_handlers_own_comes_out_as_it_is(strict: bool, pair: Pair, authority: Authority) -> None:
+    """Regression: where Trio puts no group around a single exception, the handler's own was taken for one of Trio's."""
+    error = BaseExceptionGroup("mine", [ExceptionGroup("inner", [KeyError("a bug")]), ValueError("another")])
+
+    async def handler(channel: UDPChannel) -> None:
+        await channel.receive()
+        raise error
+
+    async def main() -> BaseException:
+        class Started(trio.TaskStatus[list[UDPEndpoint]]):
+            def started(self, value: list[UDPEndpoint] | None = None) -> None:
+                assert value is not None
+                clients.start_soon(client, value[0])
+
+        async def client(server: UDPEndpoint) -> None:
+            async with await opened(server, client_context(authority.ca)) as channel:
+                await channel.send(b"hello")
+                await trio.sleep_forever()
+
+        async with trio.open_nursery() as clients:
+            with pytest.raises(BaseExceptionGroup) as caught:
+                await serve_dtls_peers(handler, 0, _context(pair), host=LOCAL, task_status=Started())
+            clients.cancel_scope.cancel()
+        return caught.value
+
+    assert repr(trio.run(main, strict_exception_groups=strict)) == repr(error)
+
+
+async def test_of_several_failures_the_first_is_raised_and_the_others_are_logged(
+    network: VirtualNetwork,
+    clock: trio.testing.MockClock,
+    server: Host,
+    pair: Pair,
+    trusting: SSL.Context,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def handler(channel: UDPChannel) -> None:
+        try:
+            await channel.receive()
+        except trio.Cancelled:
+            raise ValueError("when it was cancelled") from None
+        raise KeyError("a bug")
+
+    async def client() -> None:
+        with suppress(trio.EndOfChannel):
+            async with await opened_at("10.0.0.1") as _, await opened_at("10.0.0.1") as channel:
+                await channel.send(b"hello")
+                await trio.sleep_forever()
+
+    async def opened_at(host: str) -> UDPChannel:
+        return await open_dtls_channel(host, 4433, trusting)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client)
+        with server, pytest.raises(KeyError, match="a bug"):
+            await serve_dtls_peers(handler, 4433, _context(pair), host="10.0.0.1")
+        nursery.cancel_scope.cancel()
+    [record] = caplog.records
+    assert "another task failed" in record.message
+    assert "when it was cancelled" in str(record.exc_info)
 
 
 def _context(pair: Pair) -> SSL.Context:
