@@ -277,6 +277,7 @@ class DTLSLine:
             tally.dropped[UNREAD] += unread
         return tally.with_kernels(socket.kernel_drops if self._owned else None, socket.receive_buffer)
 
+    @trio.lowlevel.enable_ki_protection  # closed by half, it could not be closed again
     def close(self) -> None:
         """Say goodbye, and wake whoever waits with ``trio.ClosedResourceError``; closing again does nothing."""
         if self._at_close is not None:

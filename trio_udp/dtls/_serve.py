@@ -153,6 +153,7 @@ class _Server:
     def discard(self) -> None:
         pass
 
+    @trio.lowlevel.enable_ki_protection  # Ctrl-C must not fall into Trio's opening or leaving its nursery
     async def _listen(self, socket: _Socket) -> None:
         with bare_exceptions():
             try:
