@@ -70,8 +70,8 @@ async def open_dtls_channel(
     Raises:
       OSError: the name could not be resolved, no address can be reached from this machine, or all of them refuse
         (ConnectionRefusedError).
-      ssl.SSLCertVerificationError: the certificate is not believed, has expired or is for another name. For a host that
-        is looked up and still can be in no certificate (``"2130706433"``), any is.
+      ssl.SSLCertVerificationError: the certificate is not believed, has expired or is for another name; which each is
+        where the host can be no certificate's, like ``"2130706433"``, though the system takes it for 127.0.0.1.
       ssl.SSLError: the handshake failed for another reason, which the message tells. These two are OSErrors as well.
       TypeError: the context is not one of pyOpenSSL, or a name no str.
       ValueError: the port is out of range, ``server_name`` is neither a host name nor an address, or the context does
