@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import array
 import socket
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 import pytest
 import trio
@@ -9,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_udp import Address
-from trio_udp._address import HostPort, format_address, is_loopback, packed_host, parse_host_port, parse_port, resolve
+from trio_udp._address import (
+    HostPort,
+    format_address,
+    is_loopback,
+    packed_host,
+    parse_host_port,
+    parse_port,
+    payload_size,
+    resolve,
+)
 
 PORTS = st.integers(0, 65535)
 
@@ -145,3 +156,22 @@ def test_packed_hosts_are_the_standard_librarys(host: IPv4Address | IPv6Address)
 )
 def test_loopback(host: str, is_ours: bool) -> None:
     assert is_loopback((host, 1, 0, 0) if ":" in host else (host, 1)) is is_ours
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"four", bytearray(b"four"), memoryview(b"four"), memoryview(b"eight--.")[::2]]
+)
+def test_the_size_of_a_payload(payload: Any) -> None:
+    assert payload_size(payload) == len(payload)
+
+
+def test_the_size_of_a_payload_is_in_bytes() -> None:
+    numbers: Any = array.array("I", range(5))
+    view: Any = memoryview(numbers)
+    assert payload_size(numbers) == payload_size(view) == 5 * numbers.itemsize
+
+
+@pytest.mark.parametrize("other", ["text", 5, None])
+def test_what_has_no_size_in_bytes(other: Any) -> None:
+    with pytest.raises(TypeError, match="bytes-like"):
+        payload_size(other)

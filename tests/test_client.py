@@ -1162,6 +1162,10 @@ async def test_too_large(sockets: str, nursery: trio.Nursery) -> None:
         with pytest.raises(DatagramTooLarge) as caught:
             await client.request(bytes(65508))
         assert (caught.value.size, caught.value.limit) == (65508, 65507)
+        numbers: Any = memoryview(bytes(80000)).cast("I")
+        with pytest.raises(DatagramTooLarge) as caught:
+            await client.request(numbers)
+        assert caught.value.size == 80000
         assert await client.request(b"still works") == b"still works"
 
 

@@ -180,6 +180,17 @@ async def test_the_largest_datagram_and_one_more(
         assert (statistics.sent, statistics.errors) == (1, {"EMSGSIZE": 1})
 
 
+async def test_a_view_that_is_too_large_is_measured_in_bytes(sockets: str) -> None:
+    numbers: Any = memoryview(bytes(80000)).cast("I")
+    with await open_udp_endpoint(LOCAL) as one:
+        with pytest.raises(DatagramTooLarge) as caught:
+            await one.send(numbers, one.address)
+        assert caught.value.size == 80000
+        await one.send(numbers[:5], one.address)
+        assert (await one.receive()).data == bytes(20)
+        assert one.statistics().sent_bytes == 20
+
+
 def test_every_size_arrives_whole() -> None:
     """From 0 to 65,507 bytes: a receive size that is too small somewhere would truncate without a word.
 

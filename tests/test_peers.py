@@ -634,6 +634,27 @@ async def test_too_large_is_an_error_of_who_sends_it(sockets: str) -> None:
             assert await client.receive() == b"small"
 
 
+async def test_what_is_sent_is_counted_in_bytes(sockets: str) -> None:
+    """Regression: of a view of items that are larger, the items were counted."""
+    numbers: Any = memoryview(bytes(80000)).cast("I")
+    seen: list[UDPChannel] = []
+
+    async def handler(channel: UDPChannel) -> None:
+        seen.append(channel)
+        with pytest.raises(DatagramTooLarge) as caught:
+            await channel.send(numbers)
+        assert caught.value.size == 80000
+        buffer: Any = bytearray(b"3")
+        await channel.send_many([numbers[:5], b"1", b"2", buffer])
+
+    async with serving(handler) as server:
+        with await open_udp_channel(*server.address) as client:
+            await client.send(b"x")
+            assert await client.receive() == bytes(20)
+            await settled()
+        assert (seen[0].statistics().sent, seen[0].statistics().sent_bytes) == (4, 23)
+
+
 async def test_statistics_of_a_channel(sockets: str) -> None:
     silent = Silent()
     async with serving(silent) as server:

@@ -692,6 +692,18 @@ async def test_a_handler_that_catches_everything_and_goes_on_can_still_be_cancel
 # -- what the network does --------------------------------------------------------------------------------------------
 
 
+async def test_a_reply_too_large_is_measured_in_bytes(sockets: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def handler(datagram: Datagram) -> Any:
+        return memoryview(bytes(80000)).cast("I") if datagram.data == b"large" else b"small"
+
+    async with serving(handler) as server:
+        with await open_udp_endpoint(LOCAL) as client:
+            await client.send(b"large", server.address)
+            await client.send(b"small", server.address)
+            assert (await client.receive()).data == b"small"
+    assert "a datagram of 80000 bytes" in caplog.text
+
+
 async def test_a_reply_too_large_is_dropped_counted_and_logged(sockets: str, caplog: pytest.LogCaptureFixture) -> None:
     async def handler(datagram: Datagram) -> bytes:
         return bytes(65508) if datagram.data == b"large" else b"small"

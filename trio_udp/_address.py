@@ -143,6 +143,15 @@ def _as_address(sockaddr: tuple[str | int | bytes, ...]) -> Address:
     return sockaddr  # type: ignore[return-value]
 
 
+def payload_size(data: bytes) -> int:
+    """How many bytes a payload has; ``len`` of a memoryview, or of an array, counts items, whatever their size.
+
+    Raises:
+      TypeError: these are no bytes.
+    """
+    return len(data) if type(data) is bytes else memoryview(data).nbytes
+
+
 def payload_limit(family: int, host: str = "") -> int:
     """The largest payload of a datagram in bytes: 65,535 less the headers that count (RFC 768, 791 and 8200).
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ._address import Address, payload_limit
+from ._address import Address, payload_limit, payload_size
 from ._errors import NETWORK_ERRORS, PEER_REFUSES, DatagramTooLarge, NoReply
 from ._events import AttemptStarted, AttemptTimedOut, Emit, RequestFailed
 
@@ -172,7 +172,7 @@ class Attempts:
             if problems == 2:
                 if problem.errno == errno.EMSGSIZE:
                     limit = payload_limit(io.socket.family, self._connection.address[0])
-                    raise DatagramTooLarge(len(request.data), limit) from None
+                    raise DatagramTooLarge(payload_size(request.data), limit) from None
                 return
 
     async def _send_later(self, request: Request, io: BatchSocket) -> OSError | None:

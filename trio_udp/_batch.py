@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from . import _asked, _offload
-from ._address import Address, format_address, not_a_name, payload_limit
+from ._address import Address, format_address, not_a_name, payload_limit, payload_size
 from ._errors import PEER_REFUSES, REFUSALS, DatagramTooLarge, errno_name
 from ._events import DatagramSent, Emit
 from ._reading import BATCH, Datagram, ReadSocket, would_block
@@ -255,7 +255,7 @@ class BatchSocket(ReadSocket):
                 run, again = run[1:], False
             elif problem.errno == errno.EMSGSIZE:
                 limit = payload_limit(self.socket.family, address[0])
-                raise DatagramTooLarge(len(run[0]), limit) from None
+                raise DatagramTooLarge(payload_size(run[0]), limit) from None
             elif account is not None:
                 account.count_dropped(errno_name(problem))
                 self.drop(run[0], address, errno_name(problem), outgoing=True, counted=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ._address import Address, format_address, payload_limit
+from ._address import Address, format_address, payload_limit, payload_size
 from ._errors import DatagramTooLarge, errno_name, logger
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Outgoing:
     def failed(self, reply: bytes, address: Address, problem: OSError) -> None:
         """The system would not send it: count that."""
         if problem.errno == errno.EMSGSIZE:
-            what = DatagramTooLarge(len(reply), payload_limit(self._io.socket.family, address[0]))
+            what = DatagramTooLarge(payload_size(reply), payload_limit(self._io.socket.family, address[0]))
             logger.error("a reply to %s was dropped: %s", format_address(address), what)
             self._io.drop(reply, address, "reply too large", outgoing=True)
         else:

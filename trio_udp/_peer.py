@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ._address import payload_size
 from ._statistics import UDPStatistics
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ class Peer:
 
     def count_sent(self, run: Sequence[bytes]) -> None:
         self.sent += len(run)
-        self.sent_bytes += sum(map(len, run))
+        self.sent_bytes += sum(map(len, run)) if len(run) > 1 else sum(map(payload_size, run))  # `runs` are of bytes
 
     def count_dropped(self, reason: str) -> None:
         if self._dropped is None:

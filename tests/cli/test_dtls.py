@@ -105,6 +105,8 @@ def test_who_is_not_believed(authority: Authority, pair: Pair) -> None:
     with serve(f"{LOCAL}:0", *files(named)) as (_, port):
         line = error_of("request", f"{LOCAL}:{port}", "--dtls", "--ca", str(authority.ca), "Hello")
         assert line.endswith("is for 'elsewhere.example', and not for '127.0.0.1'")
+        line = error_of("request", f"2130706433:{port}", "--dtls", "--ca", str(authority.ca), "Hello")
+        assert line.endswith("is for 'elsewhere.example', and not for '2130706433'")
 
 
 def asker_of(server: UDPEndpoint, authority: Authority, attempts: int) -> SecretAsker:

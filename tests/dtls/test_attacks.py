@@ -20,7 +20,7 @@ from trio_udp import Datagram, UDPChannel, UDPEndpoint, open_udp_channel, open_u
 from trio_udp.dtls import client_context, open_dtls_channel
 from trio_udp.dtls._line import DTLSLine
 from trio_udp.dtls._serve import FAILED, HANDSHAKE_PATIENCE
-from trio_udp.faults import Link
+from trio_udp.faults import Drop, InFlight, Link
 from trio_udp.testing import Host, VirtualNetwork
 
 PLAIN = [
@@ -226,6 +226,48 @@ async def test_a_replayed_hello(
             await trio.sleep(HANDSHAKE_PATIENCE + 1)
         assert endpoint.statistics().dropped == {FAILED: 1}
         assert await is_served(endpoint, trusting)
+
+
+async def test_the_end_of_a_handshake_is_not_repeated_for_whoever_asks(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    """Regression: each record of a handshake in the name of a peer got an answer of 5.8 times its size."""
+    forged = b"\x16\xfe\xfd" + bytes(10)
+    async with serving(pair, on=server) as endpoint:
+        async with await open_dtls_channel(*endpoint.address[:2], trusting) as channel:
+            await trio.sleep(1)
+            before = endpoint.statistics()
+            for _ in range(100):
+                await below(channel).send_data([forged])
+                await trio.sleep(0.01)
+            await trio.sleep(1)
+            after = endpoint.statistics()
+            assert after.sent - before.sent == 2, "at once, and after half a second"
+            assert after.sent_bytes - before.sent_bytes == 2 * 75
+            await below(channel).send_data([forged])
+            await trio.sleep(1)
+            assert endpoint.statistics().sent == after.sent + 1
+            await channel.send(b"hello")
+            assert await channel.receive() == b"hello"
+
+
+async def test_the_end_of_a_handshake_is_repeated_for_who_needs_it(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    """Three times it is lost, and the client asks again after 1, 3 and 7 s."""
+    lost: list[InFlight] = []
+
+    def lose_three_ends(datagram: InFlight) -> Drop | None:
+        is_end = datagram.source[0] == "10.0.0.1" and len(datagram.data) == 75
+        if not is_end or len(lost) == 3:
+            return None
+        lost.append(datagram)
+        return Drop("lost")
+
+    async with serving(pair, on=server) as endpoint:
+        with network.rule(lose_three_ends):
+            async with await open_dtls_channel(*endpoint.address[:2], trusting):
+                assert trio.current_time() == pytest.approx(7, abs=1e-4)
 
 
 async def test_a_replayed_datagram_is_received_once(

@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,18 @@ async def test_a_wildcard(
 ) -> None:
     async with serving(authority.sign("wild", ("*.server.example",)), on=server) as endpoint:
         assert await talks(endpoint, client_context(authority.ca), server_name="a.server.example")
+
+
+@pytest.mark.parametrize("check", [True, False])
+async def test_a_host_that_is_no_name_and_is_looked_up(check: bool, pair: Pair, authority: Authority) -> None:
+    """A number is an address, as inet_aton has it. Regression: "Invalid DNS-ID", a ValueError that nobody expected."""
+    async with serving(pair) as server:
+        opening = partial(open_dtls_channel, str(0x7F000001), server.address[1], client_context(authority.ca))
+        if check:
+            with pytest.raises(ssl.SSLCertVerificationError, match="and not for '2130706433'"):
+                await opening()
+        else:
+            (await opening(check_certificate=False)).close()
 
 
 async def test_the_server_is_told_by_which_name_it_is_known(
@@ -303,6 +316,8 @@ async def test_arguments() -> None:
         await open_dtls_channel(LOCAL, 0)
     with pytest.raises(OSError, match="host name"):
         await open_dtls_channel("a..b", 7)
+    with trio.testing.assert_checkpoints(), pytest.raises(ValueError, match=r"server_name must be a host name or an"):
+        await open_dtls_channel(LOCAL, 7, server_name="*.example")
 
 
 async def test_no_socket_is_left_when_there_is_no_way(monkeypatch: pytest.MonkeyPatch) -> None:

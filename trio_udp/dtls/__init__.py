@@ -30,6 +30,7 @@ What is refused: a client that checks nothing without saying so. Pre-shared keys
     _context               what OpenSSL has to know: certificates, and whom to believe
     _between               the socket that Trio's DTLS is given
     _handshake             agreeing on keys, and why that did not work
+    _name                  whose certificate it has to be
     _line                  what carries the datagrams of a channel
     _client  _serve        open_dtls_channel; serve_dtls_peers
 """

@@ -6,6 +6,9 @@ ENOBUFS, a cable that was pulled. So this one raises nothing in that task but "c
 network says is counted, as by all sockets of this library; anything else (a socket that is broken or closed, or that
 somebody else is reading, an observer that raises) is kept in ``failure`` for whoever the socket belongs to.
 
+Which errors are the network's to say is decided where plain UDP decides it. What a server's socket says to a datagram
+is about one peer, whatever it is (`BatchSocket.send_for`); a client is told of what is not the network talking.
+
 What is no DTLS is dropped here, and counted. That would be nothing but tidiness, if an empty datagram did not make
 OpenSSL fail in the middle of a handshake.
 """
@@ -20,7 +23,7 @@ import trio
 from .._errors import NETWORK_ERRORS, DatagramTooLarge, errno_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from .._address import Address
     from .._batch import BatchSocket, Datagram
@@ -45,10 +48,9 @@ class Between(trio.socket.SocketType):
         self.failure: Exception | None = None
         self.on_failure = on_failure
         self.on_refusal: Callable[[OSError], None] = ignore_refusal  # of a connected socket's
-        # What is sent to these is sent again, so what the network says to it is counted and no more.
-        self.handshaking: set[Address] = set()
+        self.read_all = trio.Event()  # Trio has had whatever was taken off the socket
         self._ended = False
-        self._reading = trio.CancelScope()
+        self._waiting = trio.CancelScope()  # of Trio's task
         self._trios_task: trio.lowlevel.Task | None = None
 
     @property
@@ -69,7 +71,7 @@ class Between(trio.socket.SocketType):
     def stop_reading(self) -> None:
         """No more datagrams are taken off the socket; sending still works."""
         self._ended = True
-        self._reading.cancel()
+        self._waiting.cancel()
 
     # -- what Trio's task calls ---------------------------------------------------------------------------------------
 
@@ -77,11 +79,12 @@ class Between(trio.socket.SocketType):
         self._trios_task = trio.lowlevel.current_task()
         while not self._ended:
             datagram = None
-            with trio.CancelScope() as self._reading:
+            with trio.CancelScope() as self._waiting:
                 datagram = await self._receive()
             if datagram is not None and self._is_dtls(datagram):
                 # A connected socket has one peer, however its address may be written.
                 return datagram if self.io.peer is None else (datagram.data, self.io.peer)
+        self.read_all.set()
         raise trio.ClosedResourceError("no more is read from this socket")
 
     async def _receive(self) -> Datagram | None:
@@ -117,30 +120,49 @@ class Between(trio.socket.SocketType):
             self.stop_reading()
             self.on_failure()
 
-    # -- what everybody calls -----------------------------------------------------------------------------------------
+    # -- sending ------------------------------------------------------------------------------------------------------
 
-    async def sendto(self, data: bytes, address: Address) -> int:  # type: ignore[override]
+    async def send_one(self, data: bytes, address: Address) -> str:
         """Send, to whomever the socket is connected to if it is.
 
-        Raises, but never in Trio's task:
+        Returns what the network has said to this datagram, if it was not sent; it is counted and reported already.
+
+        Raises:
           DatagramTooLarge: for this socket.
-          OSError: what the network says only to who is not in a handshake.
+          OSError: a client's socket would not send it.
         """
-        try:
-            if self.io.peer is not None:
-                await self.io.send_data([data])
-            else:
-                await self.io.send_many([(data, address)])
-        except trio.ClosedResourceError:
-            raise
-        except Exception as error:
-            in_trios_task = trio.lowlevel.current_task() is self._trios_task
-            if (reason := _from_network(error)) and (in_trios_task or address in self.handshaking):
-                self._drop_sent(data, address, reason)
-            elif in_trios_task:
-                self._fail(error)
-            else:
+        if self.io.peer is not None:
+            await self.io.send_data([data])
+            return ""
+        said = _Said(address)
+        await self.io.send_for(said, [data])
+        return said.what
+
+    async def sendto(self, data: bytes, address: Address) -> int:  # type: ignore[override]
+        """Send for Trio: it is part of a handshake and sent again, so what the network says is counted and no more.
+
+        Raises, but never in Trio's task:
+          OSError: it is something else that a client's socket says.
+        """
+        in_trios_task = trio.lowlevel.current_task() is self._trios_task
+        with trio.CancelScope() as waiting:
+            if in_trios_task:
+                self._waiting = waiting
+            if in_trios_task and self._ended:
+                waiting.cancel()
+            try:
+                await self.send_one(data, address)
+            except trio.ClosedResourceError:
+                if in_trios_task:
+                    self.read_all.set()
                 raise
+            except Exception as error:
+                if reason := _from_network(error):
+                    self._drop_sent(data, address, reason)
+                elif in_trios_task:
+                    self._fail(error)
+                else:
+                    raise
         return len(data)
 
     def _drop_sent(self, data: bytes, address: Address, reason: str) -> None:
@@ -155,3 +177,23 @@ def _from_network(error: Exception) -> str:
     if isinstance(error, DatagramTooLarge):
         return "EMSGSIZE"
     return errno_name(error) if isinstance(error, OSError) and error.errno in NETWORK_ERRORS else ""
+
+
+class _Said:
+    """The `Account` of one datagram: what the network has said to it."""
+
+    def __init__(self, peer: Address) -> None:
+        self.peer = peer
+        self.what = ""
+
+    def count_sent(self, run: Sequence[bytes]) -> None:
+        pass
+
+    def count_dropped(self, reason: str) -> None:
+        self.what = reason
+
+    def check_open(self) -> None:
+        pass
+
+    async def unless_closed(self, sending: Awaitable[OSError | None]) -> OSError | None:
+        return await sending  # closing says goodbye, and this is before that

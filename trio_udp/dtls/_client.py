@@ -25,8 +25,9 @@ from .._events import current_emit
 from .._statistics import Tally
 from ._between import Between, ignore_refusal
 from ._context import check_context, client_context, let_trio_set_options
-from ._handshake import ask_for, check_name, shake_hands
+from ._handshake import shake_hands
 from ._line import DTLSLine
+from ._name import ServerName, ask_for, check_name
 
 if TYPE_CHECKING:
     from .._address import Target
@@ -40,6 +41,7 @@ QUEUE = 256
 ANEW = 30.0
 
 
+@trio.lowlevel.enable_ki_protection  # Ctrl-C ends the waits; it must not fall between a socket and who closes it
 async def open_dtls_channel(
     host: str,
     port: int,
@@ -68,20 +70,23 @@ async def open_dtls_channel(
     Raises:
       OSError: the name could not be resolved, no address can be reached from this machine, or all of them refuse
         (ConnectionRefusedError).
-      ssl.SSLCertVerificationError: the certificate is not believed, has expired or is for another name.
+      ssl.SSLCertVerificationError: the certificate is not believed, has expired or is for another name; which each is
+        where the host can be no certificate's, like ``"2130706433"``, though the system takes it for 127.0.0.1.
       ssl.SSLError: the handshake failed for another reason, which the message tells. These two are OSErrors as well.
-      TypeError: the context is not one of pyOpenSSL.
-      ValueError: the port is out of range, or the context does not check certificates.
+      TypeError: the context is not one of pyOpenSSL, or a name no str.
+      ValueError: the port is out of range, ``server_name`` is neither a host name nor an address, or the context does
+        not check certificates.
     """
     await trio.lowlevel.checkpoint()
     context = _checked_context(ssl_context, check_certificate)
     check_peer_port(port)
+    name = ServerName.of(host, server_name)
     failures: list[OSError] = []
     for target in await resolve(host, port):
         try:
             while True:
                 with trio.move_on_after(ANEW):
-                    return UDPChannel(await _open(target, context, server_name or host, check_certificate))
+                    return UDPChannel(await _open(target, context, name, check_certificate))
         except ssl.SSLError:
             raise  # somebody was there
         except OSError as error:
@@ -100,7 +105,7 @@ def _checked_context(context: SSL.Context | None, check_certificate: bool) -> SS
     return context
 
 
-async def _open(target: Target, context: SSL.Context, name: str, check_certificate: bool) -> DTLSLine:
+async def _open(target: Target, context: SSL.Context, name: ServerName, check_certificate: bool) -> DTLSLine:
     socket = trio.socket.socket(target.family, trio.socket.SOCK_DGRAM)
     between = Between(await connect(socket, target, Tally(), current_emit()))
     endpoint = trio.DTLSEndpoint(between, incoming_packets_buffer=QUEUE)
@@ -143,7 +148,7 @@ async def _shake_hands_unless_refused(channel: trio.DTLSChannel, between: Betwee
         raise OSError(error.errno, f"no DTLS with {format_address(channel.peer_address)}: {error.strerror}")
 
 
-def _check_name(line: DTLSLine, channel: trio.DTLSChannel, name: str) -> None:
+def _check_name(line: DTLSLine, channel: trio.DTLSChannel, name: ServerName) -> None:
     try:
         check_name(channel, name)
     except BaseException:

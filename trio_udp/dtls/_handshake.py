@@ -10,24 +10,26 @@ And both of them, Trio and OpenSSL, send again what may be lost, and Trio has to
 throwing away whatever begins with what was sent before; where something new follows, that is lost as well. With 400
 clients at once and a loss of 10 %, one in four needed more than 30 seconds. So OpenSSL's timer is emptied beforehand.
 
-This file and `_line` know things about Trio's channel that are nobody's business: there is no other way to the
-certificate, to the server's name, or to what waits in the queue. They are ``_ssl``, ``_q``, ``_replaced`` and
-``_set_replaced``, and its endpoint's ``_streams``.
+When it is done and a datagram of a handshake still comes, Trio takes it that its own last ones were lost, and sends
+them again. Nothing shows that it was the peer who sent it: 13 bytes in its name get 75 in answer, or more where a
+server's context gives out tickets. So that is done at most twice in a second.
+
+This file, `_name` and `_line` know things about Trio's channel that are nobody's business: there is no other way to the
+certificate, to the server's name, or to what waits in the queue. They are ``_ssl``, ``_q``, ``_replaced``,
+``_set_replaced`` and ``_resend_final_volley``, and its endpoint's ``_streams``.
 """
 
 from __future__ import annotations
 
+import math
 import ssl
+import weakref
 from contextlib import suppress
-from ipaddress import ip_address
+from functools import partial
 from typing import TYPE_CHECKING
 
-import idna
 import trio
-from cryptography import x509
 from OpenSSL import SSL
-from service_identity import CertificateError, VerificationError
-from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
 
 from .._address import format_address
 from ._context import reason_of
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
 
 # The most that RFC 5246 section 6.2.1 puts into a record, in bytes.
 LARGEST = 2**14
+
+# Seconds between two repetitions of the end of a handshake. Who needs one asks after a second at first (RFC 6347
+# section 4.2.4.1), and the first one is not put off.
+BETWEEN_REPETITIONS = 0.5
 
 
 async def shake_hands(channel: trio.DTLSChannel, between: Between) -> None:
@@ -59,8 +65,9 @@ async def shake_hands(channel: trio.DTLSChannel, between: Between) -> None:
             del channel.endpoint._streams[channel.peer_address]
         channel._set_replaced()  # which ends Trio's waiting, once the alert has been sent
 
-    connection.do_handshake = _noticing(connection, failed)  # type: ignore[method-assign]
-    between.handshaking.add(channel.peer_address)
+    _limit_repetitions(channel)
+    go_on = connection.do_handshake
+    connection.do_handshake = partial(_go_on_and_notice, connection, go_on, failed)  # type: ignore[method-assign]
     try:
         await channel.do_handshake()
     except (SSL.Error, trio.BrokenResourceError):
@@ -69,30 +76,27 @@ async def shake_hands(channel: trio.DTLSChannel, between: Between) -> None:
         await _send_rest(channel, between)
         raise _explained(channel, failures[0]) from None
     finally:
-        between.handshaking.discard(channel.peer_address)
         del connection.do_handshake
 
 
-def _noticing(connection: SSL.Connection, failed: Callable[[SSL.Error], None]) -> Callable[[], None]:
+@trio.lowlevel.enable_ki_protection  # what is raised in a callback of OpenSSL's, to check a certificate say, is lost
+def _go_on_and_notice(
+    connection: SSL.Connection, go_on: Callable[[], None], failed: Callable[[SSL.Error], None]
+) -> None:
     """OpenSSL's part of the handshake; ``failed`` is called when it has given up."""
-    go_on = connection.do_handshake
-
-    def go_on_and_notice() -> None:
-        _let_timer_expire(connection)
+    _let_timer_expire(connection)
+    try:
+        go_on()
+    except SSL.WantReadError:
+        raise
+    except SSL.Error as error:
         try:
             go_on()
         except SSL.WantReadError:
             raise
-        except SSL.Error as error:
-            try:
-                go_on()
-            except SSL.WantReadError:
-                raise
-            except SSL.Error:
-                failed(error)
-                raise error from None
-
-    return go_on_and_notice
+        except SSL.Error:
+            failed(error)
+            raise error from None
 
 
 def _let_timer_expire(connection: SSL.Connection) -> None:
@@ -103,6 +107,22 @@ def _let_timer_expire(connection: SSL.Connection) -> None:
     with suppress(SSL.Error):
         connection.DTLSv1_handle_timeout()
     read_all(connection.bio_read)
+
+
+def _limit_repetitions(channel: trio.DTLSChannel) -> None:
+    """Let Trio send the end of the handshake again only so often."""
+    repeat = type(channel)._resend_final_volley
+    of = weakref.ref(channel)  # which will have the function below: not in a circle
+    due = -math.inf
+
+    async def repeat_if_due() -> None:
+        nonlocal due
+        channel, now = of(), trio.current_time()
+        if channel is not None and now >= due:
+            due = now + BETWEEN_REPETITIONS
+            await repeat(channel)
+
+    channel._resend_final_volley = repeat_if_due  # type: ignore[method-assign]
 
 
 async def _send_rest(channel: trio.DTLSChannel, between: Between) -> None:
@@ -127,52 +147,3 @@ def read_all(read: Callable[[int], bytes]) -> bytes:
         while True:
             pieces.append(read(LARGEST))
     return b"".join(pieces)
-
-
-# -- the server's name -------------------------------------------------------------------------------------------------
-
-
-def ask_for(channel: trio.DTLSChannel, name: str) -> None:
-    """Tell the server by which name we know it. Addresses are not told: RFC 6066 section 3."""
-    if not _is_address(name):
-        channel._ssl.set_tlsext_host_name(name.encode() if name.isascii() else idna.encode(name, uts46=True))
-
-
-def check_name(channel: trio.DTLSChannel, name: str) -> None:
-    """Is the certificate for this host name or address?
-
-    Raises:
-      ssl.SSLCertVerificationError: it is not.
-    """
-    shown = channel._ssl.get_peer_certificate()
-    who = format_address(channel.peer_address)
-    if shown is None:
-        raise ssl.SSLCertVerificationError(ssl.SSL_ERROR_SSL, f"{who} has shown no certificate")
-    certificate = shown.to_cryptography()
-    try:
-        if _is_address(name):
-            verify_certificate_ip_address(certificate, name.partition("%")[0])
-        else:
-            verify_certificate_hostname(certificate, name)
-    except (VerificationError, CertificateError):
-        names = ", ".join(map(repr, _names(certificate))) or "nobody"
-        raise ssl.SSLCertVerificationError(
-            ssl.SSL_ERROR_SSL, f"the certificate of {who} is for {names}, and not for {name!r}"
-        ) from None
-
-
-def _names(certificate: x509.Certificate) -> list[str]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    addresses = names.get_values_for_type(x509.IPAddress)
-    return names.get_values_for_type(x509.DNSName) + [str(address) for address in addresses]
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True

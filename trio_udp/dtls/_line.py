@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 import trio
 from OpenSSL import SSL
 
-from .._errors import NETWORK_ERRORS, DatagramTooLarge, errno_name
+from .._address import payload_size
+from .._errors import DatagramTooLarge
 from .._statistics import Tally
 from ._context import reason_of
 from ._handshake import LARGEST, read_all
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 PEER_ENDED = "the peer has ended it"
 STOPPING = "the server is stopping"
 QUEUE_FULL = "peer's buffer full"
+UNREAD = "channel closed"
 
 
 class RecordTooLarge(DatagramTooLarge):
@@ -92,8 +94,9 @@ class DTLSLine:
 
         Raises:
           DatagramTooLarge: this one was not sent, nor those after it.
+          TypeError: the same for one that is not bytes.
           ValueError: the same for an empty one.
-          OSError: the same; on a server only for a socket that is broken.
+          OSError: the same, of a client's socket.
           trio.ClosedResourceError: you have closed the channel.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -105,27 +108,20 @@ class DTLSLine:
 
     async def _send(self, item: bytes) -> None:
         self._check_open()
-        if not (size := len(item)):
+        if not (size := payload_size(item)):
             raise ValueError("DTLS carries no empty datagram, or OpenSSL does not: there must be at least one byte")
         if size > LARGEST:
             raise RecordTooLarge(size, LARGEST)
-        record = b""
         try:
             if self._end is not None:
                 raise trio.BrokenResourceError
-            record = self._encrypt(item)
-            await self._between.sendto(record, self.peer)
+            refusal = await self._between.send_one(self._encrypt(item), self.peer)
         except DatagramTooLarge:
             raise RecordTooLarge(size, LARGEST) from None
         except (trio.BrokenResourceError, SSL.Error):
-            self._drop(b"", PEER_ENDED)
-        except OSError as error:
-            if self._owned or error.errno not in NETWORK_ERRORS:
-                raise
-            self._drop(record, errno_name(error), counted=True)
+            self._drop_sent(PEER_ENDED)
         else:
-            self._tally.sent += 1
-            self._tally.sent_bytes += size
+            self._count_sent(size, refusal)
 
     def _check_open(self) -> None:
         if self._at_close is not None:
@@ -138,11 +134,17 @@ class DTLSLine:
         self._channel._ssl.write(item)
         return read_all(self._channel._ssl.bio_read)
 
-    def _drop(self, record: bytes, reason: str, *, counted: bool = False) -> None:
-        """Who watches the socket is told of it as of everything there: encrypted."""
+    def _count_sent(self, size: int, refusal: str) -> None:
+        if refusal:
+            self._tally.dropped[refusal] += 1
+        else:
+            self._tally.sent += 1
+            self._tally.sent_bytes += size
+
+    def _drop_sent(self, reason: str) -> None:
         if not self._owned:  # else it is all one tally
             self._tally.dropped[reason] += 1
-        self._between.io.drop(record, self.peer, reason, outgoing=True, counted=counted)
+        self._between.io.drop(b"", self.peer, reason, outgoing=True)
 
     # -- receiving ----------------------------------------------------------------------------------------------------
 
@@ -169,7 +171,7 @@ class DTLSLine:
                 raise trio.BusyResourceError("another task is already receiving from this channel")
             self._check_open()
             batch = self._take_arrived(limit)
-            if not batch and (self._end or self._stopped):
+            if not batch and self._end:
                 raise self._end_of_channel()
         except BaseException:
             await trio.lowlevel.cancel_shielded_checkpoint()
@@ -177,13 +179,13 @@ class DTLSLine:
         if batch:
             await trio.lowlevel.cancel_shielded_checkpoint()
         else:
-            batch = [await self._wait()]
+            batch = await self._wait(limit)
         self.ended_by = ""
         self._tally.received += len(batch)
         self._tally.received_bytes += sum(map(len, batch))
         return batch
 
-    def _take_arrived(self, limit: int) -> list[bytes]:
+    def _take_arrived(self, limit: float) -> list[bytes]:
         """What is in the queue, possibly nothing."""
         batch: list[bytes] = []
         try:
@@ -194,18 +196,21 @@ class DTLSLine:
                     break
                 else:
                     self._decrypt(self._channel._q.r.receive_nowait())
-        except trio.WouldBlock:
+        except (trio.WouldBlock, trio.ClosedResourceError):  # the second: its socket has failed
             pass
         except (trio.EndOfChannel, SSL.Error) as error:
             self._note_end(error)
         return batch
 
-    async def _wait(self) -> bytes:
+    async def _wait(self, limit: int) -> list[bytes]:
         try:
             with trio.move_on_after(self._idle_timeout) as self._waiting:
+                if self._stopped:
+                    self._waiting.cancel()
                 while not self._records:
                     self._decrypt(await self._channel._q.r.receive())
-                return self._records.popleft()
+            if not self._records:
+                await self._let_trio_finish()
         except (trio.EndOfChannel, SSL.Error) as error:
             self._note_end(error)
         except trio.ClosedResourceError:
@@ -213,7 +218,15 @@ class DTLSLine:
         finally:
             self._waiting = None
         self._check_open()
+        if batch := self._take_arrived(limit):
+            return batch
         raise self._end_of_channel()
+
+    async def _let_trio_finish(self) -> None:
+        """What came in time may be in the hands of Trio's task, and it may have been this one's turn first."""
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        if self._stopped:
+            await self._between.read_all.wait()
 
     def _end_of_channel(self) -> trio.EndOfChannel:
         if self._end is not None:
@@ -250,8 +263,9 @@ class DTLSLine:
 
     def statistics(self) -> UDPStatistics:
         """What has gone through, in datagrams as the user sees them; after `close`, as it was then."""
-        if self._at_close is not None:
-            return self._at_close
+        return self._at_close or self._statistics(0)
+
+    def _statistics(self, unread: int) -> UDPStatistics:
         tally, socket = Tally(), self._between.io.statistics()
         tally.add(self._tally)
         if self._owned:
@@ -259,27 +273,31 @@ class DTLSLine:
             tally.errors.update(socket.errors)
         if full := self._channel.statistics().incoming_packets_dropped_in_trio:
             tally.dropped[QUEUE_FULL] += full
+        if unread:
+            tally.dropped[UNREAD] += unread
         return tally.with_kernels(socket.kernel_drops if self._owned else None, socket.receive_buffer)
 
+    @trio.lowlevel.enable_ki_protection  # closed by half, it could not be closed again
     def close(self) -> None:
         """Say goodbye, and wake whoever waits with ``trio.ClosedResourceError``; closing again does nothing."""
         if self._at_close is not None:
             return
-        self._at_close = self.statistics()
+        unread = len(self._take_arrived(math.inf))
+        self._at_close = self._statistics(unread)
         self._say_goodbye()
         self._channel.close()
         if self._owned:
             self._owned.close()
-        if full := self._at_close.dropped.get(QUEUE_FULL, 0):
-            self._count_overflow(full)
+        self._tell_dropped(QUEUE_FULL, self._at_close.dropped.get(QUEUE_FULL, 0))
+        self._tell_dropped(UNREAD, unread)
 
-    def _count_overflow(self, number: int) -> None:
-        """What Trio has dropped, it tells of only by number, so they are told now and without their bytes."""
-        if self._between.io.emit is None:
-            self._between.io.tally.dropped[QUEUE_FULL] += number
+    def _tell_dropped(self, reason: str, number: int) -> None:
+        """What Trio has dropped, it tells of only by number; so they are told at the end, and without their bytes."""
+        if number and self._between.io.emit is None:
+            self._between.io.tally.dropped[reason] += number
             return
         for _ in range(number):
-            self._between.io.drop(b"", self.peer, QUEUE_FULL, outgoing=False)
+            self._between.io.drop(b"", self.peer, reason, outgoing=False)
 
     def _say_goodbye(self) -> None:
         if self._end is not None or self._channel._replaced:

@@ -8,6 +8,7 @@ deadline, since a peer may vanish in the middle of it, and its end, however it w
 from __future__ import annotations
 
 import ssl
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
@@ -17,7 +18,7 @@ from OpenSSL import SSL
 from .._address import format_address
 from .._channel import UDPChannel
 from .._endpoint import UDPEndpoint
-from .._errors import bare_exceptions, logger
+from .._errors import bare_exceptions, is_cancellation, logger
 from .._handler import check_awaitable
 from .._opening import open_udp_endpoints
 from .._peers import PeerHandler, check_peer_arguments, told_of
@@ -26,6 +27,9 @@ from ._between import Between
 from ._context import check_context, let_trio_set_options
 from ._handshake import shake_hands
 from ._line import DTLSLine
+
+if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
+    from exceptiongroup import BaseExceptionGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,6 +114,15 @@ def _check_context(context: SSL.Context) -> None:
         raise ValueError("ssl_context has no certificate with its key: server_context(certificate, key) has") from None
 
 
+class _Socket:
+    """One that is listened at."""
+
+    def __init__(self, between: Between) -> None:
+        self.between = between
+        self.listening = trio.CancelScope()
+        self.failures: list[BaseException] = []  # of handlers, in order
+
+
 class _Server:
     """All peers of all endpoints."""
 
@@ -128,28 +141,50 @@ class _Server:
         self._idle_timeout = idle_timeout
         self._incoming_buffer = incoming_buffer
         self._stopping = False
-        self._sockets = [(Between(endpoint._io), trio.CancelScope()) for endpoint in endpoints]
+        self._sockets = [_Socket(Between(endpoint._io)) for endpoint in endpoints]
         self._handshakes: set[trio.CancelScope] = set()
         self._lines: set[DTLSLine] = set()
 
     def start(self, nursery: trio.Nursery) -> None:
-        for between, listening in self._sockets:
-            between.on_failure = listening.cancel
-            nursery.start_soon(self._listen, between, listening)
+        for socket in self._sockets:
+            socket.between.on_failure = socket.listening.cancel
+            nursery.start_soon(self._listen, socket)
 
     def discard(self) -> None:
         pass
 
-    async def _listen(self, between: Between, listening: trio.CancelScope) -> None:
-        with trio.DTLSEndpoint(between, incoming_packets_buffer=self._incoming_buffer) as endpoint, listening:
-            let_trio_set_options(self._context)
-            with bare_exceptions():  # of Trio's nursery
-                await endpoint.serve(self._context, partial(self._welcome, between))
-        if between.failure is not None:
-            raise between.failure
+    @trio.lowlevel.enable_ki_protection  # Ctrl-C must not fall into Trio's opening or leaving its nursery
+    async def _listen(self, socket: _Socket) -> None:
+        with bare_exceptions():
+            try:
+                with self._endpoint(socket) as endpoint, socket.listening:
+                    let_trio_set_options(self._context)
+                    await endpoint.serve(self._context, partial(self._welcome, socket))
+            finally:
+                if socket.failures:
+                    raise BaseExceptionGroup("of handlers", socket.failures)
+        if socket.between.failure is not None:
+            raise socket.between.failure
 
-    async def _welcome(self, between: Between, channel: trio.DTLSChannel) -> None:
-        """A peer has shown that it is where it says: the rest of the handshake, and the handler."""
+    def _endpoint(self, socket: _Socket) -> trio.DTLSEndpoint:
+        return trio.DTLSEndpoint(socket.between, incoming_packets_buffer=self._incoming_buffer)
+
+    async def _welcome(self, socket: _Socket, channel: trio.DTLSChannel) -> None:
+        """A peer has shown that it is where it says.
+
+        What goes wrong does not go through Trio's nursery. Whether that puts a group around it is for who has started
+        Trio to say, so nobody can tell there whether a group is the handler's own.
+        """
+        try:
+            await self._talk(channel, socket.between)
+        except BaseException as error:
+            if is_cancellation(error):
+                raise
+            socket.failures.append(error)
+            socket.listening.cancel()
+
+    async def _talk(self, channel: trio.DTLSChannel, between: Between) -> None:
+        """The rest of the handshake, and the handler."""
         if len(self._handshakes) + len(self._lines) >= self._max_peers:
             between.io.drop(b"", channel.peer_address, TOO_MANY, outgoing=False)
         elif await self._shake_hands(channel, between):
@@ -188,8 +223,8 @@ class _Server:
     def stop(self, _: float) -> None:
         """Take no new peers and no more datagrams."""
         self._stopping = True
-        for between, _listening in self._sockets:
-            between.stop_reading()
+        for socket in self._sockets:
+            socket.between.stop_reading()
         for handshake in self._handshakes:
             handshake.cancel()
         for line in self._lines:
@@ -198,5 +233,5 @@ class _Server:
 
     def _leave_if_done(self) -> None:
         if self._stopping and not self._lines:
-            for _, listening in self._sockets:
-                listening.cancel()
+            for socket in self._sockets:
+                socket.listening.cancel()
