@@ -92,11 +92,9 @@ def test_as_mermaid(trace: Trace) -> None:
     lines = mermaid(trace).splitlines()
     assert lines[0] == "sequenceDiagram"
     safe = r"(?:[A-Za-z0-9 .,()_/+-]|#\d+;)+"
-    for line in lines[1:]:
-        assert re.fullmatch(
-            rf"    (?:participant p\d+ as {safe}|p\d+(?:->>|-x|-->>|-\))p\d+: {safe}|note over p\d+: {safe}|loop {safe}|end)",
-            line,
-        )
+    message, note = rf"p\d+(?:->>|-x|-->>|-\))p\d+: {safe}", rf"note over p\d+: {safe}"
+    statement = re.compile(rf"    (?:participant p\d+ as {safe}|{message}|{note}|loop {safe}|end)")
+    assert all(statement.fullmatch(line) for line in lines[1:])
     depth = 0
     for line in lines:
         depth += line.startswith("    loop ") - (line == "    end")

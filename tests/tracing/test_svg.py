@@ -214,6 +214,16 @@ def test_other_fates() -> None:
     assert len(of_class(root, "guess")) == 3
 
 
+def test_a_recording_of_one_side() -> None:
+    """That nobody saw it arrive where nothing was recorded is no news."""
+    root = drawing(trace_of(begins(0.0), sent(0.0, CLIENT, SERVER), received(0.5, CLIENT, SERVER, b"HELLO")))
+    there, back = of_class(root, "datagram")
+    assert (there.get("class"), back.get("class")) == ("datagram", "datagram answer")
+    assert title_of(there).splitlines()[-1] == "to where nothing was recorded"
+    assert (text_of(there), text_of(back)) == ("hello", "HELLO")
+    assert len(of_class(root, "guess")) == 2
+
+
 def test_attempts_side_by_side_do_not_cover_each_other() -> None:
     events = [begins(0.0, request=number) for number in (1, 2, 3)]
     root = drawing(trace_of(*events, fails(0.5, request=2, reason="Cancelled")))

@@ -122,6 +122,18 @@ def test_all_kinds_of_datagrams() -> None:
     )
 
 
+def test_a_recording_of_one_side() -> None:
+    """That nobody saw it arrive where nothing was recorded is no news."""
+    trace = trace_of(sent(0.0, CLIENT, SERVER), received(0.5, CLIENT, SERVER, b"HELLO"))
+    assert ladder_text(trace, width=50).splitlines()[1:] == [
+        "   0.000000      │────────── hello ──────────>│",
+        "   0.500000      │<───────── HELLO ───────────│",
+    ]
+    assert "10.0.1.1 ─> 10.0.0.1" in ladder_text(trace, width=36)
+    unseen = trace_of(sent(0.0, CLIENT, SERVER), received(0.5, SERVER, CLIENT, b"HELLO"))
+    assert "10.0.1.1 ─? 10.0.0.1" in ladder_text(unseen, width=36)
+
+
 def test_sentences_where_columns_do_not_fit() -> None:
     clients: list[Address] = [(f"10.0.1.{number}", 5) for number in range(1, 21)]
     lines = ladder_text(trace_of(*[event for client in clients for event in a_retry(0.0, client)])).splitlines()

@@ -1,7 +1,8 @@
 """`Arrows`: the datagrams in the picture of a ladder.
 
 What is lost nobody sees, so where a cross stands is a choice: where a typical datagram on that way would be after a
-while, and near the other end if it was lost there. What was sent and not seen to arrive has no end: its line fades out.
+while, and near the other end if it was lost there. What was sent and not seen to arrive is dotted; if nothing at all
+was recorded where it goes, that is no news, and nothing more is said.
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ class Arrows:
         kinds = ["datagram"]
         if arrow.destination < arrow.source:
             kinds.append("answer")
-        kinds += [kind for kind in ("lost", "dropped", "ignored", "unseen") if travel.outcome == kind]
+        kinds += [kind for kind in ("lost", "dropped", "ignored") if travel.outcome == kind]
+        kinds += ["unseen"] * (travel.outcome == "unseen" and not arrow.leaves)
         kinds += ["lost"] * (travel.outcome == "not sent") + ["copy"] * travel.is_copy
         task = "" if arrow.task is None else f' data-task="{arrow.task}"'
         client = escape(self._ladder.lifelines[arrow.client].name)
@@ -133,7 +135,7 @@ class Arrows:
         if travel.outcome in ("lost", "dropped", "ignored"):
             lines.append(f"{travel.outcome}: {show_text(travel.reason)}")
         if travel.outcome == "unseen":
-            lines.append("not seen to arrive")
+            lines.append("to where nothing was recorded" if arrow.leaves else "not seen to arrive")
         if travel.is_copy:
             lines.append("a second copy")
         if arrow.source_line is not None:
@@ -150,7 +152,7 @@ class Arrows:
         letters = int((abs(until - begin) - 24) / LETTER)
         if letters < SHORTEST_LABEL:
             return ""
-        text, length = _label_text(arrow.travel, letters)
+        text, length = _label_text(arrow, letters)
         middle, slope = (begin + until) / 2, (end[1] - start[1]) / (end[0] - start[0])
         y, angle = start[1] + slope * (middle - start[0]), math.atan(slope)
         if not self._is_free(middle, y, length * LETTER / 2, angle):
@@ -160,7 +162,7 @@ class Arrows:
 
     def _label_beside(self, arrow: Arrow, start: Point, end: Point) -> str:
         """Of a short line, beyond its end."""
-        text, length = _label_text(arrow.travel, 30)
+        text, length = _label_text(arrow, 30)
         direction = math.copysign(1, end[0] - start[0])
         x = end[0] + direction * 9 if arrow.travel.outcome == "not sent" else start[0] + LOOP + 9
         half = length * LETTER / 2
@@ -193,13 +195,13 @@ def _typical_times(ladder: Ladder) -> dict[tuple[int, int] | None, float]:
     return {way: median(each) for way, each in times.items()}
 
 
-def _label_text(travel: Travel, letters: int) -> tuple[str, int]:
+def _label_text(arrow: Arrow, letters: int) -> tuple[str, int]:
     """Its payload, and what became of it, in SVG; and how many letters that is."""
-    fate = ""
+    travel, fate = arrow.travel, ""
     if travel.outcome in ("lost", "not sent", "dropped", "ignored"):
         fate = f"{'lost' if travel.outcome == 'not sent' else travel.outcome}: {show_text(travel.reason)}"
         fate = fate if travel.reason != "loss" else "lost"
-    elif travel.outcome == "unseen":
+    elif travel.outcome == "unseen" and not arrow.leaves:
         fate = "not seen to arrive"
     elif travel.sent is not None and travel.ended is not None:
         fate = ("second copy, " if travel.is_copy else "") + show_duration(travel.ended - travel.sent)

@@ -24,7 +24,8 @@ class Arrow:
     """A datagram between two lifelines, which are numbered from the left.
 
     ``client`` is the one at its end that asks, as ``client_asks`` says, or else the left one; ``task`` and
-    ``source_line`` are of whoever sent it, as far as they are known.
+    ``source_line`` are of whoever sent it, as far as they are known. It ``leaves`` if nothing was recorded where it
+    goes.
     """
 
     travel: Travel
@@ -34,6 +35,7 @@ class Arrow:
     client_asks: bool
     task: int | None
     source_line: str | None
+    leaves: bool
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def make_ladder(trace: Trace, limit: int) -> Ladder:
     cast = Cast(trace, sockets, all_travels)
     all_travels.sort(key=lambda travel: travel.begun)
     ended = all_travels[limit].begun if limit < len(all_travels) else trace.ended
-    arrows = [_arrow(trace, cast, travel) for travel in all_travels[:limit]]
+    recorded = {cast[sockets.at(entry.event.local)] for entry in trace.entries if isinstance(entry, Happened)}
+    arrows = [_arrow(trace, cast, travel, recorded) for travel in all_travels[:limit]]
     all_asked = _asked(trace, sockets, cast)
     attempts = accumulate(len(one.request.attempts) for one in all_asked)
     asked = [
@@ -109,13 +112,13 @@ def _without_idle(ladder: Ladder) -> Ladder:
     )
 
 
-def _arrow(trace: Trace, cast: Cast, travel: Travel) -> Arrow:
+def _arrow(trace: Trace, cast: Cast, travel: Travel, recorded: set[int]) -> Arrow:
     source, destination = cast[travel.source], cast[travel.destination]
     entry = trace.entries[travel.entry]
     assert isinstance(entry, Happened), "only these tell of datagrams"
     ends = sorted((source, destination), key=lambda end: (cast.lifelines[end].role != "client", end))
     asks = cast.lifelines[ends[0]].role == "client"
-    return Arrow(travel, source, destination, ends[0], asks, entry.task, entry.source)
+    return Arrow(travel, source, destination, ends[0], asks, entry.task, entry.source, destination not in recorded)
 
 
 def _asked(trace: Trace, sockets: Sockets, cast: Cast) -> list[Asked]:

@@ -131,7 +131,7 @@ def _arrow(row: str, arrow: Arrow, places: list[int]) -> str:
         label = _label(travel, room - 4).strip()
         text = f"─✕ {label}" if here < there else f"{label} ✕─"
         return _over(row, left if here < there else right - len(text), text)
-    tip = {"lost": "✕  ", "unseen": "? "}.get(travel.outcome, ">")
+    tip = {"lost": "✕  ", "unseen": ">" if arrow.leaves else "? "}.get(travel.outcome, ">")
     space = room - len(tip) - 3
     label = _label(travel, space).center(space, "\0").replace("\0", "─")
     text = f"──{label}─{tip}" if here < there else f"{tip[::-1].replace('>', '<')}─{label}──"
@@ -160,7 +160,8 @@ def _sentences(ladder: Ladder, lines: list[Row], width: int) -> Iterator[str]:
             words = f"{shortened(names[line.lifeline], longest):{longest}}  {line.note}"
         else:
             travel = line.arrow.travel
-            sign = {"lost": "─✕", "not sent": "─✕", "unseen": "─?"}.get(travel.outcome, "─>")
+            unseen = "─>" if line.arrow.leaves else "─?"
+            sign = {"lost": "─✕", "not sent": "─✕", "unseen": unseen}.get(travel.outcome, "─>")
             here, there = (shortened(names[end], longest) for end in (line.arrow.source, line.arrow.destination))
             way = f"{here:{longest}} {sign} {there:{longest}}"
             words = f"{way} {_label(travel, max(8, width - MARGIN - 2 - len(way)))}"
