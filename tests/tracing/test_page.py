@@ -285,6 +285,17 @@ async def test_it_zooms_by_buttons_by_keys_and_by_the_wheel(recorded: Trace, tmp
         assert tops[0] == tops[1] > 0
 
 
+@pytest.mark.parametrize("width", [400, 1600])
+async def test_it_can_be_made_to_fit(width: int, tmp_path: Path) -> None:
+    many = await trio.to_thread.run_sync(run, 20, 2)
+    async with shown(many, tmp_path, width) as browser:
+        overflow = "e.scrollWidth - e.clientWidth"
+        assert min(await of_all(browser, ".pane", overflow)) > 100
+        await browser.click(*await middle(browser, "#fit"))
+        assert await of_all(browser, ".pane", overflow) == [0, 0]
+        await picture(browser, f"page-20-clients-{width}-fit")
+
+
 async def test_zooming_keeps_what_is_under_the_pointer(recorded: Trace, tmp_path: Path) -> None:
     async with shown(recorded, tmp_path) as browser:
         await browser.evaluate("document.getElementById('ladder').scrollTop = 400")
