@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from ._timeline import Bar
 
@@ -35,12 +35,6 @@ class Box:
     x: int = 0
     width: int = SPINE
     room: float = math.inf
-
-    def walk(self) -> Iterator[Box]:
-        """This box and all inside, each before what is in it."""
-        yield self
-        for box in self.inside:
-            yield from box.walk()
 
 
 def side_by_side(bars: Iterable[Bar], x: int, until: float = math.inf) -> tuple[list[Box], int]:

@@ -6,7 +6,7 @@ Time goes down, everybody who takes part has a vertical line, and each datagram 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from ._entries import Happened
@@ -70,6 +70,12 @@ class Ladder:
     started: float
     ended: float
     left_out: int
+
+    def wide_gaps(self) -> set[int]:
+        """Behind which lifelines there must be room for payloads: other kinds are beyond, or one who is talked to."""
+        kinds = {gap for gap, (one, other) in enumerate(pairwise(self.lifelines)) if one.role != other.role}
+        neighbours = {min(one.source, one.destination) for one in self.arrows if abs(one.source - one.destination) == 1}
+        return kinds | neighbours
 
 
 def make_ladder(trace: Trace, limit: int) -> Ladder:

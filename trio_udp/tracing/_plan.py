@@ -1,7 +1,7 @@
 """`Plan`: where in the picture of a ladder things stand from left to right.
 
-Clients stand close, as many are side by side; before a relay and before a server there is room, which all arrows
-between them cross, and in which their payloads can be read.
+Clients stand close, as many are side by side. Before a relay and before a server there is room, which all arrows
+between them cross, and in which their payloads can be read; so there is between neighbours who talk to each other.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 TOP = 64.0  # above the first moment, in pixels, as all lengths
 MARGIN = 78.0  # for times, on the left
-NARROW = 66.0  # between two of one kind
-WIDE = 250.0  # between two kinds
-WIDER = 320.0  # where there are few
-VERY_FEW = 4
+NARROW = 66.0  # between two that have nothing to say to each other
+WIDER, WIDE, ALMOST_WIDE = 320.0, 250.0, 160.0  # between two others: if there is one such gap, or a few, or many
+A_FEW = 4
 LONGEST_NAME = 24
 FEW = 8  # lifelines, with room for their addresses
 LETTER = 6.9  # of a name; of a place, 5.8
@@ -46,12 +45,12 @@ class Plan:
         self.left = MARGIN
         self.x: list[float] = []
         at = MARGIN
-        wide = WIDER if count <= VERY_FEW else WIDE
+        gaps = ladder.wide_gaps()
+        wide = WIDER if len(gaps) == 1 else WIDE if len(gaps) <= A_FEW else ALMOST_WIDE
         for number, room in enumerate(rooms):
             if number:
-                alike = ladder.lifelines[number - 1].role == ladder.lifelines[number].role
                 names = (widths[number - 1] + widths[number]) / 2 + 8
-                at += max(NARROW if alike and count > 2 else wide, names, room)
+                at += max(wide if number - 1 in gaps else NARROW, names, room)
             else:
                 at += max(widths[0] / 2, room)
             self.x.append(at)

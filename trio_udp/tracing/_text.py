@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MOST_DATAGRAMS = 10_000  # in some 2 MB of text
 MARGIN = 11  # for a time: up to 9999.999999
 NARROW = 10  # between two lifelines of one kind, or what their names take
-READABLE = 18  # between two kinds, where payloads stand
+READABLE = 18  # where payloads stand
 WIDEST = 40
 TO_ASCII = str.maketrans(dict(zip("│┃┏┗─✕·µ…", "||++-x.u~", strict=True)))
 
@@ -75,11 +75,7 @@ def _places(ladder: Ladder, width: int) -> list[int]:
     if not names or max(names) > WIDEST:
         return []
     gaps = [max(NARROW, (one + other) // 2 + 2) for one, other in pairwise(names)]
-    wide = [
-        number
-        for number, (one, other) in enumerate(pairwise(ladder.lifelines))
-        if one.role != other.role or len(names) == 2
-    ]
+    wide = ladder.wide_gaps()
     first = MARGIN + 2 + names[0] // 2
     room = width - first - max(1, names[-1] - names[-1] // 2) - sum(gaps)
     for number in wide:

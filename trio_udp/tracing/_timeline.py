@@ -174,10 +174,8 @@ class _Builder:
         if bar is None:
             return
         inside = self._open.get(bar.task, [])
-        if bar in inside:
+        if bar in inside:  # else it was ended by what it was in
             self._close(inside, inside.index(bar), time)
-        elif bar.end is None:
-            bar.end = time
 
     def _close(self, inside: list[Bar], first: int, time: float) -> None:
         for bar in inside[first:]:

@@ -43,6 +43,8 @@ LINE = 12.0  # between two times in the margin
 LEAST_WIDTH = 320.0
 BELOW = 104.0  # for what is said there
 
+FIRST = -2  # at one instant, before all entries and what the ladder has before them
+
 STYLE = (
     f"""
 .timeline{{{LIGHT};background:var(--paper);color:var(--ink);font:10px system-ui,-apple-system,"Segoe UI",sans-serif}}
@@ -88,9 +90,9 @@ def timeline_svg(trace: Trace) -> str:
 
 
 def marks(bars: Timeline, trace: Trace) -> Iterator[Mark]:
-    """Moments that have a height, one for all that is at an instant."""
+    """Moments that have a height, one for all that is at an instant; above whatever else is there."""
     for time in {trace.started, trace.ended, *_moments(bars)}:
-        yield Mark(time, 0, NOWHERE, ("bars", time), takes=False)
+        yield Mark(time, FIRST, NOWHERE, ("bars", time), takes=False)
 
 
 def draw_timeline(bars: Timeline, axis: Axis, trace: Trace) -> str:

@@ -281,9 +281,15 @@ themeButton.addEventListener("click", () => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
 
-document.getElementById("fit").addEventListener("click", () => {
-  setZoom(Math.min(1, ...pictures.map((picture, n) => panes[n].clientWidth / picture.viewBox.baseVal.width)));
-});
+// Nothing is beside the window, be the panes side by side, when the ladder has two thirds at most, or not.
+function fit() {
+  const [ladder, tasks] = pictures.map(picture => picture.viewBox.baseVal.width);
+  const areBeside = panes[1].offsetLeft > panes[0].offsetLeft;
+  const width = areBeside ? Math.max(ladder + tasks, ladder * 1.52) : Math.max(ladder, tasks);
+  setZoom(Math.min(1, (main.clientWidth - 2) / width));
+}
+
+document.getElementById("fit").addEventListener("click", fit);
 document.getElementById("smaller").addEventListener("click", () => setZoom(zoom / 1.25));
 document.getElementById("larger").addEventListener("click", () => setZoom(zoom * 1.25));
 takeTitles();
