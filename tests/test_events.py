@@ -10,6 +10,7 @@ from trio_udp import (
     AttemptStarted,
     AttemptTimedOut,
     Datagram,
+    DatagramLost,
     DatagramReceived,
     DatagramSent,
     Event,
@@ -114,6 +115,7 @@ async def test_the_whole_story_of_a_lost_request(
     assert events == [
         AttemptStarted(0, here, there, 1, 1, 1.5, b"ping"),
         DatagramSent(0, here, there, b"ping"),
+        DatagramLost(0, here, there, b"ping", "drop_first", 0),
         AttemptTimedOut(1.5, here, there, 1, 1),
         AttemptStarted(1.5, here, there, 1, 2, 3.0, b"ping"),
         DatagramSent(1.5, here, there, b"ping"),
@@ -197,9 +199,11 @@ async def test_a_request_that_runs_out_of_attempts(
     assert events == [
         AttemptStarted(0, here, there, 1, 1, 1.0, b"ping"),
         DatagramSent(0, here, there, b"ping"),
+        DatagramLost(0, here, there, b"ping", "loss", 0),
         AttemptTimedOut(1, here, there, 1, 1),
         AttemptStarted(1, here, there, 1, 2, 2.0, b"ping"),
         DatagramSent(1, here, there, b"ping"),
+        DatagramLost(1, here, there, b"ping", "loss", 1),
         AttemptTimedOut(3, here, there, 1, 2),
         RequestFailed(3, here, there, 1, 2, "NoReply"),
     ]

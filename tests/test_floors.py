@@ -28,7 +28,13 @@ FLOORS = [
         *("_request", "_waiting", "_replies", "_attempts", "_client", "_first_reply"),
         *("_guards", "_rate", "_reply_cache", "_cookies"),
     },
-    {"relay", "testing", "workers", "dtls", "tracing"},  # rooms that are entered by their own name; none imports another
+    {
+        "relay",
+        "testing",
+        "workers",
+        "dtls",
+        "tracing",
+    },  # rooms that are entered by their own name; none imports another
     {"cli", "__main__"},  # imports all, imported by none
 ]
 

@@ -27,10 +27,22 @@ from trio_udp import open_udp_endpoint
 from trio_udp._address import format_address, parse_host_port, parse_port, resolve
 from trio_udp._offload import IPPROTO_UDP, UDP_GRO, sends_correctly, split
 from trio_udp._statistics import kernel_drops
-from trio_udp.cli import _bench_record, _common, _faults, _load_handler, _ping_record, bench, demo, ping, serve
+from trio_udp.cli import (
+    _bench_record,
+    _common,
+    _faults,
+    _load_handler,
+    _ping_record,
+    _trace_file,
+    bench,
+    demo,
+    ping,
+    serve,
+)
 from trio_udp.faults import GilbertElliott, Rebind
 from trio_udp.testing import VirtualNetwork
 from trio_udp.testing._ip import parse_ip
+from trio_udp.tracing import _jsonlines
 
 # What parsers know, and what looks like it: digits of other scripts, infinities, a number longer than Python reads.
 _PIECES = [*string.digits, *".,:;/[]%*-+_eExkMG \t\n\0", "²", "٣", "é", "\ud800", "inf", "nan", "1e400", "9" * 5000]
@@ -74,6 +86,7 @@ TEXTS: dict[str, Target] = {
     "cli: bench rate": Target(bench.rate, WRONG, lambda rate: 0 < rate < math.inf),
     "cli: clients": Target(demo.some_clients, WRONG, lambda number: number >= 1),
     "cli: where to listen": Target(serve.listen_address, WRONG, lambda it: 0 <= it.port <= 65535),
+    "cli: trace": Target(_trace_file.trace_path, WRONG, lambda path: path.suffix),
     "cli: shown": Target(_common.printable_text, (), str.isprintable),
     "cli: payload": Target(_common.text_bytes, UnicodeEncodeError, lambda data: isinstance(data, bytes)),
 }
@@ -82,6 +95,7 @@ BYTES: dict[str, Target] = {
     "cli: shown": Target(_common.printable, (), str.isprintable),
     "ping: whose echo": Target(_ping_record.Payloads(64, 7).number, (), lambda number: number is None),
     "bench: whose echo": Target(_bench_record.Payloads(64, 7).made, (), lambda made: made is False),
+    "trace": Target(lambda data: _jsonlines._read(iter(data.splitlines(keepends=True)), "x"), ValueError),
     "one datagram": Target(lambda data: split(data, [(0, 0, data)]), (), lambda pieces: len(pieces) == 1),
 }
 

@@ -12,7 +12,7 @@ import trio
 from typing_extensions import assert_type
 
 import trio_udp
-from trio_udp import Datagram, Retry, UDPChannel, UDPClient, UDPEndpoint, UDPStatistics
+from trio_udp import Datagram, Retry, UDPChannel, UDPClient, UDPEndpoint, UDPStatistics, tracing
 from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls_peers, server_context
 from trio_udp.workers import Workers, serve_workers
 
@@ -90,6 +90,24 @@ async def in_secret(nursery: trio.Nursery) -> None:
         assert_type(channel, UDPChannel)
     await open_dtls_channel("localhost", 4433, server_name="server.example")
     assert_type(await serve_dtls_peers(converse, 4433, context, max_peers=10, grace_period=1), NoReturn)
+
+
+async def what_happens(cancel_scope: trio.CancelScope) -> tracing.Trace:
+    with tracing.record(limit=5) as recording:
+        assert_type(recording, tracing.Recording)
+        with tracing.scope("lunch"), tracing.scope("dinner", cancel_scope) as entered:
+            assert_type(entered, trio.CancelScope)
+        recording.name("10.0.0.1", "server")
+        recording.name(("10.0.0.1", 7), "its socket")
+    assert_type(recording.problems, Mapping[str, int])
+    tracing.save(recording.trace(), Path("run.jsonl"))
+    return tracing.load("run.jsonl")
+
+
+async def in_a_marked_scope() -> int:
+    with tracing.scope("may be left early"):
+        return 1
+    return 2  # without it, "Missing return statement": the scope may catch a cancellation
 
 
 async def endpoints() -> None:

@@ -31,6 +31,7 @@ Where things are; each file imports only from those above it:
     testing  relay                          the bad network in virtual time; and between real programs
     workers                                 one port, several processes
     dtls                                    peers with certificates, in secret
+    tracing                                 what a program has done: a recording, and pictures of it
     cli                                     python -m trio_udp
 """
 

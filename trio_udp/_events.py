@@ -76,8 +76,9 @@ class DatagramDropped(NamedTuple):
 class DatagramLost(NamedTuple):
     """A virtual network lost a datagram, or one of two copies, that a socket at ``local`` sent to ``remote``.
 
-    ``sent_at`` is when it was sent, in seconds on Trio's clock, and ``reason`` the one in the network's record. What a
-    real network loses nobody tells.
+    ``sent_at`` is when it was sent, and ``reason`` the one in the network's record. ``time`` is when it arrived where
+    it could not be taken; what a rule or the link takes is lost when it is sent, or let go on. Whoever observed the
+    task that sent it is told, at that time or later. What a real network loses nobody tells.
     """
 
     time: float

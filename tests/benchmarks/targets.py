@@ -147,6 +147,7 @@ TARGETS = [
     Target("1,000 addresses: CPU / with 100", _ADDRESSES[1000], 1.25, _ADDRESSES[100]),
     Target("10,000 addresses: CPU / with 100", _ADDRESSES[10_000], 1.25, _ADDRESSES[100]),
     Target("observing: us per event", Key("observing", "trio_udp", "event"), 5),
+    Target("recording: us per event", Key("observing", "trio_udp, recorded", "event"), 5),
     Target("import trio_udp after trio: ms", Key("import", "trio_udp", "import"), 15),
 ]
 

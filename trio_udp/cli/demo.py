@@ -28,6 +28,7 @@ from ..relay import serve_relay
 from ._common import ExitCode, count, plural, say
 from ._faults import Network, add_link_options, add_preset, read_network
 from ._story import Story, payload, print_summary, summary, tell_json, tell_line
+from ._trace_file import add_trace, clients_relay_and_server, traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,8 @@ of the output, quick enough for every answer that is not lost to come in time: w
 client if that is longer, beyond what the network takes. When one did not, it is said at the end. With --virtual it
 rests on nothing: no socket is real, and no second either.
 
-With --json each line is one JSON object, the last one {"summary": {...}}; times are seconds.
+With --json each line is one JSON object, the last one {"summary": {...}}; times are seconds. With --trace all that has
+happened is in a file at the end; its ending says what kind of file, and trace --help tells more.
 
 exit code: 0 when every request was answered, 3 when one was not (with --loss 1 none can be)
 
@@ -63,6 +65,7 @@ examples:
   python -m trio_udp demo --preset interop-drop-rate
   python -m trio_udp demo --virtual --clients 20 --requests 10
   python -m trio_udp demo --json | tail -n 1
+  python -m trio_udp demo --virtual --trace run.html
 """
 
 NEXT = """\
@@ -117,6 +120,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--requests", type=count, default=4, metavar="N", help="how many requests each makes (default: 4)")
     add("--virtual", action="store_true", help="on a network in memory, in virtual time: the same, without waiting")
     add("--json", action="store_true", help="one JSON object per line, for a program to read")
+    add_trace(parser)
     parser.set_defaults(run=run)
 
 
@@ -135,8 +139,9 @@ async def run(args: argparse.Namespace) -> int:
     story = Story(tell_json if args.json else tell_line)
     if not args.json:
         say(introduction(args, network))
-    async with _sockets(args):
-        await play(story, args.clients, args.requests, network, args.seed)
+    with traced(args.trace, clients_relay_and_server):
+        async with _sockets(args):
+            await play(story, args.clients, args.requests, network, args.seed)
     if args.json:
         print(json.dumps({"summary": summary(story, args, network)}), flush=True)
     else:

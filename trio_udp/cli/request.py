@@ -21,6 +21,7 @@ from ._asker import Asker, open_asker
 from ._common import ExitCode, Failure, count, say, seconds, server_port, text_bytes, write, write_line
 from ._dtls import SecretAsker, open_secret_asker
 from ._input import Input, stdin_is_terminal
+from ._trace_file import add_trace, client_and_server, traced
 
 DESCRIPTION = """\
 Send a datagram, wait for the reply, send again when it does not come.
@@ -58,6 +59,7 @@ examples:
   seq 100 | python -m trio_udp request localhost:10000 --lines --deadline 5
   python -m trio_udp request localhost:8888                # a conversation
   python -m trio_udp request localhost:4433 --dtls --ca ca.pem Hello
+  python -m trio_udp request 10000 --trace run.svg Hello   # the attempts, drawn
 
 exit codes: 0 answered, 1 error, 2 usage, 3 no reply, 4 refused, 130
 interrupted; with --lines that of the first line that was not answered
@@ -90,6 +92,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--lines", action="store_true", help="a request per line of input, a reply per line of output")
     parser.add_argument("--dtls", action="store_true", help="encrypted, and the server shows a certificate")
     parser.add_argument("--ca", metavar="FILE", help="with --dtls: the certificates of those who may sign, PEM")
+    add_trace(parser)
     parser.set_defaults(run=run)
 
 
@@ -104,6 +107,11 @@ async def run(args: argparse.Namespace) -> int:
     question = None if data is None else encoding.read(text_bytes(data), ExitCode.USAGE)
     # Retry caps each wait at a minute, jitter included. Who asks for a longer first one means it.
     retry = Retry(attempts=args.attempts, first=args.first, maximum=max(Retry.maximum, args.first * 1.5))
+    with traced(args.trace, client_and_server):
+        return await _ask(args, retry, encoding, question)
+
+
+async def _ask(args: argparse.Namespace, retry: Retry, encoding: Plain, question: bytes | None) -> ExitCode:
     async with _open_asker(args, retry) as asker:
         if args.lines:
             return await _lines(asker, encoding)

@@ -21,6 +21,7 @@ from ._load_handler import handler_name
 from ._metrics_page import MetricsPage, metrics_page
 from ._stopping import STOP_SIGNALS, run_until_signal
 from ._telling import say_failures, say_guards, say_statistics, say_where
+from ._trace_file import add_trace, client_and_server, traced
 
 SYSTEMD = "systemd"
 
@@ -68,6 +69,9 @@ its key, in PEM files. Datagrams of one client are handled one after another;
 minute is forgotten. A client with whom keys were agreed on has shown where it
 is, so replies have no limit. Needs the extra: pip install 'trio_udp[dtls]'.
 
+With --trace the first 100,000 things that happen are in a file at the end:
+datagrams, handlers, tasks; what came later is counted. trace --help tells more.
+
 Ctrl-C or SIGTERM: stop receiving, finish what is begun, print the statistics.
 Ctrl-C or SIGTERM again: end at once, without statistics, even when a handler
 keeps the whole server from running (time.sleep where trio.sleep was meant).
@@ -82,6 +86,7 @@ examples:
   python -m trio_udp serve '*:7' --echo --rate 10 --total-rate 1000
   python -m trio_udp serve '*:7000' --metrics 9100
   python -m trio_udp serve 4433 --dtls cert.pem key.pem
+  python -m trio_udp serve 10000 --trace run.html
   systemd-socket-activate --datagram -l 127.0.0.1:7000 \\
       python -m trio_udp serve systemd
 
@@ -128,6 +133,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--metrics", type=local_address, metavar="[HOST:]PORT", help="statistics for Prometheus")
     add_limits(parser)
     parser.add_argument("--quiet", action="store_true", help="no line per datagram")
+    add_trace(parser)
     parser.set_defaults(run=run)
 
 
@@ -145,18 +151,24 @@ def local_address(text: str) -> HostPort:
 async def run(args: argparse.Namespace) -> int:
     """Serve until a signal comes; then say how it went."""
     _check(args)
+    with traced(args.trace, client_and_server):
+        stopped_by = await _serve(args)
+    return ExitCode.INTERRUPTED if stopped_by == signal.SIGINT else ExitCode.ANSWERED
+
+
+async def _serve(args: argparse.Namespace) -> signal.Signals | None:
     async with metrics_page(args.metrics) as page:
         if args.dtls:
-            stopped_by = await serve_in_secret(args, page)
-        else:
-            stopped_by = await (_serve_alone(args, page) if args.workers is None else _serve_in_workers(args, page))
-    return ExitCode.INTERRUPTED if stopped_by == signal.SIGINT else ExitCode.ANSWERED
+            return await serve_in_secret(args, page)
+        return await (_serve_alone(args, page) if args.workers is None else _serve_in_workers(args, page))
 
 
 def _check(args: argparse.Namespace) -> None:
     """What does not go together; and whose sockets: what was typed has to fit what systemd has done."""
     if args.dtls and args.workers is not None:
         raise Failure("--dtls and --workers do not go together: keys are agreed on with one process", ExitCode.USAGE)
+    if args.trace is not None and args.workers is not None:
+        raise Failure("--trace and --workers do not go together: the trace is of one process", ExitCode.USAGE)
     if args.dtls and args.amplification is not None:
         raise Failure(
             "--dtls and --amplification do not go together: the handshake shows where a client is, and replies to it "

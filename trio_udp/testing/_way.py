@@ -5,11 +5,13 @@ One that is for many hosts is `Sent` once, with the ways to all of them, and bec
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..faults import Passage
 
 if TYPE_CHECKING:
+    from .._events import Emit
     from ..faults import Link, Rule
     from ._host import Host
     from ._ip import Place
@@ -35,7 +37,7 @@ class Way:
 
 
 class Sent(NamedTuple):
-    """A datagram in the outbox. The first fields are the order in which fates are decided."""
+    """A datagram in the outbox. The first fields are the order in which fates are decided (`IN_ORDER`)."""
 
     time: float
     source: Place
@@ -49,8 +51,13 @@ class Sent(NamedTuple):
     interface: int = 0  # of the sender, for what goes to many; for one to one host, 0
     ways: tuple[Way, ...] = ()  # to all hosts that a datagram to many might go to; each copy has its own
     held: RecordedDatagram | None = None  # it was in the outbox before, and a rule has held it
+    emit: Emit | None = None  # tells those who observe what the sending task does; None: nobody does
 
     @property
     def decided_after(self) -> float:
         """Seconds: rules, and who has joined a group, are to be asked as they were at its time, and not later."""
         return TICK if self.rules or self.ways else self.way.earliest
+
+
+# Not all of it: copies for several hosts are alike up to their ways, and those have no order.
+IN_ORDER = itemgetter(slice(0, 5))

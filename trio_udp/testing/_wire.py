@@ -13,6 +13,10 @@ each other at once still let time pass.
 One that goes to a group, or to everybody, becomes a copy for each host that takes it when its fate is decided, which is
 then a tick after it was sent: whoever joins at that moment is in. Each copy has its own way, number and record.
 
+Whoever observes what a task does (`trio_udp.observe`) is told of what it sends and the network loses. A datagram that a
+rule or a link takes is lost when it is sent, one that nobody can take at its destination when it arrives there. That is
+the time in the event; it may come later, since nothing is decided at once.
+
 One task, `run`, sleeps until the next datagram can arrive. It is an ordinary task in the network's nursery.
 """
 
@@ -24,11 +28,12 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from .._events import DatagramLost, current_emit
 from ..faults import Drop, Held, InFlight, Link, Rule, first_verdict
 from ..faults._link import headers
-from ._ip import IP, LOOPBACK, NETWORK, Place, parse_ip
+from ._ip import IP, LOOPBACK, NETWORK, Place, parse_ip, shown
 from ._record import Record, RecordedDatagram
-from ._way import TICK, Sent, Way
+from ._way import IN_ORDER, TICK, Sent, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +64,7 @@ class Wire:
         self._life = trio.CancelScope(shield=True)
         self._sleep = trio.CancelScope()
         self._due = math.inf  # until when `run` sleeps
-        self.failure: BaseException | None = None  # what a rule has raised
+        self.failure: BaseException | None = None  # what a rule has raised, or an observer
 
     # -- hosts and links ----------------------------------------------------------------------------------------------
 
@@ -132,10 +137,8 @@ class Wire:
                 "tasks wait, so a loop that sends for ever must sleep at times"
             )
         self._number += 1
-        name = mailbox.host.name
-        self._outbox.append(
-            Sent(time, source, destination, name, self._number, way, self.rules, mailbox, data, interface, ways)
-        )
+        order = time, source, destination, mailbox.host.name, self._number
+        self._outbox.append(Sent(*order, way, self.rules, mailbox, data, interface, ways, emit=current_emit()))
         self._wake_by(_after(time, TICK if self.rules or ways else way.earliest))
 
     def _wake_by(self, time: float) -> None:
@@ -143,7 +146,7 @@ class Wire:
             self._due = self._sleep.deadline = time
 
     async def run(self, give_up: Callable[[], None]) -> None:
-        """Deliver, until `stop`; call ``give_up`` when a rule has raised.
+        """Deliver, until `stop`; call ``give_up`` when a rule or an observer has raised.
 
         Neither that nor a cancellation from outside ends it: as long as the program cleans up, the network is there.
         """
@@ -215,7 +218,7 @@ class Wire:
         else:
             self._outbox = [sent for sent in outbox if sent.time >= now]
             outbox = [sent for sent in outbox if sent.time < now]
-        outbox.sort(reverse=True)
+        outbox.sort(key=IN_ORDER, reverse=True)
         try:
             while outbox:
                 sent = outbox.pop()
@@ -245,11 +248,11 @@ class Wire:
         self.record.add(recorded)
         try:
             if way.target is None:
-                self.record.drop(recorded, "no listener" if sent.interface else "no such host")
+                self._lose(sent.time, sent, recorded, "no listener" if sent.interface else "no such host")
             elif not sent.rules or self.failure is not None or self._obey(sent, recorded):
                 self._put_on_link(sent, recorded)
         except BaseException:
-            self.record.drop(recorded, "rule failed")
+            self._lose(sent.time, sent, recorded, "rule failed")
             raise
 
     def _obey(self, sent: Sent, recorded: RecordedDatagram) -> bool:
@@ -260,10 +263,10 @@ class Wire:
         if verdict is None:
             return True
         if isinstance(verdict, Drop):
-            self.record.drop(recorded, verdict.reason)
+            self._lose(sent.time, sent, recorded, verdict.reason)
         elif isinstance(verdict, Held):
             if not verdict.keep(lambda: self._go_on(sent, recorded)):
-                self.record.drop(recorded, "hold full")
+                self._lose(sent.time, sent, recorded, "hold full")
         else:
             self._arrive_at(sent.time + verdict.delay, sent, recorded, sent.data)
         return False
@@ -281,9 +284,23 @@ class Wire:
     def _put_on_link(self, sent: Sent, recorded: RecordedDatagram) -> None:
         fate = sent.way.passage.fate(sent.time, recorded.n, sent.data, headers(recorded.destination[0]))
         if fate.dropped is not None:
-            self.record.drop(recorded, fate.dropped)
+            self._lose(sent.time, sent, recorded, fate.dropped)
         for time, data in fate.copies:
             self._arrive_at(time, sent, recorded, data)
+
+    # -- losing -------------------------------------------------------------------------------------------------------
+
+    def _lose(self, time: float, sent: Sent, recorded: RecordedDatagram, reason: str) -> None:
+        """A datagram, or one of two copies, ends here: into the record, and to those who observe its sender."""
+        self.record.drop(recorded, reason)
+        if sent.emit is None:
+            return
+        local, remote = sent.mailbox.shown_local, shown(sent.mailbox.family, sent.destination)
+        try:
+            sent.emit(DatagramLost(time, local, remote, sent.data, reason, recorded.time))
+        except BaseException as failure:  # it must not come out of whatever the program does just now
+            self.failure = failure if self.failure is None else self.failure
+            self._sleep.cancel()
 
     # -- arriving -----------------------------------------------------------------------------------------------------
 
@@ -300,18 +317,18 @@ class Wire:
         is_here = sent.way.is_local or sent.interface  # what is sent to many no NAT translates
         place = recorded.destination if is_here else host.inside(recorded.destination)
         if not host.is_up:
-            self.record.drop(recorded, "host down")
+            self._lose(time, sent, recorded, "host down")
         elif sent.interface:
             self._arrive_at_many(time, sent, recorded, data, host)
         elif place is None:
-            self.record.drop(recorded, "rebound")
+            self._lose(time, sent, recorded, "rebound")
         elif (mailbox := host.ports.find(place, recorded.source)) is None:
-            self.record.drop(recorded, "refused")
+            self._lose(time, sent, recorded, "refused")
             self._refuse(time, sent, recorded, host)
         elif mailbox.put(data, recorded.source, place[0], LOOPBACK if sent.way.is_local else NETWORK):
             self.record.deliver(recorded, time)
         else:
-            self.record.drop(recorded, "buffer full")
+            self._lose(time, sent, recorded, "buffer full")
 
     def _arrive_at_many(self, time: float, sent: Sent, recorded: RecordedDatagram, data: bytes, host: Host) -> None:
         """At all sockets of a host that hear it. Nobody refuses what was sent to many (RFC 1122 section 3.2.2)."""
@@ -322,9 +339,9 @@ class Wire:
         if any(taken):
             self.record.deliver(recorded, time)
         if not all(taken):
-            self.record.drop(recorded, "buffer full")
+            self._lose(time, sent, recorded, "buffer full")
         elif not taken:
-            self.record.drop(recorded, "no listener")
+            self._lose(time, sent, recorded, "no listener")
 
     def _refuse(self, time: float, sent: Sent, recorded: RecordedDatagram, host: Host) -> None:
         """The news that nobody listens goes back, by the rules and the link of the other direction."""

@@ -164,7 +164,9 @@ class Brackets:
             text = f"request {one.request.number}: {plural(len(one.request.attempts), 'attempt')}"
             outcome = one.request.attempts[-1].outcome
             left = x - TRACK * track
-            yield f'<g class="request"><title>{escape(f"{text}, {show_text(outcome)}" if outcome else text)}</title>'
+            client = escape(self._ladder.lifelines[one.lifeline].name)
+            yield f'<g class="request" data-client="{client}">'
+            yield f"<title>{escape(f'{text}, {show_text(outcome)}' if outcome else text)}</title>"
             yield f'<path class="bracket" d="M{left:.1f} {top:.1f}h{-HOOK}V{bottom:.1f}h{HOOK}"/>'
             if not any(tracks):
                 yield from _beside(left - HOOK - 3, top, bottom, text)

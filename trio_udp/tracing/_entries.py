@@ -29,8 +29,8 @@ __all__ = [
 class Happened(NamedTuple):
     """An event of the library.
 
-    ``task`` is the one that was running, None if none was; ``source`` the line of the program that led to it, as
-    ``file:line``, None where only the library's own code was on the stack.
+    ``task`` is the one that was running, None if none was, or if a network has lost a datagram; ``source`` the line of
+    the program that led to it, as ``file:line``, None where only the library's own code was on the stack.
     """
 
     event: Event
@@ -78,7 +78,7 @@ class NurseryClosed(NamedTuple):
 
 
 class ScopeEntered(NamedTuple):
-    """A task has entered a cancel scope that is marked with a name; ``deadline`` is ``math.inf`` where there is none."""
+    """A task has entered a cancel scope that is marked with a name; ``deadline`` is ``math.inf`` if it has none."""
 
     time: float
     scope: int

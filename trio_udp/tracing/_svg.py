@@ -22,7 +22,7 @@ from ._show import plural, show_duration
 from ._style import STYLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ._ladder import Ladder
     from ._trace import Trace
@@ -47,14 +47,19 @@ def ladder_svg(trace: Trace) -> str:
     Returns:
       an ``<svg>`` element with a style of its own, which can be a file or a part of a page.
     """
-    return "\n".join(_draw(make_ladder(trace, MOST_DATAGRAMS), trace))
+    return draw_ladder(make_ladder(trace, MOST_DATAGRAMS), trace)[0]
 
 
-def _draw(ladder: Ladder, trace: Trace) -> Iterator[str]:
+def draw_ladder(ladder: Ladder, trace: Trace, beside: Iterable[Mark] = ()) -> tuple[str, Axis]:
+    """The picture, and its axis, for another picture that stands ``beside`` it and has these marks."""
     arrows, brackets = Arrows(ladder), Brackets(ladder)
     marks = [Mark(ladder.started, -1, NOWHERE, "started"), Mark(ladder.ended, len(trace.entries), NOWHERE, "ended")]
     times = [one.travel.ended - one.travel.begun for one in ladder.arrows if one.travel.ended is not None]
-    axis = Axis([*marks, *arrows.marks(), *brackets.marks()], times)
+    axis = Axis([*marks, *arrows.marks(), *brackets.marks(), *beside], times)
+    return "\n".join(_draw(ladder, trace, axis, arrows, brackets)), axis
+
+
+def _draw(ladder: Ladder, trace: Trace, axis: Axis, arrows: Arrows, brackets: Brackets) -> Iterator[str]:
     plan = Plan(ladder, axis, brackets.rooms(axis))
     width, caption = plan.width, _caption(ladder, trace, axis, plan.width)
     height = plan.bottom + 44 + 16 * len(caption)

@@ -119,11 +119,11 @@ def _subject(name: str, load: Load) -> Subject:
     return Subject(partial(sample, name, command, load), package)
 
 
-def _observed(bench: Bench) -> Figures:
+def _watched(way: str, bench: Bench) -> Figures:
     """What one of the four events of an echo costs."""
     load = Load(16, 16)
     silent = sample("trio_udp", _python("trio_udp"), load, bench)["cpu"]
-    watched = sample("trio_udp, observed", _python("trio_udp", "observed"), load, bench)["cpu"]
+    watched = sample(f"trio_udp, {way}", _python("trio_udp", way), load, bench)["cpu"]
     return {"cpu": watched, "event": (watched - silent) / 4}
 
 
@@ -159,6 +159,12 @@ def _ping_pong() -> Measure:
     return Measure("ping-pong", "ping-pong", "An echo, one client with one in flight", subjects)
 
 
+def _watching() -> Measure:
+    subjects = {"trio_udp": Subject(partial(_watched, "observed"))}
+    subjects["trio_udp, recorded"] = Subject(partial(_watched, "recorded"))
+    return Measure("observing", "observing", "An echo that somebody observes, or records", subjects)
+
+
 ADDRESSES = (1, 10, 100, 1000, 10_000)
 MEASURES = [
     _echo(Load(16, 16)),
@@ -167,5 +173,5 @@ MEASURES = [
     _handlers("sleep", Load(100, 10), "An echo whose handler sleeps 10 ms, 1,000 in flight"),
     *map(_addresses, ADDRESSES),
     _ping_pong(),
-    Measure("observing", "observing", "An echo that somebody observes", {"trio_udp": Subject(_observed)}),
+    _watching(),
 ]

@@ -1,0 +1,289 @@
+"""``--trace``: what is written, when, and what is said if that is not possible."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli import child
+from trio_udp import (
+    AttemptStarted,
+    DatagramDropped,
+    DatagramSent,
+    HandlerFinished,
+    RequestFailed,
+    open_udp_endpoint,
+    tracing,
+)
+from trio_udp.cli import main
+from trio_udp.cli._trace_file import LINES, VIEWS, trace_path
+from trio_udp.tracing import Happened, NurseryClosed, NurseryOpened, TaskEnded, TaskStarted, Trace, load
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import StartServer
+    from tests.dtls.certificates import Authority, Pair
+
+needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent a signal there")
+
+
+def events(trace: Trace) -> list[Any]:
+    return [entry.event for entry in trace.entries if isinstance(entry, Happened)]
+
+
+def of(trace: Trace, kind: type) -> list[Any]:
+    return [event for event in events(trace) if isinstance(event, kind)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run.jsonl"
+
+
+# -- the demo ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_demo_is_in_the_trace(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All of it: what it says of itself is what the trace has."""
+    assert main(["demo", "--virtual", "--json", "--trace", str(path)]) == 0
+    told = capsys.readouterr()
+    summary = json.loads(told.out.splitlines()[-1])["summary"]
+    trace = load(path)
+    assert len(of(trace, AttemptStarted)) == summary["attempts"]
+    assert len(of(trace, DatagramDropped)) == summary["lost_to_server"] + summary["lost_to_client"]
+    assert sorted(set(trace.names.values())) == ["client 1", "client 2", "client 3", "relay", "server"]
+    assert list(trace.names.values()).count("relay") == 4
+    assert {trace.names[f"{host}:{port}"] for host, port in (event.local for event in events(trace))} == set(
+        trace.names.values()
+    )
+    for client in (b"client 1", b"client 2", b"client 3"):
+        [(host, port)] = {event.local for event in of(trace, AttemptStarted) if client in event.data}
+        assert trace.names[f"{host}:{port}"] == client.decode()
+    assert told.err == ""
+    sources = {entry.source for entry in trace.entries if isinstance(entry, Happened) and entry.source}
+    assert {source.rpartition(":")[0].replace("\\", "/") for source in sources} == {"trio_udp/cli/demo.py"}
+
+
+def test_every_task_of_the_demo_ends_inside_its_nursery(path: Path) -> None:
+    main(["demo", "--virtual", "--trace", str(path)])
+    trace = load(path)
+    nursery_of = {entry.task: entry.nursery for entry in trace.entries if isinstance(entry, TaskStarted)}
+    place = {entry: number for number, entry in enumerate(trace.entries) if isinstance(entry, (TaskEnded, TaskStarted))}
+    opened = {entry.nursery: n for n, entry in enumerate(trace.entries) if isinstance(entry, NurseryOpened)}
+    closed = {entry.nursery: n for n, entry in enumerate(trace.entries) if isinstance(entry, NurseryClosed)}
+    ended = {entry.task: n for entry, n in place.items() if isinstance(entry, TaskEnded)}
+    assert opened.keys() == closed.keys()
+    for task, nursery in nursery_of.items():
+        if nursery is not None:
+            assert opened[nursery] < ended[task] < closed[nursery]
+    assert [task for task, nursery in nursery_of.items() if nursery is None] == [1]
+
+
+def test_in_virtual_time_the_trace_is_the_same_in_every_run(tmp_path: Path) -> None:
+    """But for the order of what happens at one moment, and so for the numbers of tasks."""
+    stories = []
+    for name in ("one.jsonl", "two.jsonl"):
+        main(["demo", "--virtual", "--trace", str(tmp_path / name)])
+        happened = [entry for entry in load(tmp_path / name).entries if isinstance(entry, Happened)]
+        stories.append(sorted(repr((entry.event, entry.source)) for entry in happened))
+    assert stories[0] == stories[1]
+
+
+def test_a_demo_that_fails_is_written_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(*_: object) -> None:
+        with await open_udp_endpoint("127.0.0.1") as endpoint:
+            await endpoint.send(b"x", endpoint.address)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trio_udp.cli.demo.play", play)
+    assert main(["demo", "--trace", str(path)]) == 130
+    assert len(of(load(path), DatagramSent)) == 1
+
+
+# -- request and serve, as real programs ------------------------------------------------------------------------------
+
+
+def test_a_request_and_its_reply(path: Path, start_server: StartServer) -> None:
+    port = start_server(lambda data: [data.upper()])
+    ended = child.run("request", str(port), "hello", "--trace", str(path))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"HELLO", b"")
+    trace = load(path)
+    assert [event.data for event in of(trace, DatagramSent)] == [b"hello"]
+    assert sorted(trace.names.values()) == ["client", "server"]
+    assert trace.names[f"127.0.0.1:{port}"] == "server"
+
+
+def test_a_request_that_fails_has_a_trace(path: Path, start_server: StartServer) -> None:
+    port = start_server(lambda data: [])
+    ended = child.run("request", f"127.0.0.1:{port}", "x", "--attempts", "2", "--first", "0.01", "--trace", str(path))
+    assert ended.returncode == 3
+    assert ended.stderr.startswith(b"trio_udp request: no reply from")
+    trace = load(path)
+    assert len(of(trace, AttemptStarted)) == 2
+    assert [event.reason for event in of(trace, RequestFailed)] == ["NoReply"]
+
+
+@needs_signals
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_request_that_is_ended_by_a_signal(path: Path, number: signal.Signals) -> None:
+    """It ends as it does without a trace."""
+    with socket.socket(type=socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(child.PATIENCE)
+        where = f"127.0.0.1:{server.getsockname()[1]}"
+        with child.start("request", where, "x", "--first", "1000", "--trace", str(path)) as program:
+            server.recv(100)
+            program.send_signal(number)
+            assert program.ended() == (130 if number == signal.SIGINT else -signal.SIGTERM)
+            assert program.err.all() == b""
+    assert [event.reason for event in of(load(path), RequestFailed)] == [
+        "KeyboardInterrupt" if number == signal.SIGINT else "Cancelled"
+    ]
+
+
+@needs_signals
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server(path: Path, peer: socket.socket, number: signal.Signals) -> None:
+    with child.serve("127.0.0.1:0", "--trace", str(path)) as (server, port):
+        peer.sendto(b"hello", ("127.0.0.1", port))
+        assert peer.recv(100) == b"hello"
+        server.send_signal(number)
+        assert server.ended() == (130 if number == signal.SIGINT else 0)
+    trace = load(path)
+    assert [event.outcome for event in of(trace, HandlerFinished)] == ["replied"]
+    assert trace.names == {f"127.0.0.1:{port}": "server"}
+
+
+@needs_signals
+def test_in_secret(tmp_path: Path, authority: Authority, pair: Pair) -> None:
+    """What is seen is what goes over the network: encrypted."""
+    files = str(pair.certificate), str(pair.key)
+    asked, answered = tmp_path / "asked.jsonl", tmp_path / "answered.jsonl"
+    with child.serve("127.0.0.1:0", "--dtls", *files, "--trace", str(answered)) as (server, port):
+        options = ["--dtls", "--ca", str(authority.ca), "--first", "60", "--trace", str(asked)]
+        assert child.run("request", f"127.0.0.1:{port}", *options, "Hello").stdout == b"Hello"
+        server.send_signal(signal.SIGTERM)
+        server.ended()
+    assert load(answered).names == {f"127.0.0.1:{port}": "server"}
+    for trace in (load(asked), load(answered)):
+        assert of(trace, DatagramSent)
+        assert not any(b"Hello" in event.data for event in of(trace, DatagramSent))
+
+
+def test_workers_have_no_trace(path: Path) -> None:
+    ended = child.run("serve", "0", "--workers", "2", "--trace", str(path))
+    assert ended.returncode == 2
+    assert ended.stderr == b"trio_udp serve: --trace and --workers do not go together: the trace is of one process\n"
+    assert not path.exists()
+
+
+# -- what cannot be done, said before anything is ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [["demo"], ["serve", "0"], ["request", "7", "x"]])
+@pytest.mark.parametrize("name", ["run.png", "run", "", "html", "run.jsonl/"[:-1] + "x"])
+def test_an_ending_that_nobody_knows(command: list[str], name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--trace", name])
+    assert ended.value.code == 2
+    complaint = capsys.readouterr().err
+    assert complaint.count("\n") == 1
+    for ending in (LINES, *VIEWS):
+        assert ending in complaint
+    assert repr(name) in complaint
+
+
+@pytest.mark.parametrize("name", ["run.html", "run.HTML", "run.svg", "run.json", "run.jsonl", "run.mmd", "a.b.txt"])
+def test_endings(name: str) -> None:
+    assert trace_path(name) == Path(name)
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "folder.jsonl"
+    folder.mkdir()
+    for path, why in ((tmp_path / "nowhere" / "run.jsonl", "No such file or directory"), (folder, "Is a directory")):
+        assert main(["demo", "--virtual", "--trace", str(path)]) == 1
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert told.err.splitlines()[-1] == f"trio_udp demo: cannot write {str(path)!r}: {why}"
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_disk_that_is_full_at_the_end(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "save", full)
+    assert main(["demo", "--virtual", "--trace", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert said.endswith(f"trio_udp demo: cannot write {str(path)!r}: No space left on device\n")
+
+
+def test_a_disk_that_is_full_is_not_said_in_the_place_of_something_else(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, refusing_port: int
+) -> None:
+    monkeypatch.setattr(tracing, "save", full)
+    options = ["--attempts", "1", "--first", "0.01", "--trace", str(path)]
+    assert main(["request", f"127.0.0.1:{refusing_port}", "x", *options]) in (3, 4)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == f"cannot write {str(path)!r}: No space left on device"
+    assert second.startswith("trio_udp request: ")
+
+
+def test_what_is_missing_is_said(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "record", partial(tracing.record, limit=10))
+    monkeypatch.setattr(tracing._instrument.Watch, "_close", full)
+    assert main(["demo", "--virtual", "--trace", str(path)]) == 0
+    said = capsys.readouterr().err
+    trace = load(path)
+    assert len(trace.entries) == 10
+    assert f"{path} has the first 10 entries; {trace.forgotten:,} came after them\n" in said
+    assert f"{path} is not complete: while it was recorded, something went wrong: " in said
+    assert " OSError\n" in said
+
+
+# -- the kinds ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", VIEWS)
+def test_the_ending_says_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    traces: list[Trace] = []
+
+    def fake(trace: Trace) -> str:
+        traces.append(trace)
+        return f"{ending} – \udcff\n"
+
+    monkeypatch.setattr(tracing, VIEWS[ending], fake, raising=False)
+    path = tmp_path / f"run{ending.upper()}"
+    path.write_text("what was there before, and is longer than what comes")
+    assert main(["demo", "--virtual", "--trace", str(path)]) == 0
+    assert path.read_bytes() == f"{ending} – \\udcff\n".encode()
+    [trace] = traces
+    assert of(trace, AttemptStarted)
+
+
+# Those that are there; at the merge of the views this is all of VIEWS.
+@pytest.mark.parametrize("ending", [ending for ending, name in VIEWS.items() if hasattr(tracing, name)])
+def test_each_kind_in_truth(tmp_path: Path, ending: str) -> None:
+    begins = {".html": "<!doctype html", ".svg": "<svg", ".json": "{", ".mmd": "sequenceDiagram", ".txt": ""}
+    path = tmp_path / f"run{ending}"
+    assert main(["demo", "--virtual", "--trace", str(path)]) == 0
+    text = path.read_text("utf-8")
+    assert text.lower().startswith(begins[ending].lower())
+    assert "client 3" in text
+
+
+def test_a_program_without_a_trace_does_not_wait_for_tracing() -> None:
+    code = "import sys, trio_udp.cli; print('trio_udp.tracing' in sys.modules)"
+    with child.start(command=(sys.executable, "-c", code)) as program:
+        assert program.out.all().split() == [b"False"]

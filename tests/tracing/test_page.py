@@ -1,0 +1,427 @@
+"""The page is looked at where it is read: in a browser, with a mouse and a keyboard that are as good as real ones.
+
+Screenshots are left in the folder ``build/pictures`` of the checkout, or the one that TRIO_UDP_PICTURES names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+
+from tests.tracing.browser import Browser, open_browser
+from tests.tracing.runs import CLIENT, SERVER, run, trace
+from trio_udp import DatagramDropped, DatagramLost, DatagramReceived, DatagramSent
+from trio_udp.tracing import Happened, TaskStarted, Trace, html
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from trio_udp.tracing import Entry
+
+PICTURES = Path(os.environ.get("TRIO_UDP_PICTURES", Path(__file__).parents[2] / "build" / "pictures"))
+
+
+@pytest.fixture
+def recorded() -> Trace:
+    return run()
+
+
+@asynccontextmanager
+async def shown(trace: Trace, folder: Path, width: int = 1600, height: int = 1000) -> AsyncIterator[Browser]:
+    """The page of a trace in a browser; nothing may be complained of, and nothing fetched."""
+    page = folder / "run.html"
+    await trio.Path(page).write_text(html(trace), encoding="utf-8")
+    async with open_browser(folder / "profile") as browser:
+        await browser.resize(width, height)
+        await browser.media(prefers_reduced_motion="reduce")
+        await browser.open(page)
+        yield browser
+        assert await browser.complaints() == []
+        assert {url for url in browser.requested() if not url.startswith("data:")} == {page.as_uri()}
+
+
+async def picture(browser: Browser, name: str) -> None:
+    """Keep what is seen now."""
+    await trio.Path(PICTURES).mkdir(parents=True, exist_ok=True)
+    await browser.screenshot(PICTURES / f"{name}.png")
+
+
+async def count(browser: Browser, selector: str) -> int:
+    number: int = await browser.evaluate(f"document.querySelectorAll({selector!r}).length")
+    return number
+
+
+async def middle(browser: Browser, selector: str) -> tuple[float, float]:
+    """Where on the screen the first of these is."""
+    box: dict[str, float] = await browser.evaluate(
+        f"(() => {{ const box = document.querySelector({selector!r}).getBoundingClientRect();"
+        " return { x: box.x + box.width / 2, y: box.y + box.height / 2 } })()"
+    )
+    return box["x"], box["y"]
+
+
+async def texts(browser: Browser, selector: str) -> list[str]:
+    found: list[str] = await browser.evaluate(f"[...document.querySelectorAll({selector!r})].map(e => e.textContent)")
+    return found
+
+
+async def of_all(browser: Browser, selector: str, what: str) -> list[Any]:
+    """The value of an expression of ``e`` for each of these."""
+    found: list[Any] = await browser.evaluate(f"[...document.querySelectorAll({selector!r})].map(e => {what})")
+    return found
+
+
+def of_type(trace: Trace, kind: type) -> list[tuple[int, Any]]:
+    """The entries of the library's events of one kind, with their indexes."""
+    return [(i, e) for i, e in enumerate(trace.entries) if isinstance(e, Happened) and isinstance(e.event, kind)]
+
+
+# -- what is there -----------------------------------------------------------------------------------------------------
+
+
+async def test_arrows_and_crosses_are_those_of_the_log(recorded: Trace, tmp_path: Path) -> None:
+    sent, lost = of_type(recorded, DatagramSent), of_type(recorded, DatagramLost)
+    assert len(sent) > 20
+    assert len(lost) > 5
+    async with shown(recorded, tmp_path) as browser:
+        arrows = await of_all(browser, ".datagram", "[Number(e.dataset.entry), e.dataset.task]")
+        assert sorted(arrows) == [[index, str(entry.task)] for index, entry in sent]
+        assert await count(browser, ".cross") == await count(browser, ".datagram.lost") == len(lost)
+        arrived = await count(browser, ".datagram:not(.lost, .unseen)")
+        assert arrived == len(of_type(recorded, DatagramReceived)) == len(sent) - len(lost)
+        tasks = [entry for entry in recorded.entries if isinstance(entry, TaskStarted)]
+        assert await count(browser, ".bar.task") == len(tasks)
+        assert (
+            f"{len(sent)} datagrams sent, {len(lost)} lost · {len(tasks)} tasks"
+            in (await texts(browser, "header p"))[0]
+        )
+
+
+async def test_what_a_relay_does_not_pass_on_is_a_cross_too(tmp_path: Path) -> None:
+    relay, behind = ("10.0.0.5", 7), ("10.0.0.5", 5001)
+    entries: list[Entry] = [
+        Happened(DatagramSent(10.0, CLIENT, relay, b"hi"), 1, None),
+        Happened(DatagramReceived(10.1, relay, CLIENT, b"hi"), 2, None),
+        Happened(DatagramDropped(10.1, behind, SERVER, b"hi", "loss", True), 2, None),
+    ]
+    async with shown(trace(entries), tmp_path) as browser:
+        assert await count(browser, ".cross") == 1
+        assert "1 datagram sent, 1 lost" in (await texts(browser, "header p"))[0]
+
+
+@pytest.mark.parametrize(
+    ("clients", "width", "height", "theme"),
+    [(3, 1600, 1000, "light"), (3, 1600, 1000, "dark"), (3, 400, 800, "light"), (20, 1600, 1000, "light")],
+)
+async def test_it_can_be_read_at_any_size(clients: int, width: int, height: int, theme: str, tmp_path: Path) -> None:
+    """And a picture of that is kept."""
+    page = tmp_path / "run.html"
+    await trio.Path(page).write_text(await trio.to_thread.run_sync(html_of_run, clients), encoding="utf-8")
+    async with open_browser(tmp_path / "profile") as browser:
+        await browser.resize(width, height)
+        await browser.media(prefers_color_scheme=theme)
+        await browser.open(page)
+        await browser.settle()
+        await picture(browser, f"page-{clients}-clients-{width}-{theme}")
+        assert await browser.complaints() == []
+        # Nothing is beside the window: only the panes scroll.
+        overflow = "document.documentElement.scrollWidth - innerWidth"
+        assert await browser.evaluate(overflow) <= 0
+        sizes = await of_all(browser, ".pane", "[e.clientWidth, e.clientHeight]")
+        assert all(w >= min(width, 1000) / 3 and h > 150 for w, h in sizes), sizes
+        # Names of neighbours do not touch.
+        names = await of_all(browser, ".ladder .name", "(b => [b.top, b.left, b.right])(e.getBoundingClientRect())")
+        for (top, _, right), (other_top, left, _) in pairwise(sorted(names)):
+            assert top != other_top or right < left
+
+
+def html_of_run(clients: int) -> str:
+    return html(run(clients))
+
+
+async def test_both_pictures_have_every_moment_at_the_same_height(recorded: Trace, tmp_path: Path) -> None:
+    """An attempt is in both of them."""
+    async with shown(recorded, tmp_path) as browser:
+        begins = "[e.dataset.entry, Math.round(e.querySelector(%r).getBoundingClientRect().top)]"
+        bars = dict(await of_all(browser, ".bar.attempt", begins % ".box"))
+        brackets = dict(await of_all(browser, ".attempt:not(.bar)", begins % ".bracket"))
+        assert len(bars) > 10
+        assert bars.keys() == brackets.keys()
+        assert all(0 <= brackets[entry] - bars[entry] <= 9 for entry in bars), (bars, brackets)  # a row, if two begin
+
+
+async def test_what_happens_in_tasks_alone_has_room_beside_the_ladder(tmp_path: Path) -> None:
+    """Heights follow the datagrams; with them alone all that is here would be one line."""
+    entries: list[Entry] = [TaskStarted(10.0 + number / 1e6, number, "quick", None) for number in range(1, 11)]
+    entries.append(Happened(DatagramSent(11.0, CLIENT, SERVER, b"late"), 1, None))
+    entries.append(Happened(DatagramReceived(11.1, SERVER, CLIENT, b"late"), 2, None))
+    async with shown(trace(entries), tmp_path) as browser:
+        tops = await of_all(browser, ".bar.task .box", "e.getBoundingClientRect().top")
+        assert len(tops) == 10
+        assert all(later - top >= 7.9 for top, later in pairwise(tops))
+
+
+# -- pointing ----------------------------------------------------------------------------------------------------------
+
+
+async def test_hovering_a_datagram_tells_of_it_and_lights_up_its_task(recorded: Trace, tmp_path: Path) -> None:
+    index, entry = of_type(recorded, DatagramSent)[0]
+    async with shown(recorded, tmp_path) as browser:
+        assert await count(browser, ".lit") == 0
+        await browser.mouse("mouseMoved", *await middle(browser, f".datagram[data-entry='{index}'] .hit"))
+        assert await of_all(browser, ".picked", "e.dataset.entry") == [str(index)]
+        lit = await of_all(browser, ".bar.task.lit", "e.dataset.task")
+        assert lit == [str(entry.task)]
+        assert await count(browser, ".lit") == await count(browser, f"[data-task='{entry.task}']") > 5
+        told = await texts(browser, "#told p")
+        assert told[0] == "client 1 to server, 19 bytes"
+        assert "hello 1 of client 1" in told
+        assert any(re.fullmatch(r"sent at 0\.0\d+ s", line) for line in told), told
+        assert any(re.fullmatch(r".*runs\.py:\d+", line) for line in told), told
+        await picture(browser, "page-hover")
+        await browser.mouse("mouseMoved", 800, 5)
+        assert await count(browser, ".lit") == 0
+        assert "Point at" in (await texts(browser, "#told"))[0]
+
+
+async def test_hovering_a_task_lights_up_its_datagrams(recorded: Trace, tmp_path: Path) -> None:
+    _, entry = of_type(recorded, DatagramSent)[0]
+    async with shown(recorded, tmp_path) as browser:
+        x, y = await middle(browser, f".bar.task[data-task='{entry.task}'] > text")
+        await browser.mouse("mouseMoved", x, y)
+        assert (await texts(browser, "#told p"))[0] == "task client 1"
+        own = [index for index, sent in of_type(recorded, DatagramSent) if sent.task == entry.task]
+        assert await of_all(browser, ".datagram.lit", "Number(e.dataset.entry)") == own
+        assert await of_all(browser, ".datagram:not(.lit)", "getComputedStyle(e).opacity < 0.5") != []
+
+
+async def test_a_click_holds_it_and_escape_lets_go(recorded: Trace, tmp_path: Path) -> None:
+    (index, _), (other, _) = of_type(recorded, DatagramSent)[:2]
+    async with shown(recorded, tmp_path) as browser:
+        await browser.click(*await middle(browser, f".datagram[data-entry='{index}'] .hit"))
+        await browser.mouse("mouseMoved", *await middle(browser, f".datagram[data-entry='{other}'] .hit"))
+        await browser.mouse("mouseMoved", 800, 5)
+        assert await of_all(browser, ".picked", "e.dataset.entry") == [str(index)]
+        assert await count(browser, "#told .pinned") == 1
+        await browser.key("ArrowDown")  # from where the click was
+        assert await of_all(browser, ".picked", "e.dataset.entry") == [str(other)]
+        await browser.key("Escape")
+        assert await count(browser, ".picked") == 0
+
+
+async def test_everything_can_be_reached_with_the_keyboard(recorded: Trace, tmp_path: Path) -> None:
+    async with shown(recorded, tmp_path) as browser:
+        reached = []
+        for _ in range(10):
+            await browser.key("Tab", code="Tab", windowsVirtualKeyCode=9)
+            reached.append(await browser.evaluate("document.activeElement.id || document.activeElement.dataset.entry"))
+        assert reached[:7] == ["client", "smaller", "larger", "fit", "theme", "ladder", reached[6]]
+        assert "tasks" in reached
+        await browser.evaluate("document.querySelector('#ladder [tabindex=\"0\"]').focus()")
+        before = await browser.evaluate("document.activeElement.dataset.entry")
+        await browser.key("ArrowDown")
+        after = await browser.evaluate("document.activeElement.dataset.entry")
+        assert after != before
+        assert await of_all(browser, ".picked", "e.dataset.entry") == [after]
+        label = await browser.evaluate("document.activeElement.getAttribute('aria-label')")
+        assert (await texts(browser, "#told p"))[0] in label
+        assert await count(browser, "[data-entry]:not([aria-label])") == 0
+
+
+# -- what is shown, and how large --------------------------------------------------------------------------------------
+
+
+async def choose(browser: Browser, client: str) -> None:
+    await browser.evaluate(
+        f"(() => {{ const s = document.getElementById('client'); s.value = {client!r};"
+        " s.dispatchEvent(new Event('change')) })()"
+    )
+
+
+async def test_one_client_can_be_shown_alone(recorded: Trace, tmp_path: Path) -> None:
+    async with shown(recorded, tmp_path) as browser:
+        assert await texts(browser, "#client option") == ["all", "client 1", "client 2", "client 3"]
+        total = await count(browser, ".datagram")
+        await choose(browser, "client 2")
+        visible = await of_all(browser, "[data-client]", "[e.dataset.client, getComputedStyle(e).display !== 'none']")
+        assert {client for client, is_visible in visible if is_visible} == {"client 2"}
+        assert all(is_visible for client, is_visible in visible if client == "client 2")
+        faint = await texts(browser, ".bar.task.faint > text")
+        assert faint == ["client 1", "client 3"]
+        await choose(browser, "")
+        assert await count(browser, ".datagram:not(.hidden)") == total
+        assert await count(browser, ".faint") == 0
+
+
+async def widths(browser: Browser) -> list[float]:
+    found: list[float] = await of_all(browser, ".pane > svg", "e.getBoundingClientRect().width")
+    return found
+
+
+async def test_it_zooms_by_buttons_by_keys_and_by_the_wheel(recorded: Trace, tmp_path: Path) -> None:
+    async with shown(recorded, tmp_path) as browser:
+        before = await widths(browser)
+        await browser.click(*await middle(browser, "#larger"))
+        assert await widths(browser) == pytest.approx([1.25 * width for width in before])
+        assert await texts(browser, "#zoom") == ["125 %"]
+        await browser.key("-")
+        assert await widths(browser) == pytest.approx(before)
+        x, y = await middle(browser, "#ladder")
+        await browser.mouse("mouseWheel", x, y, deltaX=0, deltaY=-100, modifiers=2)  # with Ctrl
+        assert all(now > 1.2 * width for now, width in zip(await widths(browser), before, strict=True))
+        await browser.key("0")
+        assert await widths(browser) == pytest.approx(before)
+        await browser.mouse("mouseWheel", x, y, deltaX=0, deltaY=100)  # without, it scrolls: both
+        await browser.settle()
+        assert await widths(browser) == pytest.approx(before)
+        tops = await of_all(browser, ".pane", "e.scrollTop")
+        assert tops[0] == tops[1] > 0
+
+
+async def test_zooming_keeps_what_is_under_the_pointer(recorded: Trace, tmp_path: Path) -> None:
+    async with shown(recorded, tmp_path) as browser:
+        await browser.evaluate("document.getElementById('ladder').scrollTop = 400")
+        await browser.settle()
+        x, y = await middle(browser, "#ladder")
+        at = f"(({y}) - document.querySelector('.ladder').getBoundingClientRect().top) / zoom"
+        before = await browser.evaluate(at)
+        await browser.mouse("mouseWheel", x, y, deltaX=0, deltaY=-100, modifiers=2)
+        assert await browser.evaluate(at) == pytest.approx(before, abs=2)
+
+
+async def test_dragging_moves_it_and_is_no_click(recorded: Trace, tmp_path: Path) -> None:
+    async with shown(recorded, tmp_path) as browser:
+        x, _ = await middle(browser, ".bar.task > text")  # that of the main task, which is as tall as the picture
+        _, y = await middle(browser, "#tasks")
+        await browser.mouse("mousePressed", x, y, button="left", buttons=1, clickCount=1)
+        for down in (50, 100):
+            await browser.mouse("mouseMoved", x, y - down, button="left", buttons=1)
+        await browser.mouse("mouseReleased", x, y - 100, button="left", clickCount=1)
+        await browser.settle()
+        assert await of_all(browser, ".pane", "e.scrollTop") == [100, 100]
+        assert await browser.evaluate("pinned") is None
+        assert await count(browser, ".held") == 0
+        await browser.click(x, y)
+        assert await browser.evaluate("pinned !== null")
+
+
+async def test_names_stay_in_sight(recorded: Trace, tmp_path: Path) -> None:
+    async with shown(recorded, tmp_path) as browser:
+        await browser.evaluate("document.getElementById('ladder').scrollTop = 500")
+        await browser.settle()
+        top = await browser.evaluate("document.getElementById('ladder').getBoundingClientRect().top")
+        names = await of_all(browser, ".ladder > g:last-of-type > .name", "e.getBoundingClientRect().top")
+        assert len(names) == 4
+        assert all(top < name < top + 40 for name in names)
+        lowest = await of_all(browser, ".bar.task > text", "e.getBoundingClientRect().top")
+        assert max(lowest) >= top
+
+
+async def test_it_is_light_or_dark_as_the_system_is_or_as_its_button_says(recorded: Trace, tmp_path: Path) -> None:
+    async with shown(recorded, tmp_path) as browser:
+
+        async def colours() -> list[str]:
+            of_pictures = await of_all(browser, "svg .paper", "getComputedStyle(e).fill")
+            body: str = await browser.evaluate("getComputedStyle(document.body).backgroundColor")
+            return [*set(of_pictures), body]
+
+        await browser.media(prefers_color_scheme="light")
+        light = await colours()
+        await browser.media(prefers_color_scheme="dark")
+        dark = await colours()
+        assert len(light) == len(dark) == 2
+        assert light[0] == light[1] != dark[0] == dark[1]
+        assert await of_all(browser, "#theme", "e.getAttribute('aria-pressed')") == ["true"]
+        await browser.click(*await middle(browser, "#theme"))
+        assert await colours() == light
+        assert await of_all(browser, "#theme", "e.getAttribute('aria-pressed')") == ["false"]
+
+
+# -- what others have written ------------------------------------------------------------------------------------------
+
+HOSTILE = [
+    "<script>window.hit = 1</script>",
+    "</script><script>window.hit = 1</script>",
+    "<!--<script>",
+    "]]><img src=x onerror=hit=1>",
+    '"><svg onload=hit=1>',
+    "</title></style></svg><img src=x onerror=hit=1>",
+    "${alert(1)} $css \\u003cscript\\u003e",
+    "\u202e\x00\x1b[2J",
+]
+
+
+def hostile_trace(text: str) -> Trace:
+    """Everything that somebody else can write is this."""
+    payload = text.encode()
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, text, None),
+        Happened(DatagramSent(10.0, CLIENT, SERVER, payload), 1, text),
+        Happened(DatagramReceived(10.1, SERVER, CLIENT, payload), 1, text),
+        Happened(DatagramSent(10.2, SERVER, CLIENT, payload), 1, text),
+        Happened(DatagramLost(10.3, SERVER, CLIENT, payload, text, 10.2), None, None),
+    ]
+    return Trace(tuple(entries), 10.0, 11.0, {"10.0.0.2": text, "10.0.0.1": f"server {text}"})
+
+
+async def test_names_and_payloads_do_nothing(tmp_path: Path) -> None:
+    async with shown(trace([]), tmp_path) as browser:
+        for text in HOSTILE:
+            page = tmp_path / "run.html"
+            await trio.Path(page).write_text(html(hostile_trace(text)), encoding="utf-8")
+            await browser.open(page)
+            assert await browser.evaluate("things.length") == 3, text
+            assert [await count(browser, what) for what in ("script", "img", "svg", ".datagram")] == [1, 0, 2, 2], text
+            await browser.mouse("mouseMoved", *await middle(browser, ".datagram .hit"))
+            assert len(await texts(browser, "#told p")) >= 4
+            await choose(browser, (await of_all(browser, ".datagram", "e.dataset.client"))[0])
+            assert await browser.evaluate("window.hit === undefined"), text
+            assert await browser.complaints() == []
+
+
+async def test_the_policy_lets_no_other_script_run(recorded: Trace, tmp_path: Path) -> None:
+    """Should something ever not be escaped. What is refused is said on the console, so it is not `shown` here."""
+    page = tmp_path / "run.html"
+    extra = "<script>window.hit = 1</script><img src=x onerror='window.hit = 1'></body>"
+    await trio.Path(page).write_text(html(recorded).replace("</body>", extra), encoding="utf-8")
+    async with open_browser(tmp_path / "profile") as browser:
+        await browser.open(page)
+        assert await browser.evaluate("window.hit === undefined")
+        complaints = [event["params"].get("entry", {}).get("text", "") for event in await browser.complaints()]
+        assert len([text for text in complaints if "Content Security Policy" in text]) >= 2
+
+
+async def test_an_empty_trace_is_a_page_too(tmp_path: Path) -> None:
+    async with shown(trace([]), tmp_path) as browser:
+        assert await count(browser, "[data-entry]") == 0
+        assert await texts(browser, ".caption") == ["No datagram was recorded.", "No task was recorded."]
+
+
+def test_what_was_forgotten_is_said() -> None:
+    assert "2 tasks · 1,234 entries forgotten<" in html(Trace(trace().entries[:3], 10.0, 11.0, {}, 1234))
+
+
+def test_what_is_not_drawn_is_said() -> None:
+    """The timeline goes as far as the ladder."""
+    entries: list[Entry] = [TaskStarted(10.0, 1, "many", None)]
+    entries += [Happened(DatagramSent(10.0 + n / 1000, CLIENT, SERVER, b"%d" % n), 1, None) for n in range(2001)]
+    entries.append(TaskStarted(13.0, 2, "too late", None))
+    page = html(trace(entries, ended=14.0))
+    assert "4 s · 2,001 datagrams sent, 0 lost · 2 tasks · drawn are the first 2 s<" in page
+    assert page.count('class="datagram') == 2000
+    assert "task many" in page
+    assert "too late" not in page
+
+
+def test_it_asks_for_nothing(recorded: Trace) -> None:
+    page = html(recorded)
+    addresses = set(re.findall(r"https?://[^\s\"'<)]+", page))
+    assert addresses <= {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"@import|url\(|<link(?! rel=\"icon\" href=\"data:,\")|\bsrc=", page)

@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.tracing.runs import CLIENT, ENTRIES, SERVER, run, trace
+from trio_udp import AttemptStarted, ReplyAccepted, RequestFailed
+from trio_udp.tracing import (
+    Happened,
+    NurseryClosed,
+    NurseryOpened,
+    ScopeEntered,
+    ScopeExited,
+    TaskEnded,
+    TaskStarted,
+    timeline_svg,
+)
+from trio_udp.tracing._boxes import GAP, SPINE, side_by_side
+from trio_udp.tracing._timeline import DEEPEST, Bar, Timeline, timeline
+
+if TYPE_CHECKING:
+    from trio_udp.tracing import Entry
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def outline(found: Timeline) -> list[str]:
+    """A line for each bar: indented by its depth, its name, and from when until when."""
+    return [f"{'  ' * bar.depth}{bar.kind} {bar.name} {bar.begin}-{bar.end}" for bar in found.walk()]
+
+
+def test_what_ran_inside_what() -> None:
+    assert outline(timeline(trace())) == [
+        "task main 10.0-None",
+        "  nursery nursery 10.0-11.3",
+        "    task serve 10.0-11.3",
+        "    task ask 10.1-11.2",
+        "      scope lunch 10.1-11.2",
+        "        attempt request 1, attempt 1 10.1-10.6",
+        "        attempt request 1, attempt 2 10.6-10.8",
+        "        scope nap 10.8-11.0",
+    ]
+
+
+def test_what_became_of_scopes_and_attempts() -> None:
+    bars = {bar.name: bar for bar in timeline(trace()).walk()}
+    told = {name: (bar.deadline, bar.cancelled, bar.caught, bar.outcome) for name, bar in bars.items()}
+    assert told["lunch"] == (math.inf, None, False, "")  # the deadline is what it was at the end
+    assert told["nap"] == (11.0, 11.0, True, "")
+    assert told["request 1, attempt 1"] == (10.6, 10.6, True, "timed out")
+    assert told["request 1, attempt 2"] == (11.6, None, False, "answered")
+    assert told["ask"] == (None, None, False, "")
+    assert [ENTRIES[bar.entry].time for bar in bars.values()] == [bar.begin for bar in bars.values()]
+    assert bars["request 1, attempt 2"].task == 3
+
+
+def test_a_reply_may_be_read_by_the_task_of_another_request() -> None:
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "first", None),
+        TaskStarted(10.0, 2, "second", None),
+        Happened(AttemptStarted(10.0, CLIENT, SERVER, 1, 1, 1.0, b"1"), 1, None),
+        Happened(AttemptStarted(10.0, CLIENT, SERVER, 2, 1, 1.0, b"2"), 2, None),
+        Happened(ReplyAccepted(10.5, CLIENT, SERVER, 2, 1, 0.5, b"2"), 1, None),
+        Happened(RequestFailed(10.7, CLIENT, SERVER, 1, 1, "Cancelled"), 1, None),
+    ]
+    assert outline(timeline(trace(entries))) == [
+        "task first 10.0-None",
+        "  attempt request 1, attempt 1 10.0-10.7",
+        "task second 10.0-None",
+        "  attempt request 2, attempt 1 10.0-10.5",
+    ]
+
+
+def test_what_a_task_had_open_ends_with_it() -> None:
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        ScopeEntered(10.1, 1, "outer", 1, math.inf),
+        NurseryOpened(10.2, 1, 1),
+        TaskStarted(10.3, 2, "child", 1),
+        TaskEnded(10.4, 2),
+        TaskEnded(11.0, 1),
+    ]
+    assert outline(timeline(trace(entries))) == [
+        "task main 10.0-11.0",
+        "  scope outer 10.1-11.0",
+        "    nursery nursery 10.2-11.0",
+        "      task child 10.3-10.4",
+    ]
+
+
+def test_what_was_opened_inside_a_scope_ends_with_it_and_what_follows_is_outside() -> None:
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        ScopeEntered(10.0, 1, "first", 1, math.inf),
+        NurseryOpened(10.1, 1, 1),
+        ScopeExited(10.2, 1, math.inf, False),
+        NurseryClosed(10.3, 1),  # told too late
+        ScopeEntered(10.4, 2, "second", 1, math.inf),
+    ]
+    assert outline(timeline(trace(entries))) == [
+        "task main 10.0-None",
+        "  scope first 10.0-10.2",
+        "    nursery nursery 10.1-10.2",
+        "  scope second 10.4-None",
+    ]
+
+
+def test_a_task_that_outlives_its_nursery_is_seen_to() -> None:
+    """Trio forbids it. Should it be recorded all the same, then the picture must not hide it."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        NurseryOpened(10.0, 1, 1),
+        TaskStarted(10.0, 2, "child", 1),
+        NurseryClosed(11.0, 1),
+        TaskEnded(11.5, 2),
+    ]
+    assert outline(timeline(trace(entries)))[1:] == ["  nursery nursery 10.0-11.0", "    task child 10.0-11.5"]
+
+
+def test_what_nobody_has_heard_of_stands_outside_or_is_passed_over() -> None:
+    entries: list[Entry] = [
+        TaskEnded(10.0, 9),
+        NurseryClosed(10.0, 9),
+        ScopeExited(10.0, 9, math.inf, False),
+        TaskStarted(10.1, 1, "of an unknown nursery", 8),
+        NurseryOpened(10.2, 2, 7),
+        TaskStarted(10.2, 2, "of an unknown task's nursery", 2),
+        Happened(AttemptStarted(10.3, CLIENT, SERVER, 1, 1, 1.0, b""), None, None),
+    ]
+    assert outline(timeline(trace(entries))) == [
+        "task of an unknown nursery 10.1-None",
+        "nursery nursery 10.2-None",
+        "  task of an unknown task's nursery 10.2-None",
+        "attempt request 1, attempt 1 10.3-None",
+    ]
+
+
+def test_too_many_bars_are_counted_and_not_kept() -> None:
+    found = timeline(trace(), most=3)
+    assert outline(found) == ["task main 10.0-None", "  nursery nursery 10.0-11.3", "    task serve 10.0-11.3"]
+    assert found.left_out == 5
+
+
+def test_so_is_what_is_too_deep_inside() -> None:
+    entries: list[Entry] = [TaskStarted(10.0, 1, "main", None)]
+    entries += [ScopeEntered(10.0, number, f"{number}", 1, math.inf) for number in range(1, DEEPEST + 11)]
+    found = timeline(trace(entries))
+    assert [bar.depth for bar in found.walk()] == list(range(DEEPEST + 1))
+    assert found.left_out == 10
+
+
+def test_a_nursery_that_is_in_itself_is_no_endless_loop() -> None:
+    entries: list[Entry] = [TaskStarted(10.0, 1, "egg", 1), NurseryOpened(10.0, 1, 1), TaskStarted(10.0, 1, "egg", 1)]
+    assert outline(timeline(trace(entries))) == [
+        "task egg 10.0-None",
+        "  nursery nursery 10.0-None",
+        "    task egg 10.0-None",
+    ]
+
+
+def test_in_a_real_run_every_task_ends_inside_its_nursery() -> None:
+    found = timeline(run())
+    nurseries = [bar for bar in found.walk() if bar.kind == "nursery" and bar.end is not None]
+    assert len(nurseries) >= 4
+    for nursery in nurseries:
+        assert nursery.end is not None
+        for task in nursery.children:
+            assert task.end is not None, task
+            assert nursery.begin <= task.begin <= task.end <= nursery.end
+
+
+# -- boxes -------------------------------------------------------------------------------------------------------------
+
+
+def bar(begin: float, end: float | None, *children: Bar) -> Bar:
+    return Bar("task", f"{begin}", 0, 1, begin, end, children=list(children))
+
+
+def test_boxes_share_a_lane_if_they_follow_each_other() -> None:
+    boxes, right = side_by_side([bar(0, 2), bar(1, 3), bar(2, 4), bar(3, None), bar(9, 10)], 100)
+    assert [box.x - 100 for box in boxes] == [0, SPINE + GAP, 0, SPINE + GAP, 0]
+    assert right == 100 + 2 * (SPINE + GAP)
+    assert [box.room for box in boxes] == [2, 3, 9, math.inf, math.inf]
+
+
+def test_a_box_is_as_wide_as_what_is_in_it_and_a_lane_as_its_widest() -> None:
+    [outer, after], right = side_by_side([bar(0, 5, bar(1, 2), bar(1, 3)), bar(5, 6)], 0)
+    assert [box.x for box in outer.inside] == [SPINE, 2 * SPINE + GAP]
+    assert outer.width == after.width == right - GAP == 3 * SPINE + 2 * GAP
+    assert [box.room for box in outer.inside] == [5, 5]
+
+
+# -- the picture -------------------------------------------------------------------------------------------------------
+
+
+def groups(svg: str) -> list[ElementTree.Element]:
+    return [group for group in ElementTree.fromstring(svg).iter(f"{SVG}g") if "bar" in group.get("class", "").split()]
+
+
+def title(group: ElementTree.Element) -> str:
+    return group.findtext(f"{SVG}title", "")
+
+
+def test_each_bar_is_drawn_and_says_what_is_known_of_it() -> None:
+    found = groups(timeline_svg(trace()))
+    assert [group.get("class") for group in found] == [
+        "bar task",
+        "bar nursery",
+        "bar task",
+        "bar task",
+        "bar scope",
+        "bar attempt timed-out",
+        "bar attempt",
+        "bar scope",
+    ]
+    assert [group.get("data-task") for group in found] == ["1", "1", "2", "3", "3", "3", "3", "3"]
+    assert title(found[0]) == "task main\nfrom 0.000000 s, still running at the end"
+    assert title(found[4]) == "scope lunch\n0.100000 s to 1.200000 s: 1.1 s\nno deadline"
+    assert title(found[6]) == ("request 1, attempt 2\n0.600000 s to 0.800000 s: 200 ms\ndeadline 1.600000 s\nanswered")
+    assert title(found[7]) == (
+        "scope nap\n0.800000 s to 1.000000 s: 200 ms\ndeadline 1.000000 s\ncancelled at 1.000000 s, caught"
+    )
+
+
+def edges(group: ElementTree.Element) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a box; that of one without a lower edge as well."""
+    path = next(path.get("d", "") for path in group.iter(f"{SVG}path") if path.get("class") == "box")
+    numbers = re.fullmatch(r"M([\d.]+) ([\d.]+)V([\d.]+)h([\d.]+)V[\d.]+z?", path)
+    assert numbers, path
+    left, bottom, top, width = map(float, numbers.groups())
+    return left, top, left + width, bottom
+
+
+def test_boxes_are_inside_the_box_of_what_they_ran_in() -> None:
+    recorded = run()
+    found = {group.get("data-entry"): edges(group) for group in groups(timeline_svg(recorded))}
+    bars = list(timeline(recorded).walk())
+    assert len(found) == len(bars) > 30
+    for outer in bars:
+        for inner in outer.children:
+            left, top, right, bottom = found[str(outer.entry)]
+            inner_left, inner_top, inner_right, inner_bottom = found[str(inner.entry)]
+            assert left < inner_left < inner_right <= right
+            assert top <= inner_top
+            assert inner_bottom <= bottom + 3.01  # what took no time is three pixels high
+
+
+def test_what_still_ran_is_open_below() -> None:
+    closed = [path.get("d", "").endswith("z") for group in groups(timeline_svg(trace())) for path in group[1:2]]
+    assert closed == [False, True, True, True, True, True, True, True]
+
+
+def test_cancelled_and_caught_are_lines() -> None:
+    found = groups(timeline_svg(trace()))
+    lines = {
+        title(group).split("\n")[0]: {path.get("class") for path in group.iter(f"{SVG}path")} - {"box", "cut"}
+        for group in found
+    }
+    assert lines["scope nap"] == lines["request 1, attempt 1"] == {"cancelled", "caught"}
+    assert lines["request 1, attempt 2"] == lines["scope lunch"] == lines["task ask"] == set()
+
+
+def test_a_dotted_line_goes_on_to_a_deadline_that_was_not_reached_as_far_as_there_is_room() -> None:
+    def rest(entries: list[Entry]) -> list[str | None]:
+        scopes = groups(timeline_svg(trace(entries, ended=13.0)))[1:]
+        return [path.get("d") for group in scopes for path in group.iter(f"{SVG}path") if path.get("class") == "rest"]
+
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        ScopeEntered(10.0, 1, "first", 1, 12.0),
+        ScopeExited(11.0, 1, 12.0, False),
+    ]
+    [whole] = rest(entries)
+    assert whole is not None
+    assert whole.endswith("h8")  # it has come to its deadline
+    [cut_short] = rest([*entries, ScopeEntered(11.5, 2, "second", 1, math.inf)])
+    assert cut_short is not None
+    assert not cut_short.endswith("h8")
+    assert rest([*entries, ScopeEntered(11.0, 2, "second", 1, math.inf)]) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["<script>x</script>", 'a" onload="x', "]]>", "&amp;", "\x1b[2J", "\x00", "\ud800", "‮"]
+)
+def test_names_are_only_text(name: str) -> None:
+    entries: list[Entry] = [TaskStarted(10.0, 1, name, None), ScopeEntered(10.0, 1, name, 1, math.inf)]
+    picture = timeline_svg(trace(entries))
+    picture.encode("utf-8")
+    shown = name if name.isprintable() else ascii(name)[1:-1]
+    assert [title(group).split("\n")[0] for group in groups(picture)] == [f"task {shown}", f"scope {shown}"]
+
+
+def test_what_is_left_out_is_said() -> None:
+    entries: list[Entry] = [TaskStarted(10.0, number, "one of many", None) for number in range(1, 5011)]
+    picture = timeline_svg(trace(entries))
+    assert len(groups(picture)) == 5000
+    assert "Drawn are the first 5,000 bars, and not 10 more." in picture
+
+
+def test_without_tasks_it_says_so() -> None:
+    picture = timeline_svg(trace([]))
+    assert groups(picture) == []
+    assert "No task was recorded." in picture
+
+
+def test_a_silence_is_cut_out_of_all_that_went_on_in_it() -> None:
+    times = [10.0, 10.01, 10.02, 10.03, 40.0]
+    entries: list[Entry] = [TaskStarted(10.0, 1, "main", None)]
+    entries += [TaskStarted(time, number, "child", None) for number, time in enumerate(times, 2)]
+    picture = timeline_svg(trace(entries, ended=40.01))
+    found = groups(picture)
+    broken = ["cut" in [path.get("class") for path in group.iter(f"{SVG}path")] for group in found]
+    assert broken == [True] * 5 + [False]
+    assert "⋮ 30 s" in picture

@@ -1,0 +1,181 @@
+"""``--trace FILE``: what a command does is recorded, and written when it ends, however it ends.
+
+What is written goes by the file's ending, as a person expects it who names a file ``run.svg``. A typing error there, or
+a folder that is not there, is said before the command does anything: a load test of ten minutes should not find out
+afterwards.
+
+Ctrl-C and failures come through here as exceptions. SIGTERM does not: by itself it ends the process at once. So here it
+cancels the command, and is raised again when the file has been written; whoever waits for the process sees no
+difference. A second one ends it at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+
+from ._common import Failure, in_counts, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from .._address import Address
+    from .._events import Event
+    from ..tracing import Recording, Trace
+
+    Namer = Callable[[Trace], Mapping[Address, str]]
+
+# By a file's ending, the function of `trio_udp.tracing` that makes it; the first is for `save`.
+LINES = ".jsonl"
+VIEWS = {
+    ".html": "html",
+    ".svg": "ladder_svg",
+    ".json": "chrome",
+    ".mmd": "mermaid",
+    ".txt": "ladder_text",
+}
+ENDINGS = (
+    "a page (.html), a picture (.svg), for Perfetto (.json), Mermaid (.mmd), text (.txt) or lines of JSON (.jsonl)"
+)
+
+
+def add_trace(parser: argparse.ArgumentParser) -> None:
+    """Say what ``--trace`` takes."""
+    parser.add_argument(
+        "--trace", type=trace_path, metavar="FILE", help=f"write what has happened when it ends: {ENDINGS}"
+    )
+
+
+def trace_path(text: str) -> Path:
+    """A file whose ending says what is to be in it."""
+    path = Path(text)
+    if path.suffix.lower() not in (LINES, *VIEWS):
+        raise argparse.ArgumentTypeError(f"its ending says what is to be written: {ENDINGS}, not {text!r}")
+    return path
+
+
+def view(trace: Trace, function: str) -> str:
+    """A trace as a page, a picture or a text."""
+    text: str = getattr(import_module("trio_udp.tracing"), function)(trace)
+    return text
+
+
+@contextmanager
+def traced(path: Path | None, names: Namer) -> Iterator[None]:
+    """While it lasts, record; then write the trace. None: do nothing of the kind.
+
+    Args:
+      path: where to, as `trace_path` has it.
+      names: what to call whom in pictures.
+
+    Raises:
+      Failure: the file cannot be written.
+    """
+    if path is None:
+        yield
+        return
+    with _explained(path), open(path, "ab"):
+        pass
+    from ..tracing import record  # which nobody else waits for at the start
+
+    with _ended_by_sigterm():
+        try:
+            with record() as recording:
+                yield
+        except BaseException:
+            try:
+                _write(recording, path, names)
+            except Failure as failure:  # not in the place of what has happened before
+                say(str(failure))
+            raise
+        _write(recording, path, names)
+
+
+def _write(recording: Recording, path: Path, names: Namer) -> None:
+    from ..tracing import save
+
+    for address, name in names(recording.trace()).items():
+        recording.name(address, name)
+    trace = recording.trace()
+    with _explained(path):
+        if path.suffix.lower() == LINES:
+            save(trace, path)
+        else:
+            write_text(path, view(trace, VIEWS[path.suffix.lower()]))
+    if trace.forgotten:
+        say(f"{path} has the first {len(trace.entries):,} entries; {trace.forgotten:,} came after them")
+    if recording.problems:
+        say(f"{path} is not complete: while it was recorded, something went wrong: {in_counts(recording.problems)}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write what is for people, whatever is in it."""
+    path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Failure(f"cannot write {os.fspath(path)!r}: {error.strerror or error}") from None
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM cancels what is inside, and then ends the process as it always does."""
+    token, scope = trio.lowlevel.current_trio_token(), trio.CancelScope()
+
+    def note(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        token.run_sync_soon(scope.cancel)
+
+    before = signal.signal(signal.SIGTERM, note)
+    try:
+        with scope:
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+    if scope.cancel_called:
+        signal.raise_signal(signal.SIGTERM)
+
+
+# -- who is who --------------------------------------------------------------------------------------------------------
+
+
+def client_and_server(trace: Trace) -> dict[Address, str]:
+    """Who sends requests, and whom they are sent to; and who has answered any."""
+    from .._events import AttemptStarted, HandlerStarted, PeerOpened
+
+    names: dict[Address, str] = {}
+    for event in _events(trace):
+        if isinstance(event, AttemptStarted):
+            names[event.local], names[event.remote] = "client", "server"
+        elif isinstance(event, (HandlerStarted, PeerOpened)):
+            names[event.local] = "server"
+    return names
+
+
+def clients_relay_and_server(trace: Trace) -> dict[Address, str]:
+    """The clients in the order in which they begin; what is neither of them nor the server is a socket of the relay."""
+    from .._events import AttemptStarted, HandlerStarted
+
+    clients = dict.fromkeys(event.local for event in _events(trace) if isinstance(event, AttemptStarted))
+    names = {address: f"client {number}" for number, address in enumerate(clients, 1)}
+    names.update((event.local, "server") for event in _events(trace) if isinstance(event, HandlerStarted))
+    for event in _events(trace):
+        names.setdefault(event.local, "relay")
+    return names
+
+
+def _events(trace: Trace) -> Iterator[Event]:
+    from ..tracing import Happened
+
+    return (entry.event for entry in trace.entries if isinstance(entry, Happened))

@@ -1,0 +1,89 @@
+"""``trace``: look at what ``--trace run.jsonl``, or a program of one's own, has recorded."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._common import ExitCode, Failure, write
+from ._trace_file import VIEWS, view, write_text
+
+if TYPE_CHECKING:
+    from ..tracing import Trace
+
+DESCRIPTION = """\
+Make a page, a picture or a text of a recorded run: who sent what to whom, what
+was lost, which attempts that took, and which tasks lived in which nurseries.
+"""
+
+EPILOG = """\
+The file has lines of JSON. They come from --trace FILE.jsonl of demo, serve and
+request, or from a program of yours:
+
+  from trio_udp import tracing
+
+  with tracing.record() as recording:
+      ...
+  tracing.save(recording.trace(), "run.jsonl")
+
+The page needs no network and no other files. What --chrome writes can be
+opened at https://ui.perfetto.dev, what --mermaid writes is understood where
+Mermaid is, as on GitHub.
+
+examples:
+  python -m trio_udp demo --trace run.jsonl
+  python -m trio_udp trace run.jsonl --text
+  python -m trio_udp trace run.jsonl --html -o run.html
+  python -m trio_udp trace run.jsonl --svg > run.svg
+
+exit codes: 0 done, 1 the file cannot be read or written, 2 usage
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Say what ``trace`` takes."""
+    parser = subparsers.add_parser(
+        "trace",
+        help="look at a run that was recorded",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", type=Path, metavar="FILE.jsonl", help="what was recorded")
+    kinds = parser.add_mutually_exclusive_group(required=True)
+
+    def kind(option: str, ending: str, help: str) -> None:
+        kinds.add_argument(option, dest="view", action="store_const", const=VIEWS[ending], help=help)
+
+    kind("--html", ".html", "a page with both pictures, to zoom, filter and point at")
+    kind("--svg", ".svg", "the ladder diagram as a picture")
+    kind("--chrome", ".json", "for Perfetto, and chrome://tracing")
+    kind("--mermaid", ".mmd", "a sequence diagram as text for Mermaid")
+    kind("--text", ".txt", "the ladder diagram as text")
+    parser.add_argument("-o", dest="output", type=Path, metavar="FILE", help="where to; standard output unless given")
+    parser.set_defaults(run=run)
+
+
+async def run(args: argparse.Namespace) -> int:
+    """Read the trace, and write it as what was asked for."""
+    text = view(_load(args.file), args.view)
+    if args.output is None:
+        write(text.encode("utf-8", "backslashreplace"))
+        return ExitCode.ANSWERED
+    try:
+        write_text(args.output, text)
+    except OSError as error:
+        raise Failure(f"cannot write {str(args.output)!r}: {error.strerror or error}") from None
+    return ExitCode.ANSWERED
+
+
+def _load(path: Path) -> Trace:
+    from ..tracing import load  # which nobody else waits for at the start
+
+    try:
+        return load(path)
+    except OSError as error:
+        raise Failure(f"cannot read {str(path)!r}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise Failure(str(error)) from None

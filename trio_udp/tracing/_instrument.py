@@ -1,0 +1,256 @@
+"""`Watch`: which tasks, nurseries and marked cancel scopes there are, as Trio tells it while it runs.
+
+Trio tells an instrument when a task starts, takes a step and ends. It says nothing of nurseries, so these are looked
+for: at each step's end we compare those that the task is in with those it was in. A nursery cannot be missed, since
+leaving one is a checkpoint. Nor does Trio tell that a cancel scope is cancelled. The obvious question,
+``scope.cancel_called``, is none: where the deadline has passed and Trio has not noticed yet, it cancels the scope, so
+that a program would take another course because it is watched. So it is not asked before the scope has been left.
+
+An instrument that raises is removed by Trio, with a line in a log that nobody reads. So nothing here does: what goes
+wrong is counted in ``problems``. For the same reason Ctrl-C waits: Trio would take it for a mistake of the instrument.
+
+Trio's own tasks are left out. They are the same in each program and end after everything else, and in a picture that
+begins with them a learner's program hangs three nurseries deep. But a system task in which something of this library
+happens, or that enters a marked scope, is told of from then on, with no parent.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from itertools import count
+from typing import TYPE_CHECKING
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from ._entries import (
+    NurseryClosed,
+    NurseryOpened,
+    ScopeCancelled,
+    ScopeEntered,
+    ScopeExited,
+    TaskEnded,
+    TaskStarted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ._log import Log
+
+__all__: list[str] = []
+
+# So many scopes are looked at after a step, in turn: with a thousand that are open, a step must not take a millisecond.
+# A look takes some 0.1 us.
+MOST_LOOKS = 50
+
+
+class _Known:
+    """A task that was told of: its number, where in the log; in whose nursery it is, and in which of its own."""
+
+    __slots__ = ("number", "nurseries", "parent", "place")
+
+    def __init__(self, number: int, parent: trio.Nursery | None) -> None:
+        self.number = number
+        self.parent = parent
+        self.place: int | None = None
+        self.nurseries: list[trio.Nursery] = []
+
+
+class Watch(trio.abc.Instrument):
+    """Notes what happens in one Trio run, once it is installed and `begin` was called.
+
+    Args:
+      log: where to.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self.problems: Counter[str] = Counter()
+        self.over_at: float | None = None  # when the run ended
+        self._log = log
+        self._add = log.add
+        self._tasks: dict[trio.lowlevel.Task, _Known] = {}
+        self._nurseries: dict[trio.Nursery, int] = {}
+        self._scopes: OrderedDict[int, trio.CancelScope] = OrderedDict()  # neither cancelled nor left
+        self._numbers = {kind: count(1) for kind in ("task", "nursery", "scope")}
+
+    # -- what Trio calls ----------------------------------------------------------------------------------------------
+
+    @enable_ki_protection
+    def task_spawned(self, task: trio.lowlevel.Task) -> None:
+        try:
+            self._spawned(task)
+        except BaseException as problem:
+            self.note(problem)
+
+    @enable_ki_protection
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        try:
+            known = self._tasks.get(task)
+            if known is not None:
+                if task.child_nurseries != known.nurseries:
+                    self._compare(task, known)
+                if task.parent_nursery is not known.parent:
+                    self._moved(task, known)
+            if self._scopes:
+                self._look_at_scopes()
+        except BaseException as problem:
+            self.note(problem)
+
+    @enable_ki_protection
+    def task_exited(self, task: trio.lowlevel.Task) -> None:
+        try:
+            known = self._tasks.pop(task, None)
+            if known is not None:
+                if task.parent_nursery is not known.parent:
+                    self._moved(task, known)
+                self._close(reversed(known.nurseries))
+                self._add(TaskEnded(trio.current_time(), known.number))
+        except BaseException as problem:
+            self.note(problem)
+
+    @enable_ki_protection
+    def before_io_wait(self, timeout: float) -> None:
+        try:
+            if self._scopes:  # one may have been cancelled with nobody in it who could take a step
+                self._look_at_scopes()
+        except BaseException as problem:
+            self.note(problem)
+
+    @enable_ki_protection
+    def after_run(self) -> None:
+        try:
+            self.over_at = trio.current_time()
+            self.forget()
+        except BaseException as problem:
+            self.note(problem)
+
+    def note(self, problem: BaseException) -> None:
+        """Something has gone wrong here, and must not go wrong in the program."""
+        self.problems[type(problem).__name__] += 1
+
+    # -- beginning and end --------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Tell of the tasks and nurseries that are there already."""
+        root = trio.lowlevel.current_root_task()
+        if root is None or not root.child_nurseries:
+            return
+        waiting = _in_order(root.child_nurseries[-1].child_tasks)  # Trio has the main task in a nursery of its own
+        while waiting:
+            task = waiting.pop()
+            known = self._start(task)
+            self._compare(task, known)
+            for nursery in reversed(known.nurseries):
+                waiting += _in_order(nursery.child_tasks)
+
+    def forget(self) -> None:
+        """Hold on to nothing any more."""
+        self._tasks.clear()
+        self._nurseries.clear()
+        self._scopes.clear()
+
+    # -- tasks and nurseries ------------------------------------------------------------------------------------------
+
+    def current(self) -> int | None:
+        """The number of the running task; None if none is running."""
+        try:
+            task = trio.lowlevel.current_task()
+        except RuntimeError:
+            return None
+        known = self._tasks.get(task)
+        if known is None:
+            known = self._start(task)
+        if task.child_nurseries != known.nurseries:
+            self._compare(task, known)
+        return known.number
+
+    def look(self) -> None:
+        """Tell which nurseries the running task is in by now, if it was told of."""
+        try:
+            task = trio.lowlevel.current_task()
+        except RuntimeError:
+            return
+        if (known := self._tasks.get(task)) is not None:
+            self._compare(task, known)
+
+    def _spawned(self, task: trio.lowlevel.Task) -> None:
+        nursery = task.parent_nursery
+        if nursery is None:
+            return
+        parent = self._tasks.get(nursery.parent_task)
+        if parent is not None:  # else it is one of Trio's own
+            self._compare(nursery.parent_task, parent)
+            self._start(task)
+
+    def _start(self, task: trio.lowlevel.Task) -> _Known:
+        parent = task.parent_nursery
+        known = self._tasks[task] = _Known(next(self._numbers["task"]), parent)
+        known.place = self._add(TaskStarted(trio.current_time(), known.number, task.name, self._number(parent)))
+        return known
+
+    def _moved(self, task: trio.lowlevel.Task, known: _Known) -> None:
+        """``nursery.start`` has opened a nursery for it, from which it has come into the one that is meant."""
+        before, known.parent = known.parent, task.parent_nursery
+        self._log.moved(known.place, self._number(before), self._number(known.parent))
+
+    def _number(self, nursery: trio.Nursery | None) -> int | None:
+        return None if nursery is None else self._nurseries.get(nursery)
+
+    def _compare(self, task: trio.lowlevel.Task, known: _Known) -> None:
+        """Tell which nurseries the task has left, and which it has entered; each is inside the one before it."""
+        before, now = known.nurseries, task.child_nurseries
+        same = 0
+        while same < min(len(before), len(now)) and before[same] is now[same]:
+            same += 1
+        known.nurseries = now
+        self._close(reversed(before[same:]))
+        for nursery in now[same:]:
+            number = self._nurseries[nursery] = next(self._numbers["nursery"])
+            self._add(NurseryOpened(trio.current_time(), number, known.number))
+
+    def _close(self, nurseries: Iterable[trio.Nursery]) -> None:
+        for nursery in nurseries:
+            self._add(NurseryClosed(trio.current_time(), self._nurseries.pop(nursery)))
+
+    # -- scopes -------------------------------------------------------------------------------------------------------
+
+    def entered(self, name: str, scope: trio.CancelScope) -> int | None:
+        """The running task has entered a scope; returns its number, None if nobody can tell."""
+        task = self.current()
+        if task is None:
+            return None
+        number = next(self._numbers["scope"])
+        self._add(ScopeEntered(trio.current_time(), number, name, task, scope.deadline))
+        self._scopes[number] = scope
+        return number
+
+    def exited(self, number: int, scope: trio.CancelScope) -> None:
+        """It has been left."""
+        self.current()  # nurseries inside it have been left before
+        if self._scopes.pop(number, None) is not None and scope.cancel_called:
+            self._add(ScopeCancelled(trio.current_time(), number))
+        self._add(ScopeExited(trio.current_time(), number, scope.deadline, scope.cancelled_caught))
+
+    def _look_at_scopes(self) -> None:
+        scopes = self._scopes
+        for number in list(scopes) if len(scopes) <= MOST_LOOKS else self._next_ones():
+            self._look_at(number, scopes[number])
+
+    def _next_ones(self) -> list[int]:
+        """Those whose turn it is."""
+        chosen = [number for number, _ in zip(self._scopes, range(MOST_LOOKS), strict=False)]
+        for number in chosen:
+            self._scopes.move_to_end(number)
+        return chosen
+
+    def _look_at(self, number: int, scope: trio.CancelScope) -> None:
+        # Not `cancel_called`, see above. Without this attribute, the scope's exit tells.
+        if getattr(scope, "_cancel_called", False):
+            del self._scopes[number]
+            self._add(ScopeCancelled(trio.current_time(), number))
+
+
+def _in_order(tasks: Iterable[trio.lowlevel.Task]) -> list[trio.lowlevel.Task]:
+    """The oldest last; Trio gives a set, and counts its tasks for a similar purpose."""
+    return sorted(tasks, key=lambda task: getattr(task, "_counter", 0), reverse=True)

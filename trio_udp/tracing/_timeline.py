@@ -1,0 +1,183 @@
+"""What ran inside what, from when until when: the tree of tasks, nurseries, cancel scopes and attempts.
+
+The entries of a trace are points in time, and a picture needs bars: one from a task's start to its end, inside the bar
+of its nursery, inside that of the task which opened it. Nobody says where a nursery is *inside* its task, though, and
+it need not be said: whatever one task has open is a stack. A nursery that is opened while a scope is entered lies in
+that scope, and a request that is made inside both lies in the inner one.
+
+A trace may begin in the middle of a program, and a file may say anything. So a bar whose surroundings were never
+heard of stands at the outside, an end without a beginning is passed over, and what has no end is still running. When a
+task ends, so does all that it had open; but a nursery's end is not made the end of its tasks. That every task has ended
+by then is for the eye to see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from ._entries import (
+    Happened,
+    NurseryClosed,
+    NurseryOpened,
+    ScopeCancelled,
+    ScopeEntered,
+    ScopeExited,
+    TaskEnded,
+    TaskStarted,
+)
+from ._requests import requests
+from ._sockets import Sockets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._entries import Entry
+    from ._requests import Attempt
+    from ._trace import Trace
+
+__all__ = ["Bar", "Timeline", "timeline"]
+
+Kind = Literal["task", "nursery", "scope", "attempt"]
+
+# More make no picture that anybody reads, and a file that a browser is slow with.
+MOST_BARS = 5000
+
+# Bars inside bars; whoever walks the tree may do it by recursion.
+DEEPEST = 100
+
+
+@dataclass(eq=False)
+class Bar:
+    """From when until when something lasted. Times are seconds on Trio's clock.
+
+    ``entry`` is the index in the trace of the entry that began it, ``task`` the number of its task, and ``end`` None if
+    it was still running. ``deadline`` is of scopes and attempts, and ``cancelled`` when they were, by that or by
+    somebody; ``caught`` says that the cancellation ended there. ``outcome`` is what became of an attempt, empty if
+    nobody knows.
+    """
+
+    kind: Kind
+    name: str
+    entry: int
+    task: int | None
+    begin: float
+    end: float | None = None
+    deadline: float | None = None
+    cancelled: float | None = None
+    caught: bool = False
+    outcome: str = ""
+    children: list[Bar] = field(default_factory=list)
+    depth: int = 0
+
+    def walk(self) -> Iterator[Bar]:
+        """This bar and all inside, each before what is in it."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The outermost bars, and how many were left out because there are too many, or too deep inside others."""
+
+    bars: list[Bar]
+    left_out: int
+
+    def walk(self) -> Iterator[Bar]:
+        """All bars, each before what is in it."""
+        for bar in self.bars:
+            yield from bar.walk()
+
+
+def timeline(trace: Trace, *, most: int = MOST_BARS) -> Timeline:
+    """The bars of a trace: the first ``most`` to begin."""
+    builder = _Builder(trace, most)
+    for index, entry in enumerate(trace.entries):
+        builder.take(index, entry)
+    return Timeline(builder.bars, builder.left_out)
+
+
+class _Builder:
+    def __init__(self, trace: Trace, most: int) -> None:
+        self.bars: list[Bar] = []
+        self.left_out = 0
+        self._room = most
+        self._nurseries: dict[int, Bar] = {}
+        self._scopes: dict[int, Bar] = {}
+        asked = requests(trace.entries, Sockets(trace.entries))
+        self._attempts = {one.entry: (request.number, one) for request in asked for one in request.attempts}
+        self._open: dict[int | None, list[Bar]] = {}  # by task: itself, and what it is in, the innermost last
+
+    def take(self, index: int, entry: Entry) -> None:
+        match entry:
+            case TaskStarted(time, task, name, nursery):
+                bar = Bar("task", name, index, task, time)
+                self._open[task] = [bar]
+                self._put(bar, None if nursery is None else self._nurseries.get(nursery))
+            case TaskEnded(time, task):
+                self._close(self._open.pop(task, []), 0, time)
+            case NurseryOpened(time, nursery, task):
+                self._nurseries[nursery] = self._begin(Bar("nursery", "nursery", index, task, time))
+            case NurseryClosed(time, nursery):
+                self._end(self._nurseries.get(nursery), time)
+            case ScopeEntered(time, scope, name, task, deadline):
+                self._scopes[scope] = self._begin(Bar("scope", name, index, task, time, deadline=deadline))
+            case ScopeCancelled(time, scope):
+                if (bar_or_none := self._scopes.get(scope)) is not None:
+                    bar_or_none.cancelled = time
+            case ScopeExited():
+                self._exit_scope(entry)
+            case Happened() if index in self._attempts:
+                self._attempt(index, entry.task, *self._attempts[index])
+
+    def _exit_scope(self, entry: ScopeExited) -> None:
+        bar = self._scopes.get(entry.scope)
+        if bar is not None:
+            bar.deadline, bar.caught = entry.deadline, entry.caught
+        self._end(bar, entry.time)
+
+    def _attempt(self, index: int, task: int | None, number: int, attempt: Attempt) -> None:
+        """Nothing is inside an attempt, so it is not among what its task has open."""
+        name = f"request {number}, attempt {attempt.number}"
+        bar = Bar(
+            "attempt", name, index, task, attempt.started, attempt.ended, attempt.deadline, outcome=attempt.outcome
+        )
+        if attempt.is_timeout:
+            bar.cancelled, bar.caught = attempt.ended, True
+        self._put_inside(bar)
+
+    # -- beginning and ending --------------------------------------------------------------------------------------
+
+    def _begin(self, bar: Bar) -> Bar:
+        """Something begins in its task, and what follows there is inside."""
+        self._put_inside(bar)
+        self._open.setdefault(bar.task, []).append(bar)
+        return bar
+
+    def _put_inside(self, bar: Bar) -> None:
+        inside = self._open.get(bar.task)
+        self._put(bar, inside[-1] if inside else None)
+
+    def _put(self, bar: Bar, parent: Bar | None) -> None:
+        """Where a bar is left out, so is all in it: it is as deep as no bar may be."""
+        bar.depth = 0 if parent is None else parent.depth + 1
+        if not self._room or bar.depth > DEEPEST:
+            self.left_out += 1
+            bar.depth = DEEPEST
+            return
+        self._room -= 1
+        (self.bars if parent is None else parent.children).append(bar)
+
+    def _end(self, bar: Bar | None, time: float) -> None:
+        """It is over, and with it what its task has opened since."""
+        if bar is None:
+            return
+        inside = self._open.get(bar.task, [])
+        if bar in inside:  # else it was ended by what it was in
+            self._close(inside, inside.index(bar), time)
+
+    def _close(self, inside: list[Bar], first: int, time: float) -> None:
+        for bar in inside[first:]:
+            bar.end = time
+        del inside[first:]

@@ -1,0 +1,292 @@
+"use strict";
+// The page without this is two pictures side by side. With it they are one: both show the same moments at the same
+// height, and what is pointed at in one lights up its task in the other. All that is told of a thing is in its <title>.
+
+const main = document.querySelector("main");
+const panes = [...document.querySelectorAll(".pane")];
+const pictures = panes.map(pane => pane.querySelector("svg"));
+const things = [...main.querySelectorAll("[data-entry]")];
+const told = document.getElementById("told");
+const help = told.innerHTML;
+const SVG = "http://www.w3.org/2000/svg";
+const about = new Map();  // what is told of a thing
+
+const byTask = new Map();
+for (const thing of things) {
+  const task = thing.dataset.task;
+  if (task === undefined) continue;
+  if (!byTask.has(task)) byTask.set(task, []);
+  byTask.get(task).push(thing);
+}
+
+// -- telling ----------------------------------------------------------------------------------------------------------
+
+// Titles would come up as the browser's own hints, late and small; the panel has them at once.
+function takeTitles() {
+  for (const thing of things) {
+    const title = thing.querySelector(":scope > title");
+    about.set(thing, title ? title.textContent : "");
+    title?.remove();
+    thing.setAttribute("role", "img");
+    thing.setAttribute("aria-label", about.get(thing).replaceAll("\n", ", "));
+    thing.setAttribute("tabindex", "-1");
+  }
+  for (const pane of panes) pane.querySelector("[data-entry]")?.setAttribute("tabindex", "0");
+  for (const picture of pictures) picture.setAttribute("role", "group");
+}
+
+function tell(thing) {
+  if (!thing) {
+    told.innerHTML = help;
+    return;
+  }
+  told.replaceChildren(...about.get(thing).split("\n").map(line => {
+    const p = document.createElement("p");
+    p.textContent = line;
+    return p;
+  }));
+  told.firstChild.classList.toggle("pinned", pinned === thing);
+}
+
+// -- pointing ---------------------------------------------------------------------------------------------------------
+
+let picked = null;  // what is shown
+let pinned = null;  // what stays shown: it was clicked, or chosen with the keyboard
+
+function pick(thing) {
+  for (const lit of main.querySelectorAll(".lit")) lit.classList.remove("lit", "picked");
+  picked = thing;
+  main.classList.toggle("looking", Boolean(thing));
+  if (thing) {
+    for (const other of byTask.get(thing.dataset.task) ?? []) other.classList.add("lit");
+    thing.classList.add("lit", "picked");
+    const there = panes.find(pane => !pane.contains(thing)).querySelector(".lit");
+    if (there) bringIntoView(there);
+  }
+  tell(thing);
+}
+
+function pin(thing) {
+  pinned = thing;
+  pick(thing);
+}
+
+// To the side only: up and down the panes go together.
+function bringIntoView(thing) {
+  const pane = thing.closest(".pane");
+  const frame = pane.getBoundingClientRect(), box = thing.getBoundingClientRect();
+  if (box.left < frame.left || box.right > frame.right) pane.scrollLeft += box.left - frame.left - frame.width / 3;
+}
+
+const at = event => event.target.closest?.("[data-entry]") ?? null;
+
+main.addEventListener("pointerover", event => {
+  if (!pinned && at(event) !== picked) pick(at(event));
+});
+main.addEventListener("pointerleave", () => {
+  if (!pinned) pick(null);
+  showMoment(null);
+});
+main.addEventListener("click", event => {
+  if (!dragged) pin(at(event) === pinned ? null : at(event));
+});
+main.addEventListener("focusin", event => {
+  if (at(event) && event.target.matches(":focus-visible")) pin(at(event));
+});
+
+// A line across both pictures, at the height of the pointer.
+const moments = pictures.map(picture => {
+  const line = document.createElementNS(SVG, "line");
+  line.setAttribute("class", "moment");
+  line.setAttribute("x2", "100%");
+  line.setAttribute("visibility", "hidden");
+  picture.append(line);
+  return line;
+});
+
+function showMoment(event) {
+  const picture = event?.target.closest?.("svg");
+  for (const line of moments) {
+    line.setAttribute("visibility", picture ? "visible" : "hidden");
+    if (!picture) continue;
+    const y = (event.clientY - picture.getBoundingClientRect().top) / zoom;
+    line.setAttribute("y1", y);
+    line.setAttribute("y2", y);
+  }
+}
+main.addEventListener("pointermove", showMoment);
+
+// -- zooming and moving about -----------------------------------------------------------------------------------------
+
+let zoom = 1;
+
+// What is at this point of a pane stays there.
+function setZoom(factor, pane = panes[0], x = pane.clientWidth / 2, y = pane.clientHeight / 2) {
+  const before = zoom;
+  zoom = Math.min(8, Math.max(1 / 8, factor));
+  const left = (pane.scrollLeft + x) * zoom / before - x, top = (pane.scrollTop + y) * zoom / before - y;
+  for (const picture of pictures) {
+    picture.style.width = `${picture.viewBox.baseVal.width * zoom}px`;
+    picture.style.height = `${picture.viewBox.baseVal.height * zoom}px`;
+  }
+  pane.scrollTo(left, top);
+  follow(pane);
+  document.getElementById("zoom").value = `${Math.round(zoom * 100)} %`;
+}
+
+function wheel(event) {
+  if (!event.ctrlKey && !event.metaKey) return;  // it scrolls, as everywhere
+  event.preventDefault();
+  const frame = event.currentTarget.getBoundingClientRect();
+  const factor = zoom * Math.exp(-Math.sign(event.deltaY) * Math.min(Math.abs(event.deltaY), 100) / 400);
+  setZoom(factor, event.currentTarget, event.clientX - frame.left, event.clientY - frame.top);
+}
+
+const followed = new Map();  // how far a pane was moved because another was
+
+// One cannot go as far down as the other if it alone has a scroll bar below; it must not pull that back up.
+function follow(pane) {
+  if (followed.get(pane) !== pane.scrollTop) {
+    for (const other of panes) {
+      if (other === pane) continue;
+      const before = other.scrollTop;
+      other.scrollTop = pane.scrollTop;
+      if (other.scrollTop !== before) followed.set(other, other.scrollTop);
+    }
+  }
+  followed.delete(pane);
+  keepNames();
+}
+
+let dragged = false;  // so that letting go is no click
+
+function drag(event) {
+  if (event.pointerType !== "mouse" || event.button !== 0) return;
+  const pane = event.currentTarget, frame = pane.getBoundingClientRect();
+  const onScrollBar = event.clientX - frame.left > pane.clientWidth + 1 || event.clientY - frame.top > pane.clientHeight;
+  if (onScrollBar) return;
+  const from = { x: event.clientX, y: event.clientY, left: pane.scrollLeft, top: pane.scrollTop };
+  dragged = false;
+  const move = now => {
+    if (Math.hypot(now.clientX - from.x, now.clientY - from.y) > 4) dragged = true;
+    if (dragged) pane.scrollTo(from.left + from.x - now.clientX, from.top + from.y - now.clientY);
+    pane.classList.toggle("held", dragged);
+  };
+  const stop = () => {
+    pane.classList.remove("held");
+    window.removeEventListener("pointermove", move);
+  };
+  window.addEventListener("pointermove", move);
+  window.addEventListener("pointerup", stop, { once: true });
+}
+
+for (const pane of panes) {
+  pane.addEventListener("wheel", wheel, { passive: false });
+  pane.addEventListener("pointerdown", drag);
+  pane.addEventListener("scroll", () => follow(pane));
+}
+
+// -- names stay in sight ----------------------------------------------------------------------------------------------
+
+const HEAD = 54;  // as high as the names above the lifelines
+const heads = makeHeads(pictures[0]);
+const tall = [...main.querySelectorAll(".bar")].map(bar => measure(bar)).filter(one => one && one.room > 200);
+
+// The names of the lifelines, in front of all else.
+function makeHeads(picture) {
+  const group = picture.appendChild(document.createElementNS(SVG, "g"));
+  const paper = group.appendChild(document.createElementNS(SVG, "rect"));
+  paper.setAttribute("class", "paper");
+  paper.setAttribute("width", "100%");
+  paper.setAttribute("height", HEAD);
+  for (const lifeline of picture.querySelectorAll(".lifeline")) {
+    for (const text of lifeline.querySelectorAll("text")) if (text.getAttribute("y") < HEAD) group.append(text);
+  }
+  return group;
+}
+
+// How far the name of a box can go down in it.
+function measure(bar) {
+  const name = bar.querySelector(":scope > text[transform]");
+  if (!name) return null;
+  const box = bar.querySelector(".box").getBBox();
+  return { name, place: name.getAttribute("transform"), top: box.y, room: box.height - name.getComputedTextLength() - 8 };
+}
+
+function keepNames() {
+  const [ladderTop, top] = panes.map(pane => pane.scrollTop / zoom);
+  heads.setAttribute("transform", `translate(0 ${ladderTop})`);
+  for (const { name, place, top: begin, room } of tall) {
+    const down = Math.min(Math.max(0, top - begin), room);
+    name.setAttribute("transform", `translate(0 ${down}) ${place}`);
+  }
+}
+
+// -- keys -------------------------------------------------------------------------------------------------------------
+
+// One thing of each pane can be reached with Tab; from there the arrows go on.
+function step(from, by) {
+  const inside = things.filter(thing => from.closest(".pane").contains(thing) && !thing.classList.contains("hidden"));
+  const next = inside[inside.indexOf(from) + by];
+  if (!next) return;
+  from.setAttribute("tabindex", "-1");
+  next.setAttribute("tabindex", "0");
+  next.focus();
+}
+
+const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
+const ZOOMS = { "+": 1.25, "=": 1.25, "-": 0.8 };
+
+document.addEventListener("keydown", event => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select")) return;
+  if (event.key === "Escape") pin(null);
+  else if (event.key in ZOOMS) setZoom(zoom * ZOOMS[event.key]);
+  else if (event.key === "0") setZoom(1);
+  else if (event.key in STEPS && at(event)) {
+    event.preventDefault();
+    step(at(event), STEPS[event.key]);
+  }
+});
+
+// -- what is shown ----------------------------------------------------------------------------------------------------
+
+// One client's datagrams and attempts; in the timeline the tasks of others step back.
+function showClient(client) {
+  const theirs = [...main.querySelectorAll("[data-client]")];
+  const mine = thing => !client || thing.dataset.client === client;
+  for (const thing of theirs) thing.classList.toggle("hidden", !mine(thing));
+  const others = new Set(theirs.filter(thing => !mine(thing)).map(thing => thing.dataset.task));
+  others.delete(undefined);
+  for (const thing of theirs.filter(mine)) others.delete(thing.dataset.task);
+  for (const thing of main.querySelectorAll(".bar")) thing.classList.toggle("faint", others.has(thing.dataset.task));
+}
+
+function listClients(select) {
+  for (const client of new Set(things.map(thing => thing.dataset.client))) {
+    if (client !== undefined) select.add(new Option(client));
+  }
+  select.addEventListener("change", () => showClient(select.value));
+}
+
+function isDark() {
+  const theme = document.documentElement.dataset.theme;
+  return theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+const themeButton = document.getElementById("theme");
+const showTheme = () => themeButton.setAttribute("aria-pressed", isDark());
+themeButton.addEventListener("click", () => {
+  document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+  showTheme();
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
+
+document.getElementById("fit").addEventListener("click", () => {
+  setZoom(Math.min(1, ...pictures.map((picture, n) => panes[n].clientWidth / picture.viewBox.baseVal.width)));
+});
+document.getElementById("smaller").addEventListener("click", () => setZoom(zoom / 1.25));
+document.getElementById("larger").addEventListener("click", () => setZoom(zoom * 1.25));
+takeTitles();
+listClients(document.getElementById("client"));
+showTheme();
+setZoom(1);
