@@ -91,6 +91,21 @@ def draw_still(app: Sphinx) -> None:
         path.write_text(picture, encoding="utf-8")
 
 
+def draw_pictures(app: Sphinx) -> None:
+    """Let the program of howto/see.rst draw what that page shows."""
+    folder = Path(app.srcdir, "_pictures")
+    folder.mkdir(exist_ok=True)
+    text = subprocess.run(
+        [sys.executable, Path(app.srcdir, "examples", "tracing", "see.py"), folder],
+        env={**os.environ, "PYTHONPATH": str(root), "PYTHONUTF8": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        check=True,
+    ).stdout
+    (folder / "see.txt").write_text(text, encoding="utf-8")
+
+
 def resolve_defining_module(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: Element
 ) -> reference | None:
@@ -125,6 +140,7 @@ def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("builder-inited", write_help)
     app.connect("builder-inited", draw_still)
+    app.connect("builder-inited", draw_pictures)
     app.connect("autodoc-process-signature", tidy_signature)
     app.connect("missing-reference", resolve_defining_module)
     app.connect("env-check-consistency", check_every_name_is_documented)

@@ -640,6 +640,20 @@ async def echo(datagram: Datagram) -> bytes:
     return datagram.data
 
 
+async def test_see(tmp_path: Path) -> None:
+    """What it says is what docs/howto/see.rst tells of it: a lost question, two lost answers, and nobody unanswered."""
+    transcript = await transcript_of("tracing/see", tmp_path)
+    assert transcript.splitlines()[0].split() == ["Ada", "Bob", "server"]
+    assert re.findall(r"✕.*(ADA|BOB): (\w+), lost", transcript) == [("ADA", "HELLO"), ("BOB", "GOODBYE")]
+    assert re.findall(r"(Ada|Bob): (\w+), lost.*✕", transcript) == [("Bob", "goodbye")]
+    assert transcript.count("answered after") == 4
+    picture = (tmp_path / "see.svg").read_text(encoding="utf-8")
+    assert picture.count('class="cross"') == 3
+    assert "see.py:24" in picture
+    assert picture.count("attempt timed-out") == 3
+    assert "a minute for all" in (tmp_path / "see.html").read_text(encoding="utf-8")
+
+
 # -- on a bad network --------------------------------------------------------------------------------------------------
 
 # These are tests themselves, and there to pass; what is shown of the others is how they fail.

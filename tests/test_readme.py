@@ -117,6 +117,15 @@ def comparable(transcript: str) -> list[str]:
     return [line.rstrip() for line in without_ports.splitlines() if line != "^C"]
 
 
+def test_the_ladder_is_true(tmp_path: Path) -> None:
+    [command] = [block for block in code_blocks("console") if "--trace run.txt" in block]
+    [shown] = re.findall(r"code-block:: text\n\n((?: {4}.*\n)+)", README)
+    program, environment = [sys.executable, *shlex.split(command)[2:]], {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(program, cwd=tmp_path, env=environment, timeout=PATIENCE, check=True, capture_output=True)
+    drawn = (tmp_path / "run.txt").read_text(encoding="utf-8")
+    assert [line[4:] for line in shown.splitlines()] == drawn.splitlines()
+
+
 def test_it_is_plain_restructuredtext() -> None:
     """What a package index shows: no directive or role that only Sphinx has, and not one warning."""
     core = pytest.importorskip("docutils.core")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ._trace import Trace
 
 LONGEST_TEXT = 50_000
-MOST_DATAGRAMS = 2000  # more than there is room for
+MOST_DATAGRAMS = 2000  # as in the picture; there is rarely room for as many
 ROOM_AT_THE_END = 200
 ARROWS = {"lost": "-x", "not sent": "-x", "unseen": "-)"}
 

@@ -1,8 +1,10 @@
 """How a ladder looks: thin lines, system fonts, light and dark.
 
-Colours are those of Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), which people with any colour vision can
-tell apart, lighter on dark paper. What is drawn by ``<use>`` is out of reach of a selector with more than one step, and
-inherits its style. And nothing is told by colour alone: what is lost has a cross, and a copy is dashed.
+Colours follow Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), which people with any colour vision can tell
+apart, a little darker on light paper and lighter on dark. And nothing is told by colour alone: what is lost has a
+cross, and a copy is dashed.
+
+What is drawn by ``<use>`` is out of reach of a selector with more than one step: it inherits its style.
 """
 
 LIGHT = """\

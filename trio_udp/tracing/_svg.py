@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ._ladder import Ladder
     from ._trace import Trace
 
-MOST_DATAGRAMS = 2000  # some 2 MB, which a browser still scrolls without a jerk
+MOST_DATAGRAMS = 2000  # some 2 MB
 LINE = 12.0  # between two labels, from one baseline to the next
 CAPTION_LETTER = 5.9
 TALL = 900.0  # a picture whose names stand at its foot as well

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ._trace import Trace
     from ._travels import Travel
 
-MOST_DATAGRAMS = 10_000  # in some 2 MB of text
+MOST_DATAGRAMS = 10_000  # some 1 MB
 MARGIN = 11  # for a time: up to 9999.999999
 NARROW = 10  # between two lifelines of one kind, or what their names take
 READABLE = 18  # where payloads stand
