@@ -12,15 +12,15 @@ import signal
 from .._address import HostPort, format_address
 from .._serve import serve_endpoints
 from .._systemd import passed_to_us
-from ._answering import Answering, make_answering
-from ._common import ExitCode, Failure, count, host_port, plural, say, seconds, text_bytes
+from ._answering import make_answering
+from ._common import ExitCode, Failure, count, host_port, seconds, text_bytes
 from ._dtls import serve_in_secret
 from ._hosts import open_endpoints, take_endpoints
 from ._limits import add_limits, limit_requests
 from ._load_handler import handler_name
 from ._metrics_page import MetricsPage, metrics_page
 from ._stopping import STOP_SIGNALS, run_until_signal
-from ._telling import say_failures, say_guards, say_statistics, say_where
+from ._telling import say_failures, say_guards, say_statistics, say_where, say_who_is_busy
 
 SYSTEMD = "systemd"
 
@@ -194,15 +194,9 @@ async def _serve_alone(args: argparse.Namespace, page: MetricsPage | None) -> si
         await serve_endpoints(guarded, endpoints, max_tasks=args.max_tasks, grace_period=args.grace)
 
     try:
-        return await run_until_signal(serve, *STOP_SIGNALS, heard=lambda: _say_who_is_busy(answering, args.grace))
+        return await run_until_signal(serve, *STOP_SIGNALS, heard=lambda: say_who_is_busy(answering, args.grace))
     finally:
         for endpoint in endpoints:
             say_statistics(format_address(endpoint.address), endpoint.statistics())
         say_guards(guarded)
         say_failures(answering.failures)
-
-
-def _say_who_is_busy(answering: Answering, grace: float) -> None:
-    if answering.busy and grace:
-        handlers = plural(answering.busy, "handler")
-        say(f"stopping: {handlers} may go on for {grace:g} s, Ctrl-C again ends at once")
