@@ -242,7 +242,7 @@ def test_what_was_received_is_still_answered(folder: Path, authority: Authority,
 
 
 def test_max_tasks_are_the_peers(folder: Path, authority: Authority, pair: Pair) -> None:
-    options = (*files(pair), "--handler", "handlers:dawdle", "--max-tasks", "1")
+    options = (*files(pair), "--handler", "handlers:dawdle", "--max-tasks", "1", "--grace", "0")
     with serve(f"{LOCAL}:0", *options, cwd=folder) as (server, port), asking(port, authority, "3600"):
         server.out.wait_for("begun")
         ask = ("request", f"{LOCAL}:{port}", "--dtls", "--ca", str(authority.ca), "--attempts", "1", "--first", "0.5")
