@@ -171,6 +171,7 @@ DATA = st.one_of(st.binary(max_size=200), st.lists(st.sampled_from(_BYTES), max_
 @given(data=DATA)
 @example(data=b"GET /metrics?x HTTP/1.1\r\n\r\n")
 @example(data=b"GET  HTTP/1.1\r\n\r\n")
+@example(data=b"GET\r\n\r\n")
 def test_any_bytes(name: str, data: bytes) -> None:
     try_target(BYTES[name], data)
 
