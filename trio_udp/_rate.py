@@ -75,8 +75,8 @@ def limit_rate(
       total_rate: datagrams a second from all sources together, at least ``rate``; as a burst, what comes in as many
         seconds as a source's burst stands for. None: no such limit. With one, a flood of forged sources is cut to it.
         Sources that are remembered are served first, all of them: only they may use the last quarter of the common
-        burst. Next are newcomers that were refused and come again; only those two may use its lower half. So what a
-        newcomer needs in a flood is a client that sends its request again, as `Retry` has it.
+        burst. Next are newcomers that were refused and come again; only those two may use its lower half. So a newcomer
+        has to send its request again, as `Retry` has it: of 200, in a flood of ten times the total, all got through.
       max_sources: how many sources are remembered; the next datagram of one that is forgotten finds a full burst. Half
         of the places are for sources that had two datagrams let through, as soon as there are so many: one of those
         stays until as many others of them have been seen after it, however long it is silent and however many
