@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 import pickle
@@ -297,7 +298,7 @@ async def test_what_is_no_exception_goes_its_way(error: type[BaseException]) -> 
 
 async def test_the_example_of_its_docstring(clock: trio.testing.MockClock) -> None:
     """As it stands there."""
-    [example] = re.findall(r"::\n\n(.*?)\n\n(?=    Args:)", limit_amplification.__doc__ or "", re.DOTALL)
+    [example] = re.findall(r"::\n\n(.*?)\n\n(?=Args:)", inspect.getdoc(limit_amplification) or "", re.DOTALL)
     names: dict[str, Any] = dict(vars(trio_udp), long_text=b"long" * 100)
     exec(dedent(example), names)
     cookie = await names["guarded"](Datagram(b"hello!", PEER))
