@@ -8,17 +8,22 @@ and so on, until the call is over before its moment comes. Each time the same mu
     Nothing is lost that need not be, and what was called can still be used: that is what each scenario looks at.
 
 A scenario is an async function with ``@scenario("what it is about")``: it sets up what it needs, makes one call through
-``cut``, and looks at what has become of it. A public async function that has none fails the last test here.
+``cut``, and looks at what has become of it. What is public, is awaited and has none fails the last tests here:
+functions and methods, those of the rooms as well, and whatever makes an object that is called like one (guards). Where
+a room has a test of its own for it, `ELSEWHERE` says which.
 """
 
 from __future__ import annotations
 
 import inspect
+import pkgutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
+from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -34,7 +39,11 @@ from trio_udp import (
     UDPChannel,
     UDPEndpoint,
     UDPStatistics,
+    cache_replies,
     first_reply,
+    limit_amplification,
+    limit_rate,
+    log_errors,
     open_udp_channel,
     open_udp_client,
     open_udp_endpoint,
@@ -54,7 +63,7 @@ from trio_udp.faults import Link
 from trio_udp.relay import Relay, WayStatistics, serve_relay
 from trio_udp.testing import VirtualNetwork
 
-from .cancelling import KINDS, MANY, Cut, at_every_moment, at_line, play
+from .cancelling import KINDS, MANY, Cut, Result, at_every_moment, at_line, play
 from .fakes import closed_port, echo, settled
 
 if sys.version_info < (3, 11):
@@ -167,7 +176,7 @@ CALLS: dict[str, Callable[[Any], Awaitable[Any]]] = {
 }
 
 for _name, _call in CALLS.items():
-    ABOUT.add(f"UDPEndpoint.{_name}")
+    ABOUT.add(f"UDPEndpoint.{_name.removesuffix('_of_two')}")
     SCENARIOS[f"{_name}_what_is_there"] = partial(_receive, call=_call, wait=False)
     SCENARIOS[f"{_name}_what_comes"] = partial(_receive, call=_call, wait=True)
 
@@ -320,6 +329,103 @@ def _check_way(way: WayStatistics) -> None:
     assert way.received + way.duplicated == way.forwarded + sum(way.dropped.values())
 
 
+# -- guards ------------------------------------------------------------------------------------------------------------
+
+SLOW, QUICK = Datagram(b"slow", ("192.0.2.1", 7)), Datagram(b"quick", ("192.0.2.1", 7))
+
+
+@scenario("log_errors", "Guard.__call__")
+async def guard_against_errors(cut: Cut) -> None:
+    """A cancellation is none, and a failure is one."""
+    handler = Handler()
+
+    async def fail_slowly(datagram: Datagram) -> bytes:
+        data = await handler(datagram)
+        if datagram == SLOW:
+            raise ValueError("a bug")
+        return data
+
+    guarded = log_errors(fail_slowly)
+    result = await cut(guarded, SLOW)
+    assert result == (Result(None) if handler.done else None)
+    assert guarded.statistics() == ({"ValueError": 1} if result else {})
+    assert await guarded(QUICK) == b"quick"
+
+
+@scenario("limit_amplification")
+async def guard_against_amplification(cut: Cut) -> None:
+    handler = Handler()
+
+    async def answer(datagram: Datagram) -> bytes:
+        return await handler(datagram) * (10 if datagram == SLOW else 3)
+
+    guarded = limit_amplification(answer)
+    result = await cut(guarded, SLOW)
+    assert result == (Result(None) if handler.done else None)
+    assert guarded.statistics() == ({"amplifying reply": 1} if result else {})
+    assert await guarded(QUICK) == b"quick" * 3
+
+
+@scenario("limit_rate")
+async def guard_against_many(cut: Cut) -> None:
+    """What was let in has taken its token, whatever becomes of it."""
+    guarded = limit_rate(Handler(), rate=0.001, burst=2)
+    result = await cut(guarded, SLOW)
+    assert result in (Result(b"slow"), None)
+    assert await guarded(QUICK) == b"quick"
+    assert await guarded(QUICK) is None
+    assert guarded.statistics() == {"over rate": 1}
+
+
+@scenario("cache_replies")
+async def guard_against_duplicates(cut: Cut) -> None:
+    """It is cancelled when one waits for its reply, or before: it was not executed, and the next one is."""
+    guarded = cache_replies(handler := Handler(), key=lambda datagram: datagram)
+    replies: list[bytes | None] = []
+
+    async def come_again() -> None:
+        await trio.sleep(0.05)
+        replies.append(await guarded(SLOW))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(come_again)
+        result = await cut(guarded, SLOW)
+    assert replies == [b"slow"] or (replies == [None] and not result)
+    assert await guarded(SLOW) == b"slow"
+    assert handler.done == 1
+    assert handler.begun == (1 if result else 2)
+
+
+@scenario("cache_replies")
+async def one_that_waits_for_the_reply_to_another(cut: Cut) -> None:
+    """That one gets it in any case."""
+    guarded = cache_replies(handler := Handler(), key=lambda datagram: datagram)
+    replies: list[bytes | None] = []
+
+    async def come_first() -> None:
+        replies.append(await guarded(SLOW))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(come_first)
+        await trio.sleep(0.05)
+        result = await cut(guarded, SLOW)
+    assert replies == [b"slow"]
+    assert result in (Result(b"slow"), None)
+    assert await guarded(SLOW) == b"slow"
+    assert handler.begun == 1
+    assert guarded.statistics() == {"duplicate": 2}
+
+
+async def _serve_guarded(handler: Handler, **options: Any) -> None:
+    guarded = log_errors(limit_amplification(cache_replies(handler, key=lambda datagram: datagram)))
+    await serve_udp(limit_rate(guarded, rate=1000, burst=1000), 0, host=HOST, **options)
+
+
+@scenario("serve_udp", "limit_rate", "log_errors", "limit_amplification", "cache_replies")
+async def serve_a_guarded_port(cut: Cut) -> None:
+    await _serve(cut, _serve_guarded)
+
+
 # -- channels ---------------------------------------------------------------------------------------------------------
 
 
@@ -392,7 +498,7 @@ async def _receive_from_a_peer(cut: Cut, call: Callable[[Any], Awaitable[Any]], 
 
 
 for _name, _call in CALLS.items():
-    ABOUT.add(f"UDPChannel.{_name}")
+    ABOUT.add(f"UDPChannel.{_name.removesuffix('_of_two')}")
     for _wait in (0, 1):
         _when = "what_comes" if _wait else "what_is_there"
         SCENARIOS[f"{_name}_{_when}_to_a_channel"] = partial(_receive_with_a_channel, call=_call, wait=_wait)
@@ -499,7 +605,7 @@ async def the_first_reply(cut: Cut) -> None:
 # -- a virtual network ------------------------------------------------------------------------------------------------
 
 
-@scenario("testing.VirtualNetwork", "testing.Host.run")
+@scenario("testing.VirtualNetwork.__aenter__", "testing.VirtualNetwork.__aexit__", "testing.Host.run")
 async def a_network(cut: Cut) -> None:
     """When it is over, sockets are made as before."""
 
@@ -516,6 +622,18 @@ async def a_network(cut: Cut) -> None:
         await cut(use)
     async with two_endpoints() as (three, _):
         assert type(three.socket) is type(one.socket) is type(other.socket)
+
+
+@scenario("testing.VirtualNetwork.getaddrinfo", "testing.VirtualNetwork.getnameinfo")
+async def names_of_a_network(cut: Cut) -> None:
+    async def look_up() -> None:
+        [(*_, address)] = await network.getaddrinfo("server", 7, 0, trio.socket.SOCK_DGRAM)
+        assert await network.getnameinfo(address, trio.socket.NI_NUMERICSERV) == ("server", "7")
+
+    async with VirtualNetwork() as network:
+        network.host("10.0.0.1", name="server")
+        await cut(look_up)
+        await look_up()
 
 
 # -- all of them ------------------------------------------------------------------------------------------------------
@@ -591,22 +709,62 @@ def _leaves(error: BaseException) -> set[type[BaseException]]:
     return {type(error)}
 
 
+# -- nothing is forgotten ----------------------------------------------------------------------------------------------
+
+# The rooms that have such a test of their own: with certificates, or with processes.
+ELSEWHERE = {
+    "dtls.open_dtls_channel": "dtls/test_cancellation.py::test_opening",
+    "dtls.serve_dtls_peers": "dtls/test_cancellation.py::test_serving",
+    "workers.serve_workers": "test_workers.py::test_cancelled_at_every_moment",
+}
+
+PROGRAMS = {"cli"}  # nothing to be called from outside
+
+
+def _rooms() -> Iterator[tuple[str, Any]]:
+    """What is public, and how its names begin."""
+    yield "", trio_udp
+    for _, name, _ in pkgutil.iter_modules(trio_udp.__path__):
+        if not name.startswith("_") and name not in PROGRAMS:
+            yield f"{name}.", import_module(f"trio_udp.{name}")
+
+
 def test_every_async_function_has_a_scenario() -> None:
-    assert {*_async_functions(trio_udp), "relay.serve_relay"} - ABOUT == set()
+    found = {prefix + name for prefix, module in _rooms() for name in _async_functions(module)}
+    assert found == ABOUT | set(ELSEWHERE)
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_or_a_test_of_its_own(name: str) -> None:
+    file, _, test = ELSEWHERE[name].partition("::")
+    text = (Path(__file__).parent / file).read_text(encoding="utf-8")
+    body = text.partition(f"\ndef {test}(")[2].partition("\n\n\n")[0]
+    assert "at_every_moment(" in body
+    assert name.partition(".")[2] in body
 
 
 def _async_functions(module: Any) -> set[str]:
+    public = {name: getattr(module, name) for name in module.__all__}
     found = set()
-    for name in module.__all__:
-        value = getattr(module, name)
-        if inspect.iscoroutinefunction(value):
+    for name, value in public.items():
+        if inspect.isclass(value):
+            ours = [each for each in value.__mro__ if each.__module__.startswith("trio_udp")]
+            members = {member: function for each in ours for member, function in vars(each).items()}
+            found |= {f"{name}.{member}" for member, function in members.items() if _is_async(function)}
+        elif _is_async(value):
             found.add(name)
-        elif inspect.isclass(value):
-            found |= {f"{name}.{each}" for each, member in vars(value).items() if _is_async(member)}
+    makers = {f"{name}.__call__": name for name in public if f"{name}.__call__" in found}
+    for name, value in public.items():
+        if inspect.isfunction(value) and f"{inspect.signature(value).return_annotation}.__call__" in makers:
+            found.add(name)
     return found
 
 
 def _is_async(member: object) -> bool:
-    if not inspect.isfunction(member) or (member.__name__.startswith("_") and member.__name__ != "__anext__"):
+    if not inspect.isfunction(member) or (member.__name__.startswith("_") and member.__name__ not in SPECIAL):
         return False
-    return inspect.iscoroutinefunction(member) or "Coroutine" in str(inspect.signature(member).return_annotation)
+    returns = str(inspect.signature(member).return_annotation)
+    return inspect.iscoroutinefunction(member) or returns.startswith(("Coroutine", "Awaitable"))
+
+
+SPECIAL = {"__aenter__", "__aexit__", "__anext__", "__call__"}

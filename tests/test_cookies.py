@@ -37,6 +37,26 @@ async def test_any_other_is_wrong(clock: trio.testing.MockClock) -> None:
     assert not any(cookies.check(PEER, each) for each in wrong)
 
 
+@pytest.mark.parametrize("verdict", [True, False])
+async def test_how_much_of_it_is_right_does_not_show_in_the_time(
+    verdict: bool, clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A time cannot be measured without luck. But whoever compares in any other way does not heed what this says."""
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare_digest(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return verdict
+
+    cookies = AddressCookies()
+    right, wrong = cookies.make(PEER), bytes(16)
+    monkeypatch.setattr("hmac.compare_digest", compare_digest)
+    for cookie in (right, wrong, b""):
+        assert cookies.check(PEER, cookie) is verdict
+        assert {given for pair in compared for given in pair} >= {right, cookie}
+        compared.clear()
+
+
 async def test_nobody_elses_is_right(clock: trio.testing.MockClock) -> None:
     cookie = AddressCookies().make(PEER)
     assert not AddressCookies().check(PEER, cookie)

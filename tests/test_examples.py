@@ -577,6 +577,16 @@ async def test_secret_client(certificates: Path) -> None:
     assert received == [b"question 1", b"question 1", b"question 2", b"question 3"]
 
 
+async def test_known_clients(authority: Authority, certificates: Path, tmp_path: Path) -> None:
+    mine = authority.sign("me", ("me.example",))
+    (tmp_path / "me.pem").write_bytes(mine.certificate.read_bytes())
+    (tmp_path / "me.key").write_bytes(mine.key.read_bytes())
+    async with running("dtls/known_clients", folder=certificates) as program:
+        mine_is_believed, without = (await program.ends()).splitlines()
+    assert mine_is_believed == "b'IT IS ME'"
+    assert re.fullmatch(r"no DTLS with \S+:\d+: .*handshake failure", without)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 is nobody")
 async def test_two_addresses() -> None:
     transcript = await transcript_of("several_addresses/two_addresses", fast_forward=True)
@@ -624,6 +634,33 @@ async def test_who_is_there_on_a_virtual_network(
         "10.0.0.3": "loss",
         "10.0.0.4": [0.4],
     }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the loopback has no broadcast, or the port one owner")
+async def test_broadcast() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        probe.bind(("0.0.0.0", 0))
+        port = probe.getsockname()[1]
+    assert await transcript_of("discovery/broadcast", port) == "lamp\nprinter\n"
+
+
+async def test_broadcast_on_a_virtual_network(
+    virtual_network: VirtualNetwork, autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """To the address that the page shows."""
+    example = runpy.run_path(str(EXAMPLES / "discovery" / "broadcast.py"))
+    for name in ("lamp", "door"):
+        with virtual_network.host(name=name):
+            await nursery.start(example["answer"], name.encode(), 27027)
+    virtual_network.set_link("localhost", "door", Link(delay=1.5))
+    assert await example["discover"](27027) == {b"lamp": ("10.0.0.1", 27027)}
+    assert {each.destination[0] for each in virtual_network.datagrams if each.data == example["QUESTION"]} == {
+        "255.255.255.255"
+    }
+
+
+async def test_one_loop() -> None:
+    assert await transcript_of("crew/one_loop", fast_forward=True) == "1 s\n2 s\n3 s\n"
 
 
 async def test_readme_example() -> None:
@@ -735,10 +772,49 @@ async def test_relay_in_code() -> None:
     assert int(came) == int(went) + 1
 
 
-# -- the commands that the pages show ----------------------------------------------------------------------------------
+# -- what the pages show ----------------------------------------------------------------------------------
 
 PAGES = sorted(path for path in (ROOT / "docs").rglob("*.rst") if "_build" not in path.parts)
 COMMANDS = re.compile(r"python -m trio_udp\b([^\n`]*)")
+
+
+# What Sphinx would show as Python: a block that says so, one after "::", which is Python unless said otherwise, and a
+# session at the interpreter. No page may have one. README.rst, which cannot include, has one that is the text of a
+# file: tests/test_readme.py sees to that.
+CODE = re.compile(
+    r"""^[ ]* (?: \.\.\ (?:code|code-block|sourcecode)::\ *(?:python3?|py3?|pycon|ipython3?|default)?\ *$
+          | \.\.\ (?:testcode|doctest|highlight|jupyter-execute)::
+          | (?![ ]*\.\.\ ) .* ::$
+          | >>>\  )""",
+    re.MULTILINE | re.VERBOSE,
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_pages_show_programs_that_are_run(page: Path) -> None:
+    assert CODE.findall(page.read_text(encoding="utf-8")) == [], "make it a file in docs/examples, and include that"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ".. code-block:: python\n\n   x\n",
+        "   .. code-block:: py\n",
+        ".. code::\n",
+        ".. sourcecode:: python3\n",
+        "So it goes::\n\n   x = 1\n",
+        "::\n\n   x = 1\n",
+        "   >>> 1 + 1\n",
+    ],
+)
+def test_that_would_find_one(text: str) -> None:
+    assert CODE.search(f"Words.\n\n{text}")
+
+
+def test_but_not_what_is_no_python() -> None:
+    assert not CODE.search(
+        ".. code-block:: console\n\n   $ x\n\n.. toctree::\n\n.. literalinclude:: x.py\n\n.. _a: b::c\n"
+    )
 
 
 def commands_of(page: Path) -> list[str]:

@@ -26,7 +26,7 @@ FLOORS = [
         *("_handler", "_remainder", "_outgoing", "_places", "_member", "_crew", "_shelter", "_serve", "_channel"),
         *("_idle", "_peer", "_peers"),
         *("_request", "_waiting", "_replies", "_attempts", "_client", "_first_reply"),
-        *("_guards", "_rate", "_reply_cache", "_cookies"),
+        *("_guards", "_refused", "_rate", "_reply_cache", "_cookies"),
     },
     {
         "relay",
@@ -88,6 +88,7 @@ BESIDE = {
     ("_first_reply", "_client"),
     ("_guards", "_handler"),
     ("_rate", "_guards"),
+    ("_rate", "_refused"),
     ("_rate", "_handler"),  # for the type checker only
     ("_reply_cache", "_guards"),
     ("_reply_cache", "_handler"),

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 import pickle
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
+from textwrap import dedent
 from typing import Any, cast
 
 import pytest
 import trio
 import trio.testing
 
+import trio_udp
 from trio_udp import (
     AddressCookies,
     Datagram,
@@ -290,6 +294,18 @@ async def test_what_is_no_exception_goes_its_way(error: type[BaseException]) -> 
 
 
 # -- limit_amplification ----------------------------------------------------------------------------------------------
+
+
+async def test_the_example_of_its_docstring(clock: trio.testing.MockClock) -> None:
+    """As it stands there."""
+    [example] = re.findall(r"::\n\n(.*?)\n\n(?=Args:)", inspect.getdoc(limit_amplification) or "", re.DOTALL)
+    names: dict[str, Any] = dict(vars(trio_udp), long_text=b"long" * 100)
+    exec(dedent(example), names)
+    cookie = await names["guarded"](Datagram(b"hello!", PEER))
+    assert len(cookie) == AddressCookies.SIZE
+    assert await names["guarded"](Datagram(cookie, PEER)) == b"long" * 100
+    assert await names["guarded"](Datagram(b"", PEER)) is None
+    assert names["guarded"].statistics() == {"amplifying reply": 1}
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from trio_udp.workers import Workers, _process, serve_workers
 from trio_udp.workers._backoff import Backoff
 from trio_udp.workers._process import how_it_ended
 
+from .cancelling import Cut, at_every_moment
 from .cli.child import environment, has_ipv6
 from .fakes import OtherSockets
 from .worker_handlers import Opened, count, exit_unless, fail, replace_stderr, who
@@ -383,6 +384,34 @@ async def test_cancelled_while_workers_start() -> None:
             while len(children() - before) < 2:
                 await trio.sleep(0.01)
             nursery.cancel_scope.cancel()
+
+
+def test_cancelled_at_every_moment() -> None:
+    """No process is left, and no socket. One worker starts, answers once, and ends."""
+
+    async def scenario(cut: Cut) -> None:
+        cut.others_come_and_go = True
+        before = children()
+        send, receive = trio.open_memory_channel[Workers](1)
+
+        class Started(trio.TaskStatus[Workers]):
+            def started(self, value: Workers | None = None) -> None:
+                assert value is not None
+                send.send_nowait(value)
+
+        async def ask_once() -> None:
+            found = await receive.receive()
+            with await open_udp_endpoint(LOCAL) as client, trio.move_on_after(1):
+                await ask(client, found)
+            cut.end()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask_once)
+            await cut(serve_workers, who, 0, workers=1, host=LOCAL, restart=NEVER, task_status=Started())
+            nursery.cancel_scope.cancel()
+        assert children() == before
+
+    assert at_every_moment(scenario, "real") > 0
 
 
 async def test_cancelled_before_anything() -> None:

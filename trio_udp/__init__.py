@@ -27,7 +27,8 @@ Where things are; each file imports only from those above it:
     _request  _waiting  _replies            what is asked; until when; whose reply is it
     _attempts                               one request, sent again until it has one
     _client  _first_reply                   open_udp_client; ask several servers
-    _guards  _rate  _reply_cache  _cookies  handlers around handlers, for servers that strangers can reach
+    _guards  _refused  _rate                handlers around handlers, for servers that strangers can reach
+    _reply_cache  _cookies                  requests that come twice; who has shown where it is
     testing  relay                          the bad network in virtual time; and between real programs
     workers                                 one port, several processes
     dtls                                    peers with certificates, in secret

@@ -9,12 +9,15 @@ it all, and those who have been talking to the server all along would starve. So
 upper half of the common bucket; the lower half is for sources that are in the table. A newcomer that is refused does
 not get into the table, or the flood would push the others out of it.
 
+But honest newcomers would be left with what any of the flood has: one chance in ten, each time they try, in a flood of
+ten times the limit. What tells them apart is that they try again, and addresses that are forged at random do not. So
+who was refused before (`Refused`) may draw on down to a quarter, where the flood cannot follow.
+
 But up to total_rate of the flood are let in every second, so one table would be turned over every max_sources /
 total_rate seconds, and a client that asks less often than that would be a newcomer each time. So there are two tables,
 for those who were let in once, and for those who came back and were let in again. They share the places; who came back
 is only forgotten where that sort has more than half of them. Whoever is forged once never gets there. What this cannot
-do: a newcomer who is honest has to try as often as one of the flood, and sources that are forged again and again, until
-they are all known, cannot be told from clients.
+do: sources that are forged again and again, until they are all known, cannot be told from clients.
 
 A bucket of tokens is usually a number of tokens and a time. Here it is one number: the moment at which it will be full
 again. Each token taken moves that further away by 1 / rate; a bucket is empty when it is burst / rate away; and one
@@ -31,6 +34,7 @@ import trio
 from ._address import IPV4_MAPPED, packed_host, scope_of
 from ._checks import check_count, check_positive
 from ._guards import Guard
+from ._refused import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Hashable
@@ -43,6 +47,10 @@ __all__ = ["limit_rate"]
 
 # Of a token: what may be missing from a whole one, so that no rounding of times ever costs a datagram.
 _ROUNDING = 0.01
+
+# Bytes for each place, twice: for who was refused. With the default places that remembers 262,144 of them, which in a
+# flood of 10,000 a second is half a minute: longer than the longest wait of the default `Retry`.
+_MARKS = 16
 
 
 def limit_rate(
@@ -65,12 +73,15 @@ def limit_rate(
       rate: datagrams a second from one source, in the long run.
       burst: how many may come at once after a pause, at least 1.
       total_rate: datagrams a second from all sources together, at least ``rate``; as a burst, what comes in as many
-        seconds as a source's burst stands for. None: no such limit. With one, a flood of forged sources is cut to it,
-        and sources that are remembered are served first: only they may use the lower half of the common burst.
+        seconds as a source's burst stands for. None: no such limit. With one, a flood of forged sources is cut to it.
+        Sources that are remembered are served first, all of them: only they may use the last quarter of the common
+        burst. Next are newcomers that were refused and come again; only those two may use its lower half. So a newcomer
+        has to send its request again, as `Retry` has it: of 200, in a flood of ten times the total, all got through.
       max_sources: how many sources are remembered; the next datagram of one that is forgotten finds a full burst. Half
         of the places are for sources that had two datagrams let through, as soon as there are so many: one of those
         stays until as many others of them have been seen after it, however long it is silent and however many
-        sources were forged once meanwhile. Of the rest the one least recently seen goes. A source takes some 160 bytes.
+        sources were forged once meanwhile. Of the rest the one least recently seen goes. A source takes some 160 bytes;
+        with ``total_rate`` each place takes 32 more, from the beginning.
       ipv4_prefix: how many leading bits of an IPv4 address make a source (32: each address is one). Mapped addresses
         (``::ffff:192.0.2.1``) are IPv4.
       ipv6_prefix: the same for IPv6 (64: what one network has, of whose addresses each of its hosts may use any number,
@@ -117,8 +128,10 @@ class _RateLimit(Guard):
         self._reach = (burst - 1 + _ROUNDING) / rate
         self._total = 0.0
         self._total_step = 0.0 if total_rate is None else 1 / total_rate
-        self._total_reach = burst / rate - (1 - _ROUNDING) * self._total_step
-        self._newcomers_reach = max(0.0, burst / rate / 2 - self._total_step) + _ROUNDING * self._total_step
+        self._total_reach, self._again_reach, self._newcomers_reach = (
+            max(0.0, share * burst / rate - self._total_step) + _ROUNDING * self._total_step for share in (1, 0.75, 0.5)
+        )
+        self._refused = Refused(0 if total_rate is None else _MARKS * max_sources)
 
     def __call__(self, datagram: Datagram) -> Awaitable[bytes | None]:
         if (objection := self._objection(datagram.address)) is None:
@@ -140,7 +153,7 @@ class _RateLimit(Guard):
             if full_at - now > self._reach:
                 return "over rate"
         total = max(self._total, now)
-        if total - now > (self._total_reach if is_known else self._newcomers_reach):
+        if total - now > self._newcomers_reach and not self._may_go_on(source, is_known, total - now):
             return "over total rate" if is_known else "newcomer over total rate"
         self._total = total + self._total_step
         if not is_known:
@@ -151,6 +164,12 @@ class _RateLimit(Guard):
                 del table[source]
             self._came_back[source] = full_at + self._step
         return None
+
+    def _may_go_on(self, source: Hashable, is_known: bool, taken: float) -> bool:
+        """Draw from the lower half of the common bucket?"""
+        if is_known:
+            return taken <= self._total_reach
+        return self._refused.add(source) and taken <= self._again_reach
 
     def _forget_one_too_many(self) -> None:
         if len(self._came_once) + len(self._came_back) > self._max_sources:

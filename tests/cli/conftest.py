@@ -72,6 +72,7 @@ def clock() -> MockClock:
 
 HANDLERS = """\
 import time
+from pathlib import Path
 
 import trio
 
@@ -92,6 +93,12 @@ async def sulk(datagram):
 async def dawdle(datagram):
     print("begun", flush=True)
     await trio.sleep(float(datagram.data))
+    return b"at last"
+
+async def until_there_is_a_file(datagram):
+    print("begun", flush=True)
+    while not Path(datagram.data.decode()).exists():
+        await trio.sleep(0.01)
     return b"at last"
 
 async def never_let_go(datagram):

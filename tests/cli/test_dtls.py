@@ -7,19 +7,22 @@ import signal
 import socket
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
 
-from tests.cli.child import COMMAND, environment, run, serve, start
+from tests.cli.child import COMMAND, Child, environment, run, serve, start
 from tests.dtls.certificates import Authority, Pair
 from tests.dtls.serving import serving
 from trio_udp import Event, PeerClosed, Retry, UDPChannel, UDPEndpoint, dtls, observe
 from trio_udp._address import HostPort
 from trio_udp._asked import is_available
 from trio_udp._errors import logger
+from trio_udp.cli import make_parser
 from trio_udp.cli._common import ExitCode
 from trio_udp.cli._dtls import SecretAsker, _told_of_failures
 from trio_udp.dtls import client_context
@@ -206,6 +209,50 @@ def test_limits_and_metrics(authority: Authority, pair: Pair) -> None:
             server.send_signal(signal.SIGINT)
             assert server.ended() == ExitCode.INTERRUPTED
             server.err.wait_for("guards: 1 over rate\n")
+
+
+async def test_the_numbers_that_were_typed_are_those_that_are_used(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[dict[str, object]] = []
+
+    async def serve_dtls_peers(*_: object, task_status: object, **options: object) -> None:
+        used.append(options)
+
+    monkeypatch.setattr("trio_udp.dtls.serve_dtls_peers", serve_dtls_peers)
+    args = make_parser().parse_args(["serve", f"{LOCAL}:0", *files(pair), "--max-tasks", "7", "--grace", "2.5"])
+    await args.run(args)
+    assert used == [{"host": LOCAL, "max_peers": 7, "grace_period": 2.5, "reply_from_asked": is_available()}]
+
+
+@contextmanager
+def asking(port: int, authority: Authority, data: str) -> Iterator[Child]:
+    """Somebody who waits for an hour."""
+    with start("request", f"{LOCAL}:{port}", "--dtls", "--ca", str(authority.ca), "--first", "3600", data) as client:
+        yield client
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_what_was_received_is_still_answered(folder: Path, authority: Authority, pair: Pair) -> None:
+    options = (*files(pair), "--handler", "handlers:until_there_is_a_file", "--grace", "3600")
+    with serve(f"{LOCAL}:0", *options, cwd=folder) as (server, port), asking(port, authority, "file") as client:
+        server.out.wait_for("begun")
+        server.send_signal(signal.SIGTERM)
+        server.err.wait_for("stopping: 1 handler may go on for 3600 s")
+        (folder / "file").touch()
+        assert client.out.all() == b"at last"
+        assert server.ended() == ExitCode.ANSWERED
+        assert "Traceback" not in server.err.all().decode()
+
+
+def test_max_tasks_are_the_peers(folder: Path, authority: Authority, pair: Pair) -> None:
+    options = (*files(pair), "--handler", "handlers:dawdle", "--max-tasks", "1", "--grace", "0")
+    with serve(f"{LOCAL}:0", *options, cwd=folder) as (server, port), asking(port, authority, "3600"):
+        server.out.wait_for("begun")
+        ask = ("request", f"{LOCAL}:{port}", "--dtls", "--ca", str(authority.ca), "--attempts", "1", "--first", "0.5")
+        assert "no DTLS from 127.0.0.1 port" in error_of(*ask, "0", code=ExitCode.NO_REPLY)
+        if sys.platform != "win32":
+            server.send_signal(signal.SIGINT)
+            assert server.ended() == ExitCode.INTERRUPTED
+            server.err.wait_for(r"dropped  \d+ too many peers")
 
 
 def test_mistakes(tmp_path: Path, authority: Authority, pair: Pair) -> None:

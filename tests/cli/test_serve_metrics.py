@@ -57,30 +57,16 @@ def test_what_has_gone_through(folder: Path, peer: socket.socket) -> None:
         assert str(peer.getsockname()[1]) not in str(seen), "no peer has a label"
 
 
-WAITING = """\
-from pathlib import Path
-
-import trio
-
-async def until_there_is_a_file(datagram):
-    print("begun", flush=True)
-    while not Path(datagram.data.decode()).exists():
-        await trio.sleep(0.01)
-    return b"at last"
-"""
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
-def test_it_goes_on_while_the_server_drains(tmp_path: Path, peer: socket.socket) -> None:
-    (tmp_path / "waiting.py").write_text(WAITING)
-    options = ["--handler", "waiting:until_there_is_a_file", "--grace", "3600"]
-    with serve_with_metrics(*options, cwd=tmp_path) as (server, port, url):
+def test_it_goes_on_while_the_server_drains(folder: Path, peer: socket.socket) -> None:
+    options = ["--handler", "handlers:until_there_is_a_file", "--grace", "3600"]
+    with serve_with_metrics(*options, cwd=folder) as (server, port, url):
         peer.sendto(b"file", ("127.0.0.1", port))
         server.out.wait_for("begun")
         server.send_signal(signal.SIGTERM)
         server.err.wait_for("stopping: 1 handler may go on for 3600 s")
         assert scrape(url)["trio_udp_handlers_busy",] == 1
-        (tmp_path / "file").touch()
+        (folder / "file").touch()
         assert peer.recv(100) == b"at last"
         assert server.ended() == 0
         assert "Traceback" not in server.err.all().decode()

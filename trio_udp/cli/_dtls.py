@@ -32,7 +32,7 @@ from ._common import ExitCode, Failure, plural, printable_text, say
 from ._hosts import opening
 from ._limits import limit_requests
 from ._stopping import STOP_SIGNALS, run_until_signal
-from ._telling import say_failures, say_guards, say_statistics, say_where
+from ._telling import say_failures, say_guards, say_statistics, say_where, say_who_is_busy
 
 if TYPE_CHECKING:
     import argparse
@@ -100,7 +100,7 @@ async def serve_in_secret(args: argparse.Namespace, page: MetricsPage | None = N
     )
     try:
         with opening(args.address), _told_of_failures():
-            return await run_until_signal(serve, *STOP_SIGNALS)
+            return await run_until_signal(serve, *STOP_SIGNALS, heard=lambda: say_who_is_busy(answering, args.grace))
     finally:
         for endpoint in said.endpoints:
             say_statistics(format_address(endpoint.address), endpoint.statistics())

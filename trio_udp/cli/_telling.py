@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .._batch import Datagram
     from .._guards import Guard
     from .._statistics import UDPStatistics
+    from ._answering import Answering
 
     Tell = Callable[[Datagram, "bytes | str | None"], None]
 
@@ -66,6 +67,13 @@ def say_where(addresses: Sequence[Address], print_only: bool) -> None:
 def in_words(addresses: Sequence[Address]) -> str:
     """``127.0.0.1:7 and [::1]:7``."""
     return " and ".join(format_address(address) for address in addresses)
+
+
+def say_who_is_busy(answering: Answering, grace: float) -> None:
+    """Why a server that was asked to stop has not ended yet, and what ends it."""
+    if answering.busy and grace:
+        handlers = plural(answering.busy, "handler")
+        say(f"stopping: {handlers} may go on for {grace:g} s, Ctrl-C again ends at once")
 
 
 def say_statistics(where: str, statistics: UDPStatistics) -> None:

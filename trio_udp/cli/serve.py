@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from .._address import HostPort, format_address
 from .._serve import serve_endpoints
 from .._systemd import passed_to_us
-from ._answering import Answering, make_answering
-from ._common import ExitCode, Failure, count, host_port, plural, say, seconds, text_bytes
+from ._answering import make_answering
+from ._common import ExitCode, Failure, count, host_port, seconds, text_bytes
 from ._dtls import serve_in_secret
 from ._hosts import open_endpoints, take_endpoints
 from ._limits import add_limits, limit_requests
@@ -23,7 +23,7 @@ from ._live import View, check_live
 from ._load_handler import handler_name
 from ._metrics_page import MetricsPage, metrics_page
 from ._stopping import STOP_SIGNALS, run_until_signal
-from ._telling import say_failures, say_guards, say_statistics, say_where
+from ._telling import say_failures, say_guards, say_statistics, say_where, say_who_is_busy
 from ._trace_file import add_trace, client_and_server, traced
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from .._endpoint import UDPEndpoint
     from .._guards import Guard
+    from ._answering import Answering
 
 SYSTEMD = "systemd"
 
@@ -228,7 +229,7 @@ async def _serve_alone(args: argparse.Namespace, page: MetricsPage | None) -> si
 
         def stopping() -> None:
             view.close()
-            _say_who_is_busy(answering, args.grace)
+            say_who_is_busy(answering, args.grace)
 
         try:
             return await run_until_signal(serve, *STOP_SIGNALS, heard=stopping, at_once=view.release)
@@ -256,9 +257,3 @@ async def _opened(
 
     async with watched_endpoints(open_them, answering, guarded) as opened:
         yield opened
-
-
-def _say_who_is_busy(answering: Answering, grace: float) -> None:
-    if answering.busy and grace:
-        handlers = plural(answering.busy, "handler")
-        say(f"stopping: {handlers} may go on for {grace:g} s, Ctrl-C again ends at once")
