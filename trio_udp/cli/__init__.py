@@ -87,7 +87,8 @@ def _run(args: argparse.Namespace) -> int:
 
 def _in_its_time(args: argparse.Namespace) -> Callable[..., SupportsInt]:
     """``trio.run``, on the clock of the command if it has one of its own."""
-    return partial(trio.run, clock=args.clock(args) if "clock" in args else None)
+    clock = args.clock(args) if "clock" in args else None
+    return trio.run if clock is None else partial(trio.run, clock=clock)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
