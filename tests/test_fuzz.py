@@ -42,6 +42,7 @@ from trio_udp.cli import (
     _limits,
     _load_handler,
     _metrics_page,
+    _pace,
     _ping_record,
     _trace_file,
     bench,
@@ -51,10 +52,11 @@ from trio_udp.cli import (
     request,
     serve,
 )
+from trio_udp.dtls import _name
 from trio_udp.faults import GilbertElliott, Rebind
 from trio_udp.testing import VirtualNetwork
 from trio_udp.testing._ip import parse_ip
-from trio_udp.tracing import _jsonlines
+from trio_udp.tracing import _jsonlines, _recording
 
 # What parsers know, and what looks like it: digits of other scripts, infinities, a number longer than Python reads.
 _PIECES = [*string.digits, *".,:;/[]%*-+_eExkMG \t\n\0", "²", "٣", "é", "\ud800", "inf", "nan", "1e400", "9" * 5000]
@@ -100,7 +102,12 @@ TEXTS: dict[str, Target] = {
     "cli: a rate": Target(_limits._positive("a rate"), WRONG, lambda number: 0 < number < math.inf),
     "cli: where to be": Target(serve.local_address, WRONG, lambda it: 0 <= it.port <= 65535),
     "cli: where to listen": Target(serve.listen_address, WRONG, lambda it: it is None or 0 <= it.port <= 65535),
+    "cli: speed": Target(_pace.speed, WRONG, lambda number: 0 < number < math.inf),
     "cli: trace": Target(_trace_file.trace_path, WRONG, lambda path: path.suffix),
+    "dtls: a name": Target(_name._in_ascii, ValueError, lambda dns: dns.isascii() and 0 < len(dns) < 254),
+    "tracing: a host": Target(
+        _recording._checked_host, ValueError, lambda host: _recording._checked_host(host) == host
+    ),
     "cli: shown": Target(_common.printable_text, (), str.isprintable),
     "cli: payload": Target(_common.text_bytes, UnicodeEncodeError, lambda data: isinstance(data, bytes)),
 }
@@ -318,6 +325,15 @@ TAKES_APART = {"unpack", "unpack_from", "iter_unpack", "from_bytes", "fromhex", 
 OURS = "bytes that we have made ourselves"
 
 READERS: dict[str, object] = {
+    "cli._live_held.Held.shown": BYTES["cli: shown"],
+    "cli._live_held.Held.text": "tests/cli/test_live.py::test_what_an_encoding_does_not_have_is_escaped",
+    "cli.trace._load": BYTES["trace"],
+    "dtls._name._in_ascii": TEXTS["dtls: a name"],
+    "tracing._jsonlines._parsed": BYTES["trace"],
+    "tracing._jsonlines._plain": BYTES["trace"],
+    "tracing._page._hash": OURS,  # a hash
+    "tracing._recording._checked_host": TEXTS["tracing: a host"],
+    "tracing._text.ladder_text": "tests/tracing/test_anything.py::test_as_text",
     "_asked._asked_host": test_any_message_beside_a_datagram,
     "_asked._way_back": test_any_message_beside_a_datagram,
     "_offload.split": test_any_message_beside_the_size_of_what_came_together,

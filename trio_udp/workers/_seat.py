@@ -38,6 +38,7 @@ class Seat:
     def __init__(self, endpoints: Sequence[UDPEndpoint], start: StartWorker, restart: Retry) -> None:
         self.endpoints = endpoints
         self.pid: int | None = None
+        self.taken = trio.Event()  # by a process that has been started
         self.served = trio.Event()
         self._start = start
         self._backoff = Backoff(restart)
@@ -75,6 +76,7 @@ class Seat:
             return "a worker", f"could not be started: {error.strerror or error}"
         self._workers += 1
         self.pid = process.pid
+        self.taken.set()
         try:
             await process.ended()
         finally:

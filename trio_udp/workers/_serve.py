@@ -137,7 +137,7 @@ async def serve_workers(
                 ]
                 for seat in seats:
                     nursery.start_soon(seat.keep_filled)
-                    await trio.lowlevel.checkpoint()  # what cannot be started at all shall fail once
+                    await seat.taken.wait()  # what cannot be started at all shall fail once
                 for seat in seats:
                     await seat.served.wait()
                 task_status.started(Workers(seats))
