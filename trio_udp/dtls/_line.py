@@ -28,11 +28,13 @@ from .._errors import DatagramTooLarge
 from .._statistics import Tally
 from ._context import reason_of
 from ._handshake import LARGEST, read_all
+from ._swallowed import NO_CONVERSATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .._address import Address
+    from .._batch import BatchSocket
     from .._statistics import UDPStatistics
     from ._between import Between
 
@@ -40,6 +42,7 @@ PEER_ENDED = "the peer has ended it"
 STOPPING = "the server is stopping"
 QUEUE_FULL = "peer's buffer full"
 UNREAD = "channel closed"
+NOTHING_NEW = "nothing new in it"
 
 
 class RecordTooLarge(DatagramTooLarge):
@@ -238,12 +241,20 @@ class DTLSLine:
         return trio.EndOfChannel(why)
 
     def _decrypt(self, packet: bytes) -> None:
-        """What is no record, or one that came before, is nothing."""
+        """What is no record, or one that came before, is nothing, and counted."""
+        already = len(self._records)
         self._channel._ssl.bio_write(packet)
         with suppress(SSL.WantReadError):
             while True:
                 if record := self._channel._ssl.read(LARGEST):
                     self._records.append(record)
+        if len(self._records) == already:
+            self._drop_received(packet)
+
+    def _drop_received(self, packet: bytes) -> None:
+        if not self._owned:
+            self._tally.dropped[NOTHING_NEW] += 1
+        self._between.io.drop(packet, self.peer, NOTHING_NEW, outgoing=False)
 
     def _note_end(self, error: Exception) -> None:
         if isinstance(error, SSL.ZeroReturnError):
@@ -282,22 +293,22 @@ class DTLSLine:
         """Say goodbye, and wake whoever waits with ``trio.ClosedResourceError``; closing again does nothing."""
         if self._at_close is not None:
             return
-        unread = len(self._take_arrived(math.inf))
+        unread = 0
+        try:
+            unread = len(self._take_arrived(math.inf))
+            drop_queued(self._channel, self._between.io)  # behind the end
+        finally:  # an observer may raise
+            self._close(unread)
+
+    def _close(self, unread: int) -> None:
         self._at_close = self._statistics(unread)
         self._say_goodbye()
         self._channel.close()
         if self._owned:
             self._owned.close()
-        self._tell_dropped(QUEUE_FULL, self._at_close.dropped.get(QUEUE_FULL, 0))
-        self._tell_dropped(UNREAD, unread)
-
-    def _tell_dropped(self, reason: str, number: int) -> None:
-        """What Trio has dropped, it tells of only by number; so they are told at the end, and without their bytes."""
-        if number and self._between.io.emit is None:
-            self._between.io.tally.dropped[reason] += number
-            return
-        for _ in range(number):
-            self._between.io.drop(b"", self.peer, reason, outgoing=False)
+        # What Trio has dropped, it tells of only by number; so they are told at the end, and without their bytes.
+        drop_many(self._between.io, self.peer, QUEUE_FULL, self._at_close.dropped.get(QUEUE_FULL, 0))
+        drop_many(self._between.io, self.peer, UNREAD, unread)
 
     def _say_goodbye(self) -> None:
         if self._end is not None or self._channel._replaced:
@@ -308,3 +319,25 @@ class DTLSLine:
         if goodbye := read_all(connection.bio_read):
             with suppress(trio.ClosedResourceError):  # somebody has closed the socket itself
                 self._between.io.send_now(goodbye, self.peer)  # what it returns, if it did not work, is counted
+
+
+def drop_unheard(channel: trio.DTLSChannel, io: BatchSocket) -> None:
+    """Count what has come for a channel that there will be no line for."""
+    drop_queued(channel, io)
+    drop_many(io, channel.peer_address, QUEUE_FULL, channel.statistics().incoming_packets_dropped_in_trio)
+
+
+def drop_queued(channel: trio.DTLSChannel, io: BatchSocket) -> None:
+    """Count what is in the queue of a channel that nobody can talk to."""
+    with suppress(trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
+        while True:
+            io.drop(channel._q.r.receive_nowait(), channel.peer_address, NO_CONVERSATION, outgoing=False)
+
+
+def drop_many(io: BatchSocket, peer: Address, reason: str, number: int) -> None:
+    """Count so many of which nothing but their number is known."""
+    if number and io.emit is None:
+        io.tally.dropped[reason] += number
+        return
+    for _ in range(number):
+        io.drop(b"", peer, reason, outgoing=False)

@@ -26,7 +26,8 @@ from .._shelter import check_grace_period, serve_in_shelter
 from ._between import Between
 from ._context import check_context, let_trio_set_options
 from ._handshake import shake_hands
-from ._line import DTLSLine
+from ._line import DTLSLine, drop_unheard
+from ._swallowed import Fate
 
 if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
     from exceptiongroup import BaseExceptionGroup
@@ -167,7 +168,9 @@ class _Server:
             raise socket.between.failure
 
     def _endpoint(self, socket: _Socket) -> trio.DTLSEndpoint:
-        return trio.DTLSEndpoint(socket.between, incoming_packets_buffer=self._incoming_buffer)
+        endpoint = trio.DTLSEndpoint(socket.between, incoming_packets_buffer=self._incoming_buffer)
+        socket.between.fate = Fate(endpoint)
+        return endpoint
 
     async def _welcome(self, socket: _Socket, channel: trio.DTLSChannel) -> None:
         """A peer has shown that it is where it says.
@@ -187,8 +190,11 @@ class _Server:
         """The rest of the handshake, and the handler."""
         if len(self._handshakes) + len(self._lines) >= self._max_peers:
             between.io.drop(b"", channel.peer_address, TOO_MANY, outgoing=False)
+            drop_unheard(channel, between.io)
         elif await self._shake_hands(channel, between):
             await self._converse(DTLSLine(channel, between, idle_timeout=self._idle_timeout), between)
+        else:
+            drop_unheard(channel, between.io)
         self._leave_if_done()
 
     async def _shake_hands(self, channel: trio.DTLSChannel, between: Between) -> bool:
