@@ -155,6 +155,12 @@ def test_a_reply_that_dtls_does_not_carry(authority: Authority, pair: Pair) -> N
         assert "no reply from 127.0.0.1 port" in error_of(*ask, "Hello", code=ExitCode.NO_REPLY)
         server.err.wait_for(r"not sent to 127\.0\.0\.1:\d+: a datagram of 20000 bytes: DTLS carries at most 16384\n")
         assert run(*ask, "small").stdout == b"small"
+        assert "no reply from 127.0.0.1 port" in error_of(*ask, "nothing", code=ExitCode.NO_REPLY)
+        server.err.wait_for(r"not sent to 127\.0\.0\.1:\d+: DTLS carries no empty datagram\n")
+        if sys.platform != "win32":
+            server.send_signal(signal.SIGTERM)
+            assert server.ended() == ExitCode.ANSWERED
+            server.err.wait_for("1 empty datagram")
 
 
 def test_nobody_is_there(pair: Pair) -> None:

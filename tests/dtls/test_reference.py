@@ -17,6 +17,6 @@ def test_every_public_name_is_there() -> None:
 
 def test_every_reason_is_there() -> None:
     of_trio = (_swallowed.NO_CONVERSATION, _swallowed.BAD_HELLO, _swallowed.BAD_COOKIE, _swallowed.HELLO_AGAIN)
-    of_line = (_line.QUEUE_FULL, _line.UNREAD, _line.PEER_ENDED, _line.NOTHING_NEW)
+    of_line = (_line.QUEUE_FULL, _line.UNREAD, _line.PEER_ENDED, _line.NOTHING_NEW, _line.EMPTY)
     for reason in (_serve.FAILED, _serve.TOO_MANY, "not DTLS", *of_trio, _swallowed.HANDSHAKE_OVER, *of_line):
         assert f"\n``{reason}``" in PAGE

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from .._retry import Retry
     from ._metrics_page import MetricsPage
 
+NOT_EMPTY = "DTLS carries no empty datagram"
+
 
 def _room() -> ModuleType:
     """`trio_udp.dtls`, which needs what not everybody has installed."""
@@ -135,6 +137,8 @@ def _in_conversation(answering: Handler) -> Callable[[UDPChannel], Awaitable[Non
                     await channel.send(reply)
                 except ValueError as error:
                     say(f"not sent to {format_address(channel.peer_address)}: {error}")
+                if not reply:
+                    say(f"not sent to {format_address(channel.peer_address)}: {NOT_EMPTY}")
 
     return converse
 
@@ -196,6 +200,8 @@ class SecretAsker(trio.abc.AsyncResource):
         Raises:
           Failure: there was none, the data cannot be sent, or the server is not to be believed.
         """
+        if not data:
+            raise Failure(f"{NOT_EMPTY}: there must be at least one byte")
         started, attempts = trio.current_time(), 0
         with trio.move_on_after(self._deadline):
             for wait in self._retry.timeouts():

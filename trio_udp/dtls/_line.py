@@ -2,7 +2,8 @@
 
 To a handler it is to look like the line of a plain UDP peer. So what Trio says when a peer has begun anew or has ended
 the conversation is the end of the channel, and sending after that is sending to nobody, as it is with UDP: counted. On
-a server the network's objections to a datagram are counted as well; a client is told.
+a server the network's objections to a datagram are counted as well; a client is told. An empty datagram is one to UDP,
+and OpenSSL sends none. So at both ends it is dropped and counted: who sends one need not know what carries it.
 
 Trio's channel joins what it should keep apart: a `send` that was cancelled leaves its record to the next one, which
 sends both in one datagram, and `receive` gives the payloads of such a datagram as one. So here a record is encrypted
@@ -42,6 +43,7 @@ PEER_ENDED = "the peer has ended it"
 STOPPING = "the server is stopping"
 QUEUE_FULL = "peer's buffer full"
 UNREAD = "channel closed"
+EMPTY = "empty datagram"
 NOTHING_NEW = "nothing new in it"
 
 
@@ -98,7 +100,6 @@ class DTLSLine:
         Raises:
           DatagramTooLarge: this one was not sent, nor those after it.
           TypeError: the same for one that is not bytes.
-          ValueError: the same for an empty one.
           OSError: the same, of a client's socket.
           trio.ClosedResourceError: you have closed the channel.
         """
@@ -111,10 +112,12 @@ class DTLSLine:
 
     async def _send(self, item: bytes) -> None:
         self._check_open()
-        if not (size := payload_size(item)):
-            raise ValueError("DTLS carries no empty datagram, or OpenSSL does not: there must be at least one byte")
+        size = payload_size(item)
         if size > LARGEST:
             raise RecordTooLarge(size, LARGEST)
+        if not size:
+            self._drop_sent(EMPTY)
+            return
         try:
             if self._end is not None:
                 raise trio.BrokenResourceError

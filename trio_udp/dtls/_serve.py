@@ -60,7 +60,8 @@ async def serve_dtls_peers(
     """Talk DTLS with every peer that comes to a port, each in a task of its own, until cancelled.
 
     ``await handler(channel)`` is called for each peer once keys are agreed on; when it returns the channel is closed,
-    and the peer is told so.
+    and the peer is told so. What a handler for `trio_udp.serve_udp_peers` sends may be sent here, but for a datagram of
+    more than 16,384 bytes (`trio_udp.DatagramTooLarge`); an empty one is dropped and counted.
 
     Args:
       handler: an async function, which gets a `trio_udp.UDPChannel`.
