@@ -227,7 +227,7 @@ def test_mistakes(tmp_path: Path, authority: Authority, pair: Pair) -> None:
         (("serve", "0", "--dtls", certificate, certificate), 1, f"{certificate} contains no private key in PEM"),
         (("serve", "0", "--dtls", certificate, key, "--workers", "2"), 2, "--dtls and --workers do not go together"),
         (("serve", "0", "--dtls", certificate, key, "--amplification", "2"), 2, "--dtls and --amplification do not go"),
-        (("serve", "systemd", "--dtls", certificate, key), 2, "--dtls opens its sockets itself"),
+        (("serve", "systemd", "--dtls", certificate, key), 1, "trio_udp serve: systemd has passed no socket: "),
         (("serve", "0", "--dtls", certificate), 2, "argument --dtls: expected 2 arguments"),
         (("serve", "0", "--dtls", certificate, key, "--handler", "no_such:thing"), 1, "no_such"),
         (("request", "7", "--dtls", "--ca", missing, "Hello"), 1, f"trio_udp request: cannot read {missing}"),

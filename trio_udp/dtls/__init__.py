@@ -33,16 +33,16 @@ What is refused: a client that checks nothing without saying so. Pre-shared keys
     _name                  whose certificate it has to be
     _swallowed             what Trio's DTLS throws away, and why
     _line                  what carries the datagrams of a channel
-    _client  _serve        open_dtls_channel; serve_dtls_peers
+    _client  _serve        open_dtls_channel; serve_dtls_peers and serve_dtls
 """
 
 try:
     from ._client import open_dtls_channel
     from ._context import client_context, server_context
-    from ._serve import serve_dtls_peers
+    from ._serve import serve_dtls, serve_dtls_peers
 except ModuleNotFoundError as error:  # its message does not say which package brings the module
     if error.name not in ("OpenSSL", "service_identity", "cryptography"):
         raise
     raise ImportError(f"trio_udp.dtls needs {error.name}: python -m pip install 'trio_udp[dtls]'") from error
 
-__all__ = ["serve_dtls_peers", "open_dtls_channel", "server_context", "client_context"]
+__all__ = ["serve_dtls_peers", "serve_dtls", "open_dtls_channel", "server_context", "client_context"]

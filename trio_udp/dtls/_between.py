@@ -75,6 +75,7 @@ class Between(trio.socket.SocketType):
         """No more datagrams are taken off the socket; sending still works."""
         self._ended = True
         self._waiting.cancel()
+        self._drop_leftover()
 
     # -- what Trio's task calls ---------------------------------------------------------------------------------------
 
@@ -91,6 +92,7 @@ class Between(trio.socket.SocketType):
                 if self.fate is not None:
                     self.fate.given(data, address)
                 return data, address
+        self._drop_leftover()
         self.read_all.set()
         raise trio.ClosedResourceError("no more is read from this socket")
 
@@ -122,6 +124,11 @@ class Between(trio.socket.SocketType):
         """What came of the datagram before this, if nothing did."""
         if self.fate is not None and (swallowed := self.fate.swallowed()) and not self.io.is_closed:
             self._drop_received(*swallowed)
+
+    def _drop_leftover(self) -> None:
+        """What was taken off the socket in one piece, and is not asked for any more."""
+        for data, address in () if self.io.is_closed else self.io.leftover():
+            self._drop_received(data, self.io.peer or address, "server stopped")
 
     def _drop_received(self, data: bytes, address: Address, reason: str) -> None:
         try:
