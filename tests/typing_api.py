@@ -13,7 +13,7 @@ from typing_extensions import assert_type
 
 import trio_udp
 from trio_udp import Datagram, Retry, UDPChannel, UDPClient, UDPEndpoint, UDPStatistics, tracing
-from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls_peers, server_context
+from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls, serve_dtls_peers, server_context
 from trio_udp.workers import Workers, serve_workers
 
 
@@ -89,6 +89,8 @@ async def in_secret(nursery: trio.Nursery) -> None:
     async with await open_dtls_channel("localhost", endpoints[0].address[1], client_context("ca.pem")) as channel:
         assert_type(channel, UDPChannel)
     await open_dtls_channel("localhost", 4433, server_name="server.example")
+    if endpoints:
+        assert_type(await serve_dtls(converse, endpoints, context, max_peers=10, grace_period=1), NoReturn)
     assert_type(await serve_dtls_peers(converse, 4433, context, max_peers=10, grace_period=1), NoReturn)
 
 

@@ -96,7 +96,7 @@ class UDPChannel(trio.abc.Channel[bytes]):
         """Send one datagram; waits only while the socket's send buffer is full.
 
         Args:
-          value: the payload; an empty one is a datagram, too, but not over DTLS: ValueError.
+          value: the payload; an empty one is a datagram, too. Over DTLS it is none: dropped and counted there.
 
         Raises:
           DatagramTooLarge: nothing was sent.

@@ -158,6 +158,12 @@ def test_a_reply_that_dtls_does_not_carry(authority: Authority, pair: Pair) -> N
         assert "no reply from 127.0.0.1 port" in error_of(*ask, "Hello", code=ExitCode.NO_REPLY)
         server.err.wait_for(r"not sent to 127\.0\.0\.1:\d+: a datagram of 20000 bytes: DTLS carries at most 16384\n")
         assert run(*ask, "small").stdout == b"small"
+        assert "no reply from 127.0.0.1 port" in error_of(*ask, "nothing", code=ExitCode.NO_REPLY)
+        server.err.wait_for(r"not sent to 127\.0\.0\.1:\d+: DTLS carries no empty datagram\n")
+        if sys.platform != "win32":
+            server.send_signal(signal.SIGTERM)
+            assert server.ended() == ExitCode.ANSWERED
+            server.err.wait_for("1 empty datagram")
 
 
 def test_nobody_is_there(pair: Pair) -> None:
@@ -214,13 +220,15 @@ def test_limits_and_metrics(authority: Authority, pair: Pair) -> None:
 async def test_the_numbers_that_were_typed_are_those_that_are_used(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[dict[str, object]] = []
 
-    async def serve_dtls_peers(*_: object, task_status: object, **options: object) -> None:
+    async def serve_dtls(_: object, endpoints: list[UDPEndpoint], __: object, **options: object) -> None:
         used.append(options)
+        for endpoint in endpoints:
+            endpoint.close()
 
-    monkeypatch.setattr("trio_udp.dtls.serve_dtls_peers", serve_dtls_peers)
+    monkeypatch.setattr("trio_udp.dtls.serve_dtls", serve_dtls)
     args = make_parser().parse_args(["serve", f"{LOCAL}:0", *files(pair), "--max-tasks", "7", "--grace", "2.5"])
     await args.run(args)
-    assert used == [{"host": LOCAL, "max_peers": 7, "grace_period": 2.5, "reply_from_asked": is_available()}]
+    assert used == [{"max_peers": 7, "grace_period": 2.5}]
 
 
 @contextmanager
@@ -268,7 +276,7 @@ def test_mistakes(tmp_path: Path, authority: Authority, pair: Pair) -> None:
         (("serve", "0", "--dtls", certificate, certificate), 1, f"{certificate} contains no private key in PEM"),
         (("serve", "0", "--dtls", certificate, key, "--workers", "2"), 2, "--dtls and --workers do not go together"),
         (("serve", "0", "--dtls", certificate, key, "--amplification", "2"), 2, "--dtls and --amplification do not go"),
-        (("serve", "systemd", "--dtls", certificate, key), 2, "--dtls opens its sockets itself"),
+        (("serve", "systemd", "--dtls", certificate, key), 1, "trio_udp serve: systemd has passed no socket: "),
         (("serve", "0", "--dtls", certificate), 2, "argument --dtls: expected 2 arguments"),
         (("serve", "0", "--dtls", certificate, key, "--handler", "no_such:thing"), 1, "no_such"),
         (("request", "7", "--dtls", "--ca", missing, "Hello"), 1, f"trio_udp request: cannot read {missing}"),

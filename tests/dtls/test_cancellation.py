@@ -14,8 +14,8 @@ import trio
 from tests.cancelling import Cut, at_every_moment
 from tests.dtls.certificates import Authority, Pair
 from tests.dtls.serving import LOCAL, echo, serving, trios_tasks
-from trio_udp import UDPChannel, UDPEndpoint
-from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls_peers, server_context
+from trio_udp import UDPChannel, UDPEndpoint, open_udp_endpoint
+from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls, serve_dtls_peers, server_context
 
 KINDS = "virtual", "fast"
 
@@ -75,8 +75,9 @@ def test_talking(kind: str, authority: Authority, pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("grace_period", [0, 5])
+@pytest.mark.parametrize("at", ["a port", "endpoints"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_serving(kind: str, grace_period: float, authority: Authority, pair: Pair) -> None:
+def test_serving(kind: str, at: str, grace_period: float, authority: Authority, pair: Pair) -> None:
     """No task is left, and no socket open."""
 
     async def scenario(cut: Cut) -> None:
@@ -90,15 +91,17 @@ def test_serving(kind: str, grace_period: float, authority: Authority, pair: Pai
                 send.send_nowait(value[0])
 
         async def ask() -> None:
-            server = await receive.receive()
+            endpoint = await receive.receive()
             with trio.move_on_after(10), suppress(OSError, trio.EndOfChannel):
-                await check_it_works(server, authority)
+                await check_it_works(endpoint, authority)
             cut.end()
 
-        serve = partial(serve_dtls_peers, host=LOCAL, grace_period=grace_period, task_status=Started())
+        serve = partial(serve_dtls_peers, echo, 0, context, host=LOCAL)
+        if at == "endpoints":
+            serve = partial(serve_dtls, echo, [await open_udp_endpoint(LOCAL) for _ in range(2)], context)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask)
-            await cut(serve, echo, 0, context)
+            await cut(partial(serve, grace_period=grace_period, task_status=Started()))
             nursery.cancel_scope.cancel()
         await trio.testing.wait_all_tasks_blocked()
         assert trios_tasks() == []

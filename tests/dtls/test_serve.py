@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import socket as stdlib_socket
 import sys
 from contextlib import nullcontext, suppress
 from functools import partial
@@ -34,11 +35,12 @@ from trio_udp import (
 )
 from trio_udp._asked import is_available
 from trio_udp._errors import bare_exceptions
-from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls_peers, server_context
+from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls, serve_dtls_peers, server_context
 from trio_udp.dtls._context import let_trio_set_options
 from trio_udp.dtls._handshake import LARGEST
-from trio_udp.dtls._line import PEER_ENDED, QUEUE_FULL, UNREAD
+from trio_udp.dtls._line import EMPTY, PEER_ENDED, QUEUE_FULL, UNREAD
 from trio_udp.dtls._serve import FAILED, HANDSHAKE_PATIENCE, TOO_MANY
+from trio_udp.dtls._swallowed import NO_CONVERSATION
 from trio_udp.faults import Drop, InFlight, Link
 from trio_udp.testing import Host, VirtualNetwork
 
@@ -134,8 +136,6 @@ async def test_a_hundred_clients(
 
 async def test_what_dtls_does_not_carry(sockets: str, pair: Pair, trusting: SSL.Context) -> None:
     async with serving(pair) as server, await opened(server, trusting) as channel:
-        with pytest.raises(ValueError, match="empty"):
-            await channel.send(b"")
         with pytest.raises(DatagramTooLarge, match="DTLS carries at most 16384") as caught:
             await channel.send(bytes(LARGEST + 1))
         assert (caught.value.size, caught.value.limit) == (LARGEST + 1, LARGEST)
@@ -143,6 +143,36 @@ async def test_what_dtls_does_not_carry(sockets: str, pair: Pair, trusting: SSL.
         assert channel.statistics().sent == 0
         with pytest.raises(ValueError, match="limit"):
             await channel.receive_many(0)
+
+
+async def test_an_empty_datagram_is_dropped_at_both_ends(sockets: str, pair: Pair, trusting: SSL.Context) -> None:
+    """Regression: a handler that sends one, which over plain UDP is a datagram, ended the server."""
+    told: list[Event] = []
+    served: list[UDPChannel] = []
+
+    async def with_empty_ones(channel: UDPChannel) -> None:
+        served.append(channel)
+        async for data in channel:
+            await channel.send(b"")
+            await channel.send_many([b"", data, b""])
+
+    with observe(told.append):
+        async with serving(pair, with_empty_ones) as server, await opened(server, trusting) as channel:
+            await channel.send_many([b"", b"one", b""])
+            assert await channel.receive() == b"one"
+            await channel.send(b"two")
+            assert await channel.receive() == b"two"
+            assert (channel.statistics().sent, channel.statistics().received) == (2, 2)
+            assert channel.statistics().dropped == {EMPTY: 2}
+            peer = channel.peer_address
+    assert served[0].statistics().dropped == server.statistics().dropped == {EMPTY: 6}
+    assert served[0].statistics().sent == 2
+    dropped = [each for each in told if isinstance(each, DatagramDropped) and each.reason == EMPTY]
+    assert all(each.outgoing and each.data == b"" for each in dropped)
+    assert [each.remote == peer for each in dropped].count(True) == 2
+    assert len(dropped) == 8
+    with pytest.raises(trio.ClosedResourceError):
+        await channel.send(b"")
 
 
 async def test_what_is_bytes_and_what_is_not(
@@ -197,10 +227,109 @@ async def test_everything_is_a_checkpoint(
         await trio.sleep(1)
         with trio.testing.assert_checkpoints():
             assert await channel.receive() == b"two"
-        with trio.testing.assert_checkpoints(), pytest.raises(ValueError, match="empty"):
+        with trio.testing.assert_checkpoints():
             await channel.send(b"")
         with trio.testing.assert_checkpoints(), pytest.raises(TypeError, match="server_context"):
             await serve_dtls_peers(echo, 0, None)  # type: ignore[arg-type]
+
+
+# -- endpoints of one's own -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+async def test_endpoints_of_ones_own(sockets: str, bulk: bool, pair: Pair, trusting: SSL.Context) -> None:
+    """They share the places, and are closed at the end."""
+    endpoints = [await open_udp_endpoint(LOCAL, bulk=bulk) for _ in range(2)]
+    context = server_context(pair.certificate, pair.key)
+    async with trio.open_nursery() as nursery:
+        assert await nursery.start(partial(serve_dtls, echo, endpoints, context, max_peers=2)) == endpoints
+        async with await opened(endpoints[0], trusting) as one, await opened(endpoints[1], trusting) as other:
+            for channel in (one, other):
+                await channel.send_many([b"a", b"b", b"c"])
+                assert [await channel.receive() for _ in range(3)] == [b"a", b"b", b"c"]
+            with trio.move_on_after(0.1) as waiting:
+                await opened(endpoints[0], trusting)
+            assert waiting.cancelled_caught
+        assert endpoints[0].statistics().dropped[TOO_MANY] == 1
+        nursery.cancel_scope.cancel()
+    for endpoint in endpoints:
+        with pytest.raises(trio.ClosedResourceError):
+            await endpoint.receive()
+    await trio.testing.wait_all_tasks_blocked()
+    assert trios_tasks() == []
+
+
+async def test_what_was_taken_off_the_socket_with_others_is_counted(pair: Pair) -> None:
+    """With ``bulk`` many come in one piece. They are put there by hand: when they would, is the kernel's to say."""
+    endpoint = await open_udp_endpoint(LOCAL, bulk=True)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve_dtls, echo, [endpoint], server_context(pair.certificate, pair.key))
+        await trio.testing.wait_all_tasks_blocked()
+        endpoint._io._taken += [Datagram(b"\x17" * 20, (LOCAL, 9))] * 3
+        nursery.cancel_scope.cancel()
+    assert endpoint.statistics().dropped == {"server stopped": 3}
+
+
+async def test_mistakes_close_the_endpoints_too(pair: Pair) -> None:
+    context = server_context(pair.certificate, pair.key)
+    mistakes: list[tuple[dict[str, Any], type[Exception], str]] = [
+        ({"handler": 5}, TypeError, "handler"),
+        ({"ssl_context": None}, TypeError, "server_context"),
+        ({"ssl_context": client_context()}, ValueError, "no certificate"),
+        ({"max_peers": 0}, ValueError, "max_peers"),
+        ({"grace_period": -1}, ValueError, "grace_period"),
+    ]
+    for wrong, kind, what in mistakes:
+        endpoint = await open_udp_endpoint(LOCAL)
+        with pytest.raises(kind, match=what):
+            await serve_dtls(**{"handler": echo, "endpoints": [endpoint], "ssl_context": context, **wrong})
+        with pytest.raises(trio.ClosedResourceError):
+            await endpoint.receive()
+    with pytest.raises(ValueError, match="endpoints must not be empty"):
+        await serve_dtls(echo, [], context)
+
+
+async def test_a_restart_on_a_socket_that_stays(pair: Pair, trusting: SSL.Context) -> None:
+    """Keys go with the server: who talked is told that it is over, and begins anew; who knocks meanwhile is heard."""
+    context = server_context(pair.certificate, pair.key)
+    with stdlib_socket.socket(type=stdlib_socket.SOCK_DGRAM) as stays:
+        stays.bind((LOCAL, 0))
+        port = stays.getsockname()[1]
+
+        async def start(nursery: trio.Nursery) -> UDPEndpoint:
+            endpoint = UDPEndpoint(trio.socket.from_stdlib_socket(stays.dup()))
+            await nursery.start(serve_dtls, echo, [endpoint], context)
+            return endpoint
+
+        async with trio.open_nursery() as first:
+            await start(first)
+            before = await open_dtls_channel(LOCAL, port, trusting)
+            await before.send(b"hello")
+            assert await before.receive() == b"hello"
+            record = before._io._encrypt(b"and on")  # type: ignore[attr-defined] # as one that does not hear the end
+            first.cancel_scope.cancel()
+
+        with trio.fail_after(10), pytest.raises(trio.EndOfChannel, match="the peer has closed its channel"):
+            await before.receive()
+        await before._io._between.io.send_data([record])  # type: ignore[attr-defined]
+
+        async def knock() -> None:
+            async with await open_dtls_channel(LOCAL, port, trusting) as channel:
+                await channel.send(b"hello")
+                assert await channel.receive() == b"hello"
+
+        with trio.fail_after(30):
+            async with trio.open_nursery() as knocking:
+                knocking.start_soon(knock)
+                await trio.testing.wait_all_tasks_blocked(0.05)  # it has sent its hello, which waits in the socket
+                async with trio.open_nursery() as second:
+                    endpoint = await start(second)
+                    while knocking.child_tasks:
+                        await trio.sleep(0.01)
+                    await knock()
+                    assert endpoint.statistics().dropped == {NO_CONVERSATION: 1}
+                    second.cancel_scope.cancel()
+        before.close()
 
 
 # -- several addresses ------------------------------------------------------------------------------------------------

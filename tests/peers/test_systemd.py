@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.child import COMMAND, PATIENCE, ROOT, environment
+from tests.cli.child import COMMAND, PATIENCE, ROOT, environment, run
 from tests.peers.programs import need, on_a_free_port
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.child import Child
+    from tests.dtls.certificates import Authority, Pair
 
 EXAMPLES = ROOT / "docs" / "examples" / "operate"
 
@@ -58,6 +59,17 @@ def test_serve_answers_what_it_was_started_for(peer: socket.socket) -> None:
         server.send_signal(signal.SIGTERM)  # it has become the server
         assert server.ended() == 0
         assert "received 2 datagrams" in server.err.all().decode()
+
+
+def test_serve_in_secret(authority: Authority, pair: Pair) -> None:
+    """A hello starts it, and is answered."""
+    with activated(*COMMAND, "serve", "systemd", "--dtls", str(pair.certificate), str(pair.key)) as (server, port):
+        asked = run("request", f"127.0.0.1:{port}", "--dtls", "--ca", str(authority.ca), "--first", "30", "hello")
+        assert (asked.stdout, asked.stderr) == (b"hello", b"")
+        server.err.wait_for(rf"listening on 127\.0\.0\.1:{port}\n")
+        server.send_signal(signal.SIGTERM)
+        assert server.ended() == 0
+        assert f"--- 127.0.0.1:{port} statistics ---" in said(server)
 
 
 def test_a_program_of_your_own(peer: socket.socket) -> None:

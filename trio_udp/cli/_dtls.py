@@ -17,19 +17,17 @@ import socket
 import ssl
 import traceback
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import trio
 
 from .._address import HostPort, format_address
-from .._asked import is_available
 from .._batch import Datagram
 from .._errors import logger
 from ._answering import make_answering
 from ._common import ExitCode, Failure, plural, printable_text, say
-from ._hosts import opening
+from ._hosts import take_or_open
 from ._limits import limit_requests
 from ._stopping import STOP_SIGNALS, run_until_signal
 from ._telling import say_failures, say_guards, say_statistics, say_where, say_who_is_busy
@@ -42,10 +40,11 @@ if TYPE_CHECKING:
     from OpenSSL import SSL
 
     from .._channel import UDPChannel
-    from .._endpoint import UDPEndpoint
     from .._handler import Handler
     from .._retry import Retry
     from ._metrics_page import MetricsPage
+
+NOT_EMPTY = "DTLS carries no empty datagram"
 
 
 def _room() -> ModuleType:
@@ -78,50 +77,31 @@ async def serve_in_secret(args: argparse.Namespace, page: MetricsPage | None = N
       page: where the statistics are shown meanwhile.
 
     Raises:
-      Failure: there is no such handler, a file is not what it should be, or the port cannot be had.
+      Failure: there is no such handler, a file is not what it should be, the port cannot be had, or systemd has passed
+        none.
     """
     dtls = _room()
     answering = make_answering(args, amplification=math.inf)  # the handshake proves that a peer is where it says it is
     guarded = limit_requests(answering, args)
     with _reading_files():
         context = dtls.server_context(*args.dtls)
-    show = None if page is None else partial(page.show_server, answering=answering, guarded=guarded)
-    said = _SayWhere(args.print_only, show)
-    serve = partial(
-        dtls.serve_dtls_peers,
-        _in_conversation(guarded),
-        args.address.port,
-        context,
-        host=args.address.host,
-        max_peers=args.max_tasks,
-        grace_period=args.grace,
-        reply_from_asked=is_available(),
-        task_status=said,
-    )
+    endpoints = await take_or_open(args.address)
+
+    async def serve() -> None:
+        if page is not None:
+            page.show_server(endpoints, answering, guarded)
+        say_where([endpoint.address for endpoint in endpoints], args.print_only)
+        converse = _in_conversation(guarded)
+        await dtls.serve_dtls(converse, endpoints, context, max_peers=args.max_tasks, grace_period=args.grace)
+
     try:
-        with opening(args.address), _told_of_failures():
+        with _told_of_failures():
             return await run_until_signal(serve, *STOP_SIGNALS, heard=lambda: say_who_is_busy(answering, args.grace))
     finally:
-        for endpoint in said.endpoints:
+        for endpoint in endpoints:
             say_statistics(format_address(endpoint.address), endpoint.statistics())
         say_guards(guarded)
         say_failures(answering.failures)
-
-
-class _SayWhere:
-    """A ``trio.TaskStatus``: says where the server listens, when it does."""
-
-    def __init__(self, print_only: bool, show: Callable[[list[UDPEndpoint]], None] | None) -> None:
-        self.endpoints: list[UDPEndpoint] = []
-        self._print_only = print_only
-        self._show = show
-
-    def started(self, endpoints: list[UDPEndpoint] | None = None) -> None:
-        assert endpoints is not None
-        self.endpoints = endpoints
-        if self._show is not None:
-            self._show(endpoints)
-        say_where([endpoint.address for endpoint in endpoints], self._print_only)
 
 
 def _in_conversation(answering: Handler) -> Callable[[UDPChannel], Awaitable[None]]:
@@ -135,6 +115,8 @@ def _in_conversation(answering: Handler) -> Callable[[UDPChannel], Awaitable[Non
                     await channel.send(reply)
                 except ValueError as error:
                     say(f"not sent to {format_address(channel.peer_address)}: {error}")
+                if not reply:
+                    say(f"not sent to {format_address(channel.peer_address)}: {NOT_EMPTY}")
 
     return converse
 
@@ -196,6 +178,8 @@ class SecretAsker(trio.abc.AsyncResource):
         Raises:
           Failure: there was none, the data cannot be sent, or the server is not to be believed.
         """
+        if not data:
+            raise Failure(f"{NOT_EMPTY}: there must be at least one byte")
         started, attempts = trio.current_time(), 0
         with trio.move_on_after(self._deadline):
             for wait in self._retry.timeouts():

@@ -81,6 +81,11 @@ def take_endpoints() -> list[UDPEndpoint]:
     return endpoints
 
 
+async def take_or_open(address: HostPort | None) -> list[UDPEndpoint]:
+    """`take_endpoints` if there is no address, else `open_endpoints`, and their failures."""
+    return take_endpoints() if address is None else await open_endpoints(address)
+
+
 async def open_metrics_listeners(address: HostPort) -> list[trio.SocketListener]:
     """`trio.open_tcp_listeners`.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import signal
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .._address import HostPort, format_address
@@ -17,7 +18,7 @@ from .._systemd import passed_to_us
 from ._answering import make_answering
 from ._common import ExitCode, Failure, count, host_port, seconds, text_bytes
 from ._dtls import serve_in_secret
-from ._hosts import open_endpoints, take_endpoints
+from ._hosts import take_or_open
 from ._limits import add_limits, limit_requests
 from ._live import View, check_live
 from ._load_handler import handler_name
@@ -82,7 +83,9 @@ With --dtls the datagrams are encrypted, and the server needs a certificate and
 its key, in PEM files. Datagrams of one client are handled one after another;
 --max-tasks is how many clients there may be at once, and who is silent for a
 minute is forgotten. A client with whom keys were agreed on has shown where it
-is, so replies have no limit. Needs the extra: pip install 'trio_udp[dtls]'.
+is, so replies have no limit. A restart ends all conversations, on systemd's
+sockets as well: the keys go with the server, and clients begin anew. It needs
+the extra: python -m pip install 'trio_udp[dtls]'
 
 With --trace the first 100,000 things that happen are in a file at the end:
 datagrams, handlers, tasks; what came later is counted. trace --help tells more.
@@ -105,6 +108,8 @@ examples:
   python -m trio_udp serve 10000 --trace run.html
   systemd-socket-activate --datagram -l 127.0.0.1:7000 \\
       python -m trio_udp serve systemd
+  systemd-socket-activate --datagram -l 127.0.0.1:4433 \\
+      python -m trio_udp serve systemd --dtls cert.pem key.pem
 
 To talk to the second:  ncat -vv localhost 8888 -u
 For those with --handler, in mymodule.py:
@@ -197,8 +202,6 @@ def _check(args: argparse.Namespace) -> None:
             "have no limit",
             ExitCode.USAGE,
         )
-    if args.dtls and args.address is None:
-        raise Failure("--dtls opens its sockets itself, and systemd has opened its own: leave one out", ExitCode.USAGE)
     if args.address is None and args.workers is not None:
         raise Failure(
             "--workers opens a socket for each worker, and systemd has opened its own: leave one of them out, or have "
@@ -246,14 +249,10 @@ async def _opened(
     args: argparse.Namespace, answering: Answering, guarded: Guard
 ) -> AsyncIterator[tuple[list[UDPEndpoint], View]]:
     """The endpoints that were asked for, and the view of them."""
-
-    async def open_them() -> list[UDPEndpoint]:
-        return take_endpoints() if args.address is None else await open_endpoints(args.address)
-
     if not args.live:
-        yield await open_them(), View()
+        yield await take_or_open(args.address), View()
         return
     from ._live_serve import watched_endpoints  # needs rich
 
-    async with watched_endpoints(open_them, answering, guarded) as opened:
+    async with watched_endpoints(partial(take_or_open, args.address), answering, guarded) as opened:
         yield opened

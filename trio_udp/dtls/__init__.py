@@ -23,7 +23,7 @@ And OpenSSL before 4.0.3 takes some forged datagrams for the end of a conversati
 and where an older one is used all the same, it is that one peer's channel that ends.
 
 What stays UDP: datagrams get lost and reordered (not doubled: DTLS drops what it has seen). What DTLS does not have: an
-empty datagram, and one of more than 16,384 bytes.
+empty datagram, which is dropped and counted, and one of more than 16,384 bytes, which is an error.
 
 What is refused: a client that checks nothing without saying so. Pre-shared keys: pyOpenSSL has no way to give them.
 
@@ -31,17 +31,18 @@ What is refused: a client that checks nothing without saying so. Pre-shared keys
     _between               the socket that Trio's DTLS is given
     _handshake             agreeing on keys, and why that did not work
     _name                  whose certificate it has to be
+    _swallowed             what Trio's DTLS throws away, and why
     _line                  what carries the datagrams of a channel
-    _client  _serve        open_dtls_channel; serve_dtls_peers
+    _client  _serve        open_dtls_channel; serve_dtls_peers and serve_dtls
 """
 
 try:
     from ._client import open_dtls_channel
     from ._context import client_context, server_context
-    from ._serve import serve_dtls_peers
+    from ._serve import serve_dtls, serve_dtls_peers
 except ModuleNotFoundError as error:  # its message does not say which package brings the module
     if error.name not in ("OpenSSL", "service_identity", "cryptography"):
         raise
     raise ImportError(f"trio_udp.dtls needs {error.name}: python -m pip install 'trio_udp[dtls]'") from error
 
-__all__ = ["serve_dtls_peers", "open_dtls_channel", "server_context", "client_context"]
+__all__ = ["serve_dtls_peers", "serve_dtls", "open_dtls_channel", "server_context", "client_context"]

@@ -10,7 +10,8 @@ Which errors are the network's to say is decided where plain UDP decides it. Wha
 is about one peer, whatever it is (`BatchSocket.send_for`); a client is told of what is not the network talking.
 
 What is no DTLS is dropped here, and counted. That would be nothing but tidiness, if an empty datagram did not make
-OpenSSL fail in the middle of a handshake.
+OpenSSL fail in the middle of a handshake. What is DTLS, and of no use to Trio all the same, is counted when Trio asks
+for the next one (`_swallowed`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from .._address import Address
     from .._batch import BatchSocket, Datagram
+    from ._swallowed import Fate
 
 RECORD_HEADER = 13  # bytes: RFC 6347 section 4.1
 
@@ -48,6 +50,7 @@ class Between(trio.socket.SocketType):
         self.failure: Exception | None = None
         self.on_failure = on_failure
         self.on_refusal: Callable[[OSError], None] = ignore_refusal  # of a connected socket's
+        self.fate: Fate | None = None  # of what Trio is given; whoever makes Trio's endpoint sets it
         self.read_all = trio.Event()  # Trio has had whatever was taken off the socket
         self._ended = False
         self._waiting = trio.CancelScope()  # of Trio's task
@@ -72,18 +75,24 @@ class Between(trio.socket.SocketType):
         """No more datagrams are taken off the socket; sending still works."""
         self._ended = True
         self._waiting.cancel()
+        self._drop_leftover()
 
     # -- what Trio's task calls ---------------------------------------------------------------------------------------
 
     async def recvfrom(self, *_: object) -> Any:
         self._trios_task = trio.lowlevel.current_task()
+        self._drop_swallowed()
         while not self._ended:
             datagram = None
             with trio.CancelScope() as self._waiting:
                 datagram = await self._receive()
             if datagram is not None and self._is_dtls(datagram):
                 # A connected socket has one peer, however its address may be written.
-                return datagram if self.io.peer is None else (datagram.data, self.io.peer)
+                data, address = datagram.data, self.io.peer or datagram.address
+                if self.fate is not None:
+                    self.fate.given(data, address)
+                return data, address
+        self._drop_leftover()
         self.read_all.set()
         raise trio.ClosedResourceError("no more is read from this socket")
 
@@ -108,11 +117,24 @@ class Between(trio.socket.SocketType):
         data, address = datagram
         if len(data) >= RECORD_HEADER and 20 <= data[0] <= 63:  # RFC 7983 section 7
             return True
-        try:
-            self.io.drop(data, address, "not DTLS", outgoing=False)
-        except Exception as error:
-            self._fail(error)
+        self._drop_received(data, address, "not DTLS")
         return False
+
+    def _drop_swallowed(self) -> None:
+        """What came of the datagram before this, if nothing did."""
+        if self.fate is not None and (swallowed := self.fate.swallowed()) and not self.io.is_closed:
+            self._drop_received(*swallowed)
+
+    def _drop_leftover(self) -> None:
+        """What was taken off the socket in one piece, and is not asked for any more."""
+        for data, address in () if self.io.is_closed else self.io.leftover():
+            self._drop_received(data, self.io.peer or address, "server stopped")
+
+    def _drop_received(self, data: bytes, address: Address, reason: str) -> None:
+        try:
+            self.io.drop(data, address, reason, outgoing=False)
+        except Exception as error:  # an observer's
+            self._fail(error)
 
     def _fail(self, error: Exception) -> None:
         if not self._ended:
@@ -148,6 +170,8 @@ class Between(trio.socket.SocketType):
         with trio.CancelScope() as waiting:
             if in_trios_task:
                 self._waiting = waiting
+                if self.fate is not None:
+                    self.fate.answered = True
             if in_trios_task and self._ended:
                 waiting.cancel()
             try:

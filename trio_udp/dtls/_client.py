@@ -54,8 +54,8 @@ async def open_dtls_channel(
 
     Use it as ``async with await open_dtls_channel(...) as channel``. What is lost of the handshake is sent again, for
     ever: put a ``trio.fail_after`` around it. The channel is one as those of `trio_udp.open_udp_channel`, with these
-    differences: an empty datagram cannot be sent (ValueError), the limit is 16,384 bytes, and when the server closes
-    its channel ``receive`` raises ``trio.EndOfChannel``.
+    differences: an empty datagram is not sent but dropped and counted, the limit is 16,384 bytes, and when the server
+    closes its channel ``receive`` raises ``trio.EndOfChannel``.
 
     Args:
       host: a name or an address; of a name with several addresses, the first that does not refuse.

@@ -2,7 +2,8 @@
 
 To a handler it is to look like the line of a plain UDP peer. So what Trio says when a peer has begun anew or has ended
 the conversation is the end of the channel, and sending after that is sending to nobody, as it is with UDP: counted. On
-a server the network's objections to a datagram are counted as well; a client is told.
+a server the network's objections to a datagram are counted as well; a client is told. An empty datagram is one to UDP,
+and OpenSSL sends none. So at both ends it is dropped and counted: who sends one need not know what carries it.
 
 Trio's channel joins what it should keep apart: a `send` that was cancelled leaves its record to the next one, which
 sends both in one datagram, and `receive` gives the payloads of such a datagram as one. So here a record is encrypted
@@ -28,11 +29,13 @@ from .._errors import DatagramTooLarge
 from .._statistics import Tally
 from ._context import reason_of
 from ._handshake import LARGEST, read_all
+from ._swallowed import NO_CONVERSATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .._address import Address
+    from .._batch import BatchSocket
     from .._statistics import UDPStatistics
     from ._between import Between
 
@@ -40,6 +43,8 @@ PEER_ENDED = "the peer has ended it"
 STOPPING = "the server is stopping"
 QUEUE_FULL = "peer's buffer full"
 UNREAD = "channel closed"
+EMPTY = "empty datagram"
+NOTHING_NEW = "nothing new in it"
 
 
 class RecordTooLarge(DatagramTooLarge):
@@ -95,7 +100,6 @@ class DTLSLine:
         Raises:
           DatagramTooLarge: this one was not sent, nor those after it.
           TypeError: the same for one that is not bytes.
-          ValueError: the same for an empty one.
           OSError: the same, of a client's socket.
           trio.ClosedResourceError: you have closed the channel.
         """
@@ -108,10 +112,12 @@ class DTLSLine:
 
     async def _send(self, item: bytes) -> None:
         self._check_open()
-        if not (size := payload_size(item)):
-            raise ValueError("DTLS carries no empty datagram, or OpenSSL does not: there must be at least one byte")
+        size = payload_size(item)
         if size > LARGEST:
             raise RecordTooLarge(size, LARGEST)
+        if not size:
+            self._drop_sent(EMPTY)
+            return
         try:
             if self._end is not None:
                 raise trio.BrokenResourceError
@@ -238,12 +244,20 @@ class DTLSLine:
         return trio.EndOfChannel(why)
 
     def _decrypt(self, packet: bytes) -> None:
-        """What is no record, or one that came before, is nothing."""
+        """What is no record, or one that came before, is nothing, and counted."""
+        already = len(self._records)
         self._channel._ssl.bio_write(packet)
         with suppress(SSL.WantReadError):
             while True:
                 if record := self._channel._ssl.read(LARGEST):
                     self._records.append(record)
+        if len(self._records) == already:
+            self._drop_received(packet)
+
+    def _drop_received(self, packet: bytes) -> None:
+        if not self._owned:
+            self._tally.dropped[NOTHING_NEW] += 1
+        self._between.io.drop(packet, self.peer, NOTHING_NEW, outgoing=False)
 
     def _note_end(self, error: Exception) -> None:
         if isinstance(error, SSL.ZeroReturnError):
@@ -282,22 +296,22 @@ class DTLSLine:
         """Say goodbye, and wake whoever waits with ``trio.ClosedResourceError``; closing again does nothing."""
         if self._at_close is not None:
             return
-        unread = len(self._take_arrived(math.inf))
+        unread = 0
+        try:
+            unread = len(self._take_arrived(math.inf))
+            drop_queued(self._channel, self._between.io)  # behind the end
+        finally:  # an observer may raise
+            self._close(unread)
+
+    def _close(self, unread: int) -> None:
         self._at_close = self._statistics(unread)
         self._say_goodbye()
         self._channel.close()
         if self._owned:
             self._owned.close()
-        self._tell_dropped(QUEUE_FULL, self._at_close.dropped.get(QUEUE_FULL, 0))
-        self._tell_dropped(UNREAD, unread)
-
-    def _tell_dropped(self, reason: str, number: int) -> None:
-        """What Trio has dropped, it tells of only by number; so they are told at the end, and without their bytes."""
-        if number and self._between.io.emit is None:
-            self._between.io.tally.dropped[reason] += number
-            return
-        for _ in range(number):
-            self._between.io.drop(b"", self.peer, reason, outgoing=False)
+        # What Trio has dropped, it tells of only by number; so they are told at the end, and without their bytes.
+        drop_many(self._between.io, self.peer, QUEUE_FULL, self._at_close.dropped.get(QUEUE_FULL, 0))
+        drop_many(self._between.io, self.peer, UNREAD, unread)
 
     def _say_goodbye(self) -> None:
         if self._end is not None or self._channel._replaced:
@@ -308,3 +322,25 @@ class DTLSLine:
         if goodbye := read_all(connection.bio_read):
             with suppress(trio.ClosedResourceError):  # somebody has closed the socket itself
                 self._between.io.send_now(goodbye, self.peer)  # what it returns, if it did not work, is counted
+
+
+def drop_unheard(channel: trio.DTLSChannel, io: BatchSocket) -> None:
+    """Count what has come for a channel that there will be no line for."""
+    drop_queued(channel, io)
+    drop_many(io, channel.peer_address, QUEUE_FULL, channel.statistics().incoming_packets_dropped_in_trio)
+
+
+def drop_queued(channel: trio.DTLSChannel, io: BatchSocket) -> None:
+    """Count what is in the queue of a channel that nobody can talk to."""
+    with suppress(trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
+        while True:
+            io.drop(channel._q.r.receive_nowait(), channel.peer_address, NO_CONVERSATION, outgoing=False)
+
+
+def drop_many(io: BatchSocket, peer: Address, reason: str, number: int) -> None:
+    """Count so many of which nothing but their number is known."""
+    if number and io.emit is None:
+        io.tally.dropped[reason] += number
+        return
+    for _ in range(number):
+        io.drop(b"", peer, reason, outgoing=False)

@@ -1,4 +1,4 @@
-"""`serve_dtls_peers`: a channel and a handler for each peer that has shown that it is there.
+"""`serve_dtls_peers` and `serve_dtls`: a channel and a handler for each peer that has shown that it is there.
 
 It shows it with a cookie, for which nothing is kept here: so a forged address costs no task and no memory.
 What follows does, so a peer has its place from then on, in its handshake as well as with its handler. A handshake has a
@@ -26,7 +26,8 @@ from .._shelter import check_grace_period, serve_in_shelter
 from ._between import Between
 from ._context import check_context, let_trio_set_options
 from ._handshake import shake_hands
-from ._line import DTLSLine
+from ._line import DTLSLine, drop_unheard
+from ._swallowed import Fate
 
 if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
     from exceptiongroup import BaseExceptionGroup
@@ -59,7 +60,8 @@ async def serve_dtls_peers(
     """Talk DTLS with every peer that comes to a port, each in a task of its own, until cancelled.
 
     ``await handler(channel)`` is called for each peer once keys are agreed on; when it returns the channel is closed,
-    and the peer is told so.
+    and the peer is told so. What a handler for `trio_udp.serve_udp_peers` sends may be sent here, but for a datagram of
+    more than 16,384 bytes (`trio_udp.DatagramTooLarge`); an empty one is dropped and counted.
 
     Args:
       handler: an async function, which gets a `trio_udp.UDPChannel`.
@@ -102,8 +104,51 @@ async def serve_dtls_peers(
     check_grace_period(grace_period)
     _check_context(ssl_context)
     endpoints = await open_udp_endpoints(port, host=host, reply_from_asked=reply_from_asked)
-    server = _Server(handler, ssl_context, endpoints, max_peers, idle_timeout, incoming_buffer)
-    await serve_in_shelter(lambda: [server], endpoints, grace_period, task_status)
+    await serve_dtls(
+        handler,
+        endpoints,
+        ssl_context,
+        max_peers=max_peers,
+        idle_timeout=idle_timeout,
+        incoming_buffer=incoming_buffer,
+        grace_period=grace_period,
+        task_status=task_status,
+    )
+
+
+async def serve_dtls(
+    handler: PeerHandler,
+    endpoints: Sequence[UDPEndpoint],
+    ssl_context: SSL.Context,
+    *,
+    max_peers: int = 1000,
+    idle_timeout: float = 60.0,
+    incoming_buffer: int = 10,
+    grace_period: float = 0.0,
+    task_status: trio.TaskStatus[list[UDPEndpoint]] = trio.TASK_STATUS_IGNORED,
+) -> NoReturn:
+    """`serve_dtls_peers` on endpoints that you have opened, or that `trio_udp.endpoints_from_systemd` has found.
+
+    Keys live in the server. So where a socket stays while one server ends and the next begins, conversations do not:
+    the first says goodbye to its peers, as each handler ends, and the next one knows none of them. Who wants to go on
+    opens a channel anew. What comes meanwhile waits in the socket; of that a hello is answered, and the rest is dropped
+    and counted, as ``"no conversation"``. For the same reason two servers cannot read from one socket at once.
+
+    Args:
+      endpoints: at least one. They share the ``max_peers``. An address that sends to two of them is a peer of each.
+
+    Resource handling:
+      The endpoints are closed when this ends, however it ends.
+
+    The other arguments and everything else are as in `serve_dtls_peers`.
+    """
+
+    def make_parts() -> list[_Server]:
+        check_peer_arguments(handler, max_peers, idle_timeout, incoming_buffer)
+        _check_context(ssl_context)
+        return [_Server(handler, ssl_context, endpoints, max_peers, idle_timeout, incoming_buffer)]
+
+    await serve_in_shelter(make_parts, endpoints, grace_period, task_status)
 
 
 def _check_context(context: SSL.Context) -> None:
@@ -167,7 +212,9 @@ class _Server:
             raise socket.between.failure
 
     def _endpoint(self, socket: _Socket) -> trio.DTLSEndpoint:
-        return trio.DTLSEndpoint(socket.between, incoming_packets_buffer=self._incoming_buffer)
+        endpoint = trio.DTLSEndpoint(socket.between, incoming_packets_buffer=self._incoming_buffer)
+        socket.between.fate = Fate(endpoint)
+        return endpoint
 
     async def _welcome(self, socket: _Socket, channel: trio.DTLSChannel) -> None:
         """A peer has shown that it is where it says.
@@ -187,8 +234,11 @@ class _Server:
         """The rest of the handshake, and the handler."""
         if len(self._handshakes) + len(self._lines) >= self._max_peers:
             between.io.drop(b"", channel.peer_address, TOO_MANY, outgoing=False)
+            drop_unheard(channel, between.io)
         elif await self._shake_hands(channel, between):
             await self._converse(DTLSLine(channel, between, idle_timeout=self._idle_timeout), between)
+        else:
+            drop_unheard(channel, between.io)
         self._leave_if_done()
 
     async def _shake_hands(self, channel: trio.DTLSChannel, between: Between) -> bool:
