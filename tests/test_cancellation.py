@@ -717,6 +717,7 @@ def _leaves(error: BaseException) -> set[type[BaseException]]:
 # The rooms that have such a test of their own: with certificates, or with processes.
 ELSEWHERE = {
     "dtls.open_dtls_channel": "dtls/test_cancellation.py::test_opening",
+    "dtls.serve_dtls": "dtls/test_cancellation.py::test_serving",
     "dtls.serve_dtls_peers": "dtls/test_cancellation.py::test_serving",
     "workers.serve_workers": "test_workers.py::test_cancelled_at_every_moment",
 }

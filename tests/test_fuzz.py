@@ -52,7 +52,7 @@ from trio_udp.cli import (
     request,
     serve,
 )
-from trio_udp.dtls import _name
+from trio_udp.dtls import _name, _swallowed
 from trio_udp.faults import GilbertElliott, Rebind
 from trio_udp.testing import VirtualNetwork
 from trio_udp.testing._ip import parse_ip
@@ -141,6 +141,7 @@ BYTES: dict[str, Target] = {
     "metrics: its answer": Target(PAGE._response, (), _is_answer),
     "ping: whose echo": Target(_ping_record.Payloads(64, 7).number, (), lambda number: number is None),
     "bench: whose echo": Target(_bench_record.Payloads(64, 7).made, (), lambda made: made is False),
+    "dtls: the cookie of a hello": Target(_swallowed._cookie, (), lambda cookie: len(cookie) < 256),
     "trace": Target(lambda data: _jsonlines._read(iter(data.splitlines(keepends=True)), "x"), ValueError),
     "one datagram": Target(lambda data: split(data, [(0, 0, data)]), (), lambda pieces: len(pieces) == 1),
 }
@@ -329,6 +330,7 @@ READERS: dict[str, object] = {
     "cli._live_held.Held.text": "tests/cli/test_live.py::test_what_an_encoding_does_not_have_is_escaped",
     "cli.trace._load": BYTES["trace"],
     "dtls._name._in_ascii": TEXTS["dtls: a name"],
+    "dtls._swallowed._cookie": BYTES["dtls: the cookie of a hello"],
     "tracing._jsonlines._parsed": BYTES["trace"],
     "tracing._jsonlines._plain": BYTES["trace"],
     "tracing._page._hash": OURS,  # a hash
