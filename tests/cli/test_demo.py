@@ -19,8 +19,9 @@ from tests.fakes import OtherSocket, OtherSockets
 from trio_udp import DatagramSent, Event
 from trio_udp.cli import demo, main, make_parser
 from trio_udp.cli._faults import Network, read_network
+from trio_udp.cli._play import play, retry_for
 from trio_udp.cli._story import Story
-from trio_udp.cli.demo import introduction, play, retry_for, run
+from trio_udp.cli.demo import introduction, run
 from trio_udp.faults import Link, Rebind, blackhole
 from trio_udp.testing import VirtualNetwork
 

@@ -67,7 +67,7 @@ def test_the_demo_is_in_the_trace(path: Path, capsys: pytest.CaptureFixture[str]
         assert trace.names[f"{host}:{port}"] == client.decode()
     assert told.err == ""
     sources = {entry.source for entry in trace.entries if isinstance(entry, Happened) and entry.source}
-    assert {source.rpartition(":")[0].replace("\\", "/") for source in sources} == {"trio_udp/cli/demo.py"}
+    assert {source.rpartition(":")[0].replace("\\", "/") for source in sources} == {"trio_udp/cli/_play.py"}
 
 
 def test_every_task_of_the_demo_ends_inside_its_nursery(path: Path) -> None:

@@ -57,12 +57,9 @@ def draw_visitors(
 def visitor_lines(visitors: Visitors, now: float, height: int, width: int, look: Look) -> list[Text]:
     """Their heading, and as many of the latest as there is room for, in the order in which they came."""
     shown = sorted((visitor for _, visitor in visitors.latest.latest(height)), key=lambda visitor: visitor.number)
-    title = (
-        f"clients: {visitors.in_all}" if len(shown) == visitors.in_all else f"the latest of {visitors.in_all} clients"
-    )
-    lines = [heading(title, width, look)]
+    lines = [heading(clients_title(len(shown), visitors.in_all), width, look)]
     if not shown and height:
-        lines.append(line(("nobody has sent anything yet", DIM)))
+        lines.append(line((NOBODY, DIM)))
     lines += (visitor_line(visitor, now, width, look) for visitor in shown)
     return lines
 

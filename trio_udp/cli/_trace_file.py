@@ -15,7 +15,6 @@ import argparse
 import os
 import signal
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,8 +61,10 @@ def trace_path(text: str) -> Path:
 
 
 def view(trace: Trace, function: str) -> str:
-    """A trace as a page, a picture or a text."""
-    text: str = getattr(import_module("trio_udp.tracing"), function)(trace)
+    """A trace as a page, a picture or a text; ``function`` is one of ``VIEWS``."""
+    from .. import tracing
+
+    text: str = getattr(tracing, function)(trace)
     return text
 
 
