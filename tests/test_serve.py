@@ -1288,3 +1288,16 @@ async def test_a_port_in_use_is_an_os_error() -> None:
 async def test_what_is_no_handler_at_all() -> None:
     with pytest.raises(TypeError, match="a handler must be an async function, not None"):
         await serve_udp(None, 0, host=LOCAL)  # type: ignore[arg-type]
+
+
+async def test_ctrl_c_before_the_first_handler_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: an AttributeError came out in its place, as it was not known yet when the turn had begun."""
+
+    async def be_interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trio_udp._crew.Crew._empty_queue", be_interrupted)
+    with await open_udp_endpoint("127.0.0.1") as server, await open_udp_endpoint("127.0.0.1") as client:
+        await client.send(b"x", server.address)
+        with pytest.raises(KeyboardInterrupt):
+            await serve_endpoints(echo, [server])

@@ -192,6 +192,7 @@ class Crew:
     async def _work(self, member: Member) -> None:
         """Run the handler for one datagram after another, until one of them has waited for something."""
         coroutine = cast("Coroutine", self._empty_queue(member))
+        member.began = perf_counter()
         try:
             step = coroutine.send(None)
         except StopIteration:
@@ -214,7 +215,7 @@ class Crew:
         """Handle what is in the queue, as long as no handler waits."""
         queue, handler, send_now, held = self._queue, self._handler, self._io.send_now, member.held
         out, is_over = self._out, False
-        before = member.began = perf_counter()
+        before = member.began
         may_hold = self._io.segments is not None and before >= self._no_holding_until
         end = before + TURN - self._spent
         try:
