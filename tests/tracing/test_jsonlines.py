@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from trio_udp import AttemptStarted, DatagramLost, DatagramSent, Event
 from trio_udp.tracing import Entry, Happened, ScopeEntered, TaskStarted, Trace, load, save
-from trio_udp.tracing._jsonlines import _EVENTS, _KINDS, LONGEST, _lines, _read
+from trio_udp.tracing._entries import EVENTS
+from trio_udp.tracing._jsonlines import _KINDS, LONGEST, _lines, _read
 
 number = st.integers(0, 2**63)
 time = st.floats(allow_nan=False, allow_infinity=False)
@@ -34,7 +35,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 def entries_of(kind: str) -> st.SearchStrategy[Any]:
     make = _KINDS[kind]
     one = st.builds(make, *(FIELDS[f"{kind}.{name}" if f"{kind}.{name}" in FIELDS else name] for name in make._fields))
-    return st.builds(Happened, one, st.none() | number, st.none() | st.text()) if kind in _EVENTS else one
+    return st.builds(Happened, one, st.none() | number, st.none() | st.text()) if kind in EVENTS else one
 
 
 traces = st.builds(
@@ -59,7 +60,7 @@ def test_what_is_read_is_what_was_written(trace: Trace) -> None:
 
 def test_each_event_and_entry_can_be_written() -> None:
     """One that is new has to be known to both directions, or the line above would not have tried it."""
-    for union, kinds in ((Event, _EVENTS.keys()), (Entry, _KINDS.keys() - _EVENTS.keys() | {"Happened"})):
+    for union, kinds in ((Event, EVENTS.keys()), (Entry, _KINDS.keys() - EVENTS.keys() | {"Happened"})):
         assert set(str(union).split(" | ")) == kinds
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
@@ -305,6 +306,22 @@ def test_at_the_limit_the_newest_are_forgotten(limit: int) -> None:
     assert len(whole.entries) == 10
     assert (len(some.entries), some.forgotten) == (limit, 10 - limit)
     assert some.entries == whole.entries[:limit]
+
+
+def test_events_are_nothing_to_the_garbage_collector() -> None:
+    """What is kept for a whole run would be gone through again and again."""
+
+    async def main() -> list[bool]:
+        with record() as recording:
+            async with await open_udp_endpoint(LOCAL) as a, await open_udp_endpoint(LOCAL) as b:
+                await a.send(b"", b.address)
+                await b.receive()
+                events = [entry for entry in recording._log.kept if type(entry) is tuple]
+        gc.collect()  # lets go of the addresses,
+        gc.collect()  # and then of what has them
+        return [gc.is_tracked(event) for event in events]
+
+    assert trio.run(main) == [False, False]
 
 
 @pytest.mark.parametrize("limit", [0, -1, True, 1.0, "5", None])

@@ -9,8 +9,9 @@ Numbers stand for tasks, nurseries and scopes: 1, 2, ... each, in the order in w
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
+from .. import _events
 from .._events import Event
 
 __all__ = [
@@ -111,3 +112,8 @@ Entry: TypeAlias = (
     "Happened | TaskStarted | TaskEnded | NurseryOpened | NurseryClosed | ScopeEntered | ScopeCancelled | ScopeExited"
 )
 """Any of them."""
+
+EVENTS: Final[dict[str, Any]] = {
+    name: getattr(_events, name) for name in _events.__all__ if name not in ("Event", "observe")
+}
+"""The kinds of events, by their names."""

@@ -21,7 +21,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import trio
-from trio.lowlevel import enable_ki_protection
+from trio.lowlevel import current_task, enable_ki_protection
 
 from ._entries import (
     NurseryClosed,
@@ -155,7 +155,7 @@ class Watch(trio.abc.Instrument):
     def current(self) -> int | None:
         """The number of the running task; None if none is running."""
         try:
-            task = trio.lowlevel.current_task()
+            task = current_task()
         except RuntimeError:
             return None
         known = self._tasks.get(task)
@@ -168,7 +168,7 @@ class Watch(trio.abc.Instrument):
     def look(self) -> None:
         """Tell which nurseries the running task is in by now, if it was told of."""
         try:
-            task = trio.lowlevel.current_task()
+            task = current_task()
         except RuntimeError:
             return
         if (known := self._tasks.get(task)) is not None:

@@ -22,9 +22,8 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from .. import _events
 from . import _entries
-from ._entries import Happened
+from ._entries import EVENTS, Happened
 from ._trace import Trace
 
 if TYPE_CHECKING:
@@ -180,7 +179,7 @@ def _entry(values: dict[str, Any]) -> Entry:
     make = _KINDS.get(kind) if isinstance(kind, str) else None
     if make is None:
         raise _Wrong(f"there is no kind of entry {_short(kind)}")
-    is_event = kind in _EVENTS
+    is_event = kind in EVENTS
     _refuse_others(values, {*make._fields, *(_OF_HAPPENED if is_event else ())})
     one = make(*(_read_field(f"{kind}.{name}", values) for name in make._fields))
     return Happened(one, *(_read_field(f"Happened.{name}", values) for name in _OF_HAPPENED)) if is_event else one
@@ -278,8 +277,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "names": _names,
     "Happened.source": _or_none(_text),
 }
-_EVENTS = {name: getattr(_events, name) for name in _events.__all__ if name not in ("Event", "observe")}
 _OTHERS = {name: getattr(_entries, name) for name in _entries.__all__ if name not in ("Entry", "Happened")}
-_KINDS: dict[str, Any] = {**_EVENTS, **_OTHERS}
+_KINDS: dict[str, Any] = {**EVENTS, **_OTHERS}
 _OF_HAPPENED = ("task", "source")
 _OF_TRACE = ("started", "ended", "names", "forgotten")

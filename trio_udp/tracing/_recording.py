@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Recording", "record"]
 
+# An event is made in a function of the library's, handed to what `current_emit` has made, and from there to us.
+_FRAMES_OF_OURS = 3
+
 _recordings: trio.lowlevel.RunVar[tuple[Recording, ...]] = trio.lowlevel.RunVar("trio_udp recordings", default=())
 
 
@@ -118,8 +121,8 @@ class Recording:
             if len(log.kept) >= log.limit:
                 log.forgotten += 1
             else:
-                source = None if is_loss else self._sources.of(sys._getframe(1))
-                log.kept.append((event, task, source))
+                source = None if is_loss else self._sources.of(sys._getframe(_FRAMES_OF_OURS))
+                log.kept.append(event + (task, source, type(event).__name__))  # noqa: RUF005 unpacking costs twice as much
         except Exception as problem:
             self._watch.note(problem)
 
