@@ -13,6 +13,7 @@ from trio_udp.testing import Host
 from trio_udp.testing._ancillary import asked_source, told
 from trio_udp.testing._ip import parse_ip
 from trio_udp.testing._mailbox import Arrived, Mailbox
+from trio_udp.testing._map import Map
 from trio_udp.testing._option_table import NAMES
 from trio_udp.testing._wire import Wire
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def made(family: int, *options: str) -> Mailbox:
-    mailbox = Mailbox(Host(Wire(Link(), 0, 0), "server", ["10.0.0.1", "fd00::1"]), family, IPPROTO_UDP)
+    mailbox = Mailbox(Host(Wire(Map(Link(), 0), 0), "server", ["10.0.0.1", "fd00::1"]), family, IPPROTO_UDP)
     for option in options:
         mailbox.options.set(*KEYS[option], 1)
     return mailbox

@@ -14,6 +14,7 @@ from trio_udp.faults import Link
 from trio_udp.testing import Host
 from trio_udp.testing._ip import parse_ip
 from trio_udp.testing._mailbox import BOOKKEEPING, Arrived, Mailbox
+from trio_udp.testing._map import Map
 from trio_udp.testing._option_table import NAMES
 from trio_udp.testing._wire import Wire
 
@@ -23,7 +24,7 @@ CLIENT, OTHER = ("10.0.0.2", 5000), ("10.0.0.2", 5001)
 
 @pytest.fixture
 def wire() -> Wire:
-    return Wire(Link(), 0, 0)
+    return Wire(Map(Link(), 0), 0)
 
 
 @pytest.fixture
@@ -169,7 +170,7 @@ def test_the_mtu_is_that_of_the_link_to_the_peer(wire: Wire, mailbox: Mailbox) -
     assert caught.value.errno == errno.ENOTCONN
     mailbox.peer = CLIENT
     assert mailbox.options.get(*KEYS["IP_MTU"]) == 65535
-    wire.set_default_link(Link(mtu=1400))
+    wire.map.set_default_link(Link(mtu=1400))
     assert mailbox.options.get(IPPROTO_IP, KEYS["IP_MTU"][1]) == 1400
 
 

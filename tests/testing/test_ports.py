@@ -13,6 +13,7 @@ from trio_udp.faults import Link
 from trio_udp.testing import Host, _ports
 from trio_udp.testing._ip import parse_ip
 from trio_udp.testing._mailbox import Mailbox
+from trio_udp.testing._map import Map
 from trio_udp.testing._option_table import NAMES
 from trio_udp.testing._ports import FIRST_EPHEMERAL, LAST_EPHEMERAL, Ports
 from trio_udp.testing._wire import Wire
@@ -28,7 +29,7 @@ CLIENT = ("10.0.0.2", 5000)
 
 @pytest.fixture
 def host() -> Host:
-    return Host(Wire(Link(), 0, 0), "server", ["10.0.0.1", "10.0.0.3", "fd00::1"])
+    return Host(Wire(Map(Link(), 0), 0), "server", ["10.0.0.1", "10.0.0.3", "fd00::1"])
 
 
 def made(host: Host, address: str, *options: int, v6only: bool = False) -> Mailbox:

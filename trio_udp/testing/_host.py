@@ -51,12 +51,13 @@ class Host:
 
     def __init__(self, wire: Wire, name: str, addresses: Sequence[str]) -> None:
         self.name = name
-        self.own_addresses = tuple(wire.claim(address, self) for address in addresses)
+        self.own_addresses = tuple(wire.map.claim(address, self) for address in addresses)
         self.is_up = True
         self.ports = Ports()
         self.nat: NAT | None = None
         self.catch_up = wire.catch_up
         self._wire = wire
+        self._map = wire.map
         self._open: dict[Mailbox, None] = {}  # in order
         self._closed: deque[Mailbox] = deque(maxlen=REMEMBERED)
         self._lives: set[trio.CancelScope] = set()
@@ -169,7 +170,7 @@ class Host:
           ValueError: another host has that address, or it is none.
         """
         if address is not None:
-            address = self._wire.claim(parse_unicast(address).text, self)
+            address = self._map.claim(parse_unicast(address).text, self)
         self._wire.settle()  # what was sent before now was sent from the old ports
         self.nat = self.nat or NAT()
         self.nat.rebind(address)
@@ -246,12 +247,12 @@ class Host:
 
     def way_to(self, ip: IP) -> Way:
         """How datagrams get from here to there."""
-        return self._wire.way_to(self, ip)
+        return self._map.way_to(self, ip)
 
     def send(self, mailbox: Mailbox, source: Place, ip: IP, port: int, data: bytes) -> None:
         """Send a datagram; a host that has crashed sends nothing, and nobody is told."""
         if not mailbox.unplugged and not self.network_is_over:
-            self._wire.send(mailbox, self._wire.way_to(self, ip), source, (ip.text, port), data)
+            self._wire.send(mailbox, self._map.way_to(self, ip), source, (ip.text, port), data)
             mailbox.sent += 1
 
     def spread(self, mailbox: Mailbox, interface: int, source: Place, ip: IP, port: int, data: bytes) -> None:
@@ -262,8 +263,8 @@ class Host:
         may_leave = ip.is_broadcast or (options.multicast_ttl(is_ipv4=is_ipv4) > 0 and not ip.is_of_one_host)
         far = interface == NETWORK and may_leave
         near = interface == LOOPBACK or ip.is_broadcast or options.multicast_loop(is_ipv4=is_ipv4)
-        ways = self._wire.ways_to_many(self, is_ipv4, near, far)
-        self._wire.send(mailbox, self._wire.way(self, None), source, (ip.text, port), data, interface, ways)
+        ways = self._map.ways_to_many(self, is_ipv4, near, far)
+        self._wire.send(mailbox, self._map.way(self, None), source, (ip.text, port), data, interface, ways)
         mailbox.sent += 1
 
     def outside(self, place: Place) -> Place:

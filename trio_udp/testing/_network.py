@@ -16,6 +16,7 @@ from ._describe import describe
 from ._host import Host, entered_hosts, parse_unicast
 from ._ip import is_numeric
 from ._mailbox import Mailbox
+from ._map import Map
 from ._pcap import pcap
 from ._record import RecordedDatagram
 from ._resolver import Resolver, normal_name
@@ -67,7 +68,8 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
 
     def __init__(self, link: Link = Link(), *, seed: int = 0, record_limit: int = 100_000) -> None:
         check_seed(seed)
-        self._wire = Wire(_a_link(link), seed, record_limit)
+        self._map = Map(_a_link(link), seed)
+        self._wire = Wire(self._map, record_limit)
         self._rules: list[tuple[Rule, ...]] = []
         self._hosts: dict[str, Host] = {}
         self._numbers = count(1)
@@ -137,7 +139,7 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
     @property
     def seed(self) -> int:
         """The same seed, the same story."""
-        return self._wire.seed
+        return self._map.seed
 
     # -- hosts --------------------------------------------------------------------------------------------------------
 
@@ -154,8 +156,8 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         """
         ips = [parse_unicast(address) for address in addresses or next(self._free_addresses())]
         for ip in ips:
-            if ip.text in self._wire.hosts:
-                raise ValueError(f"{ip.text} is {self._wire.hosts[ip.text].name}'s already")
+            if ip.text in self._map.hosts:
+                raise ValueError(f"{ip.text} is {self._map.hosts[ip.text].name}'s already")
         return self._add(ips[0].text if name is None else _a_name(name), list(dict.fromkeys(ip.text for ip in ips)))
 
     def _add(self, name: str, addresses: Sequence[str]) -> Host:
@@ -167,7 +169,7 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
     def _free_addresses(self) -> Iterator[tuple[str, str]]:
         for number in self._numbers:
             pair = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", f"fd00::{number:x}"
-            if not any(address in self._wire.hosts for address in pair):
+            if not any(address in self._map.hosts for address in pair):
                 yield pair
 
     @property
@@ -185,12 +187,12 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         return host.own_addresses if host else None
 
     def _name_of(self, address: str) -> str | None:
-        host = self._wire.hosts.get(address)
+        host = self._map.hosts.get(address)
         return host.name if host else None
 
     def _find(self, host: Host | str) -> Host:
         if isinstance(host, str):
-            found = self._hosts.get(host) or self._wire.hosts.get(host)
+            found = self._hosts.get(host) or self._map.hosts.get(host)
         else:
             found = host if isinstance(host, Host) and self._hosts.get(host.name) is host else None
         if found is None:
@@ -202,12 +204,12 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
     @property
     def link(self) -> Link:
         """How a direction behaves for which `set_link` does not say otherwise; may be set at any time."""
-        return self._wire.link
+        return self._map.link
 
     @link.setter
     def link(self, link: Link) -> None:
         self._wire.catch_up()
-        self._wire.set_default_link(_a_link(link))
+        self._map.set_default_link(_a_link(link))
 
     def set_link(self, source: Host | str, destination: Host | str, link: Link | None, *, both: bool = False) -> None:
         """Say how one direction between two hosts behaves from now on; what is on its way already stays as it is.
@@ -224,9 +226,9 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         one, other = self._find(source), self._find(destination)
         link = None if link is None else _a_link(link)
         self._wire.catch_up()
-        self._wire.set_link(one, other, link)
+        self._map.set_link(one, other, link)
         if both:
-            self._wire.set_link(other, one, link)
+            self._map.set_link(other, one, link)
 
     @contextmanager
     def rule(self, *rules: Rule) -> Iterator[None]:

@@ -29,34 +29,37 @@ from typing import TYPE_CHECKING
 import trio
 
 from .._events import DatagramLost, current_emit
-from ..faults import Drop, Held, InFlight, Link, Rule, first_verdict
+from ..faults import Drop, Held, InFlight, Rule, first_verdict
 from ..faults._link import headers
-from ._ip import IP, LOOPBACK, NETWORK, Place, parse_ip, shown
+from ._ip import LOOPBACK, NETWORK, Place, parse_ip, shown
 from ._record import Record, RecordedDatagram
-from ._way import IN_ORDER, TICK, Sent, Way
+from ._way import IN_ORDER, TICK, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._host import Host
     from ._mailbox import Mailbox
+    from ._map import Map
+    from ._way import Way
 
 # So many datagrams may be sent in one moment of virtual time, some 360 MB: far more than any program means to.
 MOST_AT_ONCE = 1_000_000
 
 
 class Wire:
-    """Everything between the hosts."""
+    """Everything between the hosts.
 
-    def __init__(self, link: Link, seed: int, record_limit: int) -> None:
-        self.link = link
-        self.seed = seed
+    Args:
+      hosts: the map of them.
+      record_limit: how many datagrams the record keeps.
+    """
+
+    def __init__(self, hosts: Map, record_limit: int) -> None:
+        self.map = hosts
         self.rules: tuple[Rule, ...] = ()
         self.is_over = False
         self.record = Record(record_limit)
-        self.hosts: dict[str, Host] = {}  # by address
-        self._links: dict[tuple[Host, Host | None], Link] = {}
-        self._ways: dict[tuple[Host, Host | None], Way] = {}
         self._counts: dict[tuple[Host, Host | None], int] = {}
         self._outbox: list[Sent] = []
         self._number = 0
@@ -65,57 +68,6 @@ class Wire:
         self._sleep = trio.CancelScope()
         self._due = math.inf  # until when `run` sleeps
         self.failure: BaseException | None = None  # what a rule has raised, or an observer
-
-    # -- hosts and links ----------------------------------------------------------------------------------------------
-
-    def claim(self, address: str, host: Host) -> str:
-        """Give an address to a host; returns it.
-
-        Raises:
-          ValueError: another host has it.
-        """
-        owner = self.hosts.get(address, host)
-        if owner is not host and address in owner.addresses:  # else a NAT had given it, and has given another since
-            raise ValueError(f"{address} is {owner.name}'s already")
-        self.hosts[address] = host
-        return address
-
-    def set_link(self, source: Host, destination: Host, link: Link | None) -> None:
-        """From now on this is the link between two hosts; None: the network's own."""
-        if link is None:
-            self._links.pop((source, destination), None)
-        else:
-            self._links[source, destination] = link
-        self._ways.pop((source, destination), None)
-
-    def set_default_link(self, link: Link) -> None:
-        """From now on this is the link of all that have none of their own."""
-        self.link = link
-        for pair in [pair for pair in self._ways if pair not in self._links]:
-            del self._ways[pair]
-
-    def way(self, source: Host, target: Host | None) -> Way:
-        """How datagrams get from one host to another; None: to an address that no host has."""
-        pair = (source, target)
-        if pair not in self._ways:
-            # A host's own loopback is perfect unless somebody says otherwise.
-            default = Link() if source is target else self.link
-            self._ways[pair] = Way(self._links.get(pair, default), self.seed, source, target)
-        return self._ways[pair]
-
-    def way_to(self, source: Host, ip: IP) -> Way:
-        """How datagrams get from a host to an address."""
-        return self.way(source, source if source.has(ip) else self.hosts.get(ip.text))
-
-    def ways_to_many(self, source: Host, is_ipv4: bool, near: bool, far: bool) -> tuple[Way, ...]:
-        """The ways to all who might hear a group, or everybody: the host itself, and all others.
-
-        In an order that does not depend on who was added first.
-        """
-        others = {host.name: host for address, host in self.hosts.items() if (":" not in address) == is_ipv4}
-        others.pop(source.name, None)  # on its loopback a host has both families
-        chosen = [host for _, host in sorted(others.items())] if far else []
-        return tuple(self.way(source, host) for host in [source, *chosen][not near :])
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
@@ -277,7 +229,7 @@ class Wire:
             return
         self._number += 1
         now = trio.current_time()
-        way = self.way(sent.mailbox.host, sent.way.target)  # as it is by now
+        way = self.map.way(sent.mailbox.host, sent.way.target)  # as it is by now
         self._outbox.append(sent._replace(time=now, number=self._number, way=way, rules=(), held=recorded))
         self._wake_by(_after(now, TICK))
 
@@ -352,7 +304,7 @@ class Wire:
         if verdict is not None:
             arrivals = [time + verdict.delay]
         else:
-            passage = self.way(host, sent.mailbox.host).refusals
+            passage = self.map.way(host, sent.mailbox.host).refusals
             fate = passage.fate(time, recorded.n, b"", headers(recorded.source[0]))
             arrivals = [copy.time for copy in fate.copies[:1]]
         for arrival in arrivals:
