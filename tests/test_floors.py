@@ -23,7 +23,18 @@ FLOORS = [
         *("_multicast", "_endpoint", "_opening", "_connection", "_systemd"),
     },
     {  # one idea each
-        *("_handler", "_remainder", "_outgoing", "_places", "_member", "_crew", "_shelter", "_serve", "_channel"),
+        *(
+            "_handler",
+            "_remainder",
+            "_outgoing",
+            "_usage",
+            "_places",
+            "_member",
+            "_crew",
+            "_shelter",
+            "_serve",
+            "_channel",
+        ),
         *("_idle", "_peer", "_peers"),
         *("_request", "_waiting", "_replies", "_attempts", "_client", "_first_reply"),
         *("_guards", "_refused", "_rate", "_reply_cache", "_cookies"),
@@ -66,6 +77,7 @@ BESIDE = {
     ("_crew", "_places"),
     ("_places", "_crew"),  # for the type checker only
     ("_crew", "_remainder"),
+    ("_crew", "_usage"),
     ("_serve", "_handler"),
     ("_serve", "_crew"),
     ("_serve", "_places"),

@@ -7,7 +7,7 @@ import itertools
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -27,6 +27,7 @@ from trio_udp import (
     Handler,
     UDPEndpoint,
     _crew,
+    _usage,
     observe,
     open_udp_channel,
     open_udp_endpoint,
@@ -752,6 +753,20 @@ def test_what_works_for_nobody_is_turned_off() -> None:
     assert len(tried) == 64
 
 
+def test_one_destination_does_not_turn_it_off_for_all() -> None:
+    """However many sizes do not work for it."""
+
+    def refuse_one(buffers: list[bytes], _: object, __: int, address: Address) -> int:
+        if address == THERE:
+            raise OSError(errno.EMSGSIZE, "Message too long")
+        return len(buffers[0])
+
+    segments = Segments(refuse_one)
+    for size in range(2000, 1000, -1):
+        assert segments.send([bytes(size)] * 2, THERE) == 0
+    assert segments.send([b"xx", b"xx"], HERE) == 2
+
+
 def test_what_works_for_some_stays_on() -> None:
     tried: list[Address] = []
 
@@ -766,72 +781,85 @@ def test_what_works_for_some_stays_on() -> None:
     assert len(tried) == 200
 
 
+class SlowServer:
+    """An echo whose handler takes 0.1 seconds for what begins with ``slow``, on a clock that goes on for nothing else.
+
+    ``waited`` is how long after its handler each reply was sent. Meanwhile the thread has ``computed``, or it has
+    ``waited_for`` something so often, as whoever has the clock go on may say.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, computes: float = 0.1, waits: int = 0) -> None:
+        self.now = 0.0
+        self.waited: list[tuple[bytes, float]] = []
+        self._computes, self._waits = computes, waits
+        self._used = _usage.Usage(0.0, 0)
+        self._finished: dict[bytes, float] = {}
+        monkeypatch.setattr(_crew, "perf_counter", lambda: self.now)
+        for module in (_crew, _usage):
+            monkeypatch.setattr(module, "thread_usage", lambda: self._used)
+
+    async def handle(self, datagram: Datagram) -> bytes:
+        if datagram.data.startswith(b"slow"):
+            self.now += 0.1
+            self._used = _usage.Usage(self._used.computed + self._computes, self._used.waited + self._waits)
+        self._finished[datagram.data] = self.now
+        return datagram.data
+
+    def watch(self, event: Event) -> None:
+        if isinstance(event, DatagramSent):
+            self.waited.append((event.data[:5], self.now - self._finished[event.data]))
+
+    async def answer(self, *rounds: Sequence[bytes], pause: float = 0.0) -> None:
+        """Answer the questions of each round, which come together; ``pause`` seconds before the last round."""
+        server = await open_udp_endpoint(LOCAL)
+        with await open_udp_endpoint(LOCAL) as client:
+            async with trio.open_nursery() as nursery:
+                server._io.emit = self.watch
+                server._io.send_now = server._io._send_now_and_report
+                for number, questions in enumerate(rounds):
+                    self.now += pause if number == len(rounds) - 1 else 0.0
+                    await client.send_many([Datagram(data, server.address) for data in questions])
+                    if not number:
+                        nursery.start_soon(serve_endpoints, self.handle, [server])
+                    assert len(await receive(client, len(questions))) == len(questions)
+                nursery.cancel_scope.cancel()
+
+
 @linux_only
 async def test_a_held_reply_waits_for_one_slow_handler_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     """Regression: when they had been quick, the clock was read after every eighth only."""
-    now, late = 0.0, list[float]()
-    monkeypatch.setattr(_crew, "perf_counter", lambda: now)
-    finished: dict[bytes, float] = {}
-
-    async def handler(datagram: Datagram) -> bytes:
-        nonlocal now
-        if datagram.data.startswith(b"slow"):
-            now += 0.1
-        finished[datagram.data] = now
-        return datagram.data
-
-    def watch(event: Event) -> None:
-        if isinstance(event, DatagramSent):
-            late.append(now - finished[event.data])
-
-    server = await open_udp_endpoint(LOCAL)
-    with await open_udp_endpoint(LOCAL) as client:
-        for number in range(22):
-            await client.send(b"quick %d" % number, server.address)
-        for number in range(8):
-            await client.send(b"slow %d" % number, server.address)
-        async with trio.open_nursery() as nursery:
-            server._io.emit = watch
-            server._io.send_now = server._io._send_now_and_report
-            nursery.start_soon(serve_endpoints, handler, [server])
-            assert len(await receive(client, 30)) == 30
-            nursery.cancel_scope.cancel()
-    assert len(late) == 30
-    assert max(late) == pytest.approx(0.1)  # the last quick one, behind the first slow one
+    server = SlowServer(monkeypatch)
+    await server.answer([b"quick %d" % number for number in range(22)] + [b"slow %d" % number for number in range(8)])
+    assert len(server.waited) == 30
+    assert max(time for _, time in server.waited) == pytest.approx(0.1)  # the last quick one, behind the first slow one
 
 
 @linux_only
-async def test_after_a_slow_handler_no_reply_is_held_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("computes", "waits"), [(0.1, 0), (0.0, 1)], ids=["computing", "blocking"])
+async def test_after_a_slow_handler_no_reply_is_held_for_a_while(
+    computes: float, waits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Regression: where each second question took long, each first answer waited for it."""
-    now, waited = 0.0, list[float]()
-    monkeypatch.setattr(_crew, "perf_counter", lambda: now)
-    finished: dict[bytes, float] = {}
+    server = SlowServer(monkeypatch, computes, waits)
+    rounds = [(b"quick %d" % number, b"slow %d" % number) for number in range(4)]
+    await server.answer(*rounds, pause=21 * 0.1)  # nothing slow has happened for long
+    assert [time for data, time in server.waited if data == b"quick"] == pytest.approx([0.1, 0, 0, 0.1])
 
-    async def handler(datagram: Datagram) -> bytes:
-        nonlocal now
-        if datagram.data.startswith(b"slow"):
-            now += 0.1
-        finished[datagram.data] = now
-        return datagram.data
 
-    def watch(event: Event) -> None:
-        if isinstance(event, DatagramSent) and event.data.startswith(b"quick"):
-            waited.append(now - finished[event.data])
+@linux_only
+async def test_who_had_no_core_was_not_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: beside a busy process on the same core hardly any replies were sent together."""
+    server = SlowServer(monkeypatch, computes=1e-3)
+    await server.answer(*[(b"quick %d" % number, b"slow %d" % number) for number in range(4)])
+    assert [time for data, time in server.waited if data == b"quick"] == pytest.approx([0.1] * 4)
 
-    server = await open_udp_endpoint(LOCAL)
-    with await open_udp_endpoint(LOCAL) as client:
-        async with trio.open_nursery() as nursery:
-            server._io.emit = watch
-            server._io.send_now = server._io._send_now_and_report
-            nursery.start_soon(serve_endpoints, handler, [server])
-            for number in range(4):
-                if number == 3:
-                    now += 21 * 0.1  # seconds: nothing slow has happened for long
-                questions = [b"quick %d" % number, b"slow %d" % number]
-                await client.send_many([Datagram(data, server.address) for data in questions])
-                assert len(await receive(client, 2)) == 2
-            nursery.cancel_scope.cancel()
-    assert waited == pytest.approx([0.1, 0, 0, 0.1])
+
+@linux_only
+async def test_behind_a_handler_that_is_not_quick_no_reply_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = SlowServer(monkeypatch)
+    monkeypatch.setattr(_crew, "TURN", 1.0)
+    await server.answer([b"slow 1", b"slow 2", b"quick", b"quick 2"])
+    assert [time for _, time in server.waited] == pytest.approx([0.0] * 4)
 
 
 @linux_only

@@ -21,7 +21,8 @@ Where things are; each file imports only from those above it:
     _systemd                                sockets that somebody else has opened
     _channel                                a conversation with one peer
     _handler  _remainder  _outgoing         what answers; awaiting what has begun; replies on their way out
-    _shelter  _places  _member  _crew       stopping; how many at once; the tasks that run a handler
+    _shelter  _places  _usage               stopping; how many at once; what this thread has done itself
+    _member  _crew                          the tasks that run a handler
     _serve                                  serve_udp
     _idle  _peer  _peers                    who is waited for; one peer; serve_udp_peers
     _request  _waiting  _replies            what is asked; until when; whose reply is it

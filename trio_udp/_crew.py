@@ -45,6 +45,7 @@ from ._member import Member
 from ._outgoing import SEND_PATIENCE, Outgoing, Turn
 from ._places import Places
 from ._remainder import Coroutine, Remainder
+from ._usage import thread_usage
 
 # Seconds that the members together work at most until they let Trio's scheduler go round once, but for the last
 # handler: the other tasks of the program have their turns, too. A full batch of quick handlers takes less. It is not
@@ -58,7 +59,9 @@ QUICK = 20e-6
 
 # What is held back behind a quick handler waits when the next one turns out slow. So after a turn that was too long
 # nothing is held back for twenty times what it took: a server whose handlers are slow now and then does without sending
-# together, and in another one replies wait for others' handlers in a twentieth of the time at most.
+# together, and in another one replies wait for others' handlers in a twentieth of the time at most. A turn ends after a
+# millisecond but for the last handler, so in one of two milliseconds a handler has taken one of them.
+TOO_LONG = 2 * TURN
 MISTRUST = 20
 
 
@@ -192,6 +195,7 @@ class Crew:
     async def _work(self, member: Member) -> None:
         """Run the handler for one datagram after another, until one of them has waited for something."""
         coroutine = cast("Coroutine", self._empty_queue(member))
+        usage = thread_usage() if len(self._queue) > 1 and self._io.segments is not None else None
         member.began = perf_counter()
         try:
             step = coroutine.send(None)
@@ -200,7 +204,7 @@ class Crew:
         finally:
             took = perf_counter() - member.began
             self._spent += took
-            if took > TURN:
+            if took > TOO_LONG and (usage is None or usage.was_slow_itself(TOO_LONG)):
                 self._no_holding_until = member.began + took * (1 + MISTRUST)
         # The handler has said who is to wake this task, but Trio has not heard yet that it sleeps. Nothing may wait
         # before it has, and nothing be raised, Ctrl-C included: the task would be woken from something else.
