@@ -22,6 +22,7 @@ import trio.testing
 
 from trio_udp import (
     Address,
+    AttemptTimedOut,
     Datagram,
     DatagramSent,
     DatagramTooLarge,
@@ -671,16 +672,20 @@ async def test_a_refusal_is_a_lost_attempt_and_no_more(
 
 
 async def test_refused_to_the_end(sockets: str, clock: trio.testing.MockClock) -> None:
-    async with await open_udp_client(LOCAL, await closed_port()) as client:
-        with pytest.raises(NoReply) as caught:
-            await client.request(b"x", retry=PLAIN)
-        assert isinstance(caught.value.__cause__, ConnectionRefusedError)
-        assert (caught.value.attempts, caught.value.refused) == (5, True)
-        # 1 + 2 + 4 + 8, and nothing to wait for after the refusal of the last attempt.
-        assert trio.current_time() == about(15)
-        with pytest.raises(NoReply):
-            await client.request(b"x", retry=Retry(attempts=1))
-        assert trio.current_time() == about(15)
+    events: list[Event] = []
+    port = await closed_port()
+    with observe(events.append):
+        async with await open_udp_client(LOCAL, port) as client:
+            with pytest.raises(NoReply) as caught:
+                await client.request(b"x", retry=PLAIN)
+            assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+            assert (caught.value.attempts, caught.value.refused) == (5, True)
+            # 1 + 2 + 4 + 8, and nothing to wait for after the refusal of the last attempt.
+            assert trio.current_time() == about(15)
+            with pytest.raises(NoReply):
+                await client.request(b"x", retry=Retry(attempts=1))
+            assert trio.current_time() == about(15)
+    assert [event.reason for event in events if isinstance(event, AttemptTimedOut)] == ["ECONNREFUSED"] * 6
 
 
 async def test_refused_and_then_silent(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from ._address import Address, payload_limit, payload_size
-from ._errors import NETWORK_ERRORS, PEER_REFUSES, DatagramTooLarge, NoReply
+from ._errors import NETWORK_ERRORS, PEER_REFUSES, DatagramTooLarge, NoReply, errno_name
 from ._events import AttemptStarted, AttemptTimedOut, Emit, RequestFailed
 
 if TYPE_CHECKING:
@@ -201,7 +201,9 @@ class Attempts:
     def _report_timed_out(self, request: Request) -> None:
         if self._emit is not None:
             now, local, remote = self._now_and_where()
-            self._emit(AttemptTimedOut(now, local, remote, request.number, request.attempts))
+            problem = request.problem if request.refused else None
+            reason = errno_name(problem) if isinstance(problem, OSError) else "timeout"
+            self._emit(AttemptTimedOut(now, local, remote, request.number, request.attempts, reason))
 
     def _report_failed(self, request: Request, error: BaseException) -> None:
         if self._emit is not None:

@@ -105,13 +105,18 @@ class AttemptStarted(NamedTuple):
 
 
 class AttemptTimedOut(NamedTuple):
-    """An attempt's wait is over and no reply was believed."""
+    """An attempt's wait is over and no reply was believed.
+
+    ``reason`` is ``"timeout"``, or the name of the errno with which the network has refused the attempt, as
+    ``"ECONNREFUSED"`` where nobody listens. The last attempt does not wait on after that.
+    """
 
     time: float
     local: Address
     remote: Address
     request: int
     number: int
+    reason: str = "timeout"
 
 
 class ReplyAccepted(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,20 @@ def test_each_view(
     told = capsysbinary.readouterr()
     assert (told.out, told.err) == (b"" if to_file else written, b"")
     assert output.read_bytes() == written if to_file else not output.exists()
+
+
+def test_text_is_as_wide_as_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent = DatagramSent(1.0, ("127.0.0.1", 5), ("127.0.0.1", 7), b"x" * 200)
+    save(Trace((Happened(sent, None, None),), 0.0, 2.0), tmp_path / "run.jsonl")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    widest = []
+    for columns in ("5", "50", "120"):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert main(["trace", str(tmp_path / "run.jsonl"), "--text"]) == 0
+        widest.append(max(map(len, capsys.readouterr().out.splitlines())))
+    assert widest == [20, 50, 64]  # as wide as it can be, and then as it needs to be
 
 
 # Those that are there; at the merge of the views this is all of OPTIONS.

@@ -26,6 +26,7 @@ from trio_udp.tracing import (
     NurseryClosed,
     NurseryOpened,
     Recording,
+    ScopeCancelled,
     ScopeEntered,
     ScopeExited,
     TaskEnded,
@@ -306,6 +307,34 @@ def test_at_the_limit_the_newest_are_forgotten(limit: int) -> None:
     assert len(whole.entries) == 10
     assert (len(some.entries), some.forgotten) == (limit, 10 - limit)
     assert some.entries == whole.entries[:limit]
+
+
+def test_nothing_comes_after_the_end() -> None:
+    """Regression: a nursery that the last step had left was closed some microseconds after the end."""
+
+    async def main() -> Trace:
+        with record() as recording:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.sleep, 0.001)
+        return recording.trace()
+
+    trace = trio.run(main)
+    assert any(isinstance(entry, NurseryClosed) for entry in trace.entries)
+    assert max(entry.time for entry in trace.entries) <= trace.ended
+
+
+def test_a_scope_is_cancelled_before_the_task_that_it_ends() -> None:
+    """Regression: at one instant, the effect came before its cause."""
+
+    async def main() -> Trace:
+        with record() as recording:
+            with scope("all", trio.move_on_after(1)):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(trio.sleep_forever)
+        return recording.trace()
+
+    kinds = [type(entry) for entry in structure(in_virtual_time(main))]
+    assert kinds.index(ScopeCancelled) < kinds.index(TaskEnded)
 
 
 def test_events_are_nothing_to_the_garbage_collector() -> None:

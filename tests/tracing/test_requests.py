@@ -36,6 +36,13 @@ def outcomes(*events: Event) -> list[list[tuple[float | None, str, bool]]]:
     return [[(one.ended, one.outcome, one.is_timeout) for one in each.attempts] for each in requests_of(*events)]
 
 
+def test_an_attempt_is_refused() -> None:
+    """One waits for its deadline all the same; the last one does not."""
+    first: list[Event] = [begins(0.0), times_out(1.0, reason="ECONNREFUSED")]
+    last: list[Event] = [begins(1.0, number=2), times_out(1.25, number=2, reason="ECONNREFUSED"), fails(1.25)]
+    assert outcomes(*first, *last) == [[(1.0, "refused", True), (1.25, "refused", False)]]
+
+
 def test_an_attempt_is_answered() -> None:
     [request] = requests_of(*exchange(2.0))
     [attempt] = request.attempts

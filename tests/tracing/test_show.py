@@ -34,7 +34,11 @@ def test_durations(seconds: float, text: str) -> None:
         (b"a\x1b[2Jb\r\n", r"a\x1b[2Jb\r\n"),
         ("ü".encode(), r"\xc3\xbc"),
         (b"it's", "it's"),
-        (b"x" * 33, "x" * 31 + "…"),
+        (b"x" * 33, "x" * 21 + "…" + "x" * 10),
+        (b"request 1 of " + bytes(60_000) + b" client 7", r"request 1 of \x00\x00…0 client 7"),
+        (b"\x16\xfe\xff\x00", "DTLS, handshake, 4 bytes"),
+        (b"\x17\xfe\xfd" + bytes(82), "DTLS, secret, 85 bytes"),
+        (b"\x17\xfe\xfc", r"\x17\xfe\xfc"),
     ],
 )
 def test_data(data: bytes, text: str) -> None:

@@ -201,7 +201,7 @@ def test_a_width_that_is_none() -> None:
 
 
 def test_nothing() -> None:
-    assert ladder_text(trace_of()) == ""
+    assert ladder_text(trace_of()) == "No datagram was recorded.\n"
 
 
 def test_it_says_what_is_not_there() -> None:

@@ -91,6 +91,30 @@ def test_from_outside() -> None:
     assert (went.sent, went.ended, went.outcome) == (2.0, None, "unseen")
 
 
+def test_what_is_damaged_on_its_way_is_one_datagram() -> None:
+    [travel] = travels_of(sent(0.0, CLIENT, SERVER, b"hello"), received(0.1, SERVER, CLIENT, b"helLo"))
+    assert (travel.sent, travel.ended, travel.outcome) == (0.0, 0.1, "arrived")
+    assert (travel.data, travel.damaged) == (b"hello", b"helLo")
+
+
+def test_of_several_the_one_that_is_most_alike_was_damaged() -> None:
+    questions = [sent(0.0, CLIENT, SERVER, data) for data in (b"request 10", b"request 21", b"request 33")]
+    answers = [received(0.1, SERVER, CLIENT, data) for data in (b"request 21\0", b"req")]
+    found = travels_of(*questions, *answers)
+    assert [(one.data, one.damaged, one.outcome) for one in found] == [
+        (b"request 10", None, "unseen"),
+        (b"request 21", b"request 21\0", "arrived"),
+        (b"request 33", None, "unseen"),
+        (b"req", None, "arrived"),
+    ]
+
+
+def test_a_damaged_one_may_be_put_away_where_it_arrives() -> None:
+    events = received(0.1, SERVER, CLIENT, b"helLo"), dropped(0.2, SERVER, CLIENT, b"helLo", "bad")
+    [travel] = travels_of(sent(0.0, CLIENT, SERVER), *events)
+    assert (travel.outcome, travel.reason, travel.damaged) == ("dropped", "bad", b"helLo")
+
+
 def test_what_was_not_sent() -> None:
     [travel] = travels_of(dropped(1.0, CLIENT, SERVER, reason="ENOBUFS", out=True))
     assert (travel.sent, travel.outcome, travel.reason) == (1.0, "not sent", "ENOBUFS")

@@ -87,8 +87,10 @@ def begins(
     return AttemptStarted(time, local, SERVER, request, number, timeout, data)
 
 
-def times_out(time: float, local: Address = CLIENT, request: int = 1, number: int = 1) -> AttemptTimedOut:
-    return AttemptTimedOut(time, local, SERVER, request, number)
+def times_out(
+    time: float, local: Address = CLIENT, request: int = 1, number: int = 1, reason: str = "timeout"
+) -> AttemptTimedOut:
+    return AttemptTimedOut(time, local, SERVER, request, number, reason)
 
 
 def accepted(time: float, local: Address = CLIENT, request: int = 1, number: int = 1) -> ReplyAccepted:

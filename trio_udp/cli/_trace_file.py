@@ -60,11 +60,11 @@ def trace_path(text: str) -> Path:
     return path
 
 
-def view(trace: Trace, function: str) -> str:
-    """A trace as a page, a picture or a text; ``function`` is one of ``VIEWS``."""
+def view(trace: Trace, function: str, **options: int) -> str:
+    """A trace as a page, a picture or a text; ``function`` is one of ``VIEWS``, the options are its own."""
     from .. import tracing
 
-    text: str = getattr(tracing, function)(trace)
+    text: str = getattr(tracing, function)(trace, **options)
     return text
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,8 @@ from ._trace_file import VIEWS, view, write_text
 
 if TYPE_CHECKING:
     from ..tracing import Trace
+
+NARROWEST = 20  # columns, as the ladder wants them
 
 DESCRIPTION = """\
 Make a page, a picture or a text of a recorded run: who sent what to whom, what
@@ -67,7 +71,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 async def run(args: argparse.Namespace) -> int:
     """Read the trace, and write it as what was asked for."""
-    text = view(_load(args.file), args.view)
+    options = {}
+    if args.view == VIEWS[".txt"] and args.output is None and sys.stdout.isatty():
+        options["width"] = max(NARROWEST, shutil.get_terminal_size().columns)
+    text = view(_load(args.file), args.view, **options)
     if args.output is None:
         write(text.encode("utf-8", "backslashreplace"))
         return ExitCode.ANSWERED

@@ -136,10 +136,14 @@ class Arrows:
             lines.append(f"{travel.outcome}: {show_text(travel.reason)}")
         if travel.outcome == "unseen":
             lines.append("to where nothing was recorded" if arrow.leaves else "not seen to arrive")
+        if travel.damaged is not None:
+            lines.append(f"damaged: {show_data(travel.damaged, 64)} has arrived, {plural(len(travel.damaged), 'byte')}")
         if travel.is_copy:
             lines.append("a second copy")
         if arrow.source_line is not None:
             lines.append(show_text(arrow.source_line))
+        elif arrow.task_name is not None:
+            lines.append(f"sent by {show_text(arrow.task_name)}")
         return "\n".join(lines)
 
     def _label(self, plan: Plan, arrow: Arrow, start: Point, end: Point) -> str:
@@ -204,7 +208,8 @@ def _label_text(arrow: Arrow, letters: int) -> tuple[str, int]:
     elif travel.outcome == "unseen" and not arrow.leaves:
         fate = "not seen to arrive"
     elif travel.sent is not None and travel.ended is not None:
-        fate = ("second copy, " if travel.is_copy else "") + show_duration(travel.ended - travel.sent)
+        words = ["second copy"] * travel.is_copy + ["damaged"] * (travel.damaged is not None)
+        fate = ", ".join([*words, show_duration(travel.ended - travel.sent)])
     fate = shortened(fate, letters - 4)
     data = show_data(travel.data, max(3, letters - len(fate) - 2))
     if not fate:

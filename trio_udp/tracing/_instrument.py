@@ -100,6 +100,8 @@ class Watch(trio.abc.Instrument):
     @enable_ki_protection
     def task_exited(self, task: trio.lowlevel.Task) -> None:
         try:
+            if self._scopes:  # one that was cancelled, and ended the task by that
+                self._look_at_scopes()
             known = self._tasks.pop(task, None)
             if known is not None:
                 if task.parent_nursery is not known.parent:

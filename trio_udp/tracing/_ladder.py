@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-from ._entries import Happened
+from ._entries import Happened, TaskStarted
 from ._lifelines import Cast, Lifeline
 from ._requests import HandlerRun, Request, handler_runs, requests
 from ._sockets import Sockets
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class Arrow:
     """A datagram between two lifelines, which are numbered from the left.
 
-    ``client`` is the one at its end that asks, as ``client_asks`` says, or else the left one; ``task`` and
-    ``source_line`` are of whoever sent it, as far as they are known. It ``leaves`` if nothing was recorded where it
-    goes.
+    ``client`` is the one at its end that asks, as ``client_asks`` says, or else the left one; ``task``,
+    ``source_line`` and ``task_name`` are of whoever sent it, as far as they are known. It ``leaves`` if nothing was
+    recorded where it goes.
     """
 
     travel: Travel
@@ -35,6 +35,7 @@ class Arrow:
     client_asks: bool
     task: int | None
     source_line: str | None
+    task_name: str | None
     leaves: bool
 
 
@@ -86,7 +87,8 @@ def make_ladder(trace: Trace, limit: int) -> Ladder:
     all_travels.sort(key=lambda travel: travel.begun)
     ended = all_travels[limit].begun if limit < len(all_travels) else trace.ended
     recorded = {cast[sockets.at(entry.event.local)] for entry in trace.entries if isinstance(entry, Happened)}
-    arrows = [_arrow(trace, cast, travel, recorded) for travel in all_travels[:limit]]
+    tasks = {entry.task: entry.name for entry in trace.entries if isinstance(entry, TaskStarted)}
+    arrows = [_arrow(trace, cast, travel, recorded, tasks) for travel in all_travels[:limit]]
     all_asked = _asked(trace, sockets, cast)
     attempts = accumulate(len(one.request.attempts) for one in all_asked)
     asked = [
@@ -118,13 +120,15 @@ def _without_idle(ladder: Ladder) -> Ladder:
     )
 
 
-def _arrow(trace: Trace, cast: Cast, travel: Travel, recorded: set[int]) -> Arrow:
+def _arrow(trace: Trace, cast: Cast, travel: Travel, recorded: set[int], tasks: dict[int, str]) -> Arrow:
     source, destination = cast[travel.source], cast[travel.destination]
     entry = trace.entries[travel.entry]
     assert isinstance(entry, Happened), "only these tell of datagrams"
     ends = sorted((source, destination), key=lambda end: (cast.lifelines[end].role != "client", end))
     asks = cast.lifelines[ends[0]].role == "client"
-    return Arrow(travel, source, destination, ends[0], asks, entry.task, entry.source, destination not in recorded)
+    name = None if entry.task is None else tasks.get(entry.task)
+    leaves = destination not in recorded
+    return Arrow(travel, source, destination, ends[0], asks, entry.task, entry.source, name, leaves)
 
 
 def _asked(trace: Trace, sockets: Sockets, cast: Cast) -> list[Asked]:

@@ -151,9 +151,9 @@ class Recording:
             self._watch.note(problem)
 
     def _end(self) -> None:
+        self._look()  # what it finds has happened before the end
         self._ended = self._now()
         if self._is_our_run():
-            self._look()
             self._leave()
         elif self._watch.over_at is None:  # a guest, and we are with its host; or in another thread
             try:

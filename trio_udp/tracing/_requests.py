@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from ._sockets import Place, Sockets
 
 
+TIMEOUT = "timeout"
+OUTCOMES = {TIMEOUT: "timed out", "ECONNREFUSED": "refused"}  # of an attempt, by the event's reason; others as they are
+
+
 @dataclass
 class Attempt:
     """From ``started``, when the request was sent, until a reply, a failure, or the ``deadline``.
@@ -85,8 +89,8 @@ def _end(attempt: Attempt, index: int, event: AttemptTimedOut | ReplyAccepted | 
     if isinstance(event, ReplyAccepted):
         attempt.end(event.time, index, "answered")
     elif isinstance(event, AttemptTimedOut):
-        attempt.is_timeout = attempt.ended is None
-        attempt.end(event.time, index, "timed out")
+        attempt.is_timeout = attempt.ended is None and (event.reason == TIMEOUT or event.time >= attempt.deadline)
+        attempt.end(event.time, index, OUTCOMES.get(event.reason, event.reason))
     elif event.reason == "Cancelled":
         attempt.end(event.time, index, "cancelled")
     else:

@@ -65,4 +65,5 @@ def fate(travel: Travel) -> str:
         return "lost" if travel.reason == "loss" else f"lost: {show_text(travel.reason)}"
     if travel.sent is None or travel.ended is None:
         return ""
-    return ("copy, " if travel.is_copy else "") + show_duration(travel.ended - travel.sent)
+    words = ["copy"] * travel.is_copy + ["damaged"] * (travel.damaged is not None)
+    return ", ".join([*words, show_duration(travel.ended - travel.sent)])

@@ -8,13 +8,25 @@ of a name that cannot be printed.
 from __future__ import annotations
 
 ELLIPSIS = "\u2026"
+NOTHING = "No datagram was recorded."
+
+# How a record of DTLS begins: its kind, and a version (RFC 6347 section 4.1; the first hello says 1.0).
+DTLS_VERSIONS = (b"\xfe\xff", b"\xfe\xfd")
+DTLS_KINDS = {20: "change of keys", 21: "alert", 22: "handshake", 23: "secret"}
 
 
 def show_data(data: bytes, longest: int = 32) -> str:
-    """The beginning of a payload, in at most so many characters."""
+    """A payload in at most so many characters: its beginning and its end, which often tells it from others."""
     if not data:
         return "(empty)"
-    return shortened(repr(data[: longest + 1])[2:-1], longest)
+    if data[1:3] in DTLS_VERSIONS and data[0] in DTLS_KINDS:
+        return shortened(f"DTLS, {DTLS_KINDS[data[0]]}, {plural(len(data), 'byte')}", longest)
+    some = data if len(data) <= 2 * longest else data[:longest] + data[-longest:]
+    text = repr(some)[2:-1]
+    if len(text) <= longest:
+        return text
+    end = max(0, longest - 1) // 3
+    return text[: max(0, longest - 1 - end)] + ELLIPSIS + text[len(text) - end :]
 
 
 def show_text(text: str) -> str:

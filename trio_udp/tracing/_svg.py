@@ -18,7 +18,7 @@ from ._axis import NOWHERE, Axis, Mark
 from ._brackets import Brackets
 from ._ladder import make_ladder
 from ._plan import MARGIN, TOP, Plan
-from ._show import plural, show_duration
+from ._show import NOTHING, plural, show_duration
 from ._style import STYLE
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _caption(ladder: Ladder, trace: Trace, axis: Axis, width: float) -> list[str
         cut = "; where lines are dotted, a silence is cut out." if axis.cuts else "."
         sentences.append(f"Seconds since the recording began. Heights are not to scale{cut}")
     else:
-        sentences.append("No datagram was recorded.")
+        sentences.append(NOTHING)
     if ladder.left_out:
         drawn = f"Only the first {MOST_DATAGRAMS:,} datagrams, and as many attempts, are drawn"
         sentences.append(f"{drawn}; {ladder.left_out:,} that came later are not.")

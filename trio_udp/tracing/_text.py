@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ._ladder import make_ladder
 from ._rows import fate, rows
-from ._show import shortened, show_data
+from ._show import NOTHING, shortened, show_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +60,8 @@ def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
 
 
 def _remarks(ladder: Ladder, trace: Trace) -> Iterator[str]:
+    if not ladder.lifelines:
+        yield NOTHING
     if ladder.left_out:
         yield f"... {ladder.left_out:,} more (datagrams and attempts)"
     if trace.forgotten:

@@ -5,11 +5,14 @@ arrived there. Equal bytes between the same two sockets are told apart by their 
 received. A network that reorders equal datagrams thereby seems not to, which nobody could see either.
 
 What is left over says something, too: an arrival without a sending is the second copy of the latest equal one, or, if
-there is none, came from outside the recording; a sending without an arrival went there, or nobody knows.
+there is none, came from outside the recording; a sending without an arrival went there, or nobody knows. But where the
+one and the other are left over between the same two sockets, and most of their bytes are the same, it is one datagram
+that was damaged on its way.
 """
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, field
@@ -23,6 +26,12 @@ if TYPE_CHECKING:
 
     from ._entries import Entry
     from ._sockets import Place, Sockets
+
+# A bit, a few bytes or the end are what networks damage (`trio_udp.faults.Link`). What is wholly different may be the
+# same datagram, but nobody can tell.
+LIKE_ENOUGH = 0.5
+MOST_LOOKED_AT = 16  # of those on one way that were not seen to arrive, the latest
+MOST_COMPARED = 256  # bytes
 
 Outcome: TypeAlias = Literal["arrived", "lost", "not sent", "dropped", "ignored", "unseen"]
 """What became of a datagram: it was lost on its way; or not even sent; or it arrived, and then it was dropped or
@@ -48,6 +57,7 @@ class Travel:
     outcome: Outcome = "unseen"
     reason: str = ""
     is_copy: bool = False
+    damaged: bytes | None = None  # what has arrived instead of ``data``
 
     def end(self, time: float, entry: int, outcome: Outcome, reason: str = "") -> None:
         """It has arrived, or it was lost."""
@@ -101,7 +111,35 @@ def travels(entries: Iterable[Entry], sockets: Sockets) -> list[Travel]:
     for index, entry in enumerate(entries):
         if isinstance(entry, Happened):
             matcher.note(index, entry)
-    return matcher.travels
+    return _with_damaged(matcher.travels)
+
+
+def _with_damaged(found: list[Travel]) -> list[Travel]:
+    """What was sent and not seen to arrive, and something like it that arrived and was not seen to be sent, is one."""
+    missing: dict[tuple[Place, Place], list[Travel]] = {}
+    whole: set[int] = set()  # arrivals that are not datagrams of their own, by their entries
+    for travel in sorted(found, key=lambda travel: travel.begun):
+        way = travel.source, travel.destination
+        if travel.outcome == "unseen":
+            missing.setdefault(way, []).append(travel)
+        elif travel.sent is None and travel.has_arrived:
+            waiting = missing.get(way, [])[-MOST_LOOKED_AT:]
+            likeness = [_likeness(one.data, travel.data) for one in waiting]
+            if max(likeness, default=0.0) >= LIKE_ENOUGH:
+                assert travel.ended is not None
+                assert travel.ended_entry is not None
+                like = waiting[likeness.index(max(likeness))]
+                like.end(travel.ended, travel.ended_entry, travel.outcome, travel.reason)
+                like.damaged = travel.data
+                missing[way].remove(like)
+                whole.add(id(travel))
+    return [travel for travel in found if id(travel) not in whole]
+
+
+def _likeness(one: bytes, other: bytes) -> float:
+    """The share of the bytes that are where they were."""
+    length = min(max(len(one), len(other)), MOST_COMPARED)
+    return sum(map(operator.eq, one[:length], other[:length])) / length if length else 0.0
 
 
 class _Matcher:
