@@ -1,0 +1,268 @@
+"""`play`: one play of a lesson; and what runs it in a child process: ``python -m trio_udp.learn._stage``.
+
+The lesson's ``stage`` runs with the learner's file on a virtual network, in virtual time, while it is recorded. Around
+it is a deadline, an hour of that time: then whoever still waits will wait for ever, and in which line each task of the
+learner's does is what a learner has to know. It is looked up just before everything is cancelled.
+
+A loop that never waits stops the clock, and this process with it. So there are limits from outside as well: in real
+time Python's faulthandler writes where the loop is, and ends the process; and the memory that it may take is bounded,
+where the system can do that.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+from trio.testing import MockClock
+
+from .._events import DatagramSent
+from ..tracing import Happened, record
+from ._learner import MODULE, Learner, NotAsAsked
+from ._lessons import find
+from ._look import line_in
+from ._played import Carried, Ending, Run, Waiting, write
+
+if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
+    from exceptiongroup import BaseExceptionGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import FrameType, TracebackType
+
+    from ..testing import RecordedDatagram
+    from ..tracing import Entry, Recording, Trace
+    from ._lesson import Lesson
+    from ._network import LessonNetwork
+
+# Bytes; a lesson takes some 50 MB.
+MOST_MEMORY = 2 << 30
+
+# Of tasks, at one moment of virtual time: no lesson comes near it.
+MOST_STEPS = 50_000
+
+# In the child's folder: where it was when its time was over.
+STUCK = "stuck.txt"
+
+
+def play(lesson: Lesson, path: Path) -> Run:
+    """Play a lesson with a file, in this process; it may never end, if that has an endless loop.
+
+    Args:
+      lesson: which one.
+      path: the learner's file.
+
+    Returns:
+      What happened, without what was printed.
+    """
+    try:
+        return trio.run(_play, lesson, path.absolute(), clock=MockClock(autojump_threshold=0))
+    finally:
+        sys.modules.pop(MODULE, None)
+
+
+async def _play(lesson: Lesson, path: Path) -> Run:
+    endings: list[Ending] = []
+    life = trio.CancelScope()
+
+    def end(ending: Ending) -> None:
+        endings.append(ending)
+        life.cancel()
+
+    learner = Learner(path, flooded=lambda: end(Ending("floods", line=_running_line(path))))
+    trio.lowlevel.add_instrument(Spins(end, path))
+    with record() as recording:
+        trio.lowlevel.spawn_system_task(_watch, lesson.longest, end, trio.lowlevel.current_task(), path)
+        try:
+            with life:
+                learner.load()
+                await lesson.stage(learner)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as problem:
+            endings.append(_ending_of(problem, path, learner))
+    _name_hosts(recording, learner.networks)
+    trace = _with_own_addresses(recording.trace(), learner.networks)
+    datagrams = tuple(_carried(learner.networks, trace, path))
+    return Run(trace, datagrams, (endings or [Ending("returned")])[0], learner.notes, path.name)
+
+
+async def _watch(longest: float, end: Callable[[Ending], None], main: trio.lowlevel.Task, path: Path) -> None:
+    """A task of Trio's own, so that it is in no picture."""
+    await trio.sleep(longest)
+    waiting = tuple(_waiting(main, path))
+    end(Ending("waits", line=waiting[0].line if waiting else None, waiting=waiting))
+
+
+class Spins(trio.abc.Instrument):
+    """Ends a play in which time stands still, since somebody always has something to do."""
+
+    def __init__(self, end: Callable[[Ending], None], path: Path) -> None:
+        self._end = end
+        self._path = path
+        self._time = -1.0
+        self._steps = 0
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        self._steps += 1
+        if self._steps >= MOST_STEPS and (line := _line_of(task, self._path)):
+            self._steps = 0
+            self._end(Ending("spins", line=line))
+
+    def before_io_wait(self, timeout: float) -> None:
+        if (now := trio.current_time()) > self._time:
+            self._time = now
+            self._steps = 0
+
+
+def _waiting(task: trio.lowlevel.Task, path: Path) -> Iterator[Waiting]:
+    """The learner's tasks, children before their parents."""
+    for nursery in task.child_nurseries:
+        for child in sorted(nursery.child_tasks, key=lambda child: child.name):
+            yield from _waiting(child, path)
+    if line := _line_of(task, path):
+        yield Waiting(task.name, line)
+
+
+def _line_of(task: trio.lowlevel.Task, path: Path) -> int | None:
+    """In which line of the learner's file a task waits."""
+    lines = [line for frame, line in task.iter_await_frames() if frame.f_code.co_filename == str(path)]
+    return lines[-1] if lines else None
+
+
+def _running_line(path: Path) -> int | None:
+    """Where the learner's program is just now."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code.co_filename != str(path):
+        frame = frame.f_back
+    return None if frame is None else frame.f_lineno
+
+
+# -- how it ended ------------------------------------------------------------------------------------------------------
+
+
+def _ending_of(problem: BaseException, path: Path, learner: Learner) -> Ending:
+    """What was raised, and in which line: in groups, the first thing that has one."""
+    found = list(_leaves(problem, path))
+    asked = next((leaf for leaf, _ in found if isinstance(leaf, NotAsAsked)), None)
+    if asked is not None:
+        return Ending("not loaded", str(asked), asked.line)
+    leaf, line = next((each for each in found if each[1] is not None), found[0])
+    if isinstance(leaf, SyntaxError) and leaf.filename == str(path):
+        return Ending("not loaded", f"this is no Python: {leaf.msg}", leaf.lineno)
+    if not learner.is_loaded and "run() from inside a run()" in str(leaf):
+        return Ending("not loaded", "trio.run is called here; the lesson runs your functions itself", line)
+    words = f"{type(leaf).__name__}: {leaf}" if str(leaf) else type(leaf).__name__
+    return Ending("raised" if learner.is_loaded else "not loaded", words, line, type(leaf).__name__)
+
+
+def _leaves(problem: BaseException, path: Path, line: int | None = None) -> Iterator[tuple[BaseException, int | None]]:
+    """What is in a group, in groups inside it too, each with the innermost line of the learner's that it came by."""
+    line = _last_line(problem.__traceback__, path) or line
+    if not isinstance(problem, BaseExceptionGroup):
+        yield problem, line
+        return
+    for inner in problem.exceptions:
+        yield from _leaves(inner, path, line)
+
+
+def _last_line(traceback: TracebackType | None, path: Path) -> int | None:
+    line = None
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == str(path):
+            line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    return line
+
+
+# -- what the network has seen -----------------------------------------------------------------------------------------
+
+
+def _name_hosts(recording: Recording, networks: Sequence[LessonNetwork]) -> None:
+    for address, name in _names(networks).items():
+        recording.name(address, name)
+
+
+def _names(networks: Sequence[LessonNetwork]) -> dict[str, str]:
+    return {address: host.name for network in networks for host in network.hosts.values() for address in host.addresses}
+
+
+def _with_own_addresses(trace: Trace, networks: Sequence[LessonNetwork]) -> Trace:
+    """The trace, in which nobody is at 0.0.0.0.
+
+    A socket that is bound to all addresses of its host knows no better. But its peers know it by one, and so does the
+    network; else two hosts with such sockets at one port would be one to a picture.
+    """
+    own: dict[tuple[int, object], str] = {}  # by its port and its peer
+    for each in (each for network in networks for each in network.datagrams):
+        own[each.source[1], each.destination] = each.source[0]
+        own[each.destination[1], each.source] = each.destination[0]
+
+    def placed(entry: Entry) -> Entry:
+        if not isinstance(entry, Happened) or entry.event.local[0] not in ("0.0.0.0", "::"):
+            return entry
+        port = entry.event.local[1]
+        address = own.get((port, entry.event.remote[:2]))
+        return entry if address is None else entry._replace(event=entry.event._replace(local=(address, port)))
+
+    return replace(trace, entries=tuple(map(placed, trace.entries)))
+
+
+def _carried(networks: Sequence[LessonNetwork], trace: Trace, path: Path) -> Iterator[Carried]:
+    """What the networks carried; who has sent it, by what the trace tells of the same moment."""
+    names, lines = _names(networks), _Lines(trace, path)
+    for network in networks:
+        for each in network.datagrams:
+            (host, port), (other, other_port) = each.source, each.destination
+            yield Carried(
+                each.time, names.get(host, host), port, names.get(other, other), other_port,
+                each.data, tuple(each.delivered), each.dropped or "", lines.of(each),
+            )  # fmt: skip
+
+
+class _Lines:
+    """Which line has sent a datagram: the first sending that is told with its time, port, destination and data."""
+
+    def __init__(self, trace: Trace, path: Path) -> None:
+        self._told: dict[tuple[object, ...], list[int | None]] = {}
+        for entry in reversed(trace.entries):
+            if isinstance(entry, Happened) and isinstance(event := entry.event, DatagramSent):
+                key = event.time, event.local[1], event.remote[:2], event.data
+                self._told.setdefault(key, []).append(line_in(entry.source, path.name))
+
+    def of(self, datagram: RecordedDatagram) -> int | None:
+        key = datagram.time, datagram.source[1], datagram.destination, datagram.data
+        told = self._told.get(key)
+        return told.pop() if told else None
+
+
+# -- the child process -------------------------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Play: the lesson's name, the learner's file, the folder to write to, and the real seconds that it may take."""
+    name, file, folder, limit = arguments
+    _bound_memory()
+    with open(Path(folder, STUCK), "w") as stuck:
+        faulthandler.dump_traceback_later(float(limit), exit=True, file=stuck)
+        sys.path.append(str(Path(file).parent))  # for what stands beside it; last, so that it hides nothing
+        write(play(find(name), Path(file)), Path(folder))
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _bound_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = MOST_MEMORY if hard == resource.RLIM_INFINITY else min(MOST_MEMORY, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
