@@ -20,16 +20,17 @@ import trio
 
 from .._events import DatagramReceived, DatagramSent, current_emit
 from ..testing import VirtualNetwork
-from ..testing._ip import shown
+from ..testing._ip import parse_ip, shown
 from ..testing._socket import VirtualSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
 
+    from .._address import Address
     from ..faults import Link
     from ..testing._ancillary import AskedMessage
-    from ..testing._ip import IP
+    from ..testing._ip import IP, Place
     from ..testing._mailbox import Arrived, Mailbox
 
 # No lesson needs a tenth of them.
@@ -84,8 +85,7 @@ class TellingSocket(VirtualSocket):
         if emit is not None:
             peer = self._mailbox.peer if place is None else (place[0].text, place[1])
             assert peer is not None, "it was sent"
-            local, remote = self._mailbox.shown_local, shown(self._mailbox.family, peer)
-            emit(DatagramSent(trio.current_time(), local, remote, data))
+            emit(DatagramSent(trio.current_time(), *self._ends(peer), data))
         return size
 
     async def _receive(self, flags: int, check: Callable[..., None], *sizes: Any) -> Arrived:
@@ -93,9 +93,17 @@ class TellingSocket(VirtualSocket):
         is_peek = flags & int(getattr(stdlib_socket, "MSG_PEEK", 0))
         emit = None if is_peek or _is_the_librarys(sys._getframe(1)) else current_emit()
         if emit is not None:
-            local, remote = self._mailbox.shown_local, shown(self._mailbox.family, arrived.source)
-            emit(DatagramReceived(trio.current_time(), local, remote, arrived.data))
+            emit(DatagramReceived(trio.current_time(), *self._ends(arrived.source), arrived.data))
         return arrived
+
+    def _ends(self, peer: Place) -> tuple[Address, Address]:
+        """Both addresses. One that is bound to all of them is told by the one that its peer knows it by."""
+        mailbox = self._mailbox
+        local = mailbox.shown_local
+        own = mailbox.host.address_towards(parse_ip(peer[0])) if parse_ip(local[0]).is_wildcard else None
+        if own is not None:
+            local = shown(mailbox.family, (own, local[1]))
+        return local, shown(mailbox.family, peer)
 
 
 def _is_the_librarys(frame: FrameType | None) -> bool:

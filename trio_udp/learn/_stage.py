@@ -13,19 +13,17 @@ from __future__ import annotations
 
 import faulthandler
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
 from trio.testing import MockClock
 
-from .._events import DatagramSent
-from ..tracing import Happened, record
+from ..tracing import record
+from ._carried import carried, name_hosts, with_own_addresses
 from ._learner import MODULE, Learner, NotAsAsked
 from ._lessons import find
-from ._look import line_in
-from ._played import Carried, Ending, Run, Waiting, write
+from ._played import Ending, Run, Waiting, write
 
 if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
     from exceptiongroup import BaseExceptionGroup
@@ -34,10 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType, TracebackType
 
-    from ..testing import RecordedDatagram
-    from ..tracing import Entry, Recording, Trace
     from ._lesson import Lesson
-    from ._network import LessonNetwork
 
 # Bytes; a lesson takes some 50 MB.
 MOST_MEMORY = 2 << 30
@@ -85,10 +80,15 @@ async def _play(lesson: Lesson, path: Path) -> Run:
             raise
         except BaseException as problem:
             endings.append(_ending_of(problem, path, learner))
-    _name_hosts(recording, learner.networks)
-    trace = _with_own_addresses(recording.trace(), learner.networks)
-    datagrams = tuple(_carried(learner.networks, trace, path))
-    return Run(trace, datagrams, (endings or [Ending("returned")])[0], learner.notes, path.name)
+    name_hosts(recording, learner.networks)
+    trace = with_own_addresses(recording.trace(), learner.networks)
+    return Run(
+        trace,
+        carried(learner.networks, trace, path.name),
+        (endings or [Ending("returned")])[0],
+        learner.notes,
+        path.name,
+    )
 
 
 async def _watch(longest: float, end: Callable[[Ending], None], main: trio.lowlevel.Task, path: Path) -> None:
@@ -177,67 +177,6 @@ def _last_line(traceback: TracebackType | None, path: Path) -> int | None:
             line = traceback.tb_lineno
         traceback = traceback.tb_next
     return line
-
-
-# -- what the network has seen -----------------------------------------------------------------------------------------
-
-
-def _name_hosts(recording: Recording, networks: Sequence[LessonNetwork]) -> None:
-    for address, name in _names(networks).items():
-        recording.name(address, name)
-
-
-def _names(networks: Sequence[LessonNetwork]) -> dict[str, str]:
-    return {address: host.name for network in networks for host in network.hosts.values() for address in host.addresses}
-
-
-def _with_own_addresses(trace: Trace, networks: Sequence[LessonNetwork]) -> Trace:
-    """The trace, in which nobody is at 0.0.0.0.
-
-    A socket that is bound to all addresses of its host knows no better. But its peers know it by one, and so does the
-    network; else two hosts with such sockets at one port would be one to a picture.
-    """
-    own: dict[tuple[int, object], str] = {}  # by its port and its peer
-    for each in (each for network in networks for each in network.datagrams):
-        own[each.source[1], each.destination] = each.source[0]
-        own[each.destination[1], each.source] = each.destination[0]
-
-    def placed(entry: Entry) -> Entry:
-        if not isinstance(entry, Happened) or entry.event.local[0] not in ("0.0.0.0", "::"):
-            return entry
-        port = entry.event.local[1]
-        address = own.get((port, entry.event.remote[:2]))
-        return entry if address is None else entry._replace(event=entry.event._replace(local=(address, port)))
-
-    return replace(trace, entries=tuple(map(placed, trace.entries)))
-
-
-def _carried(networks: Sequence[LessonNetwork], trace: Trace, path: Path) -> Iterator[Carried]:
-    """What the networks carried; who has sent it, by what the trace tells of the same moment."""
-    names, lines = _names(networks), _Lines(trace, path)
-    for network in networks:
-        for each in network.datagrams:
-            (host, port), (other, other_port) = each.source, each.destination
-            yield Carried(
-                each.time, names.get(host, host), port, names.get(other, other), other_port,
-                each.data, tuple(each.delivered), each.dropped or "", lines.of(each),
-            )  # fmt: skip
-
-
-class _Lines:
-    """Which line has sent a datagram: the first sending that is told with its time, port, destination and data."""
-
-    def __init__(self, trace: Trace, path: Path) -> None:
-        self._told: dict[tuple[object, ...], list[int | None]] = {}
-        for entry in reversed(trace.entries):
-            if isinstance(entry, Happened) and isinstance(event := entry.event, DatagramSent):
-                key = event.time, event.local[1], event.remote[:2], event.data
-                self._told.setdefault(key, []).append(line_in(entry.source, path.name))
-
-    def of(self, datagram: RecordedDatagram) -> int | None:
-        key = datagram.time, datagram.source[1], datagram.destination, datagram.data
-        told = self._told.get(key)
-        return told.pop() if told else None
 
 
 # -- the child process -------------------------------------------------------------------------------------------------
