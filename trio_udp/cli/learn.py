@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import trio
@@ -110,17 +111,16 @@ def _folder(args: argparse.Namespace) -> Path:
     return Path() if has_lessons(Path()) else Path(FOLDER)
 
 
-def _progress(args: argparse.Namespace) -> Progress:
-    """Of the folder that is meant.
+def _progress(folder: Path) -> Progress:
+    """Of a folder.
 
     Raises:
-      Failure: there is none.
+      Failure: there is nothing to check in it.
     """
     from ..learn._folder import Progress, has_lessons
 
-    folder = _folder(args)
     if not has_lessons(folder):
-        raise Failure(f"there are no lessons in {_shown(folder)}; write them there with: learn start {_shown(folder)}")
+        raise Failure(f"there are no lessons in {_shown(folder)}; write them there with: {_start_command(folder)}")
     progress = Progress(folder)
     if progress.remark:
         say(progress.remark)
@@ -190,40 +190,37 @@ async def _start(args: argparse.Namespace) -> int:
 
 
 async def _check(args: argparse.Namespace) -> int:
-    if args.lessons:
-        chosen = [_lesson(name) for name in args.lessons]
-        progress = _progress(args)
-        passed = [await _judge(lesson, _file(progress, lesson, name), progress)
-                  for lesson, name in zip(chosen, args.lessons, strict=True)]  # fmt: skip
-        return ExitCode.ANSWERED if all(passed) else ExitCode.ERROR
-    progress = _progress(args)
-    return ExitCode.ANSWERED if await _go_on(progress) else ExitCode.ERROR
-
-
-def _file(progress: Progress, lesson: Lesson, name: str) -> Path:
-    """The file that was named, if one was, and not just its lesson."""
-    return Path(name) if Path(name).parent != Path() and name.endswith(".py") else progress.path(lesson)
+    if not args.lessons:
+        return ExitCode.ANSWERED if await _go_on(_progress(_folder(args))) else ExitCode.ERROR
+    passed = []
+    for name in args.lessons:
+        lesson, named = _lesson(name), Path(name)
+        # A file that was named with its folder is that one, wherever the others are.
+        progress = _progress(_folder(args) if named.parent == Path() else named.parent)
+        passed.append(await _judge(lesson, progress))
+    return ExitCode.ANSWERED if all(passed) else ExitCode.ERROR
 
 
 async def _go_on(progress: Progress) -> bool:
     """From the first lesson that is not done to one that fails; True: there is none."""
     while (lesson := progress.next()) is not None:
-        if not await _judge(lesson, progress.path(lesson), progress):
+        if not await _judge(lesson, progress):
             return False
     _tell("All lessons are done.\n")
     return True
 
 
-async def _judge(lesson: Lesson, path: Path, progress: Progress) -> bool:
+async def _judge(lesson: Lesson, progress: Progress) -> bool:
     """Play it, and tell what is wrong; True: nothing is."""
     from ..learn._run import run_lesson
     from ..learn._verdict import judge, report
 
+    path = progress.path(lesson)
     try:
         source = path.read_bytes()  # noqa: ASYNC240 - a page of text
         run = await run_lesson(lesson, path)
     except FileNotFoundError:
-        raise Failure(f"{_shown(path)} is not there; learn start writes it") from None
+        raise Failure(f"{_shown(path)} is not there; {_start_command(progress.folder)} writes it") from None
     except OSError as problem:
         raise Failure(f"cannot check {_shown(path)}: {problem.strerror or problem}") from None
     finding = judge(lesson, run)
@@ -233,7 +230,7 @@ async def _judge(lesson: Lesson, path: Path, progress: Progress) -> bool:
         width = min(shutil.get_terminal_size().columns, WIDEST)
         text = source.decode("utf-8", "backslashreplace")
         _tell(f"lesson {lesson.number}, {lesson.name}: {lesson.title}\n\n{report(lesson, run, finding, text, width)}")
-        _tell(f"\nWhat to do is at the top of the file. To think about it: {_command('hint', None, lesson.name)}\n")
+        _tell(f"\nWhat to do is at the top of the file. To think about it: {_command('hint', Path(), lesson.name)}\n")
     try:
         progress.note(lesson, source, passed=finding is None)
     except OSError as problem:
@@ -251,9 +248,10 @@ async def _hint(args: argparse.Namespace) -> int:
         return ExitCode.ANSWERED
     _tell(f"lesson {lesson.number}, {lesson.name}: {lesson.title}\n\n{lesson.question}\n")
     hints = lesson.hints if args.more else lesson.hints[:1]
-    _tell("".join(f"hint {number}: {hint}\n" for number, hint in enumerate(hints, 1)))
+    for number, hint in enumerate(hints, 1):
+        _tell("".join(f"{line}\n" for line in wrap(f"hint {number}: {hint}", 80)))
     if not args.more and len(lesson.hints) > 1:
-        say(f"plainer: {_command('hint', None, lesson.name, '--more')}")
+        say(f"plainer: {_command('hint', Path(), lesson.name, '--more')}")
     return ExitCode.ANSWERED
 
 
@@ -267,7 +265,7 @@ async def _watch(args: argparse.Namespace) -> int:
     from ..learn import LESSONS
     from ..learn._watch import Watched
 
-    progress = _progress(args)
+    progress = _progress(_folder(args))
     by_path = {progress.path(lesson): lesson for lesson in LESSONS}
     watched = Watched(by_path)
     changed: Iterable[Path] = ()
@@ -282,7 +280,7 @@ async def _passed_all(progress: Progress, changed: list[Lesson]) -> bool:
     """What was saved first; then, if it is right, what comes next. True: all lessons are done."""
     try:
         for lesson in changed:
-            if not await _judge(lesson, progress.path(lesson), progress):
+            if not await _judge(lesson, progress):
                 return False
         return await _go_on(progress)
     except Failure as problem:
@@ -290,9 +288,14 @@ async def _passed_all(progress: Progress, changed: list[Lesson]) -> bool:
         return False
 
 
-def _command(action: str, folder: Path | None, *words: str) -> str:
-    where = [] if folder is None or folder in (Path(), Path(FOLDER)) else ["--dir", _shown(folder)]
+def _command(action: str, folder: Path, *words: str) -> str:
+    """What to type, for the files in a folder."""
+    where = [] if folder in (Path(), Path(FOLDER)) else ["--dir", _shown(folder)]
     return " ".join(["python -m trio_udp learn", action, *words, *where])
+
+
+def _start_command(folder: Path) -> str:
+    return "python -m trio_udp learn start" + ("" if folder == Path(FOLDER) else f" {_shown(folder)}")
 
 
 _ACTIONS = {

@@ -106,7 +106,7 @@ def carried(networks: Sequence[LessonNetwork], trace: Trace, file: str) -> tuple
         )
         for each in _recorded(networks)
     ]
-    return tuple(sorted(found, key=lambda each: each.time))
+    return tuple(sorted(found, key=lambda each: (each.time, each.source, each.destination)))
 
 
 class _Lines:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 # Seconds of real time. A play takes half of one, most of it to start Python.
 LIMIT = 10.0
 
-# For the child to say where it is, on a machine that has a lot to do.
-GRACE = 5.0
+# For Python to start, and for the child to say where it is, on a machine that has a lot to do.
+GRACE = 30.0
 
 # What holds its output open once it has ended is something that it has started.
 AFTERWARDS = 0.5
