@@ -70,13 +70,13 @@ def test_from_the_beginning_to_the_end(here: Path, capsys: pytest.CaptureFixture
     assert learn(capsys)[1].splitlines()[0].endswith("  changed since")
 
 
-@pytest.mark.parametrize("name", ["ping", "1", "01", "01_ping.py", "01_ping", "PING"])
+@pytest.mark.parametrize("name", ["1", "01_ping.py", "PING"])
 def test_a_lesson_has_several_names(name: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     learn(capsys, "start", ".")
     (here / "01_ping.py").write_text("async def pink(server): pass\n")
     code, out, _ = learn(capsys, "check", name)
     assert code == 1
-    assert "\n01_ping.py: there is no function ping in this file, which the lesson calls; there is pink\n" in out
+    assert "\n01_ping.py: there is no function ping in this file, which the lesson calls;\nthere is pink\n" in out
 
 
 def test_a_file_is_checked_where_it_is(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

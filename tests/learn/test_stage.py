@@ -19,7 +19,7 @@ from trio_udp.tracing import scope
 
 async def stage(learner: Learner) -> None:
     """A server that echoes; the first datagram to it is lost."""
-    async with learner.network(Link(delay=0.1)) as network, trio.open_nursery() as nursery:
+    async with learner.network(Link(delay=0.125)) as network, trio.open_nursery() as nursery:
         with network.host("10.0.0.1", name="server"):
             await nursery.start(serve_udp, echo, 7)
         with network.host("10.0.0.2", name="you"), network.rule(drop_first(1)), scope("yours"):
@@ -145,15 +145,15 @@ def test_a_plain_socket_tells_what_it_does(tmp_path: Path) -> None:
     assert run.notes["result"] == [b"hello"]
     assert [(each.time, each.delivered, each.lost, each.line) for each in sent(run, "you", "server")] == [
         (0.0, (), "drop_first", 6),
-        (1.0, (1.1,), "", 6),
+        (1.0, (1.125,), "", 6),
     ]
     assert [each.time for each in lost(run)] == [0.0]
-    assert [(time, each.source) for time, each in arrivals(run, "you")] == [(1.2, "server")]
+    assert [(time, each.source) for time, each in arrivals(run, "you")] == [(1.25, "server")]
     own = happened(run, DatagramSent, DatagramReceived, at="you")
     assert [(type(entry.event).__name__, entry.time, line_of(run, entry)) for entry in own] == [
         ("DatagramSent", 0.0, 6),
         ("DatagramSent", 1.0, 6),
-        ("DatagramReceived", 1.2, 8),
+        ("DatagramReceived", 1.25, 8),
     ]
     assert len(happened(run, DatagramLost, at="you")) == 1
 

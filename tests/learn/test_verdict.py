@@ -50,19 +50,18 @@ def test_the_whole_report(tmp_path: Path) -> None:
     run = replace(played("ping", PING.exercise, tmp_path), output="hello\n\x1b[2J\n")
     finding = judge(PING, run)
     assert finding is not None
-    assert report(PING, run, finding, PING.exercise, 72).splitlines() == [
-        "01_ping.py:14: your program waits for ever in this line. Its question,",
-        "sent at 0.1 s, was lost on its way. So nothing will come, and nobody",
-        "will ever say so",
+    assert report(PING, run, finding, PING.exercise, 80).splitlines() == [
+        "01_ping.py:14: your program waits for ever in this line. Its question, sent at",
+        "0.1 s, was lost on its way. So nothing will come, and nobody will ever say so",
         "",
         "    12      with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:",
         '    13          await sock.sendto(b"ping", server)',
         ">   14          answer, address = await sock.recvfrom(65535)",
         "",
-        "             you                               server",
-        "   0.000000   │─────────── ping, 50 ms ──────────>│",
-        "   0.050000   │<─────── pong 140891, 50 ms ───────│",
-        "   0.100000   │─────────── ping, lost ─────────✕  │",
+        "             you                                   server",
+        "   0.000000   │───────────── ping, 50 ms ────────────>│",
+        "   0.050000   │<───────── pong 140891, 50 ms ─────────│",
+        "   0.100000   │───────────── ping, lost ───────────✕  │",
         "",
         "The program printed:",
         "  hello",

@@ -217,7 +217,7 @@ async def _judge(lesson: Lesson, progress: Progress) -> bool:
 
     path = progress.path(lesson)
     try:
-        source = path.read_bytes()  # noqa: ASYNC240 - a page of text
+        source = path.read_bytes()
         run = await run_lesson(lesson, path)
     except FileNotFoundError:
         raise Failure(f"{_shown(path)} is not there; {_start_command(progress.folder)} writes it") from None

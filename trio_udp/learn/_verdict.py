@@ -12,7 +12,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from ..tracing import Happened, ladder_text
-from ..tracing._show import show_text
+from ..tracing._show import shortened, show_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,13 +114,13 @@ def _source(source: str, line: int | None, width: int) -> Iterator[str]:
     yield ""
     for number in range(max(1, line - 2), line + 1):
         mark = ">" if number == line else " "
-        yield f"{mark} {number:4}  {show_text(lines[number - 1].expandtabs(4))}"[:width].rstrip()
+        yield shortened(f"{mark} {number:4}  {show_text(lines[number - 1].expandtabs(4))}", width).rstrip()
 
 
 def _printed(output: str, width: int) -> Iterator[str]:
     lines = output.splitlines()
     for line in lines[:MOST_PRINTED]:
-        yield f"  {show_text(line.expandtabs())}"[:width]
+        yield shortened(f"  {show_text(line.expandtabs())}", width)
     if len(lines) > MOST_PRINTED:
         yield f"  ... {len(lines) - MOST_PRINTED:,} more lines"
 
