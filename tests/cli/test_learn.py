@@ -134,6 +134,15 @@ def test_without_lessons_there_is_nothing_to_check(capsys: pytest.CaptureFixture
         )
 
 
+def test_a_file_that_is_no_text_is_shown_as_it_is(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    learn(capsys, "start", ".")
+    (here / "01_ping.py").write_bytes(b"async def ping(server):\n    x = 1 / 0, '\\xff\x1b' \xff\n")
+    code, out, _ = learn(capsys, "check", "ping")
+    assert code == 1
+    assert "\x1b" not in out
+    assert "\n01_ping.py" in out
+
+
 def test_a_file_that_was_removed_is_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     learn(capsys, "start", ".")
     (here / "01_ping.py").unlink()

@@ -82,6 +82,11 @@ async def test_what_was_printed_without_end_is_cut(tmp_path: Path) -> None:
     assert run.output.endswith("\n... and 9,980,010 bytes more\n")
 
 
+async def test_what_is_printed_may_be_no_text(tmp_path: Path) -> None:
+    run, _ = await ran(f"{MAIN}    os.write(1, b'\\xff\\x1b')\n    os._exit(0)\n", tmp_path)
+    assert run.output == "\\xff\x1b"  # which the report does not let through
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -95,6 +100,14 @@ async def test_what_was_printed_without_end_is_cut(tmp_path: Path) -> None:
 )
 async def test_what_ends_it(body: str, said: str, tmp_path: Path) -> None:
     assert (await ran(f"{MAIN}{body}\n", tmp_path))[1] == said
+
+
+async def test_what_cannot_be_cancelled_is_left_alone(tmp_path: Path) -> None:
+    """In virtual time nothing would ever happen again; and where it waits is known."""
+    source = f"{MAIN}    print('here')\n    with trio.CancelScope(shield=True):\n        await trio.sleep_forever()\n"
+    run, said = await ran(source, tmp_path)
+    assert (run.ending.kind, run.output) == ("waits", "here\n")
+    assert said == "5: your program has sent nothing to the server"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals that kill")

@@ -122,7 +122,7 @@ def _packed(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_packed(each) for each in value]
     if isinstance(value, dict):
-        return {name: _packed(each) for name, each in value.items()}
+        return {str(name): _packed(each) for name, each in value.items()}
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return repr(value)

@@ -12,9 +12,10 @@ where the system can do that.
 from __future__ import annotations
 
 import faulthandler
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 from trio.testing import MockClock
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType, TracebackType
 
+    from ..tracing import Recording
     from ._lesson import Lesson
 
 # Bytes; a lesson takes some 50 MB.
@@ -44,58 +46,65 @@ MOST_STEPS = 50_000
 STUCK = "stuck.txt"
 
 
-def play(lesson: Lesson, path: Path) -> Run:
+def play(lesson: Lesson, path: Path, abandon: Callable[[Run], None] | None = None) -> Run:
     """Play a lesson with a file, in this process; it may never end, if that has an endless loop.
 
     Args:
       lesson: which one.
       path: the learner's file.
+      abandon: called if the program cannot be cancelled, as something in it is shielded; it should end the process.
 
     Returns:
       What happened, without what was printed.
     """
+    the_play = _Play(lesson, path.absolute(), abandon)
     try:
-        return trio.run(_play, lesson, path.absolute(), clock=MockClock(autojump_threshold=0))
+        return trio.run(the_play.run, clock=MockClock(autojump_threshold=0))
     finally:
         sys.modules.pop(MODULE, None)
 
 
-async def _play(lesson: Lesson, path: Path) -> Run:
-    endings: list[Ending] = []
-    life = trio.CancelScope()
+class _Play:
+    def __init__(self, lesson: Lesson, path: Path, abandon: Callable[[Run], None] | None) -> None:
+        self._lesson = lesson
+        self._path = path
+        self._abandon = abandon
+        self._life = trio.CancelScope()
+        self._ending: Ending | None = None
+        self._learner = Learner(path, flooded=lambda: self.end(Ending("floods", line=_running_line(path))))
 
-    def end(ending: Ending) -> None:
-        endings.append(ending)
-        life.cancel()
+    def end(self, ending: Ending) -> None:
+        """Cancel what goes on; the first to say so is right."""
+        self._ending = self._ending or ending
+        self._life.cancel()
 
-    learner = Learner(path, flooded=lambda: end(Ending("floods", line=_running_line(path))))
-    trio.lowlevel.add_instrument(Spins(end, path))
-    with record() as recording:
-        trio.lowlevel.spawn_system_task(_watch, lesson.longest, end, trio.lowlevel.current_task(), path)
-        try:
-            with life:
-                learner.load()
-                await lesson.stage(learner)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as problem:
-            endings.append(_ending_of(problem, path, learner))
-    name_hosts(recording, learner.networks)
-    trace = with_own_addresses(recording.trace(), learner.networks)
-    return Run(
-        trace,
-        carried(learner.networks, trace, path.name),
-        (endings or [Ending("returned")])[0],
-        learner.notes,
-        path.name,
-    )
+    async def run(self) -> Run:
+        trio.lowlevel.add_instrument(Spins(self.end, self._path))
+        with record() as recording:
+            main = trio.lowlevel.current_task()
+            trio.lowlevel.spawn_system_task(self._watch, main, recording)  # one of Trio's own is in no picture
+            try:
+                with self._life:
+                    self._learner.load()
+                    await self._lesson.stage(self._learner)
+            except BaseException as problem:  # a program may raise anything
+                self.end(_ending_of(problem, self._path, self._learner))
+        return self._outcome(recording)
 
+    async def _watch(self, main: trio.lowlevel.Task, recording: Recording) -> None:
+        await trio.sleep(self._lesson.longest)
+        waiting = tuple(_waiting(main, self._path))
+        self.end(Ending("waits", line=waiting[0].line if waiting else None, waiting=waiting))
+        await trio.sleep(self._lesson.longest)
+        if self._abandon is not None:
+            self._abandon(self._outcome(recording))
 
-async def _watch(longest: float, end: Callable[[Ending], None], main: trio.lowlevel.Task, path: Path) -> None:
-    """A task of Trio's own, so that it is in no picture."""
-    await trio.sleep(longest)
-    waiting = tuple(_waiting(main, path))
-    end(Ending("waits", line=waiting[0].line if waiting else None, waiting=waiting))
+    def _outcome(self, recording: Recording) -> Run:
+        learner = self._learner
+        name_hosts(recording, learner.networks)
+        trace = with_own_addresses(recording.trace(), learner.networks)
+        datagrams = carried(learner.networks, trace, self._path.name)
+        return Run(trace, datagrams, self._ending or Ending("returned"), learner.notes, self._path.name)
 
 
 class Spins(trio.abc.Instrument):
@@ -185,11 +194,17 @@ def _last_line(traceback: TracebackType | None, path: Path) -> int | None:
 def main(arguments: Sequence[str]) -> None:
     """Play: the lesson's name, the learner's file, the folder to write to, and the real seconds that it may take."""
     name, file, folder, limit = arguments
+
+    def abandon(run: Run) -> NoReturn:
+        write(run, Path(folder))
+        sys.stdout.flush()
+        os._exit(0)
+
     _bound_memory()
     with open(Path(folder, STUCK), "w") as stuck:
         faulthandler.dump_traceback_later(float(limit), exit=True, file=stuck)
         sys.path.append(str(Path(file).parent))  # for what stands beside it; last, so that it hides nothing
-        write(play(find(name), Path(file)), Path(folder))
+        write(play(find(name), Path(file), abandon), Path(folder))
         faulthandler.cancel_dump_traceback_later()
 
 
