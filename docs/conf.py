@@ -65,7 +65,7 @@ def write_help(app: Sphinx) -> None:
     """Let the command line describe itself: reference/cli.rst includes what this writes."""
     folder = Path(app.srcdir, "reference", "_help")
     folder.mkdir(exist_ok=True)
-    for command in ("", "demo", "serve", "request", "ping", "bench", "relay", "trace"):
+    for command in ("", "demo", "serve", "request", "ping", "bench", "relay", "trace", "learn"):
         text = subprocess.run(
             [sys.executable, "-m", "trio_udp", *command.split(), "--help"],
             cwd=root,

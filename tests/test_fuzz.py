@@ -54,6 +54,8 @@ from trio_udp.cli import (
 )
 from trio_udp.dtls import _name, _swallowed
 from trio_udp.faults import GilbertElliott, Rebind
+from trio_udp.learn import LESSONS, _folder, find
+from trio_udp.learn._look import line_in
 from trio_udp.testing import VirtualNetwork
 from trio_udp.testing._ip import parse_ip
 from trio_udp.tracing import _jsonlines, _recording
@@ -108,6 +110,8 @@ TEXTS: dict[str, Target] = {
     "tracing: a host": Target(
         _recording._checked_host, ValueError, lambda host: _recording._checked_host(host) == host
     ),
+    "learn: a lesson": Target(find, ValueError, lambda lesson: lesson in LESSONS),
+    "learn: a line of a source": Target(lambda text: line_in(text, "x.py"), (), lambda line: line is None or line >= 0),
     "cli: shown": Target(_common.printable_text, (), str.isprintable),
     "cli: payload": Target(_common.text_bytes, UnicodeEncodeError, lambda data: isinstance(data, bytes)),
 }
@@ -142,6 +146,7 @@ BYTES: dict[str, Target] = {
     "ping: whose echo": Target(_ping_record.Payloads(64, 7).number, (), lambda number: number is None),
     "bench: whose echo": Target(_bench_record.Payloads(64, 7).made, (), lambda made: made is False),
     "dtls: the cookie of a hello": Target(_swallowed._cookie, (), lambda cookie: len(cookie) < 256),
+    "learn: what has passed": Target(_folder._parsed, ValueError, lambda passed: isinstance(passed, dict)),
     "trace": Target(lambda data: _jsonlines._read(iter(data.splitlines(keepends=True)), "x"), ValueError),
     "one datagram": Target(lambda data: split(data, [(0, 0, data)]), (), lambda pieces: len(pieces) == 1),
 }
@@ -331,6 +336,13 @@ READERS: dict[str, object] = {
     "cli.trace._load": BYTES["trace"],
     "dtls._name._in_ascii": TEXTS["dtls: a name"],
     "dtls._swallowed._cookie": BYTES["dtls: the cookie of a hello"],
+    "cli.learn._judge": "tests/cli/test_learn.py::test_a_file_that_is_no_text_is_shown_as_it_is",
+    "learn._folder._parsed": BYTES["learn: what has passed"],
+    "learn._played._packed": OURS,  # to be written
+    "learn._played.read": OURS,  # from the process that we have started
+    "learn._run._Child.output": "tests/learn/test_run.py::test_what_is_printed_may_be_no_text",
+    "learn._run._line": OURS,  # a path
+    "learn._stage._Play.run": "tests/learn/test_stage.py::test_a_file_that_is_no_text",
     "tracing._jsonlines._parsed": BYTES["trace"],
     "tracing._jsonlines._plain": BYTES["trace"],
     "tracing._page._hash": OURS,  # a hash
@@ -378,7 +390,9 @@ def _takers(node: ast.AST, where: str) -> Iterator[str]:
 def test_whatever_takes_bytes_apart_has_a_target() -> None:
     package = Path(trio_udp.__file__).parent
     found: set[str] = set()
-    for path in package.rglob("*.py"):
+    for path in set(package.rglob("*.py")) - set(
+        (package / "learn" / "lessons").rglob("*.py")
+    ):  # they play by themselves
         module = ".".join(path.relative_to(package).with_suffix("").parts)
         found.update(_takers(ast.parse(path.read_text(encoding="utf-8")), module))
     assert found == set(READERS)
@@ -387,4 +401,4 @@ def test_whatever_takes_bytes_apart_has_a_target() -> None:
 @pytest.mark.parametrize("test", sorted({each for each in READERS.values() if isinstance(each, str)} - {OURS}))
 def test_the_test_is_there(test: str) -> None:
     file, _, name = test.partition("::")
-    assert f"\ndef {name}(" in (Path(__file__).parents[1] / file).read_text(encoding="utf-8")
+    assert f"def {name}(" in (Path(__file__).parents[1] / file).read_text(encoding="utf-8")

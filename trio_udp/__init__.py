@@ -34,6 +34,7 @@ Where things are; each file imports only from those above it:
     workers                                 one port, several processes
     dtls                                    peers with certificates, in secret
     tracing                                 what a program has done: a recording, and pictures of it
+    learn                                   lessons: what runs of broken programs show
     cli                                     python -m trio_udp
 """
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable
 
-COMMANDS = ["demo", "serve", "request", "ping", "bench", "relay"]
+COMMANDS = ["demo", "serve", "request", "ping", "bench", "relay", "learn"]
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn, SupportsInt
 import trio
 
 from .. import __version__
-from . import bench, demo, ping, relay, request, serve, trace
+from . import bench, demo, learn, ping, relay, request, serve, trace
 from ._common import ExitCode, Failure, printable_text, say
 
 if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
@@ -42,6 +42,7 @@ examples:
   {PROGRAM} bench 10000           how many requests a second can it take?
   {PROGRAM} relay 10001 localhost:10000 --loss .3   a bad network before it
   {PROGRAM} demo --trace run.html   the demo as a picture
+  {PROGRAM} learn                 lessons: broken programs to repair
 
 Standard output carries what a command is asked for; everything else that is
 said to you goes to standard error.
@@ -122,7 +123,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"trio_udp {__version__}")
     subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for command in (demo, serve, request, ping, bench, relay, trace):
+    for command in (demo, serve, request, ping, bench, relay, trace, learn):
         command.add_parser(subparsers)
     return parser
 

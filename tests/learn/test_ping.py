@@ -1,0 +1,145 @@
+"""Lesson 1: a datagram gets lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.learn.judged import judged, refused
+from trio_udp.learn import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_exercise_waits_for_ever(tmp_path: Path) -> None:
+    assert refused("ping", find("ping").exercise, tmp_path) == (
+        "14: your program waits for ever in this line. Its question, sent at 0.1 s, was lost on its way. "
+        "So nothing will come, and nobody will ever say so"
+    )
+
+
+RIGHT = {
+    "solution": find("ping").solution,
+    "library": """\
+import trio_udp
+
+async def ping(server):
+    async with await trio_udp.open_udp_client(*server) as client:
+        return await client.request(b"ping")
+""",
+    "fail_after": """\
+import trio
+
+async def ask(sock, server):
+    await sock.send(b"are you there?")
+    with trio.fail_after(1):
+        return await sock.recv(2000)
+
+async def ping(server):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.connect(server)
+    for _ in range(20):
+        try:
+            return await ask(sock, server)
+        except trio.TooSlowError:
+            print("once more")
+""",
+    "two tasks": """\
+import trio
+
+async def remind(sock, server):
+    while True:
+        await sock.sendto(b"ping", server)
+        await trio.sleep(0.2)
+
+async def ping(server):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", 0))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(remind, sock, server)
+            answer, _ = await sock.recvfrom(65535)
+            nursery.cancel_scope.cancel()
+            return answer
+""",
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_asks_until_it_is_answered_passes(name: str, tmp_path: Path) -> None:
+    assert judged("ping", RIGHT[name], tmp_path) is None
+
+
+ASK = """\
+import trio
+async def ping(server):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+"""
+
+WRONG = {
+    "asks nobody": (
+        "async def ping(server):\n    return b'pong 140891'\n",
+        "your program has sent nothing to the server",
+    ),
+    "gives up": (
+        f"""{ASK}
+        for _ in range(4):
+            await sock.sendto(b"ping", server)
+            with trio.move_on_after(0.5):
+                return await sock.recv(100)
+""",
+        "ping 10 returned None, but no answer had come: it has given up",
+    ),
+    "knows it already": (
+        f"""{ASK}
+        while True:
+            await sock.sendto(b"ping", server)
+            with trio.move_on_after(0.5):
+                await sock.recv(100)
+                return b"pong 140891"
+""",
+        "ping 2 returned b'pong 140891', but the server has answered b'pong 888598'",
+    ),
+    "does not wait": (
+        f"""{ASK}
+        for _ in range(10):
+            await sock.sendto(b"ping", server)
+        return await sock.recv(100)
+""",
+        "6: your program asks again after 0 s, and no answer can be there in less than 0.1 s. "
+        "If everybody does that, questions are what fills the network",
+    ),
+    "never stops": (
+        f"""{ASK}
+        while True:
+            await sock.sendto(b"ping", server)
+""",
+        "6: your program asks again after 0 s, and no answer can be there in less than 0.1 s. "
+        "If everybody does that, questions are what fills the network",
+    ),
+    "raises": (
+        f"""{ASK}
+        await sock.sendto(b"ping", server)
+        with trio.fail_after(0.5):
+            return await sock.recv(100)
+""",
+        "6: your program raised TooSlowError",
+    ),
+    "its answer is lost": (
+        f"""{ASK}
+        for _ in range(3):
+            await sock.sendto(b"ping", server)
+            with trio.move_on_after(0.5):
+                return await sock.recv(100)
+        return await sock.recv(100)
+""",
+        "9: your program waits for ever in this line. The server's answer, sent at ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
+    source, message = WRONG[name]
+    assert refused("ping", source, tmp_path).startswith(message)

@@ -1,0 +1,200 @@
+"""Lesson 2: the timeout in the wrong place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.learn.judged import judged, refused
+from trio_udp.learn import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_exercise_waits_for_ever(tmp_path: Path) -> None:
+    assert refused("scope", find("scope").exercise, tmp_path) == (
+        "14: your program waits for ever in this line, for an answer of the server `silent`. A timeout cancels what is "
+        "inside of its `with`. A task is inside of its nursery, wherever it was started, and where the nursery ends "
+        "it is waited for"
+    )
+
+
+ASK = """\
+import trio
+async def ask(server, answers):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.sendto(b"who are you?", server)
+        answers.append(await sock.recv(65535))
+"""
+
+RIGHT = {
+    "solution": find("scope").solution,
+    "the nursery's own scope": f"""{ASK}
+async def ask_all(servers):
+    answers = []
+    async with trio.open_nursery() as nursery:
+        nursery.cancel_scope.deadline = trio.current_time() + 1
+        for server in servers:
+            nursery.start_soon(ask, server, answers)
+    return answers
+""",
+    "a timeout in each task": f"""{ASK}
+async def ask_in_time(server, answers):
+    with trio.move_on_after(1):
+        await ask(server, answers)
+
+async def ask_all(servers):
+    answers = []
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            nursery.start_soon(ask_in_time, server, answers)
+    return answers
+""",
+    "one socket": """\
+import trio
+async def ask_all(servers):
+    answers = []
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        for server in servers:
+            await sock.sendto(b"?", server)
+        with trio.move_on_after(1):
+            while True:
+                answers.append((await sock.recvfrom(65535))[0])
+    return answers
+""",
+    "cancelled from inside": f"""{ASK}
+async def ask_all(servers):
+    answers = []
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            nursery.start_soon(ask, server, answers)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    return answers
+""",
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_ends_in_time_passes(name: str, tmp_path: Path) -> None:
+    assert judged("scope", RIGHT[name], tmp_path) is None
+
+
+WRONG = {
+    "a scope twice": (
+        f"""{ASK}
+scope = trio.move_on_after(1)
+async def ask_all(servers):
+    answers = []
+    with scope:
+        async with trio.open_nursery() as nursery:
+            for server in servers:
+                nursery.start_soon(ask, server, answers)
+    return answers
+""",
+        "10: your program uses a cancel scope a second time. A scope is for one `with`: make a new one in each call",
+    ),
+    "one after the other": (
+        f"""{ASK}
+async def ask_all(servers):
+    answers = []
+    for server in servers:
+        with trio.move_on_after(1):
+            await ask(server, answers)
+    return answers
+""",
+        "4: slow was asked 0.1 s after the others. All are to be asked at once, so that all have the whole second",
+    ),
+    "too early": (
+        f"""{ASK}
+async def ask_all(servers):
+    answers = []
+    with trio.move_on_after(0.8):
+        async with trio.open_nursery() as nursery:
+            for server in servers:
+                nursery.start_soon(ask, server, answers)
+    return answers
+""",
+        "ask_all has returned after 0.8 s. Until the second is over an answer may come",
+    ),
+    "too late": (
+        f"""{ASK}
+async def ask_all(servers):
+    answers = []
+    with trio.move_on_after(2):
+        async with trio.open_nursery() as nursery:
+            for server in servers:
+                nursery.start_soon(ask, server, answers)
+    return answers
+""",
+        "ask_all has returned after 2 s; it should after 1 s, whoever has not answered",
+    ),
+    "asks nobody": (
+        "import trio\nasync def ask_all(servers):\n    await trio.sleep(1)\n    return [b'prompt 905035']\n",
+        "your program has not asked prompt and slow and silent and late",
+    ),
+    "asks those who answer": (
+        f"""{ASK}
+async def ask_all(servers):
+    answers = []
+    with trio.move_on_after(1):
+        async with trio.open_nursery() as nursery:
+            for server in servers[:2]:
+                nursery.start_soon(ask, server, answers)
+            await trio.sleep(1)
+    return answers
+""",
+        "your program has not asked silent and late",
+    ),
+    "knows the answers": (
+        f"""{ASK}
+async def ask_all(servers):
+    with trio.move_on_after(1):
+        async with trio.open_nursery() as nursery:
+            for server in servers:
+                nursery.start_soon(ask, server, [])
+    return [b"prompt", b"slow"]
+""",
+        "the answer b'prompt 905035' came in time, but ask_all has not returned it",
+    ),
+    "adds one": (
+        f"""{ASK}
+async def ask_all(servers):
+    answers = [b"silent"]
+    with trio.move_on_after(1):
+        async with trio.open_nursery() as nursery:
+            for server in servers:
+                nursery.start_soon(ask, server, answers)
+    return answers
+""",
+        "ask_all has returned b'silent', which no server has sent by then",
+    ),
+    "forgets to return": (
+        f"""{ASK}
+async def ask_all(servers):
+    with trio.move_on_after(1):
+        async with trio.open_nursery() as nursery:
+            for server in servers:
+                nursery.start_soon(ask, server, [])
+""",
+        "ask_all has returned None; it should return a list, of the answers",
+    ),
+    "raises": (
+        f"""{ASK}
+async def ask_all(servers):
+    with trio.fail_after(1):
+        async with trio.open_nursery() as nursery:
+            for server in servers:
+                nursery.start_soon(ask, server, [])
+""",
+        "8: your program raised TooSlowError",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
+    source, message = WRONG[name]
+    assert refused("scope", source, tmp_path) == message

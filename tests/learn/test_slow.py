@@ -1,0 +1,146 @@
+"""Lesson 7: the slow client for whom all others wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.learn.judged import judged, refused
+from trio_udp.learn import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_exercise_makes_others_wait(tmp_path: Path) -> None:
+    assert refused("slow", find("slow").exercise, tmp_path) == (
+        "21: carla asked `quick 2` at 3 s, and was answered 4.02 s later, though the work takes 0 s: "
+        "your server was working for somebody else, and did not hear it"
+    )
+
+
+SERVE = """\
+import trio
+
+async def serve(port, work):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    async with trio.open_nursery() as nursery:
+        while True:
+            question, client = await sock.recvfrom(65535)
+"""
+
+RIGHT = {
+    "solution": find("slow").solution,
+    "library": """\
+import trio_udp
+
+async def serve(port, work):
+    async def handler(datagram):
+        return await work(datagram.data)
+
+    await trio_udp.serve_udp(handler, port)
+""",
+    "workers and a queue": """\
+import trio
+
+async def worker(sock, queue, work):
+    async for question, client in queue:
+        await sock.sendto(await work(question), client)
+
+async def serve(port, work):
+    give, take = trio.open_memory_channel(10)
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("10.0.0.1", port))
+    async with trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(worker, sock, take, work)
+        while True:
+            give.send_nowait(await sock.recvfrom(65535))
+""",
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_lets_nobody_wait_passes(name: str, tmp_path: Path) -> None:
+    assert judged("slow", RIGHT[name], tmp_path) is None
+
+
+WRONG = {
+    "answers without work": (
+        f"{SERVE}            await sock.sendto(b'123456', client)\n",
+        "9: the answer to `quick 1` is b'123456', which is not what work has returned",
+    ),
+    "gives slow work up": (
+        f"""{SERVE}
+            nursery.start_soon(answer, sock, question, client, work)
+
+async def answer(sock, question, client, work):
+    with trio.move_on_after(1):
+        await sock.sendto(await work(question), client)
+""",
+        "the question `slow 1` of ben was never answered, and its work was not done",
+    ),
+    "keeps it to itself": (
+        f"            {SERVE}            nursery.start_soon(work, question)\n".lstrip(),
+        "the question `quick 1` of anna was never answered",
+    ),
+    "one variable for all": (
+        f"""{SERVE}
+            async def answer():
+                result = await work(question)
+                await sock.sendto(result, client)
+            nursery.start_soon(answer)
+""",
+        "the question `slow 1` of ben was never answered",
+    ),
+    "answers twice": (
+        f"""{SERVE}
+            nursery.start_soon(answer, sock, question, client, work)
+
+async def answer(sock, question, client, work):
+    result = await work(question)
+    await sock.sendto(result, client)
+    await sock.sendto(result, client)
+""",
+        "15: anna got more than one answer to `quick 1`",
+    ),
+    "ends": (
+        """\
+import trio
+
+async def serve(port, work):
+    await trio.sleep(1)
+""",
+        "serve has returned, at 1 s. A server goes on",
+    ),
+    "raises": (
+        f"{SERVE}            raise ValueError(question)\n",
+        "9: your program raised ValueError: b'quick 1'",
+    ),
+    "two at a time": (
+        """\
+import trio
+
+async def serve(port, work):
+    limit = trio.CapacityLimiter(2)
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    async def answer(question, client):
+        async with limit:
+            await sock.sendto(await work(question), client)
+    async with trio.open_nursery() as nursery:
+        while True:
+            nursery.start_soon(answer, *await sock.recvfrom(65535))
+""",
+        "9: emil asked `quick 3` at 4 s, and was answered 3.02 s later, though the work takes 0 s: "
+        "your server was working for somebody else, and did not hear it",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
+    source, message = WRONG[name]
+    assert refused("slow", source, tmp_path) == message

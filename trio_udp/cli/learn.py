@@ -1,0 +1,308 @@
+"""``learn``: lessons to work on, and what their runs say about them."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import trio
+
+from ._common import ExitCode, Failure, plural, printable_text, say, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..learn._folder import Progress
+    from ..learn._lesson import Lesson
+
+DESCRIPTION = """\
+Learn it with programs that are broken in the way learners break them. Each is
+a file, which says at its top what it should do. Repair it; `learn check` runs
+it on a bad network in memory, and says what is wrong, with a picture of what
+has happened. Without an action: the lessons, and which are done.
+"""
+
+EPILOG = """\
+A lesson is called by its name, its number or its file.
+
+A program runs in a process of its own, for 10 seconds at most, most of which
+it never needs: the network's time is virtual. What you have written is never
+written over; to begin a lesson anew, remove its file and start again.
+
+examples:
+  python -m trio_udp learn start          write the files to trio_udp_lessons
+  cd trio_udp_lessons
+  python -m trio_udp learn watch          check whenever a file is saved
+  python -m trio_udp learn check          the first lesson that is not done
+  python -m trio_udp learn check ping     this one; also 1, or 01_ping.py
+  python -m trio_udp learn hint ping      what to think about
+  python -m trio_udp learn solution ping  how it can be done, and why
+  python -m trio_udp learn                what is done
+
+exit codes: 0 passed, 1 not passed, or an error, 2 usage, 130 interrupted
+"""
+
+FOLDER = "trio_udp_lessons"
+
+# A line that is longer than this nobody wants to read.
+WIDEST = 100
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Say what ``learn`` takes."""
+    parser = subparsers.add_parser(
+        "learn",
+        help="lessons: broken programs to repair, checked by what they do",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_dir(parser, None)
+    actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION")
+
+    start = actions.add_parser("start", help="write the files to work on")
+    start.add_argument("folder", type=Path, nargs="?", metavar="DIR", help=f"where to; {FOLDER} unless given")
+
+    check = actions.add_parser("check", help="play lessons, and say what is wrong")
+    check.add_argument(
+        "lessons",
+        nargs="*",
+        metavar="LESSON",
+        help="which; unless given, from the first that is not done to one that fails",
+    )
+    hint = actions.add_parser("hint", help="something to think about")
+    hint.add_argument("lesson", nargs="?", metavar="LESSON", help="which; the first that is not done unless given")
+    hint.add_argument("--more", action="store_true", help="all hints that there are, down to the plainest")
+    solution = actions.add_parser("solution", help="how it can be done, and why")
+    solution.add_argument("lesson", metavar="LESSON", help="which")
+    watch = actions.add_parser("watch", help="check again whenever a file is saved; Ctrl-C ends it")
+    for action in (check, hint, solution, watch):
+        _add_dir(action, argparse.SUPPRESS)
+    parser.set_defaults(run=run)
+
+
+def _add_dir(parser: argparse.ArgumentParser, default: str | None) -> None:
+    parser.add_argument(
+        "--dir",
+        type=Path,
+        default=default,
+        metavar="DIR",
+        help=f"where the files are; unless given, here if they are here, else {FOLDER}",
+    )
+
+
+async def run(args: argparse.Namespace) -> int:
+    """Do what is asked for."""
+    action = args.action or "list"
+    return await _ACTIONS[action](args)
+
+
+# -- where things are --------------------------------------------------------------------------------------------------
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    from ..learn._folder import has_lessons
+
+    if args.dir is not None:
+        return Path(args.dir)
+    return Path() if has_lessons(Path()) else Path(FOLDER)
+
+
+def _progress(folder: Path) -> Progress:
+    """Of a folder.
+
+    Raises:
+      Failure: there is nothing to check in it.
+    """
+    from ..learn._folder import Progress, has_lessons
+
+    if not has_lessons(folder):
+        raise Failure(f"there are no lessons in {_shown(folder)}; write them there with: {_start_command(folder)}")
+    progress = Progress(folder)
+    if progress.remark:
+        say(progress.remark)
+    return progress
+
+
+def _lesson(text: str) -> Lesson:
+    from ..learn import find
+
+    try:
+        return find(Path(text).name)
+    except ValueError as problem:
+        raise Failure(str(problem), ExitCode.USAGE) from None
+
+
+def _shown(path: Path) -> str:
+    return printable_text(str(path))
+
+
+def _tell(text: str) -> None:
+    write(text.encode("utf-8", "backslashreplace"))
+
+
+# -- actions -----------------------------------------------------------------------------------------------------------
+
+
+async def _list(args: argparse.Namespace) -> int:
+    from ..learn import LESSONS
+    from ..learn._folder import Progress, has_lessons
+
+    await trio.lowlevel.checkpoint()
+    folder = _folder(args)
+    progress = Progress(folder)
+    if progress.remark:
+        say(progress.remark)
+    states = {lesson.name: progress.state(lesson) for lesson in LESSONS}
+    longest = max(len(lesson.title) for lesson in LESSONS)
+    for lesson in LESSONS:
+        row = f"{lesson.number:3}  {lesson.name:12}{lesson.title:{longest}}  {states[lesson.name]}"
+        _tell(f"{row.rstrip()}\n")
+    if not has_lessons(folder):
+        say("begin with: python -m trio_udp learn start")
+    else:
+        done = sum(state == "done" for state in states.values())
+        say(f"{done} of {plural(len(LESSONS), 'lesson')} done, in {_shown(folder)}")
+    return ExitCode.ANSWERED
+
+
+async def _start(args: argparse.Namespace) -> int:
+    from ..learn._folder import start
+
+    await trio.lowlevel.checkpoint()
+    folder = args.folder or args.dir or Path(FOLDER)
+    try:
+        started = start(folder)
+    except (FileExistsError, NotADirectoryError):
+        raise Failure(f"{_shown(folder)} is no folder: name one that is, or one that is not there yet") from None
+    except OSError as problem:
+        raise Failure(f"cannot write to {_shown(folder)}: {problem.strerror or problem}") from None
+    if started.kept:
+        say(f"kept as they are: {', '.join(started.kept)}")
+    if started.written:
+        say(f"written to {_shown(folder)}: {', '.join(started.written)}")
+        say(f"Open {_shown(folder / started.written[0])} in your editor, and let this run beside it:")
+        say(f"  {_command('watch', folder)}")
+    return ExitCode.ANSWERED
+
+
+async def _check(args: argparse.Namespace) -> int:
+    if not args.lessons:
+        return ExitCode.ANSWERED if await _go_on(_progress(_folder(args))) else ExitCode.ERROR
+    passed = []
+    for name in args.lessons:
+        lesson, named = _lesson(name), Path(name)
+        # A file that was named with its folder is that one, wherever the others are.
+        progress = _progress(_folder(args) if named.parent == Path() else named.parent)
+        passed.append(await _judge(lesson, progress))
+    return ExitCode.ANSWERED if all(passed) else ExitCode.ERROR
+
+
+async def _go_on(progress: Progress) -> bool:
+    """From the first lesson that is not done to one that fails; True: there is none."""
+    while (lesson := progress.next()) is not None:
+        if not await _judge(lesson, progress):
+            return False
+    _tell("All lessons are done.\n")
+    return True
+
+
+async def _judge(lesson: Lesson, progress: Progress) -> bool:
+    """Play it, and tell what is wrong; True: nothing is."""
+    from ..learn._run import run_lesson
+    from ..learn._verdict import judge, report
+
+    path = progress.path(lesson)
+    try:
+        source = path.read_bytes()
+        run = await run_lesson(lesson, path)
+    except FileNotFoundError:
+        raise Failure(f"{_shown(path)} is not there; {_start_command(progress.folder)} writes it") from None
+    except OSError as problem:
+        raise Failure(f"cannot check {_shown(path)}: {problem.strerror or problem}") from None
+    finding = judge(lesson, run)
+    if finding is None:
+        _tell(f"{lesson.file}: passed\n")
+    else:
+        width = min(shutil.get_terminal_size().columns, WIDEST)
+        text = source.decode("utf-8", "backslashreplace")
+        _tell(f"lesson {lesson.number}, {lesson.name}: {lesson.title}\n\n{report(lesson, run, finding, text, width)}")
+        _tell(f"\nWhat to do is at the top of the file. To think about it: {_command('hint', Path(), lesson.name)}\n")
+    try:
+        progress.note(lesson, source, passed=finding is None)
+    except OSError as problem:
+        say(f"cannot remember that, in {_shown(progress.folder)}: {problem.strerror or problem}")
+    return finding is None
+
+
+async def _hint(args: argparse.Namespace) -> int:
+    from ..learn._folder import Progress
+
+    await trio.lowlevel.checkpoint()
+    lesson = Progress(_folder(args)).next() if args.lesson is None else _lesson(args.lesson)
+    if lesson is None:
+        say("all lessons are done")
+        return ExitCode.ANSWERED
+    _tell(f"lesson {lesson.number}, {lesson.name}: {lesson.title}\n\n{lesson.question}\n")
+    hints = lesson.hints if args.more else lesson.hints[:1]
+    for number, hint in enumerate(hints, 1):
+        _tell("".join(f"{line}\n" for line in wrap(f"hint {number}: {hint}", 80)))
+    if not args.more and len(lesson.hints) > 1:
+        say(f"plainer: {_command('hint', Path(), lesson.name, '--more')}")
+    return ExitCode.ANSWERED
+
+
+async def _solution(args: argparse.Namespace) -> int:
+    await trio.lowlevel.checkpoint()
+    _tell(_lesson(args.lesson).solution)
+    return ExitCode.ANSWERED
+
+
+async def _watch(args: argparse.Namespace) -> int:
+    from ..learn import LESSONS
+    from ..learn._watch import Watched
+
+    progress = _progress(_folder(args))
+    by_path = {progress.path(lesson): lesson for lesson in LESSONS}
+    watched = Watched(by_path)
+    changed: Iterable[Path] = ()
+    while True:
+        if await _passed_all(progress, [by_path[path] for path in changed]):
+            return ExitCode.ANSWERED
+        say("waiting for a file to be saved; Ctrl-C ends it")
+        changed = await watched.changed()
+
+
+async def _passed_all(progress: Progress, changed: list[Lesson]) -> bool:
+    """What was saved first; then, if it is right, what comes next. True: all lessons are done."""
+    try:
+        for lesson in changed:
+            if not await _judge(lesson, progress):
+                return False
+        return await _go_on(progress)
+    except Failure as problem:
+        say(str(problem))  # a file that was removed, and may come back
+        return False
+
+
+def _command(action: str, folder: Path, *words: str) -> str:
+    """What to type, for the files in a folder."""
+    where = [] if folder in (Path(), Path(FOLDER)) else ["--dir", _shown(folder)]
+    return " ".join(["python -m trio_udp learn", action, *words, *where])
+
+
+def _start_command(folder: Path) -> str:
+    return "python -m trio_udp learn start" + ("" if folder == Path(FOLDER) else f" {_shown(folder)}")
+
+
+_ACTIONS = {
+    "list": _list,
+    "start": _start,
+    "check": _check,
+    "hint": _hint,
+    "solution": _solution,
+    "watch": _watch,
+}

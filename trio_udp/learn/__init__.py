@@ -1,0 +1,25 @@
+"""Lessons: small programs that are broken in the way learners break them, and what a run of each says about it.
+
+``python -m trio_udp learn`` is the way in; nothing here is for programs to import.
+
+A lesson is played on a network in memory, in virtual time. What is judged is what has happened there, and never what a
+program prints: who sent what to whom and when, what was lost, which tasks lived how long.
+
+    _played     what a run has left behind: the trace, the datagrams, how it ended
+    _look       what a check asks of that
+    _verdict    what is wrong, and how it is told
+    _learner    the learner's file, as a lesson has it in its hands
+    _carried    what the network has carried, brought together with the trace
+    _network    the network, which tells of every datagram, plain Trio sockets' as well
+    _lesson     what a lesson is made of, and how to make one
+    _lessons    all of them, in order
+    _stage      plays one: what runs in a child process
+    _run        starts that child, and understands what becomes of it
+    _folder     the learner's files, and which have passed
+    _watch      waits for a file to change
+    lessons     a folder for each
+"""
+
+from ._lessons import LESSONS, find
+
+__all__ = ["LESSONS", "find"]

@@ -1,0 +1,121 @@
+"""`Learner`: the learner's file, as a stage has it in its hands.
+
+A file that somebody is learning with is wrong in more ways than a lesson is about: it does not parse, the function has
+another name, it takes something else, it is no async function. None of that is what the lesson's check should have to
+think of. So a stage never touches the module itself; it calls functions by their names, here, and what is not as the
+lesson needs it is a `NotAsAsked` with the line that says so.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
+
+from ._network import LessonNetwork
+from ._played import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ..faults import Link
+
+# The learner's file is a module of this name while it is played. Dataclasses look their module up.
+MODULE = "trio_udp_lesson"
+
+
+class NotAsAsked(Exception):
+    """The file has not what the lesson calls.
+
+    Args:
+      words: what was wrong, and what would be right.
+      line: of the file.
+    """
+
+    def __init__(self, words: str, line: int | None = None) -> None:
+        super().__init__(words)
+        self.line = line
+
+
+class Learner:
+    """Made by `play`, for one play.
+
+    Args:
+      path: the learner's file.
+      flooded: called when the program sends without end.
+    """
+
+    def __init__(self, path: Path, flooded: Callable[[], None]) -> None:
+        self.path = path
+        self.module = ModuleType(MODULE)
+        self.module.__file__ = str(path)
+        self.networks: list[LessonNetwork] = []
+        self.notes: dict[str, list[Any]] = {}
+        self.is_loaded = False
+        self._flooded = flooded
+
+    def load(self) -> None:
+        """Run the file, as an import does.
+
+        Raises:
+          BaseException: whatever is wrong with it.
+        """
+        code = compile(self.path.read_bytes(), str(self.path), "exec", dont_inherit=True)
+        sys.modules[MODULE] = self.module
+        exec(code, self.module.__dict__)
+        self.is_loaded = True
+
+    def network(self, link: Link, *, seed: int = 0) -> LessonNetwork:
+        """A network to play on: ``async with learner.network(Link(loss=0.3), seed=3) as network:``."""
+        network = LessonNetwork(link, seed, self._flooded)
+        self.networks.append(network)
+        return network
+
+    def note(self, word: str, value: object = None) -> None:
+        """Keep something for the check: ``run.notes[word]`` is a list of what was noted."""
+        self.notes.setdefault(word, []).append(plain(value))
+
+    async def call(self, name: str, *args: object) -> Any:
+        """Call an async function of the learner's, in this task, on the host that the task is in.
+
+        Raises:
+          NotAsAsked: there is none, or it takes something else, or it is not async.
+        """
+        function = self.function(name, *args)
+        result = function(*args)
+        if not inspect.isawaitable(result):
+            line = self.line_of(function)
+            raise NotAsAsked(f"{name} has to be an async function: async def {name}(...)", line)
+        return await result
+
+    def function(self, name: str, *args: object) -> Callable[..., Any]:
+        """A function of the learner's that can be called with these arguments, to be handed on: a handler, say.
+
+        Raises:
+          NotAsAsked: there is none, or it takes something else.
+        """
+        function: Any = getattr(self.module, name, None)
+        if function is None:
+            functions = [word for word, value in vars(self.module).items() if inspect.isfunction(value)]
+            similar = difflib.get_close_matches(name, functions, 1)
+            instead = f"; there is {similar[0]}" if similar else ""
+            raise NotAsAsked(f"there is no function {name} in this file, which the lesson calls{instead}")
+        if not callable(function):
+            raise NotAsAsked(f"{name} has to be a function: async def {name}(...), not {type(function).__name__}")
+        try:
+            inspect.signature(function).bind(*args)
+        except TypeError as problem:
+            given = "1 argument" if len(args) == 1 else f"{len(args)} arguments"
+            line = self.line_of(function)
+            raise NotAsAsked(f"the lesson calls {name} with {given}, as it was at first: {problem}", line) from None
+        except ValueError:  # something built in, which has no signature to look at
+            pass
+        return cast("Callable[..., Any]", function)
+
+    def line_of(self, function: object) -> int | None:
+        """Where it is defined, if that is in the learner's file."""
+        code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
+        return code.co_firstlineno if code is not None and code.co_filename == str(self.path) else None

@@ -1,0 +1,143 @@
+"""`Run`: what one play of a lesson has left behind, as a value that crosses from the child process to its parent.
+
+The trace alone would nearly do. But it says what *sockets* have done, with a line of the program for each, and a check
+also has to know what became of a datagram that nobody has read yet. The virtual network knows. So its record is here as
+well, with hosts by their names: `Run.datagrams` is the truth about the network, and `Run.trace` about the program.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from ..tracing import Trace, load, save
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Kind: TypeAlias = Literal["returned", "raised", "waits", "floods", "spins", "not loaded", "too long", "gone"]
+"""How a play ended: all was played; the program raised; it waits for ever; it sends without end; it goes round
+without ever waiting; its file cannot be loaded, or has not what the lesson calls; it has taken too much real time; its
+process has ended without a word."""
+
+
+class Waiting(NamedTuple):
+    """A task of the learner's that waits, and in which line of the learner's file."""
+
+    task: str
+    line: int
+
+
+class Ending(NamedTuple):
+    """How it ended.
+
+    ``words`` say it where the kind does not: what was raised, why it cannot be loaded. ``line`` is the one in the
+    learner's file, None if there is none. ``exception`` is the name of what was raised; ``waiting`` are the tasks that
+    wait for ever, children before their parents.
+    """
+
+    kind: Kind
+    words: str = ""
+    line: int | None = None
+    exception: str = ""
+    waiting: tuple[Waiting, ...] = ()
+
+
+class Carried(NamedTuple):
+    """A datagram, and what became of it.
+
+    ``time`` is when it was sent, in seconds from the beginning; ``source`` and ``destination`` are names of hosts, and
+    the ports are theirs. ``delivered`` are the times at which it arrived, two if the network doubled it, none if it was
+    lost or has not come yet; ``lost`` is why, empty if it was not. ``line`` is the one of the learner's file that sent
+    it, None if that was somebody else.
+    """
+
+    time: float
+    source: str
+    source_port: int
+    destination: str
+    destination_port: int
+    data: bytes
+    delivered: tuple[float, ...]
+    lost: str
+    line: int | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One play.
+
+    Args:
+      trace: what the program did; hosts have their names.
+      datagrams: what the network carried, in order.
+      ending: how it ended.
+      notes: what the stage has noted, for its check: a list of values for each word.
+      file: the name of the learner's file, without its folder.
+      output: what the program has printed, both streams; cut if it was much.
+    """
+
+    trace: Trace
+    datagrams: tuple[Carried, ...]
+    ending: Ending
+    notes: Mapping[str, list[Any]] = field(default_factory=dict)
+    file: str = ""
+    output: str = ""
+
+
+def empty(ending: Ending, file: str, output: str = "") -> Run:
+    """A run of which nothing is known but its ending."""
+    return Run(Trace((), 0.0, 0.0), (), ending, {}, file, output)
+
+
+TRACE, REST = "trace.jsonl", "rest.json"
+
+
+def write(run: Run, folder: Path) -> None:
+    """Write it into a folder; what was printed is not the writer's to know."""
+    save(run.trace, folder / TRACE)
+    rest = {"datagrams": run.datagrams, "ending": run.ending, "notes": run.notes, "file": run.file}
+    half = folder / f"{REST}.half"
+    half.write_text(json.dumps(_packed(rest)), encoding="utf-8")
+    half.replace(folder / REST)  # it is there whole, or not at all
+
+
+def read(folder: Path, output: str) -> Run | None:
+    """What `write` has written; None if it has not come to that."""
+    if not (folder / REST).exists():
+        return None
+    rest = _unpacked(json.loads((folder / REST).read_text(encoding="utf-8")))
+    ending, waiting = Ending(*rest["ending"]), rest["ending"][-1]
+    ending = ending._replace(waiting=tuple(Waiting(*each) for each in waiting))
+    datagrams = (Carried(*one) for one in rest["datagrams"])
+    datagrams = (one._replace(delivered=tuple(one.delivered)) for one in datagrams)
+    return Run(load(folder / TRACE), tuple(datagrams), ending, rest["notes"], rest["file"], output)
+
+
+def _packed(value: Any) -> Any:
+    """JSON has no bytes: they become an object, with a character for each."""
+    if isinstance(value, (bytes, bytearray)):
+        return {"bytes": bytes(value).decode("latin-1")}
+    if isinstance(value, (list, tuple)):
+        return [_packed(each) for each in value]
+    if isinstance(value, dict):
+        return {str(name): _packed(each) for name, each in value.items()}
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return repr(value)
+
+
+def _unpacked(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_unpacked(each) for each in value]
+    if isinstance(value, dict):
+        if value.keys() == {"bytes"}:
+            return value["bytes"].encode("latin-1")
+        return {name: _unpacked(each) for name, each in value.items()}
+    return value
+
+
+def plain(value: Any) -> Any:
+    """A value of the learner's as it comes out at the other end: a tuple is a list there, an odd thing its ``repr``."""
+    return _unpacked(_packed(value))

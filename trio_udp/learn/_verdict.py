@@ -1,0 +1,151 @@
+"""`Finding`: what is wrong with a run; `judge` finds it, `report` tells it.
+
+Whoever learns needs one thing at a time: the first finding is told and no other, with the line that it is about, the
+ladder of what happened around it, and how to go on.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from ..tracing import Happened, ladder_text
+from ..tracing._show import shortened, show_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._lesson import Lesson
+    from ._played import Ending, Kind, Run
+
+# Lines of a ladder; with what is said above and below, that is a screen.
+MOST_ROWS = 20
+BELOW = 6  # of them after the moment that a finding is about
+
+# Lines of what the program has printed.
+MOST_PRINTED = 10
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong.
+
+    Args:
+      message: what, in a line or three.
+      line: where in the learner's file; None: in no one place.
+      time: when it happened, in seconds; the ladder is cut around it. None: at the end.
+    """
+
+    message: str
+    line: int | None = None
+    time: float | None = None
+
+
+def judge(lesson: Lesson, run: Run) -> Finding | None:
+    """What is wrong with a run, the most helpful thing; None: it has passed."""
+    if run.ending.kind in ("not loaded", "too long", "gone"):
+        return _in_general(run.ending)
+    found = next(lesson.check(run), None)
+    return found or next(went_wrong(run, "raised", "waits", "floods", "spins"), None)
+
+
+def went_wrong(run: Run, *kinds: Kind) -> Iterator[Finding]:
+    """That the run has ended in one of these ways, in general words; nothing, if it has not."""
+    if run.ending.kind in kinds:
+        yield _in_general(run.ending)
+
+
+def _in_general(ending: Ending) -> Finding:
+    words = {
+        "not loaded": ending.words,
+        "raised": f"your program raised {ending.words}",
+        "waits": "your program waits for ever" + (" in this line" if ending.line else "") + _others(ending),
+        "floods": "your program sends without end: 10,000 datagrams, and no end to be seen",
+        "spins": "your program goes round here without end and never waits, so that time stands still",
+        "too long": ending.words,
+        "gone": ending.words,
+    }
+    return Finding(words[ending.kind], ending.line)
+
+
+def _others(ending: Ending) -> str:
+    lines = sorted({waiting.line for waiting in ending.waiting} - {ending.line})
+    return f", and in line {' and '.join(map(str, lines))}" if lines else ""
+
+
+# -- telling it --------------------------------------------------------------------------------------------------------
+
+
+def report(lesson: Lesson, run: Run, finding: Finding, source: str, width: int = 80) -> str:
+    """What a person is told.
+
+    Args:
+      lesson: which one.
+      run: what happened.
+      finding: the one that is told.
+      source: the text of the learner's file.
+      width: of a line.
+
+    Returns:
+      Lines, each with a newline at its end.
+    """
+    where = f"{run.file}:{finding.line}" if finding.line else run.file
+    lines = [*_wrapped(f"{where}: {finding.message}", width), *_source(source, finding.line, width)]
+    ladder = excerpt(run, finding.time, width)
+    if ladder:
+        lines += ["", *ladder]
+    if run.output.strip():
+        lines += ["", "The program printed:", *_printed(run.output, width)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _wrapped(text: str, width: int) -> Iterator[str]:
+    for line in text.splitlines():
+        yield from wrap(show_text(line), max(20, width), break_long_words=False) or [""]
+
+
+def _source(source: str, line: int | None, width: int) -> Iterator[str]:
+    """The line, with two above it."""
+    lines = source.splitlines()
+    if line is None or not 1 <= line <= len(lines):
+        return
+    yield ""
+    for number in range(max(1, line - 2), line + 1):
+        mark = ">" if number == line else " "
+        yield shortened(f"{mark} {number:4}  {show_text(lines[number - 1].expandtabs(4))}", width).rstrip()
+
+
+def _printed(output: str, width: int) -> Iterator[str]:
+    lines = output.splitlines()
+    for line in lines[:MOST_PRINTED]:
+        yield shortened(f"  {show_text(line.expandtabs())}", width)
+    if len(lines) > MOST_PRINTED:
+        yield f"  ... {len(lines) - MOST_PRINTED:,} more lines"
+
+
+def excerpt(run: Run, time: float | None, width: int = 80) -> list[str]:
+    """The ladder around a moment, or its end; no lines if nothing was sent."""
+    happened = tuple(entry for entry in run.trace.entries if isinstance(entry, Happened))
+    if not happened:
+        return []
+    rows = ladder_text(replace(run.trace, entries=happened), width=max(40, width)).splitlines()
+    times = [_time(row) for row in rows]
+    head = [row for row, when in zip(rows[:1], times, strict=False) if when is None]  # the names, above columns
+    rows, times = rows[len(head) :], times[len(head) :]
+    last = len(rows)
+    if time is not None:
+        moment = time - run.trace.started
+        there = next((place for place, when in enumerate(times) if when is not None and when > moment - 5e-7), last)
+        last = min(last, there + 1 + BELOW)
+    last = max(last, min(MOST_ROWS, len(rows)))
+    first = max(0, last - MOST_ROWS)
+    above = [f"... {first:,} lines above"] if first else []
+    below = [f"... {len(rows) - last:,} lines below"] if last < len(rows) else []
+    return [*head, *above, *rows[first:last], *below]
+
+
+def _time(row: str) -> float | None:
+    found = re.match(r" *(\d+\.\d{6})(?: |$)", row)
+    return float(found[1]) if found else None

@@ -1,0 +1,1 @@
+"""A folder for each lesson; `_lesson` tells how one is made."""

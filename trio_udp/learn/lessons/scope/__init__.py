@@ -1,0 +1,155 @@
+"""Lesson 2: a timeout ends what is inside of it, and a task is inside of its nursery.
+
+Three questions that learners of Trio ask again and again are here: why a timeout around ``start_soon`` does nothing
+(python-trio/trio #1650), where the nursery's own cancel scope is (#1831), and whether a scope can be used twice
+(#1008). For the last one everything is asked twice.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+import trio
+
+from ....faults import Link
+from ..._lesson import Lesson
+from ..._look import arrivals, sent
+from ..._verdict import Finding, went_wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..._learner import Learner
+    from ..._played import Run
+
+SECOND = 1.0
+ROUNDS = 2
+PAUSE = 5.0  # seconds between two rounds: nothing of the first comes in the second
+DELAY = 0.05  # seconds, each way
+
+# When an answer leaves, in seconds after the question has come; None: never.
+SERVERS: dict[str, float | None] = {"prompt": 0.0, "slow": 0.6, "silent": None, "late": 1.5}
+
+# Seconds: what a program may be early or late, if it does anything in between.
+EXACT = 0.05
+
+QUESTION = """\
+Of the four servers one answers at once, one after 0.6 seconds, one after 1.5,
+and one never. Your program asks them all, each in a task of its own, and is to
+return after one second, with the two answers that have come.
+
+There is a timeout of one second in it, and still it waits for ever: a timeout
+that is in the wrong place, as many a program has it. Move it to where it does
+what was meant. Everything is asked twice, which has to work as well.
+"""
+
+HINTS = (
+    "Print `trio.current_time()` behind the `with trio.move_on_after(1)` block. When is it left?",
+    "A scope cancels what is inside of its `with`. `start_soon` only starts a task; the waiting for it is done at the "
+    "end of the nursery's `async with`. Which of the two is inside of the other?",
+    "Put `with trio.move_on_after(1):` around `async with trio.open_nursery() as nursery:`. Or leave it out, and set "
+    "the deadline of the scope that every nursery has: `nursery.cancel_scope.deadline = trio.current_time() + 1`.",
+)
+
+
+async def stage(learner: Learner) -> None:
+    async with learner.network(Link(delay=DELAY)) as network, trio.open_nursery() as nursery:
+        random = Random(2)
+        addresses = []
+        for name, wait in SERVERS.items():
+            with network.host(name=name) as host:
+                addresses.append((host.addresses[0], 7))
+                await nursery.start(_answer, addresses[-1], wait, f"{name} {random.randrange(10**6):06}".encode())
+        with network.host(name="you"):
+            for _ in range(ROUNDS):
+                began = trio.current_time()
+                learner.note("rounds", [began, await learner.call("ask_all", list(addresses)), trio.current_time()])
+                await trio.sleep(PAUSE)
+        nursery.cancel_scope.cancel()
+
+
+async def _answer(
+    address: tuple[str, int], wait: float | None, answer: bytes, task_status: trio.TaskStatus[None]
+) -> None:
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(address)
+        task_status.started()
+        while True:
+            _, client = await sock.recvfrom(65535)
+            if wait is not None:
+                await trio.sleep(wait)
+                await sock.sendto(answer, client)
+
+
+def check(run: Run) -> Iterator[Finding]:
+    if run.ending.kind == "waits" and sent(run, "you", "silent"):
+        yield Finding(
+            "your program waits for ever in this line, for an answer of the server `silent`. A timeout cancels what is "
+            "inside of its `with`. A task is inside of its nursery, wherever it was started, and where the nursery "
+            "ends it is waited for",
+            run.ending.line,
+        )
+    if run.ending.kind == "raised" and "CancelScope" in run.ending.words:
+        yield Finding(
+            "your program uses a cancel scope a second time. A scope is for one `with`: make a new one in each call",
+            run.ending.line,
+        )
+    yield from went_wrong(run, "raised", "waits", "floods", "spins")
+    for began, result, ended in run.notes.get("rounds", ()):
+        yield from _asked(run, began, ended)
+        yield from _in_time(began, ended)
+        yield from _answers(run, began, result, ended)
+
+
+def _asked(run: Run, began: float, ended: float) -> Iterator[Finding]:
+    first: dict[str, float] = {}
+    for each in sent(run, "you"):
+        if began <= each.time <= ended:
+            first.setdefault(each.destination, each.time)
+    missing = [name for name in SERVERS if name not in first]
+    if missing:
+        yield Finding(f"your program has not asked {' and '.join(missing)}", time=ended)
+    for name, time in first.items():
+        if time > began + EXACT:
+            yield Finding(
+                f"{name} was asked {time - began:.3g} s after the others. All are to be asked at once, so that all "
+                "have the whole second",
+                next(each.line for each in sent(run, "you", name) if each.time == time),
+                time,
+            )
+
+
+def _in_time(began: float, ended: float) -> Iterator[Finding]:
+    took = ended - began
+    if took > SECOND + EXACT:
+        words = f"ask_all has returned after {took:.3g} s; it should after 1 s, whoever has not answered"
+        yield Finding(words, time=ended)
+    if took < SECOND - EXACT:
+        yield Finding(
+            f"ask_all has returned after {took:.3g} s. Until the second is over an answer may come", time=ended
+        )
+
+
+def _answers(run: Run, began: float, result: object, ended: float) -> Iterator[Finding]:
+    if not isinstance(result, list):
+        yield Finding(f"ask_all has returned {result!r}; it should return a list, of the answers", time=ended)
+        return
+    came = [each.data for time, each in arrivals(run, "you") if began <= time <= ended]
+    for answer in came:
+        if answer not in result:
+            yield Finding(f"the answer {answer!r} came in time, but ask_all has not returned it", time=ended)
+    for answer in result:
+        if answer not in came:
+            yield Finding(f"ask_all has returned {answer!r}, which no server has sent by then", time=ended)
+
+
+LESSON = Lesson(
+    number=2,
+    name="scope",
+    title="the timeout in the wrong place",
+    question=QUESTION,
+    hints=HINTS,
+    stage=stage,
+    check=check,
+)

@@ -1,0 +1,158 @@
+"""Lesson 7: a loop that awaits the work makes everybody wait for the slowest.
+
+What ``work`` answers are numbers of no pattern: they are had by doing the work, and by nothing else.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple
+
+import trio
+
+from ....faults import Link
+from ..._lesson import Lesson
+from ..._look import arrivals, sent
+from ..._played import Carried
+from ..._verdict import Finding, went_wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..._learner import Learner
+    from ..._played import Run
+
+SERVER = ("10.0.0.1", 7)
+DELAY = 0.01  # seconds, each way
+SLOW = 5.0  # seconds of work
+
+
+class Asked(NamedTuple):
+    """A question: who asks it when, in seconds, and how long the work at it takes."""
+
+    client: str
+    time: float
+    question: bytes
+    work: float
+
+
+QUESTIONS = (
+    Asked("anna", 1.0, b"quick 1", 0.0),
+    Asked("ben", 2.0, b"slow 1", SLOW),
+    Asked("carla", 3.0, b"quick 2", 0.0),
+    Asked("dora", 3.5, b"slow 2", SLOW),
+    Asked("emil", 4.0, b"quick 3", 0.0),
+    Asked("anna", 4.5, b"quick 4", 0.0),
+)
+
+# Seconds: what an answer may take beside its work and the way.
+PROMPT = 0.1
+
+# Seconds, in which one task at a time would have done everything.
+UNTIL = 30.0
+
+QUESTION = """\
+`work(question)` is an async function that the lesson gives to your server. For
+`quick 1` and its like it returns at once; at `slow 1` it works for 5 seconds.
+
+Your server awaits it in its loop, and hears nothing meanwhile: a client with a
+quick question waits until the work for the slow one is done. Each question is
+to be answered as soon as its own work is done, to the client that has asked it.
+`serve(port, work)` goes on for ever; the lesson cancels it.
+"""
+
+HINTS = (
+    "Who is in the loop while `work` works? And who calls `recvfrom` meanwhile?",
+    "Receiving and working have to go on at the same time, so they have to be in two tasks. Tasks are started in a "
+    "nursery, and the loop can be inside of its `async with`.",
+    "Write an async function that awaits the work and sends the answer, with the question and the client as its "
+    "arguments; in the loop: `nursery.start_soon(answer, question, client)`.",
+)
+
+
+async def stage(learner: Learner) -> None:
+    random = Random(7)
+    lengths = {each.question: each.work for each in QUESTIONS}
+    results = {each.question: b"%06d" % random.randrange(10**6) for each in QUESTIONS}
+
+    learner.note("results", {question.decode(): result for question, result in results.items()})
+
+    async def work(question: bytes) -> bytes:
+        await trio.sleep(lengths.get(bytes(question), 0))
+        learner.note("done", question)
+        return results.get(bytes(question), b"what?")
+
+    async def serve() -> None:
+        await learner.call("serve", SERVER[1], work)
+        learner.note("over", trio.current_time())
+
+    async with learner.network(Link(delay=DELAY)) as network, trio.open_nursery() as nursery:
+        with network.host(SERVER[0], name="server"):
+            nursery.start_soon(serve)
+        hosts = {name: network.host(name=name) for name in dict.fromkeys(each.client for each in QUESTIONS)}
+        async with trio.open_nursery() as clients:
+            for asked in QUESTIONS:
+                with hosts[asked.client]:
+                    clients.start_soon(_ask, asked)
+        nursery.cancel_scope.cancel()
+
+
+async def _ask(asked: Asked) -> None:
+    """Ask, and take whatever comes."""
+    with trio.move_on_at(UNTIL), trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await trio.sleep_until(asked.time)
+        await sock.sendto(asked.question, SERVER)
+        while True:
+            await sock.recvfrom(65535)
+
+
+def check(run: Run) -> Iterator[Finding]:
+    yield from went_wrong(run, "raised", "floods", "spins")
+    for time in run.notes.get("over", ()):
+        yield Finding(f"serve has returned, at {time:.3g} s. A server goes on", time=time)
+    (results,) = run.notes["results"]
+    for asked in QUESTIONS:
+        yield from _answered(run, asked, results)
+
+
+def _answered(run: Run, asked: Asked, results: dict[str, bytes]) -> Iterator[Finding]:
+    question = next(each for each in sent(run, asked.client, "server") if each.data == asked.question)
+    port = question.source_port
+    answers = [(time, each) for time, each in arrivals(run, asked.client) if each.destination_port == port]
+    who, what = asked.client, asked.question.decode()
+    if not answers:
+        reason = "" if asked.question in run.notes.get("done", ()) else ", and its work was not done"
+        yield Finding(f"the question `{what}` of {who} was never answered{reason}", run.ending.line, asked.time)
+        return
+    time, answer = answers[0]
+    if answer.data != results[what]:
+        yield _wrong(who, what, answer, results)
+    if len(answers) > 1:
+        yield Finding(f"{who} got more than one answer to `{what}`", answers[1][1].line, answers[1][0])
+    late = time - asked.time - asked.work
+    if late > 2 * DELAY + PROMPT:
+        yield Finding(
+            f"{who} asked `{what}` at {asked.time:.3g} s, and was answered {time - asked.time:.3g} s later, though the "
+            f"work takes {asked.work:.3g} s: your server was working for somebody else, and did not hear it",
+            answer.line,
+            asked.time,
+        )
+
+
+def _wrong(who: str, what: str, answer: Carried, results: dict[str, bytes]) -> Finding:
+    if answer.data in results.values():
+        words = f"{who} has asked `{what}`, and got the answer to another question"
+    else:
+        words = f"the answer to `{what}` is {answer.data!r}, which is not what work has returned"
+    return Finding(words, answer.line, answer.time)
+
+
+LESSON = Lesson(
+    number=7,
+    name="slow",
+    title="the slow client for whom all others wait",
+    question=QUESTION,
+    hints=HINTS,
+    stage=stage,
+    check=check,
+)
