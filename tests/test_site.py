@@ -127,12 +127,13 @@ def test_that_would_find_one(target: str, tmp_path: Path) -> None:
 
 # -- in a browser ------------------------------------------------------------------------------------------------------
 
-# What sticks out of the window although nothing around it scrolls: it cannot be read.
+# What sticks out of the window although nothing around it scrolls. That the whole page does, with all its words, is no
+# way to read it.
 STICKING_OUT = """
 [...document.querySelectorAll("article *")].filter(element => {
     const box = element.getBoundingClientRect()
     if (box.width === 0 || box.right <= innerWidth + 1) return false
-    for (let outer = element; outer; outer = outer.parentElement)
+    for (let outer = element; outer.tagName !== "ARTICLE"; outer = outer.parentElement)
         if (["auto", "scroll"].includes(getComputedStyle(outer).overflowX)) return false
     return true
 }).map(element => `${element.tagName} ${element.textContent.slice(0, 40)}`)
