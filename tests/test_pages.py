@@ -58,7 +58,8 @@ TESTS = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "t
 
 @pytest.mark.parametrize(("page", "name"), sorted(set(INCLUDES)), ids=lambda word: word)
 def test_a_file_that_is_shown_is_made_or_tested(page: str, name: str) -> None:
-    path = (DOCS / page).parent.joinpath(name).resolve().relative_to(DOCS)
+    beside = DOCS if name.startswith("/") else (DOCS / page).parent  # as Sphinx has it
+    path = beside.joinpath(name.lstrip("/")).resolve().relative_to(DOCS)
     if path.parts[0] == "examples" and path.suffix == ".py":
         return  # tests/test_examples.py demands a test for each
     if path.parts[0] == "examples":
@@ -84,7 +85,7 @@ OF_OTHERS = {"ncat", "dig", "curl", "openssl", "systemd-socket-activate"}
 # What .ci/run does itself, or the like.
 OF_CI = ("python -m pytest", "python -m coverage", "python -m sphinx", "mypy --strict", "ruff ", "bash .ci/run")
 # What changes the reader's machine or shell: nobody tries that.
-UNTRIED = {"sysctl", "sudo", "echo", "kill", "."}
+UNTRIED = {"sysctl", "sudo", "echo", "kill", "mkdir", "cd", "."}
 
 
 def knows_benchmark(module: str, options: list[str]) -> bool:
@@ -98,8 +99,9 @@ def is_known(command: str) -> bool:
     """Is there something which sees to it that this works?"""
     match shlex.split(command):
         case ["python", "-m", "pip", "install", *_, what]:
-            extras = re.findall(r"\w+", what.partition("[")[2])
-            return bool(extras) and all(re.search(rf"^{extra} = \[", PROJECT, re.MULTILINE) for extra in extras)
+            package, _, extras = what.partition("[")
+            known = all(re.search(rf"^{extra} = \[", PROJECT, re.MULTILINE) for extra in re.findall(r"\w+", extras))
+            return known and Path(package).name in ("", "trio_udp")  # a clone, where one is or by its name
         case ["python", "-m", "trio_udp" | "venv", *_]:
             return True  # tests/test_examples.py has all of the first kind understood
         case ["python", "-m", module, *options] if module.startswith("tests.benchmarks"):
@@ -125,7 +127,7 @@ def test_a_console_line_is_known(page: str, command: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "python -m pip install trio_udp",
+        "python -m pip install trio-upd",
         "python -m pip install 'trio_udp[clo]'",
         "python -m tests.benchmarks.peers --minutes 5",
         "python nobody.py",
