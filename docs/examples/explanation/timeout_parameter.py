@@ -5,7 +5,7 @@ from trio.testing import MockClock
 
 
 def say(what: str) -> None:
-    print(f"{trio.current_time():g} s  {what}")
+    print(f"{trio.current_time():3g} s  {what}")
 
 
 async def look_up(name: str, timeout: float = float("inf")) -> None:  # noqa: ASYNC109
