@@ -37,6 +37,10 @@ default_role = "py:obj"  # `name` in a docstring is a link, and a name that is n
 highlight_language = "python3"
 html_theme = "furo"
 html_title = f"trio_udp {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+pygments_dark_style = "a11y-high-contrast-dark"  # Furo's own for light; Pygments' for dark underlines
+html_favicon = "_static/favicon.svg"
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

@@ -22,6 +22,7 @@ import trio
 import trio.testing
 
 from tests.dtls.certificates import Authority, Pair
+from tests.test_explanation import PROGRAMS as EXPLAINED
 from trio_udp import Datagram, Retry, UDPChannel, UDPClient, open_udp_client, serve_udp
 from trio_udp.cli import main
 from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls_peers, server_context
@@ -181,7 +182,7 @@ def datagrams_at(bound: socket.socket) -> list[bytes]:
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.stem)
 def test_there_is_a_test_for(path: Path) -> None:
-    assert f"test_{path.stem}" in globals() or path in NETWORK_TESTS
+    assert f"test_{path.stem}" in globals() or path in NETWORK_TESTS or path in EXPLAINED
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.stem)

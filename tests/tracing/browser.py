@@ -85,10 +85,10 @@ class Browser:
         await self.command("Emulation.setEmulatedMedia", features=pairs)
         await self.settle()
 
-    async def open(self, path: Path) -> None:
-        """Load a page, and wait until it is complete."""
+    async def open(self, page: Path | str) -> None:
+        """Load a page, of a file or of an address, and wait until it is complete."""
         self.events.clear()
-        await self.command("Page.navigate", url=path.as_uri())
+        await self.command("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
         with trio.fail_after(PATIENCE):
             while await self.evaluate("document.readyState") != "complete":
                 await trio.sleep(0.01)
@@ -120,8 +120,9 @@ class Browser:
         await self.command("Input.dispatchKeyEvent", type="keyUp", key=key, **more)
         await self.settle()
 
-    async def screenshot(self, path: Path) -> None:
-        picture = await self.command("Page.captureScreenshot", format="png")
+    async def screenshot(self, path: Path, *, whole: bool = False) -> None:
+        """What the window shows, or the whole page."""
+        picture = await self.command("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         await trio.Path(path).write_bytes(base64.b64decode(picture["data"]))
 
     async def complaints(self) -> list[dict[str, Any]]:

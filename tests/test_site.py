@@ -1,0 +1,245 @@
+"""The pages as a reader has them: built once, all links followed, and looked at in a browser at a desk and on a phone.
+
+They come from a server on this machine, for what a browser refuses a page that is a file: the search loads what it has
+found. Screenshots of the first page are left where those of ``tests/tracing/`` are.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from contextlib import asynccontextmanager
+from functools import cache, partial
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import pytest
+import trio
+
+from tests.tracing.browser import Browser, open_browser
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+# Sphinx 8 does not find what annotations mean by Rule and Verdict; the newest for Python 3.10 is one of those.
+pytest.importorskip(
+    "sphinx", minversion="9", reason="the docs need the extra docs, and Sphinx 9 to build without warnings"
+)
+pytest.importorskip("furo", reason="the docs need the extra docs")
+pytest.importorskip("sphinx_copybutton", reason="the docs need the extra docs")
+
+ROOT = Path(__file__).parent.parent
+PICTURES = Path(os.environ.get("TRIO_UDP_PICTURES", ROOT / "build" / "pictures"))
+PATIENCE = 100  # seconds; only a failure takes so long
+DESK, PHONE = (1400, 900), (390, 844)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the pages; a warning while they are built fails whoever asks for them."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d", str(folder / "doctrees")]
+    command += ["docs", str(folder / "html")]
+    run = subprocess.run(command, cwd=ROOT, timeout=PATIENCE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert run.returncode == 0, run.stdout.decode()
+    return folder / "html"
+
+
+class Silent(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """A page that is not there is found by who asked for it."""
+
+
+@pytest.fixture
+def address(site: Path) -> Iterator[str]:
+    """Where a browser finds them."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(site))) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def pages_of(site: Path) -> list[str]:
+    """What a reader can come to, the index and the search among them."""
+    paths = sorted(path.relative_to(site) for path in site.rglob("*.html"))
+    return [path.as_posix() for path in paths if not path.parts[0].startswith("_")]
+
+
+# -- links -------------------------------------------------------------------------------------------------------------
+
+
+class Links(HTMLParser):
+    """Where a page leads to, what it is made of, and the places in it that can be linked to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+        self.places: set[str] = set()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        for name, value in attributes:
+            if value is not None and name in ("href", "src"):
+                self.targets.append(value)
+            elif value is not None and (name == "id" or (tag == "a" and name == "name")):
+                self.places.add(value)
+
+
+@cache
+def links_of(page: Path) -> Links:
+    links = Links()
+    links.feed(page.read_text(encoding="utf-8"))
+    return links
+
+
+def missing(page: Path, target: str) -> bool:
+    """Does a page link to what is not there? What is elsewhere on the internet nobody asks."""
+    if urlsplit(target).scheme:
+        return False
+    path, place = urldefrag(target)
+    file = Path(unquote(urlsplit(urljoin(page.as_uri(), path)).path)) if path else page
+    if not file.is_file():
+        return True
+    return bool(place) and file.suffix == ".html" and unquote(place) not in links_of(file).places
+
+
+def test_every_link_leads_somewhere(site: Path) -> None:
+    pages = [site / page for page in pages_of(site)]
+    count = sum(len(links_of(page).targets) for page in pages)
+    assert count > 1000
+    assert [(page.name, target) for page in pages for target in links_of(page).targets if missing(page, target)] == []
+
+
+@pytest.mark.parametrize("target", ["nothing.html", "other.html#nowhere", "#nowhere", "sub/"])
+def test_that_would_find_one(target: str, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text('<p id="here"></p>')
+    (tmp_path / "other.html").write_text("<p></p>")
+    (tmp_path / "sub").mkdir()
+    assert missing(tmp_path / "page.html", target)
+    assert not missing(tmp_path / "page.html", "other.html")
+    assert not missing(tmp_path / "other.html", "page.html?what#here")
+
+
+# -- in a browser ------------------------------------------------------------------------------------------------------
+
+# What sticks out of the window although nothing around it scrolls. That the whole page does, with all its words, is no
+# way to read it.
+STICKING_OUT = """
+[...document.querySelectorAll("article *")].filter(element => {
+    const box = element.getBoundingClientRect()
+    if (box.width === 0 || box.right <= innerWidth + 1) return false
+    for (let outer = element; outer.tagName !== "ARTICLE"; outer = outer.parentElement)
+        if (["auto", "scroll"].includes(getComputedStyle(outer).overflowX)) return false
+    return true
+}).map(element => `${element.tagName} ${element.textContent.slice(0, 40)}`)
+"""
+
+
+@asynccontextmanager
+async def browsing(address: str, folder: Path, size: tuple[int, int] = DESK) -> AsyncIterator[Browser]:
+    """A browser; the pages that are opened may ask nobody else for anything."""
+    async with open_browser(folder / "profile") as browser:
+        await browser.resize(*size)
+        yield browser
+        elsewhere = {url for url in browser.requested() if not url.startswith((address, "data:"))}
+        assert elsewhere == set()
+
+
+async def of_all(browser: Browser, selector: str, what: str) -> list[Any]:
+    """The value of an expression of ``e`` for each of these."""
+    found: list[Any] = await browser.evaluate(f"[...document.querySelectorAll({selector!r})].map(e => {what})")
+    return found
+
+
+async def test_every_page_can_be_read_at_a_desk_and_on_a_phone(site: Path, address: str, tmp_path: Path) -> None:
+    faults: dict[str, list[str]] = defaultdict(list)
+    async with browsing(address, tmp_path) as browser:
+        for page in pages_of(site):
+            await browser.resize(*DESK)
+            await browser.open(address + page)
+            for size in (DESK, PHONE):
+                await browser.resize(*size)
+                await browser.settle()
+                if await browser.evaluate("document.documentElement.scrollWidth - innerWidth") > 0:
+                    faults[page].append(f"is wider than {size[0]}")
+                faults[page] += await browser.evaluate(STICKING_OUT)
+            buttons = await of_all(browser, "div.highlight", "e.querySelectorAll('button.copybtn').length")
+            if not all(count == 1 for count in buttons):
+                faults[page].append(f"has blocks of code with {buttons} buttons to copy them")
+            faults[page] += map(str, await browser.complaints())
+    assert len(faults) > 30
+    assert {page: found for page, found in faults.items() if found} == {}
+
+
+async def test_that_would_find_what_cannot_be_read(address: str, tmp_path: Path) -> None:
+    wide = '<p style="width: 3000px">wide</p>'
+    async with browsing(address, tmp_path) as browser:
+        for added, sticks_out in ((f'<div style="overflow-x: auto">{wide}</div>', False), (wide, True)):
+            await browser.open(address)
+            assert await browser.evaluate(STICKING_OUT) == []
+            await browser.evaluate(f"document.querySelector('article').insertAdjacentHTML('beforeend', {added!r})")
+            assert (await browser.evaluate(STICKING_OUT) != []) == sticks_out
+        await browser.evaluate("fetch('nothing').then(() => console.log('not there'))")
+        assert len(await browser.complaints()) == 2
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_the_first_page(address: str, theme: str, size: tuple[int, int], tmp_path: Path) -> None:
+    """And a picture of it, as long as it is, is kept."""
+    async with browsing(address, tmp_path, size) as browser:
+        await browser.media(prefers_color_scheme=theme)
+        await browser.open(address)
+        example = await browser.evaluate("document.querySelector('div.highlight pre').textContent")
+        assert example == (ROOT / "docs" / "examples" / "readme_example.py").read_text(encoding="utf-8")
+        [demo] = await of_all(browser, "article img", "[e.src, e.naturalWidth]")
+        assert demo[0].endswith("live.svg")
+        assert demo[1] > 0
+        links_in = "[...e.querySelectorAll('a')].map(a => a.getAttribute('href'))"
+        doors = await of_all(browser, ".door", f"[e.children[0].textContent, {links_in}]")
+        assert [name for name, _ in doors] == ["Learn", "Do", "Look up", "Understand"]
+        links = [link for _, links in doors for link in links]
+        wanted = ["howto/index.html", "reference/index.html", "explanation/index.html"]
+        if (ROOT / "docs" / "tutorial" / "index.rst").exists():
+            wanted.append("tutorial/index.html")
+        assert set(wanted) <= set(links)
+        inks = await browser.evaluate(
+            "(style => [style.color, style.backgroundColor])(getComputedStyle(document.body))"
+            ".map(color => color.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 765)"
+        )
+        assert abs(inks[0] - inks[1]) > 0.7, "hard to read"
+        assert (inks[0] < inks[1]) == (theme == "light")
+        await browser.resize(size[0], await browser.evaluate("document.documentElement.scrollHeight"))
+        await browser.settle()
+        await trio.Path(PICTURES).mkdir(parents=True, exist_ok=True)
+        await browser.screenshot(PICTURES / f"site-{size[0]}-{theme}.png")
+        assert await browser.complaints() == []
+
+
+async def test_the_search_finds(address: str, tmp_path: Path) -> None:
+    async with browsing(address, tmp_path) as browser:
+        await browser.open(f"{address}search.html?q=serve_udp")
+        place = "reference/index.html#trio_udp.serve_udp"
+        with trio.fail_after(PATIENCE):
+            while place not in await of_all(browser, "#search-results li a", "e.getAttribute('href')"):
+                await trio.sleep(0.05)
+        assert await browser.complaints() == []
+
+
+async def test_what_is_copied_can_be_run(address: str, tmp_path: Path) -> None:
+    """The command without the prompt before it."""
+    async with browsing(address, tmp_path) as browser:
+        await browser.command("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+        await browser.open(address)
+        await browser.evaluate("document.querySelector('.highlight-console button.copybtn').click()")
+        copied = await browser.evaluate("navigator.clipboard.readText()")
+        assert copied.strip() == "python -m pip install -e '.[cli]' && python -m trio_udp"
