@@ -76,13 +76,24 @@ class AddressCookies:
     def make(self, address: Address) -> bytes:
         """The cookie for this address, `SIZE` bytes.
 
+        Args:
+          address: of its parts the host counts, and for a link-local one the link. The port does not: a client's next
+            socket has another one, and is given the same cookie, as is who shares its NAT.
+
         Raises:
           ValueError: the host is a name.
         """
         return self._make(self._slice(), address)
 
     def check(self, address: Address, cookie: bytes) -> bool:
-        """Was this cookie made for this address, not too long ago? Takes the same time for all that are wrong."""
+        """Was this cookie made for this address, not too long ago? Takes the same time for all that are wrong.
+
+        Args:
+          address: as in `make`; its port may be another one than then.
+          cookie: what came with the request, of any size.
+
+        Raises what `make` raises.
+        """
         now = self._slice()
         return any(hmac.compare_digest(self._make(slice_, address), cookie) for slice_ in (now, now - 1))
 

@@ -235,7 +235,9 @@ class _Line(Protocol):
     def peer(self) -> Address:
         """Its address."""
 
-    ended_by: str  # why the latest receive has raised EndOfChannel, if it has
+    @property
+    def ended_by(self) -> str:
+        """Why the latest receive has raised EndOfChannel, if it has."""
 
 
 @contextmanager

@@ -7,22 +7,27 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 from tests.cli.child import PATIENCE, run, serve
-from trio_udp import Datagram
+from trio_udp import Datagram, NoReply, Retry, open_udp_client, serve_udp
 from trio_udp.cli import make_parser
 from trio_udp.cli._answering import make_answering
 from trio_udp.cli._common import ExitCode, Failure
 from trio_udp.cli._limits import limit_requests
+from trio_udp.relay import serve_relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from trio_udp.testing import VirtualNetwork
 
 ELSEWHERE = ("192.0.2.1", 4711)
 HERE = ("127.0.0.1", 4711)
@@ -63,6 +68,30 @@ async def test_another_machine_gets_no_large_reply(arguments: list[str], size: i
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
 async def test_this_machine_gets_all(host: str) -> None:
     assert await size_of_reply(["--reply", "r" * 1000], 0, (host, 1)) == 1000
+    assert await size_of_reply(["--reply", "r" * 1000, "--amplification", "3"], 0, (host, 1)) is None
+
+
+@pytest.mark.parametrize(("amplification", "sent"), [([], 1400), (["--amplification", "3"], 0)])
+async def test_behind_a_relay_everybody_is_here(
+    amplification: list[str], sent: int, network: VirtualNetwork, autojump_clock: MockClock
+) -> None:
+    """Regression: strangers whom a relay on the same machine let through got replies 1400 times as large, and there was
+    no way to ask for less.
+    """
+    answering = make_answering(
+        make_parser().parse_args(["serve", "7", "--quiet", "--reply", "r" * 1400, *amplification])
+    )
+    async with trio.open_nursery() as nursery:
+        with network.host("203.0.113.1"):
+            [server] = await nursery.start(partial(serve_udp, answering, 10000, host="127.0.0.1"))
+            await nursery.start(partial(serve_relay, "0.0.0.0", 10001, "127.0.0.1", 10000))
+        with network.host("198.51.100.9"):
+            async with await open_udp_client("203.0.113.1", 10001) as stranger:
+                with suppress(NoReply):
+                    await stranger.request(b"x", retry=Retry(attempts=1))
+        assert server.statistics().received == 1
+        assert server.statistics().sent_bytes == sent
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_handler_may_answer_anything(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

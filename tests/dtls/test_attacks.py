@@ -28,9 +28,11 @@ from trio_udp import (
 )
 from trio_udp._errors import bare_exceptions
 from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls_peers, server_context
-from trio_udp.dtls._line import NOTHING_NEW, QUEUE_FULL, DTLSLine
+from trio_udp.dtls._line import DTLSLine
+from trio_udp.dtls._receiving import NOTHING_NEW
 from trio_udp.dtls._serve import FAILED, HANDSHAKE_PATIENCE
 from trio_udp.dtls._swallowed import BAD_COOKIE, BAD_HELLO, HANDSHAKE_OVER, HELLO_AGAIN, NO_CONVERSATION
+from trio_udp.dtls._unread import QUEUE_FULL
 from trio_udp.faults import Drop, InFlight, Link
 from trio_udp.testing import Host, VirtualNetwork
 
@@ -107,7 +109,7 @@ async def test_a_server_that_speaks_plainly(
 def below(channel: UDPChannel) -> Any:
     """The socket under a channel's DTLS."""
     assert isinstance(channel._io, DTLSLine)
-    return channel._io._between.io
+    return channel._io._conversation.between.io
 
 
 # -- garbage -----------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from trio_udp import dtls
-from trio_udp.dtls import _line, _serve, _swallowed
+from trio_udp.dtls import _receiving, _sending, _serve, _swallowed, _unread
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "dtls.rst").read_text("utf-8")
 
@@ -17,6 +17,6 @@ def test_every_public_name_is_there() -> None:
 
 def test_every_reason_is_there() -> None:
     of_trio = (_swallowed.NO_CONVERSATION, _swallowed.BAD_HELLO, _swallowed.BAD_COOKIE, _swallowed.HELLO_AGAIN)
-    of_line = (_line.QUEUE_FULL, _line.UNREAD, _line.PEER_ENDED, _line.NOTHING_NEW, _line.EMPTY)
+    of_line = (_unread.QUEUE_FULL, _unread.UNREAD, _sending.PEER_ENDED, _receiving.NOTHING_NEW, _sending.EMPTY)
     for reason in (_serve.FAILED, _serve.TOO_MANY, "not DTLS", *of_trio, _swallowed.HANDSHAKE_OVER, *of_line):
         assert f"\n``{reason}``" in PAGE

@@ -38,9 +38,10 @@ from trio_udp._errors import bare_exceptions
 from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls, serve_dtls_peers, server_context
 from trio_udp.dtls._context import let_trio_set_options
 from trio_udp.dtls._handshake import LARGEST
-from trio_udp.dtls._line import EMPTY, PEER_ENDED, QUEUE_FULL, UNREAD
+from trio_udp.dtls._sending import EMPTY, PEER_ENDED
 from trio_udp.dtls._serve import FAILED, HANDSHAKE_PATIENCE, TOO_MANY
 from trio_udp.dtls._swallowed import NO_CONVERSATION
+from trio_udp.dtls._unread import QUEUE_FULL, UNREAD
 from trio_udp.faults import Drop, InFlight, Link
 from trio_udp.testing import Host, VirtualNetwork
 
@@ -306,12 +307,12 @@ async def test_a_restart_on_a_socket_that_stays(pair: Pair, trusting: SSL.Contex
             before = await open_dtls_channel(LOCAL, port, trusting)
             await before.send(b"hello")
             assert await before.receive() == b"hello"
-            record = before._io._encrypt(b"and on")  # type: ignore[attr-defined] # as one that does not hear the end
+            record = before._io._sending.encrypt(b"and on")  # type: ignore[attr-defined] # as one that does not hear the end
             first.cancel_scope.cancel()
 
         with trio.fail_after(10), pytest.raises(trio.EndOfChannel, match="the peer has closed its channel"):
             await before.receive()
-        await before._io._between.io.send_data([record])  # type: ignore[attr-defined]
+        await before._io._conversation.between.io.send_data([record])  # type: ignore[attr-defined]
 
         async def knock() -> None:
             async with await open_dtls_channel(LOCAL, port, trusting) as channel:
@@ -500,7 +501,7 @@ def send_without_waiting(channel: UDPChannel, *items: bytes) -> None:
     """On loopback they are at the other socket, and no task has had its turn since."""
     line: Any = channel._io
     for item in items:
-        assert line._between.io.send_now(line._encrypt(item), line.peer) is None
+        assert line._conversation.between.io.send_now(line._sending.encrypt(item), line.peer) is None
 
 
 @pytest.mark.parametrize("reason", ["returned", "cancelled"])
@@ -1372,7 +1373,7 @@ async def test_two_records_in_one_datagram_are_two_payloads(pair: Pair, authorit
     async with serving(pair, handler) as server:
         async with await open_dtls_channel(LOCAL, server.address[1], client_context(authority.ca)) as channel:
             line: Any = channel._io
-            together = line._encrypt(b"1") + line._encrypt(b"2") + line._encrypt(b"3")
-            await line._between.sendto(together, channel.peer_address)
+            together = line._sending.encrypt(b"1") + line._sending.encrypt(b"2") + line._sending.encrypt(b"3")
+            await line._conversation.between.sendto(together, channel.peer_address)
             assert await channel.receive() == b"done"
     assert got == [b"1", b"2", b"3"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from tests.cli.child import ROOT, run, serve, start
+from tests.dtls.serving import LOCAL, serving
 from tests.peers.programs import hosts, in_brackets, need, need_family
 from trio_udp.dtls import client_context, open_dtls_channel
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from tests.cli.child import Child
     from tests.dtls.certificates import Authority, Pair
+    from trio_udp import UDPChannel
 
 
 def s_client(host: str, port: int, *options: str) -> list[str]:
@@ -79,6 +81,40 @@ def test_we_hear_that_s_client_has_gone(authority: Authority, pair: Pair) -> Non
                 client.out.wait_for(rf"^{number}\n$")
                 client.stdin.close()
                 assert client.ended() == 0
+
+
+async def test_a_hello_in_fragments_is_not_answered(pair: Pair) -> None:
+    """Trio puts none together, as it would have to keep the parts of who has not shown where it is."""
+    with trio.fail_after(60):
+        async with serving(pair) as server:
+            with start(command=s_client(LOCAL, server.address[1], "-mtu", "256")):
+                while server.statistics().dropped.get("bad hello", 0) < 2:
+                    await trio.sleep(0.01)
+            assert server.statistics().sent == 1, "the cookie, with which the hello no longer fits"
+
+
+async def test_s_client_that_renegotiates_hears_no_more(authority: Authority, pair: Pair) -> None:
+    """It is told no with the goodbye: what OpenSSL has to say leaves when something else does."""
+    received: list[bytes] = []
+
+    async def handler(channel: UDPChannel) -> None:
+        async for data in channel:
+            received.append(data)
+            await channel.send(data)
+
+    with trio.fail_after(60):
+        async with serving(pair, handler, idle_timeout=3) as server:
+            command = [
+                word for word in s_client(LOCAL, server.address[1], "-CAfile", str(authority.ca)) if word != "-brief"
+            ]
+            with start(command=command) as client:
+                client.type(b"hello\n")
+                await trio.to_thread.run_sync(client.out.wait_for, "(?m)^hello$")
+                client.type(b"R\n")  # a command of its own
+                await trio.to_thread.run_sync(client.err.wait_for, "RENEGOTIATING")
+                client.type(b"still there?\n")
+                await trio.to_thread.run_sync(client.err.wait_for, "no renegotiation")
+    assert received == [b"hello\n"]
 
 
 # -- our client --------------------------------------------------------------------------------------------------------

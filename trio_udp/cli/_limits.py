@@ -4,7 +4,9 @@ Whoever starts ``serve`` to try something expects that everything is answered, a
 held back. Whoever leaves it running on the internet must not become the weapon of somebody who forges addresses. So:
 
 * A reply that is much larger than its request goes to this machine itself, but not to others, unless that is asked for.
-  Nobody else can have a loopback address, so there is nothing to forge.
+  Nobody else can have a loopback address, so there is nothing to forge. But a relay or a load balancer on this machine
+  has one, whoever stands behind it. Whether there is one cannot be seen from here, so it has to be said: with a factor
+  that was typed, no address is an exception.
 * A text of some bytes is no weapon, though an empty request may be answered with it: counted with its headers, which a
   forger has to send as well, the reply is not much larger. Without this exception an empty line typed in Ncat would not
   get its ``OK...`` from another machine.
@@ -42,7 +44,8 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         "--amplification",
         type=_positive("a factor"),
         metavar="FACTOR",
-        help=f"another machine gets no reply of more than so many times its request's bytes (default: {FACTOR})",
+        help="nobody gets a reply of more than so many times its request's bytes "
+        f"(default: {FACTOR}, and this machine itself gets all)",
     )
     for option, who in (("--rate", "one address (IPv6: one /64)"), ("--total-rate", "all together")):
         parser.add_argument(
@@ -59,12 +62,13 @@ def limit_replies(handler: Handler, added: float, factor: float | None) -> Handl
     Args:
       handler: what answers.
       added: how many bytes its replies have more than their requests, at most.
-      factor: how many times its request's bytes a reply may have; None: nobody has said.
+      factor: how many times its request's bytes a reply may have, whoever asks; None: nobody has said.
     """
+    validated = _is_here if factor is None else None
     factor = FACTOR if factor is None else factor
     if added <= HEADERS * (factor - 1):
         return handler
-    return limit_amplification(handler, factor=factor, validated=_is_here)
+    return limit_amplification(handler, factor=factor, validated=validated)
 
 
 def limit_requests(guarded: Guard, args: argparse.Namespace) -> Guard:

@@ -59,6 +59,10 @@ interface. Port 0 lets the system choose a free one; which, is said at the
 start. Each client has a socket of its own towards the server, so to the server
 they look like as many clients.
 
+A server on this machine takes all of them for this machine itself. If it is
+"serve", give it --amplification 3: by default its limit on large replies, which
+is there for forged addresses, is only for other machines.
+
 The fate of a datagram hangs on the seed, on which client it belongs to (1, 2, 3
 in the order in which they first appear), on its direction, and on how many
 datagrams of that client went that way before. The same seed loses the same

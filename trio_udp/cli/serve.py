@@ -58,12 +58,16 @@ the current directory first. When it raises, the traceback is shown and
 counted, and the server goes on.
 
 Anybody can put a forged source address on a datagram. So another machine gets
-no reply of more than three times its request's bytes (--amplification); it is
-dropped and counted. An echo never has that many, and --prefix and --reply go
-out if they have at most 56 bytes: that is less than the headers are worth.
-How often somebody may ask is not limited, so that nothing is held back when
-you measure; on the internet give --rate and --total-rate. A second's worth may
-come at once. What they drop has no line, and is counted.
+no reply of more than three times its request's bytes; it is dropped and
+counted. An echo never has that many, and --prefix and --reply go out if they
+have at most 56 bytes: that is less than the headers are worth. Behind a relay
+or nginx on this machine all strangers look like this machine itself, which has
+no limit unless you say --amplification 3: what is given there is for all. A
+--rate is then one for all of them together, too.
+
+How often somebody may ask is not limited, so that nothing is held back when you
+measure; on the internet give --rate and --total-rate. A second's worth may come
+at once. What they drop has no line, and is counted.
 
 With --workers each client has one process that answers it, always the same. A
 process that dies is replaced, which is said; what its clients send meanwhile

@@ -32,7 +32,10 @@ What is refused: a client that checks nothing without saying so. Pre-shared keys
     _handshake             agreeing on keys, and why that did not work
     _name                  whose certificate it has to be
     _swallowed             what Trio's DTLS throws away, and why
-    _line                  what carries the datagrams of a channel
+    _conversation          with whom, through which socket, and whether it is over
+    _sending  _receiving   datagrams become records and leave; what has come is decrypted, and waited for
+    _unread                what has come and will not be read
+    _line                  what carries the datagrams of a channel: those together
     _client  _serve        open_dtls_channel; serve_dtls_peers and serve_dtls
 """
 

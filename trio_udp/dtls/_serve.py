@@ -26,8 +26,9 @@ from .._shelter import check_grace_period, serve_in_shelter
 from ._between import Between
 from ._context import check_context, let_trio_set_options
 from ._handshake import shake_hands
-from ._line import DTLSLine, drop_unheard
+from ._line import DTLSLine
 from ._swallowed import Fate
+from ._unread import drop_unheard
 
 if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
     from exceptiongroup import BaseExceptionGroup

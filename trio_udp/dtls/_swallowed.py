@@ -7,8 +7,8 @@ whenever Trio's is another one. But Trio's task is done with one datagram before
 looked at what has come of it: an answer, a new peer, or a place in a peer's queue. Only why nothing has come of it is
 read from its bytes.
 
-What is in a peer's queue is judged where it is decrypted (`_line`). In a handshake OpenSSL takes what is in there, and
-does not tell a part of a message that it waits for from nonsense. So what comes then, in the name of that peer, is
+What is in a peer's queue is judged where it is decrypted (`_receiving`). In a handshake OpenSSL takes what is in there,
+and does not tell a part of a message that it waits for from nonsense. So what comes then, in the name of that peer, is
 counted only if the handshake ends without having asked for it.
 """
 
