@@ -240,6 +240,28 @@ def test_a_view_without_rich_is_an_error(arguments: list[str]) -> None:
 
 # -- servers -----------------------------------------------------------------------------------------------------------
 
+TREE_OF_A_SERVER = """\
+nursery of the main task
+├─ waits for a signal
+╰─ nursery
+   ╰─ shelter for the grace period
+      ╰─ nursery
+         ╰─ handlers at 127.0.0.1:{port}"""
+
+TREE_OF_A_RELAY = """\
+nursery of the main task
+├─ waits for a signal
+╰─ nursery
+   ├─ relay at 127.0.0.1:{port}
+   ├─ relay, client 1
+   ╰─ relay, delays"""
+
+
+def tree(display: str) -> str:
+    """What stands left of the totals, without empty lines."""
+    _, heading, *lines = display.partition("── clients")[0].splitlines()
+    return "\n".join(filter(None, (line[: heading.find("┬")].rstrip() for line in lines)))
+
 
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (120, 40)])
 def test_a_server(columns: int, lines: int, peer: socket.socket) -> None:
@@ -250,7 +272,7 @@ def test_a_server(columns: int, lines: int, peer: socket.socket) -> None:
         assert peer.recv(100) == b"[red]\x1b[2J"
         person.wait_for(r"\n127\.0\.0\.1:\d+ +1 ━━▶ 9 bytes  \[red\]\\x1b[\[…]")
         person.wait_for(r"◀━━ 9 bytes  \[red\]\\x1b[\[…]")
-        person.wait_for(rf"╰─ handlers at 127\.0\.0\.1:{port}")
+        person.wait_until(lambda: tree(person.display) == TREE_OF_A_SERVER.format(port=port))
         person.wait_for(r"│ received 1 \(9 bytes\)\n")
         person.type(CTRL_C)
         assert person.ended() == 130
@@ -308,7 +330,7 @@ def test_a_relay(peer: socket.socket) -> None:
         peer.sendto(b"hello", ("127.0.0.1", relay))
         person.wait_for(rf"\n1 127\.0\.0\.1:{port} +0 ✗1 +━+✗ loss ·+\n")
         person.wait_for(r"│ to the server   received 1\n")
-        person.wait_for("├─ relay, client 1 ")
+        person.wait_until(lambda: tree(person.display) == TREE_OF_A_RELAY.format(port=relay))
         person.type(CTRL_C)
         assert person.ended() == 130
         assert person.is_clean

@@ -17,7 +17,7 @@ from ._live_scene import Scene, WatchedStory
 from ._live_scene_page import draw_scene
 from ._live_screen import Screen, released_when_killed
 from ._live_step import Steps
-from ._live_tree import nurseries_of
+from ._live_tree import tree_of
 
 if TYPE_CHECKING:
     import argparse
@@ -46,7 +46,7 @@ class Watched:
 
     def tree(self) -> tuple[Node, ...]:
         """The demo's nurseries and tasks."""
-        return nurseries_of(self._task, self._outer)
+        return tree_of(self._task, self._outer)
 
     def page(self, width: int, height: int, look: Look, keys: str = "") -> Text:
         """The screen as it is now."""
