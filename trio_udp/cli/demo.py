@@ -8,24 +8,24 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
 from ..faults import PRESETS
-from ._common import ExitCode, count, leaves, line_width, plural, say, say_prose
+from ._common import ExitCode, Failure, count, leaves, line_width, plural, say, say_prose
 from ._faults import Network, add_link_options, add_preset, read_network
 from ._live import demo_is_live, has_rich
 from ._next import next_lines
 from ._pace import add_pace, choose_clock, time_jumps
 from ._play import play
 from ._story import Story, print_summary, summary, tell_json, tell_line
-from ._trace_file import add_trace, clients_relay_and_server, traced
+from ._trace_file import add_trace, captured, clients_relay_and_server, is_capture, traced
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 
 DESCRIPTION = """\
@@ -54,7 +54,8 @@ less; the story is that of --virtual, with the same delay, to the microsecond. W
 is pressed: space or enter for the next event, q to quit.
 
 With --json each line is one JSON object, the last one {"summary": {...}}; times are seconds. With --trace all that has
-happened is in a file at the end; its ending says what kind of file, and trace --help tells more.
+happened is in a file at the end; its ending says what kind of file, and trace --help tells more. A file for Wireshark
+(.pcap) has each datagram as it was sent, lost ones too: those of the clients to and from the relay, and what goes on.
 
 exit code: 0 when every request was answered, 3 when one was not (with --loss 1 none can be), 130 when interrupted
 
@@ -68,6 +69,7 @@ examples:
   python -m trio_udp demo --virtual --clients 20 --requests 10
   python -m trio_udp demo --json | tail -n 1
   python -m trio_udp demo --virtual --trace run.html
+  python -m trio_udp demo --virtual --trace run.pcap
 """
 
 LOSS = 0.3  # without a word about the network
@@ -98,7 +100,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_pace(parser)
     add("--plain", action="store_true", help="a line for each event, on a terminal as well")
     add("--json", action="store_true", help="one JSON object per line, for a program to read")
-    add_trace(parser)
+    add_trace(parser, virtual=True)
     parser.set_defaults(run=run, clock=choose_clock)
 
 
@@ -111,12 +113,15 @@ def some_clients(text: str) -> int:
 
 async def run(args: argparse.Namespace) -> int:
     """Run the demo as the command line says, tell it, and return the exit code."""
+    if is_capture(args.trace) and not args.virtual:
+        why = "--trace FILE.pcap has what a network in memory carries: add --virtual, --speed or --step"
+        raise Failure(why, ExitCode.USAGE)
     live = demo_is_live(args)
     network = choose_network(args, live)
     if not args.json:
         say_prose(introduction(args, network))
     tell = _tell_live if live else _tell
-    with traced(args.trace, clients_relay_and_server):
+    with traced(args.trace, clients_relay_and_server, quiet=args.json):
         story, is_interrupted = await tell(args, network)
     if args.json:
         print(json.dumps({"summary": summary(story, args, network)}), flush=True)
@@ -170,13 +175,17 @@ async def _play_until_interrupted(args: argparse.Namespace, play: Callable[[], A
     return False
 
 
-def sockets(args: argparse.Namespace) -> AbstractAsyncContextManager[object]:
+@asynccontextmanager
+async def sockets(args: argparse.Namespace) -> AsyncIterator[None]:
     """While it lasts, sockets are virtual or what they always are."""
     if not args.virtual:
-        return nullcontext()
+        yield
+        return
     from ..testing import VirtualNetwork  # which nobody else waits for at the start
 
-    return VirtualNetwork(seed=args.seed)
+    async with VirtualNetwork(seed=args.seed) as network:
+        with captured(args.trace, network, quiet=args.json):
+            yield
 
 
 def performance(args: argparse.Namespace, network: Network) -> Callable[[Story], Awaitable[None]]:
