@@ -106,6 +106,7 @@ TEXTS: dict[str, Target] = {
     "cli: where to listen": Target(serve.listen_address, WRONG, lambda it: it is None or 0 <= it.port <= 65535),
     "cli: speed": Target(_pace.speed, WRONG, lambda number: 0 < number < math.inf),
     "cli: trace": Target(_trace_file.trace_path, WRONG, lambda path: path.suffix),
+    "cli: trace of the demo": Target(_trace_file.virtual_trace_path, WRONG, lambda path: path.suffix),
     "dtls: a name": Target(_name._in_ascii, ValueError, lambda dns: dns.isascii() and 0 < len(dns) < 254),
     "tracing: a host": Target(
         _recording._checked_host, ValueError, lambda host: _recording._checked_host(host) == host

@@ -279,7 +279,9 @@ class Crew:
         else:
             if rest:
                 self._apart += 1
-                self._nursery.start_soon(self._send_apart, rest, member.address, self._out.get_in_line())
+                line = self._out.get_in_line()
+                name = f"{self._name}, replies that wait"
+                self._nursery.start_soon(self._send_apart, rest, member.address, line, name=name)
 
     async def _send_apart(self, replies: list[bytes], address: Address, turn: Turn) -> None:
         """Send what could not be sent in between. Until then nobody takes another datagram: it might go on for ever."""

@@ -67,7 +67,8 @@ async def first_reply(
         async with trio.open_nursery(strict_exception_groups=True) as nursery:
             for host, port in servers:
                 ask_next = trio.Event()
-                nursery.start_soon(race.ask, host, port, nursery.cancel_scope, ask_next)
+                name = f"trio_udp asks {host} port {port}"
+                nursery.start_soon(race.ask, host, port, nursery.cancel_scope, ask_next, name=name)
                 with trio.move_on_after(stagger):
                     await ask_next.wait()
     if race.winner is not None:

@@ -63,7 +63,7 @@ async def serve_in_shelter(
         with bare_exceptions():
             async with trio.open_nursery(strict_exception_groups=True) as nursery:
                 try:
-                    nursery.start_soon(shelter.run)
+                    nursery.start_soon(shelter.run, name="trio_udp shelter for the grace period")
                     task_status.started(list(endpoints))
                     await trio.sleep_forever()
                 finally:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from trio_udp.cli._common import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 def test_exit_codes_are_the_documented_ones() -> None:
@@ -133,3 +135,24 @@ def test_quantiles() -> None:
 
 def test_milliseconds() -> None:
     assert _common.milliseconds(0.0001234) == "0.123 ms"
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("one two three", math.inf, "one two three"),
+        ("one two three", 8, "one two\nthree"),
+        ("one two three\n\nfour\n", 8, "one two\nthree\n\nfour\n"),
+        ("unbreakable-word", 4, "unbreakable-word"),
+        ("one", 1, "one"),
+    ],
+)
+def test_no_word_is_broken(text: str, width: float, shown: str) -> None:
+    assert _common.folded(text, width) == shown
+
+
+def test_only_a_terminal_has_lines_that_end(tmp_path: Path) -> None:
+    assert _common.line_width(io.StringIO()) == math.inf
+    with open(tmp_path / "file", "w") as file:
+        assert _common.line_width(file) == math.inf
+    assert _common.line_width(file) == math.inf

@@ -21,7 +21,7 @@ from trio_udp.cli import demo, main, make_parser
 from trio_udp.cli._faults import Network, read_network
 from trio_udp.cli._play import play, retry_for
 from trio_udp.cli._story import Story
-from trio_udp.cli.demo import introduction, run
+from trio_udp.cli.demo import character, choose_network, introduction, run
 from trio_udp.faults import Link, Rebind, blackhole
 from trio_udp.testing import VirtualNetwork
 
@@ -394,3 +394,74 @@ def test_too_many_clients_for_a_demonstration(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit):
         main(["--clients", "10001"])
     assert "there can be at most 10000 clients, not 10001" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "live", "delay"),
+    [
+        ([], True, 0.4),
+        (["--loss", "0.5"], True, 0.4),
+        (["--speed", "2"], True, 0.4),
+        (["--virtual", "--step"], True, 0.4),
+        ([], False, 0.0),
+        (["--speed", "2"], False, 0.0),
+        (["--virtual"], True, 0.0),  # it waits for nobody
+        (["--delay", "0"], True, 0.0),
+        (["--jitter", "0.1"], True, 0.0),
+        (["--preset", "interop-drop-rate"], True, 0.015),
+    ],
+)
+def test_where_it_is_drawn_datagrams_take_their_time(options: list[str], live: bool, delay: float) -> None:
+    args = make_parser().parse_args(["demo", *options])
+    args.clock(args)
+    network = choose_network(args, live)
+    assert network.forward.delay == network.backward.delay == delay
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--delay", "0.4"], "loses 30% and takes 0.4 s each way"),
+        (["--jitter", "0.1"], "loses 30% and takes 0 to 0.1 s each way"),
+        (["--delay", "0.2", "--jitter", "0.1"], "loses 30% and takes 0.2 to 0.3 s each way"),
+    ],
+)
+def test_the_delay_is_said_as_it_is(options: list[str], said: str) -> None:
+    args = make_parser().parse_args(["demo", *options])
+    assert character(args, choose_network(args)) == said
+
+
+def test_a_visible_delay_loses_the_same_datagrams(capsys: pytest.CaptureFixture[str]) -> None:
+    stories = []
+    for delay in ("0", "0.4"):
+        assert main(["demo", "--virtual", "--json", "--delay", delay]) == 0
+        *_, last = capsys.readouterr().out.splitlines()
+        summary = json.loads(last)["summary"]
+        stories.append([summary[name] for name in ("attempts", "lost_to_server", "lost_to_client")])
+    assert stories[0] == stories[1]
+    assert 8 <= summary["duration"] <= 20
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_interrupted_demo_tells_what_has_happened(
+    as_json: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play(story: Story, *_: object) -> None:
+        async with trio.open_nursery():
+            story.attempts = 7
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "play", play)
+    assert in_virtual_time(demo_args(json=as_json)) == 130
+    out, err = capsys.readouterr()
+    assert ('"attempts": 7,' if as_json else "attempts                             7\n") in out
+    assert "Try next" not in err
+
+
+def test_what_else_goes_wrong_is_not_taken_for_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(*_: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(demo, "play", play)
+    with pytest.raises(ValueError, match="a bug"):
+        in_virtual_time(demo_args())

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,7 @@ if sys.platform == "win32":
     pytest.skip("no pseudo-terminals there", allow_module_level=True)
 
 from tests.cli.terminal import CTRL_C, END_OF_SECOND_SCREEN, terminal
-from trio_udp.cli._live_still import ARGUMENTS, EVENTS, still_text, take_still
+from trio_udp.cli._live_still import EVENTS, still_text, take_still
 
 if TYPE_CHECKING:
     import socket
@@ -38,7 +39,7 @@ WITHOUT_RICH = (
 def test_the_still_is_what_is_seen() -> None:
     """Which README.rst has, and the documentation: the same keys on a terminal of the same size."""
     expected = still_text(take_still())
-    with terminal("demo", "--step", *ARGUMENTS) as person:
+    with terminal("demo", "--step") as person:
         person.wait_for(STEP)
         person.type(b" " * EVENTS)
         person.wait_until(lambda: person.display + "\n" == expected)
@@ -64,7 +65,7 @@ def test_a_tiny_terminal_breaks_nothing() -> None:
     with terminal("--step", "--loss", "1", columns=40, lines=10) as person:
         person.wait_for(STEP)
         person.type(b"  ")
-        person.wait_for(r"client 1 +1/4 +#1 0\.\d\d s +━+✗ loss")
+        person.wait_for(r"client 1 +1/4 +#1 1\.\d\d s +━+✗ loss")
         assert person.line(-1).startswith(f" {STEP}")
         for columns, lines in ((20, 5), (5, 2), (1, 1), (80, 24)):
             person.resize(columns, lines)
@@ -94,12 +95,47 @@ def test_leaving_in_the_middle_leaves_the_terminal_clean(keys: bytes, echo: str)
         person.type(keys)
         assert person.ended() == 130
         assert person.is_clean
-        assert person.last_words == "\x1b[?25h\n" or person.last_words == "\n"
+        assert "Traceback" not in person.written
+        lines = person.last_words.splitlines()
+        assert lines[0].endswith(' 0.000 s  client 1  -> sends "request 1"')
+        assert lines[1] == " 0.000 s  client 1   x request 1 is lost on its way to the server"
+        assert lines[2] == ""
+        assert lines[3:6] == [f"{name:<27}  {number:>9}" for name, number in SHOWN_AFTER_TWO_EVENTS]
+        assert lines[-1].startswith("duration ")  # and no word of what to try next
+
+
+SHOWN_AFTER_TWO_EVENTS = (("requests", 12), ("answered", 0), ("attempts", 1))
+
+
+@pytest.mark.parametrize("options", [("--speed", "0.001"), ("--delay", "1000"), ("--step",)])
+def test_ctrl_c_in_the_live_demo_tells_what_has_happened(options: tuple[str, ...]) -> None:
+    with terminal("demo", "--loss", "0", "--clients", "1", *options) as person:
+        person.wait_for("attempts +0|attempts +1")
+        if options == ("--step",):
+            person.type(b" ")
+        person.wait_for("attempts +1")
+        person.type(CTRL_C)
+        assert person.ended() == 130
+        assert person.is_clean
+        [line, nothing, *summary] = person.last_words.removeprefix("\x1b[?25h").splitlines()
+        assert line.endswith(' s  client 1  -> sends "request 1"')  # which was not given up
+        assert nothing == ""
+        assert [row.split() for row in summary[:3]] == [["requests", "4"], ["answered", "0"], ["attempts", "1"]]
+        assert "Try next" not in person.last_words
+
+
+def test_ctrl_c_among_plain_lines_has_the_summary_too() -> None:
+    with terminal("demo", "--plain", *LONG) as person:
+        person.wait_for('client 3  -> sends "request 1"')
+        person.type(CTRL_C)
+        assert person.ended() == 130
+        assert re.search(r"requests +12\nanswered +0\nattempts +3\n", person.display)
+        assert "gives up" not in person.display
         assert "Traceback" not in person.written
 
 
 def test_what_follows_is_what_would_have_been_printed() -> None:
-    options = ["--virtual", "--clients", "2", "--requests", "1", "--seed", "2"]
+    options = ["--virtual", "--clients", "2", "--requests", "1", "--seed", "2", "--delay", "0.4"]
     plain = run("demo", *options).stdout.decode()
     with terminal("demo", *options, "--step") as person:
         person.wait_for(STEP)
@@ -116,6 +152,39 @@ def test_what_follows_is_what_would_have_been_printed() -> None:
 # -- the demo in its own time, or another ------------------------------------------------------------------------------
 
 
+def test_typed_without_options_it_can_be_seen() -> None:
+    """Regression: it took two seconds, and in every picture each datagram had arrived or was lost."""
+    began = time.monotonic()
+    with terminal() as person:
+        seen = set()
+
+        def look() -> bool:
+            for line in person.display.splitlines():
+                lane = line[47:]
+                if line.startswith("client ") and (head := re.search("[▶◀]", lane)):
+                    seen.add((head[0], head.start()))
+            return person.process.poll() is not None
+
+        person.wait_until(look)
+        assert person.ended() == 0
+        took = time.monotonic() - began
+    for arrow, begin, end in (("▶", 17, 32), ("◀", 1, 16)):  # between the relay and where it is going to
+        under_way = {place for shown, place in seen if shown == arrow and begin <= place < end}
+        assert len(under_way) >= 3, seen
+    assert took >= 8
+    assert re.search(r"^answered +12$", person.last_words, re.MULTILINE)
+
+
+def test_what_follows_is_folded_at_words() -> None:
+    """Regression: the terminal broke lines where they were full: "anot/her story"."""
+    with terminal("demo", "--speed", "100", columns=80) as person:
+        assert person.ended() == 0
+    before, after = person.written.replace("\r\n", "\n").split("\x1b[?1049h")[0], person.last_words
+    assert " between them a\nnetwork that loses 30% and takes 0.4 s each way.\n" in before
+    assert "python -m trio_udp demo --loss 0.5 --seed 7\n               a worse network, another story\n" in after
+    assert max(map(len, [*before.splitlines(), *after.splitlines()])) <= 80
+
+
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (120, 40)])
 def test_in_its_own_time(columns: int, lines: int) -> None:
     with terminal("demo", *LONG, columns=columns, lines=lines) as person:
@@ -124,7 +193,7 @@ def test_in_its_own_time(columns: int, lines: int) -> None:
         for words in ("nurseries and tasks", "├─ client 3", "╰─ handlers at 127.0.0.1:", "answered            0 of 12"):
             assert words in shown
         [title, *_] = shown.splitlines()
-        assert title.startswith("trio_udp demo: a network that loses 0% each way, seed 1 ")
+        assert title.startswith("trio_udp demo: the network loses 0% and takes 100 s each way, seed 1 ")
         assert title.endswith(" s")
         person.wait_until(lambda: person.line(0) != title)  # time goes on
         person.type(CTRL_C)
@@ -134,7 +203,7 @@ def test_in_its_own_time(columns: int, lines: int) -> None:
 
 
 def test_the_story_and_the_exit_code_are_the_same() -> None:
-    options = ["--loss", "1", "--requests", "1", "--clients", "2"]
+    options = ["--loss", "1", "--requests", "1", "--clients", "2", "--delay", "0.1"]
     plain = run("demo", *options, "--virtual")
     with terminal("demo", *options, "--speed", "2") as person:
         assert person.ended() == plain.returncode == 3
@@ -182,7 +251,7 @@ def test_ascii_where_there_is_nothing_else() -> None:
     with terminal("--step", "--loss", "1", variables={"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}) as person:
         person.wait_for(STEP)
         person.type(b"  ")
-        person.wait_for(r"client 1 +1/4 +attempt 1 +#{10} +0\.\d\d s +-+x loss \.+\n")
+        person.wait_for(r"client 1 +1/4 +attempt 1 +#{10} +1\.\d\d s +-+x loss \.+\n")
         assert person.display.isascii()
 
 
@@ -240,6 +309,28 @@ def test_a_view_without_rich_is_an_error(arguments: list[str]) -> None:
 
 # -- servers -----------------------------------------------------------------------------------------------------------
 
+TREE_OF_A_SERVER = """\
+nursery of the main task
+├─ waits for a signal
+╰─ nursery
+   ╰─ shelter for the grace period
+      ╰─ nursery
+         ╰─ handlers at 127.0.0.1:{port}"""
+
+TREE_OF_A_RELAY = """\
+nursery of the main task
+├─ waits for a signal
+╰─ nursery
+   ├─ relay at 127.0.0.1:{port}
+   ├─ relay, client 1
+   ╰─ relay, delays"""
+
+
+def tree(display: str) -> str:
+    """What stands left of the totals, without empty lines."""
+    _, heading, *lines = display.partition("── clients")[0].splitlines()
+    return "\n".join(filter(None, (line[: heading.find("┬")].rstrip() for line in lines)))
+
 
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (120, 40)])
 def test_a_server(columns: int, lines: int, peer: socket.socket) -> None:
@@ -250,7 +341,7 @@ def test_a_server(columns: int, lines: int, peer: socket.socket) -> None:
         assert peer.recv(100) == b"[red]\x1b[2J"
         person.wait_for(r"\n127\.0\.0\.1:\d+ +1 ━━▶ 9 bytes  \[red\]\\x1b[\[…]")
         person.wait_for(r"◀━━ 9 bytes  \[red\]\\x1b[\[…]")
-        person.wait_for(rf"╰─ handlers at 127\.0\.0\.1:{port}")
+        person.wait_until(lambda: tree(person.display) == TREE_OF_A_SERVER.format(port=port))
         person.wait_for(r"│ received 1 \(9 bytes\)\n")
         person.type(CTRL_C)
         assert person.ended() == 130
@@ -308,7 +399,7 @@ def test_a_relay(peer: socket.socket) -> None:
         peer.sendto(b"hello", ("127.0.0.1", relay))
         person.wait_for(rf"\n1 127\.0\.0\.1:{port} +0 ✗1 +━+✗ loss ·+\n")
         person.wait_for(r"│ to the server   received 1\n")
-        person.wait_for("├─ relay, client 1 ")
+        person.wait_until(lambda: tree(person.display) == TREE_OF_A_RELAY.format(port=relay))
         person.type(CTRL_C)
         assert person.ended() == 130
         assert person.is_clean

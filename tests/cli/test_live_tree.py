@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AsyncExitStack
 
 import pytest
 import trio
@@ -11,10 +12,11 @@ from trio_udp.cli._live_tree import (
     Node,
     fitting,
     grouped,
-    nurseries_of,
+    nursery_of,
     short_name,
     size,
     tree_lines,
+    tree_of,
     without_nurseries,
 )
 
@@ -50,13 +52,37 @@ async def test_what_is_there_is_shown() -> None:
         outer.start_soon(parent, name="trio_udp parent\x1b[2J")
         await wait_all_tasks_blocked()
         skip = len(trio.lowlevel.current_task().child_nurseries) - 1
-        assert nurseries_of(trio.lowlevel.current_task(), skip) == (
+        assert nursery_of(trio.lowlevel.current_task(), skip) == (
             nursery(
                 task("parent\\x1b[2J", nursery(task("sleep_forever"), task("worker 2"), task("worker 10"))),
             ),
         )
-        assert nurseries_of(trio.lowlevel.current_task(), skip + 1) == ()
+        assert nursery_of(trio.lowlevel.current_task(), skip + 1) == ()
         outer.cancel_scope.cancel()
+
+
+async def test_a_nursery_inside_another_is_drawn_inside_it() -> None:
+    """Regression: both stood side by side, though the outer one cannot end before the inner one."""
+    main = trio.lowlevel.current_task()
+    skip = len(main.child_nurseries)
+    assert tree_of(main, skip) == ()
+    async with trio.open_nursery() as outer, trio.open_nursery() as inner:
+        outer.start_soon(trio.sleep_forever, name="z of the outer")
+        inner.start_soon(trio.sleep_forever, name="a of the inner")
+        assert drawn(tree_of(main, skip)) == [
+            "nursery of the main task",
+            "├─ z of the outer",
+            "╰─ nursery",
+            "   ╰─ a of the inner",
+        ]
+        outer.cancel_scope.cancel()
+
+
+async def test_nurseries_inside_each_other_do_not_go_on_for_ever_either() -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(50):
+            await stack.enter_async_context(trio.open_nursery())
+        assert size(nursery_of(trio.lowlevel.current_task())) < 30
 
 
 async def test_it_does_not_go_down_for_ever() -> None:
@@ -67,7 +93,7 @@ async def test_it_does_not_go_down_for_ever() -> None:
     async with trio.open_nursery() as outer:
         outer.start_soon(deeper, 100)
         await wait_all_tasks_blocked()
-        assert size(nurseries_of(trio.lowlevel.current_task())) < 30
+        assert size(nursery_of(trio.lowlevel.current_task())) < 30
         outer.cancel_scope.cancel()
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import struct
 import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trio
+from trio.testing import MockClock
 
 from tests.cli import child
 from trio_udp import (
@@ -23,7 +26,8 @@ from trio_udp import (
     tracing,
 )
 from trio_udp.cli import main
-from trio_udp.cli._trace_file import LINES, VIEWS, trace_path
+from trio_udp.cli._trace_file import LINES, VIEWS, captured, trace_path
+from trio_udp.testing import VirtualNetwork
 from trio_udp.tracing import Happened, NurseryClosed, NurseryOpened, TaskEnded, TaskStarted, Trace, load
 
 if TYPE_CHECKING:
@@ -106,13 +110,92 @@ def test_a_demo_that_fails_is_written_too(path: Path, monkeypatch: pytest.Monkey
     assert len(of(load(path), DatagramSent)) == 1
 
 
+def test_where_it_was_written_is_said(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Regression: nobody said a word. With --json standard error stays empty; that is above."""
+    main(["demo", "--virtual", "--trace", str(path)])
+    told = capsys.readouterr()
+    assert told.err.splitlines().count(f"trace: {path}") == 1
+    assert "trace:" not in told.out
+
+
+# -- what a virtual network carries -----------------------------------------------------------------------------------
+
+
+def datagrams_in(path: Path) -> int:
+    """How many records of a pcap file."""
+    data, number = path.read_bytes()[24:], 0
+    while data:
+        (length,) = struct.unpack("=8xI4x", data[:16])
+        data = data[16 + length :]
+        number += 1
+    return number
+
+
+@pytest.mark.parametrize("options", [["--virtual"], ["--speed", "1000"]])
+def test_for_wireshark(tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Each datagram goes from a client to the relay, and on from there, unless it is lost; and so do the replies."""
+    path = tmp_path / "run.PCAP"
+    assert main(["demo", *options, "--json", "--trace", str(path)]) == 0
+    told = capsys.readouterr()
+    summary = json.loads(told.out.splitlines()[-1])["summary"]
+    at_server = summary["attempts"] - summary["lost_to_server"]
+    assert datagrams_in(path) == summary["attempts"] + 2 * at_server + summary["answered"]
+    assert told.err == ""
+    assert main(["demo", *options, "--trace", str(path)]) == 0
+    assert f"trace: {path}\n" in capsys.readouterr().err
+
+
+def test_an_interrupted_demo_is_written_for_wireshark_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(*_: object) -> None:
+        with await open_udp_endpoint("127.0.0.1") as endpoint:
+            await endpoint.send(b"x", endpoint.address)
+            await trio.sleep(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trio_udp.cli.demo.play", play)
+    path = path.with_suffix(".pcap")
+    assert main(["demo", "--virtual", "--trace", str(path)]) == 130
+    assert datagrams_in(path) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        ([], 2, "trio_udp demo: --trace FILE.pcap has what a network in memory carries: add --virtual"),
+        (
+            ["--virtual", "--loss", "0", "--delay", "1e9", "--requests", "4"],
+            1,
+            "a pcap file has no time beyond 4294967296 s",
+        ),
+    ],
+)
+def test_no_file_for_wireshark(
+    path: Path, options: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", *options, "--trace", str(path.with_suffix(".pcap"))]) == code
+    assert said in capsys.readouterr().err
+
+
+def test_of_a_long_run_the_last_datagrams_are_written(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def send() -> None:
+        async with VirtualNetwork(record_limit=2) as network:
+            with captured(path.with_suffix(".pcap"), network), await open_udp_endpoint("127.0.0.1") as endpoint:
+                for _ in range(5):
+                    await endpoint.send(b"x", endpoint.address)
+                await trio.sleep(1)
+
+    trio.run(send, clock=MockClock(autojump_threshold=0))
+    assert datagrams_in(path.with_suffix(".pcap")) == 2
+    assert "run.pcap has the last 2 datagrams; 3 went before them\n" in capsys.readouterr().err
+
+
 # -- request and serve, as real programs ------------------------------------------------------------------------------
 
 
 def test_a_request_and_its_reply(path: Path, start_server: StartServer) -> None:
     port = start_server(lambda data: [data.upper()])
     ended = child.run("request", str(port), "hello", "--trace", str(path))
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"HELLO", b"")
+    assert (ended.returncode, ended.stdout, ended.stderr.decode().splitlines()) == (0, b"HELLO", [f"trace: {path}"])
     trace = load(path)
     assert [event.data for event in of(trace, DatagramSent)] == [b"hello"]
     assert sorted(trace.names.values()) == ["client", "server"]
@@ -123,7 +206,9 @@ def test_a_request_that_fails_has_a_trace(path: Path, start_server: StartServer)
     port = start_server(lambda data: [])
     ended = child.run("request", f"127.0.0.1:{port}", "x", "--attempts", "2", "--first", "0.01", "--trace", str(path))
     assert ended.returncode == 3
-    assert ended.stderr.startswith(b"trio_udp request: no reply from")
+    written, failure = ended.stderr.decode().splitlines()
+    assert written == f"trace: {path}"
+    assert failure.startswith("trio_udp request: no reply from")
     trace = load(path)
     assert len(of(trace, AttemptStarted)) == 2
     assert [event.reason for event in of(trace, RequestFailed)] == ["NoReply"]
@@ -141,7 +226,7 @@ def test_a_request_that_is_ended_by_a_signal(path: Path, number: signal.Signals)
             server.recv(100)
             program.send_signal(number)
             assert program.ended() == (130 if number == signal.SIGINT else -signal.SIGTERM)
-            assert program.err.all() == b""
+            assert program.err.all().decode().splitlines() == [f"trace: {path}"]
     assert [event.reason for event in of(load(path), RequestFailed)] == [
         "KeyboardInterrupt" if number == signal.SIGINT else "Cancelled"
     ]
@@ -155,6 +240,7 @@ def test_a_server(path: Path, peer: socket.socket, number: signal.Signals) -> No
         assert peer.recv(100) == b"hello"
         server.send_signal(number)
         assert server.ended() == (130 if number == signal.SIGINT else 0)
+        assert server.err.all().decode().splitlines()[-1] == f"trace: {path}"
     trace = load(path)
     assert [event.outcome for event in of(trace, HandlerFinished)] == ["replied"]
     assert trace.names == {f"127.0.0.1:{port}": "server"}

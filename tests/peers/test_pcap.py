@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
+import pytest
 import trio
 import trio.testing
 
 from tests.fakes import echo
 from tests.peers.programs import need
 from trio_udp import Retry, open_udp_client, serve_udp
+from trio_udp.cli import main
 from trio_udp.faults import drop_nth
 from trio_udp.testing import VirtualNetwork
 from trio_udp.testing._pcap import pcap
@@ -86,6 +88,15 @@ def test_tshark_would_see_a_wrong_checksum(tmp_path: Path) -> None:
     assert ip == GOOD
     assert udp != GOOD
     assert "Bad checksum" in remark
+
+
+def test_tshark_reads_what_the_demo_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "run.pcap"
+    assert main(["demo", "--virtual", "--loss", "0", "--clients", "1", "--requests", "2", "--trace", str(path)]) == 0
+    seen = seen_by_tshark(path)
+    said = [f"client 1 request {number}".encode().hex() for number in (1, 2) for _ in range(4)]
+    assert [line[7] for line in seen] == said  # to the relay, to the server, and back
+    assert {(line[9], line[10]) for line in seen} == {(GOOD, "")}
 
 
 async def test_tshark_reads_what_a_network_wrote(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:

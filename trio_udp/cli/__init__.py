@@ -18,10 +18,7 @@ import trio
 
 from .. import __version__
 from . import bench, demo, learn, ping, relay, request, serve, trace
-from ._common import ExitCode, Failure, printable_text, say
-
-if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
-    from exceptiongroup import BaseExceptionGroup
+from ._common import ExitCode, Failure, leaves, printable_text, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -130,7 +127,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _explain(error: BaseException, command: str) -> int | None:
     """Say what happened in a line and return the exit code; None: a bug of ours, which has a right to its traceback."""
-    problems = list(_leaves(error))
+    problems = list(leaves(error))
     if any(isinstance(problem, KeyboardInterrupt) for problem in problems):
         if sys.stderr.isatty():
             say("")  # the terminal has written ^C where it was
@@ -146,15 +143,6 @@ def _explain(error: BaseException, command: str) -> int | None:
             say(f"trio_udp {command}: {problem.strerror or problem}")
             return ExitCode.ERROR
     return None
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    """What is in a group, in groups inside it too; of anything else, itself."""
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
 
 
 @contextmanager

@@ -13,13 +13,19 @@ from __future__ import annotations
 import argparse
 import enum
 import math
+import os
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 from .._address import HostPort, parse_host_port
 
+if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
+    from exceptiongroup import BaseExceptionGroup
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import TextIO
 
     from .._statistics import UDPStatistics
 
@@ -48,12 +54,42 @@ class Failure(Exception):
         self.code = code
 
 
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """What is in a group, in groups inside it too; of anything else, itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
+
+
 # -- saying and showing ----------------------------------------------------------------------------------------------
 
 
 def say(text: str, *, end: str = "\n") -> None:
     """Tell the person something: on standard error, at once, and in one piece where several processes have that."""
     print(text + end, end="", file=sys.stderr, flush=True)
+
+
+def say_prose(text: str) -> None:
+    """Tell the person something in sentences: on a terminal no line is broken inside a word."""
+    say(folded(text, line_width(sys.stderr)))
+
+
+def folded(text: str, width: float) -> str:
+    """Text whose lines have so many cells at most, unless one word has more."""
+    if math.isinf(width):
+        return text
+    wrapper = textwrap.TextWrapper(int(width), break_long_words=False, break_on_hyphens=False)
+    return "\n".join("\n".join(wrapper.wrap(line)) for line in text.split("\n"))
+
+
+def line_width(stream: TextIO) -> float:
+    """How many cells a line has there: infinitely many, unless it is a terminal that says so."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or math.inf
+    except (OSError, ValueError):  # ValueError: it is closed
+        return math.inf
 
 
 def write(data: bytes) -> None:

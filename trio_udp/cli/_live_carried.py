@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .._address import format_address
 from ._live_lane import Flight, Lane, draw_lane, draw_places
 from ._live_look import BOLD, DIM, LOST, Look, fitted, heading, joined, line
-from ._live_page import NARROW, Page, draw_page
+from ._live_page import NARROW, draw_server
 from ._live_visitors import Latest
 from ._live_visitors_page import NOBODY, clients_title
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ._live_tree import Node
 
 # Cells.
-TOTALS = 38
 CLIENT = 30
 CLIENT_IN_SHORT = 12
 COUNTS = 13
@@ -78,19 +77,12 @@ def draw_carried(
     title: str,
 ) -> Text:
     """The whole screen; ``totals`` and ``said`` are lines."""
-    what = Page(
-        title,
-        now - carried.started,
-        tree,
-        [line(text) for text in totals],
-        TOTALS,
-        totals[0] if totals else "",
-        max(1, len(carried.latest)),
-        lambda height, width: carried_lines(carried, now, height, width, look),
-        "what was said",
-        said,
-    )
-    return draw_page(what, width, height, look)
+    rows = max(1, len(carried.latest))
+
+    def draw_rows(height: int, width: int) -> list[Text]:
+        return carried_lines(carried, now, height, width, look)
+
+    return draw_server(title, now - carried.started, tree, totals, said, rows, draw_rows, width, height, look)
 
 
 def carried_lines(carried: AllCarried, now: float, height: int, width: int, look: Look) -> list[Text]:

@@ -13,11 +13,12 @@ import trio
 
 from ._live_held import held_streams
 from ._live_refresh import News, keep_drawing
-from ._live_scene import Scene, WatchedStory
+from ._live_scene import WatchedStory
 from ._live_scene_page import draw_scene
 from ._live_screen import Screen, released_when_killed
 from ._live_step import Steps
-from ._live_tree import nurseries_of
+from ._live_tree import tree_of
+from ._pace import time_jumps
 
 if TYPE_CHECKING:
     import argparse
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from ._live_look import Look
-    from ._live_scene import Happening
+    from ._live_scene import Happening, Scene
     from ._live_screen import Draw
     from ._live_tree import Node
     from ._story import Story
@@ -38,15 +39,15 @@ if TYPE_CHECKING:
 class Watched:
     """A scene, and whose tasks are shown with it: made by the task that will run the demo, in the nursery around it."""
 
-    def __init__(self, args: argparse.Namespace, title: str) -> None:
-        self.scene = Scene(args.clients, args.requests, trio.current_time())
+    def __init__(self, scene: Scene, title: str) -> None:
+        self.scene = scene
         self._title = title
         self._task = trio.lowlevel.current_task()
         self._outer = len(self._task.child_nurseries)
 
     def tree(self) -> tuple[Node, ...]:
         """The demo's nurseries and tasks."""
-        return nurseries_of(self._task, self._outer)
+        return tree_of(self._task, self._outer)
 
     def page(self, width: int, height: int, look: Look, keys: str = "") -> Text:
         """The screen as it is now."""
@@ -54,29 +55,25 @@ class Watched:
         return draw_scene(self.scene, self.tree(), now, width, height, look, self._title, keys)
 
 
-async def watch(args: argparse.Namespace, title: str, play: Play) -> Story:
-    """Play, and show it; afterwards its lines are printed.
+async def watch(args: argparse.Namespace, scene: Scene, title: str, play: Play) -> None:
+    """Play, and show it.
 
     Args:
       args: what was typed.
+      scene: what is shown; it knows as much as has been shown.
       title: the first line of the screen.
       play: plays the demo that the story is about.
-
-    Returns:
-      The story.
     """
     file = sys.stdout
     with held_streams(), Screen(file) as screen:
         async with trio.open_nursery() as nursery:
-            watched = Watched(args, title)
+            watched = Watched(scene, title)
             play_on = _step if args.step else _run
-            story = await play_on(watched, screen, play, args, nursery)
+            await play_on(watched, screen, play, args, nursery)
             nursery.cancel_scope.cancel()
-    _print_lines(watched.scene)
-    return story
 
 
-async def _run(watched: Watched, screen: Screen, play: Play, args: argparse.Namespace, nursery: trio.Nursery) -> Story:
+async def _run(watched: Watched, screen: Screen, play: Play, args: argparse.Namespace, nursery: trio.Nursery) -> None:
     """In its own time."""
 
     def draw() -> float:
@@ -87,18 +84,16 @@ async def _run(watched: Watched, screen: Screen, play: Play, args: argparse.Name
         if news is not None:
             news.tell()
 
-    news = News(draw) if args.virtual and args.speed is None else None
+    news = News(draw) if time_jumps(args) else None
     if news is None:
         nursery.start_soon(keep_drawing, draw, args.speed or 1.0, name="the live view")
     else:
         nursery.start_soon(news.keep_drawing, name="the live view")
-    story = WatchedStory(show)
     with released_when_killed(screen.release):
-        await play(story)
-    return story
+        await play(WatchedStory(show))
 
 
-async def _step(watched: Watched, screen: Screen, play: Play, args: argparse.Namespace, nursery: trio.Nursery) -> Story:
+async def _step(watched: Watched, screen: Screen, play: Play, args: argparse.Namespace, nursery: trio.Nursery) -> None:
     """One event after another."""
     from ._live_keys import Keys  # not for everybody
 
@@ -107,7 +102,7 @@ async def _step(watched: Watched, screen: Screen, play: Play, args: argparse.Nam
         keys.restore()
 
     with Keys() as keys, released_when_killed(release):
-        return await step_through(watched, screen.draw, keys.goes_on, play, nursery)
+        await step_through(watched, screen.draw, keys.goes_on, play, nursery)
 
 
 async def step_through(
@@ -116,7 +111,7 @@ async def step_through(
     goes_on: Callable[[], Awaitable[bool]],
     play: Play,
     nursery: trio.Nursery,
-) -> Story:
+) -> None:
     """Play, on a clock that stands still, one event after another.
 
     Args:
@@ -125,24 +120,19 @@ async def step_through(
       goes_on: waits until the next event is wanted; False: none is.
       play: plays the demo.
       nursery: where the one who shows it goes.
-
-    Returns:
-      The story.
     """
 
     def draw(keys: str) -> None:
         show(lambda width, height, look: watched.page(width, height, look, keys))
 
     steps = Steps(watched.scene, draw, cast("MockClock", trio.lowlevel.current_clock()))
-    story = WatchedStory(steps.put)
     nursery.start_soon(steps.walk, goes_on, name="the live view")
-    await play(story)
+    await play(WatchedStory(steps.put))
     steps.is_over = True
     await steps.all_seen.wait()
-    return story
 
 
-def _print_lines(scene: Scene) -> None:
+def print_lines(scene: Scene) -> None:
     """What would have been printed without a screen to draw on; the latest, if it is much."""
     if scene.lines_in_all > len(scene.lines):
         print(f"({scene.lines_in_all - len(scene.lines)} lines before these were not kept)")

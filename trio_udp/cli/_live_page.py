@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # Cells. With fewer, tree and totals do not stand beside each other.
 NARROW = 64
 
+# Cells that the totals of a server have.
+SERVER_TOTALS = 38
+
 # Lines of the tree with which it still says something.
 ENOUGH = 10
 
@@ -54,6 +57,25 @@ class Page(NamedTuple):
     story_title: str
     story: Sequence[str]
     bottom: Sequence[Text] = ()
+
+
+def draw_server(
+    title: str,
+    elapsed: float,
+    tree: Sequence[Node],
+    totals: Sequence[str],
+    said: Sequence[str],
+    rows: int,
+    draw_rows: Callable[[int, int], list[Text]],
+    width: int,
+    height: int,
+    look: Look,
+) -> Text:
+    """The whole screen of a server or a relay, whose totals and last words are lines of text; see `Page`."""
+    in_short = totals[0] if totals else ""
+    shown = [line(text) for text in totals]
+    what = Page(title, elapsed, tree, shown, SERVER_TOTALS, in_short, rows, draw_rows, "what was said", said)
+    return draw_page(what, width, height, look)
 
 
 class Share(NamedTuple):

@@ -17,7 +17,7 @@ from ._live import View
 from ._live_held import held_streams
 from ._live_refresh import keep_drawing
 from ._live_screen import Screen
-from ._live_tree import nurseries_of
+from ._live_tree import tree_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -49,7 +49,7 @@ class LiveServer(View):
         return self._screen.draw(self._page)
 
     def _page(self, width: int, height: int, look: Look) -> Text:
-        tree = nurseries_of(self._task, self._outer)
+        tree = tree_of(self._task, self._outer)
         return self._draw(tree, self._held.shown(height), trio.current_time(), width, height, look)
 
     def release(self) -> None:

@@ -1,6 +1,6 @@
 """A still of the live view, for the documentation: the real program, in virtual time, after so many events.
 
-It is what somebody sees who types ``demo --step`` and presses space so many times, on a terminal of that size, without
+It is what somebody sees who types ``demo --step``, and presses space so many times, on a terminal of that size, without
 the terminal. So it is the same on every machine.
 """
 
@@ -17,6 +17,7 @@ from rich.console import Console
 from . import demo
 from ._live_demo import Watched, step_through
 from ._live_look import LINES
+from ._live_scene import Scene
 
 if TYPE_CHECKING:
     import argparse
@@ -26,14 +27,13 @@ if TYPE_CHECKING:
 
     from ._live_screen import Draw
 
-# Of seed 1, which is the default: two clients have just lost a datagram, and the reply to the third is on its way.
-ARGUMENTS = ("--delay", "0.1")
-EVENTS = 30
+# Of seed 1, which is the default: two clients have lost a datagram and wait, and the reply to the third is on its way.
+EVENTS = 26
 WIDTH = 80
 HEIGHT = 24
 
 
-def take_still(arguments: Sequence[str] = ARGUMENTS, events: int = EVENTS) -> Text:
+def take_still(arguments: Sequence[str] = (), events: int = EVENTS) -> Text:
     """The screen of a terminal of 80x24 after so many events.
 
     Args:
@@ -53,7 +53,7 @@ def take_still(arguments: Sequence[str] = ARGUMENTS, events: int = EVENTS) -> Te
 
 
 async def _play(args: argparse.Namespace, show: Callable[[Draw], None], events: int) -> None:
-    network = demo.choose_network(args)
+    network = demo.choose_network(args, live=True)
     left = events
 
     async def goes_on() -> bool:
@@ -65,7 +65,8 @@ async def _play(args: argparse.Namespace, show: Callable[[Draw], None], events: 
         return True
 
     async with demo.sockets(args), trio.open_nursery() as nursery:
-        watched = Watched(args, demo.live_title(args, network))
+        scene = Scene(args.clients, args.requests, trio.current_time())
+        watched = Watched(scene, demo.live_title(args, network))
         await step_through(watched, show, goes_on, demo.performance(args, network), nursery)
 
 
@@ -80,4 +81,4 @@ def still_svg(still: Text) -> str:
     console.print(still)
     # rich's own picture would fetch a font from the net; any that the viewer has with equal widths will do.
     template = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
-    return console.export_svg(title="python -m trio_udp demo", code_format=template, unique_id="live")
+    return console.export_svg(title="python -m trio_udp demo --step", code_format=template, unique_id="live")

@@ -3,6 +3,9 @@
 Trio shows it to whoever asks: a task has ``child_nurseries``, a nursery has ``child_tasks``. What is drawn is looked up
 each time, so it cannot be wrong; nothing has to be installed, and nothing happens between two looks.
 
+A task that opens a nursery inside another one has two, and Trio lists them side by side. But the outer one cannot end
+before the inner one has, as the task has to come back to it; so the inner one is drawn inside the outer one.
+
 A crew of a hundred tasks does not fit, and a hundred equal lines tell no more than one. So siblings with one name
 become one line, and so do, if need be, those whose names differ only in numbers: the longest rows first. If that is not
 enough, the lines of nurseries are left out where a task has just one, and then the rest is cut off, which is said.
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 NURSERY = "nursery"
+OF_THE_MAIN_TASK = "nursery of the main task"
 
 # Nurseries inside each other that are looked at; nobody reads a line that begins further to the right.
 DEEPEST = 8
@@ -48,16 +52,19 @@ Shape: TypeAlias = "tuple[object, ...]"
 # -- looking ---------------------------------------------------------------------------------------------------------
 
 
-def nurseries_of(task: trio.lowlevel.Task, skip: int = 0, depth: int = DEEPEST) -> tuple[Node, ...]:
-    """The nurseries that a task is in, the outermost first, without the first ``skip``, and all that is in them."""
-    if depth == 0:
+def tree_of(main: trio.lowlevel.Task, skip: int) -> tuple[Node, ...]:
+    """What the main task has opened, without its first ``skip`` nurseries, and all that is in there."""
+    return tuple(root._replace(name=OF_THE_MAIN_TASK) for root in nursery_of(main, skip))
+
+
+def nursery_of(task: trio.lowlevel.Task, skip: int = 0, depth: int = DEEPEST) -> tuple[Node, ...]:
+    """The outermost nursery that a task is in, or none: its tasks, and last the next one that the task is in."""
+    if depth == 0 or skip >= len(task.child_nurseries):
         return ()
-    return tuple(_nursery(nursery, depth - 1) for nursery in task.child_nurseries[skip:])
-
-
-def _nursery(nursery: trio.Nursery, depth: int) -> Node:
-    tasks = [Node(short_name(task.name), nurseries_of(task, 0, depth)) for task in nursery.child_tasks]
-    return Node(NURSERY, tuple(sorted(tasks, key=_in_order)), is_nursery=True)
+    children = task.child_nurseries[skip].child_tasks
+    tasks = [Node(short_name(child.name), nursery_of(child, 0, depth - 1)) for child in children]
+    inside = nursery_of(task, skip + 1, depth - 1)
+    return (Node(NURSERY, (*sorted(tasks, key=_in_order), *inside), is_nursery=True),)
 
 
 def short_name(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .._address import format_address
 from ._common import plural, printable
 from ._live_look import BOLD, DIM, LOST, REPLY, REQUEST, WAITING, Look, fitted, heading, joined, line
-from ._live_page import Page, draw_page
+from ._live_page import draw_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ._live_visitors import Visitor, Visitors
 
 # Cells.
-TOTALS = 38
 ADDRESS = 22
 COUNT = 7
 
@@ -39,19 +38,12 @@ def draw_visitors(
     title: str,
 ) -> Text:
     """The whole screen; ``totals`` and ``said`` are lines."""
-    what = Page(
-        title,
-        now - visitors.started,
-        tree,
-        [line(text) for text in totals],
-        TOTALS,
-        totals[0] if totals else "",
-        max(1, len(visitors.latest)),
-        lambda height, width: visitor_lines(visitors, now, height, width, look),
-        "what was said",
-        said,
-    )
-    return draw_page(what, width, height, look)
+    rows = max(1, len(visitors.latest))
+
+    def draw_rows(height: int, width: int) -> list[Text]:
+        return visitor_lines(visitors, now, height, width, look)
+
+    return draw_server(title, now - visitors.started, tree, totals, said, rows, draw_rows, width, height, look)
 
 
 def visitor_lines(visitors: Visitors, now: float, height: int, width: int, look: Look) -> list[Text]:

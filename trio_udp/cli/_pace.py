@@ -83,6 +83,11 @@ def speed(text: str) -> float:
     return number
 
 
+def time_jumps(args: argparse.Namespace) -> bool:
+    """Is it virtual time that waits for nobody?"""
+    return bool(args.virtual) and args.speed is None and not args.step
+
+
 def choose_clock(args: argparse.Namespace) -> trio.abc.Clock | None:
     """What time is; None: Trio's own. From here on ``--speed`` and ``--step`` are ``--virtual`` as well."""
     args.virtual = args.virtual or args.step or args.speed is not None

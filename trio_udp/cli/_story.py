@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from .._errors import NoReply
 from .._events import AttemptStarted, AttemptTimedOut, DatagramSent, ReplyAccepted, RequestFailed
 from ._common import milliseconds, quantile
 
@@ -69,7 +70,7 @@ class Story:
             self.round_trips.append(event.elapsed)
             elapsed = round(event.elapsed, 6)
             self._tell(event.time, "answered", client, event.request, attempt=event.attempt, elapsed=elapsed)
-        elif isinstance(event, RequestFailed):
+        elif isinstance(event, RequestFailed) and event.reason == NoReply.__name__:  # Ctrl-C is not giving up
             attempts, reason = event.attempts, event.reason
             self._tell(event.time, "failed", client, event.request, attempts=attempts, reason=reason)
 

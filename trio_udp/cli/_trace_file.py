@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ._common import Failure, in_counts, say
+from ._common import Failure, in_counts, printable_text, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from .._address import Address
     from .._events import Event
+    from ..testing import VirtualNetwork
     from ..tracing import Recording, Trace
 
     Namer = Callable[[Trace], Mapping[Address, str]]
@@ -44,12 +45,16 @@ ENDINGS = (
     "a page (.html), a picture (.svg), for Perfetto (.json), Mermaid (.mmd), text (.txt) or lines of JSON (.jsonl)"
 )
 
+# What a virtual network has carried; nobody else knows it all.
+CAPTURE = ".pcap"
 
-def add_trace(parser: argparse.ArgumentParser) -> None:
-    """Say what ``--trace`` takes."""
-    parser.add_argument(
-        "--trace", type=trace_path, metavar="FILE", help=f"write what has happened when it ends: {ENDINGS}"
-    )
+
+def add_trace(parser: argparse.ArgumentParser, *, virtual: bool = False) -> None:
+    """Say what ``--trace`` takes; ``virtual``: may there be a virtual network?"""
+    help = f"write what has happened when it ends: {ENDINGS}"
+    if virtual:
+        help += f"; with --virtual for Wireshark, too ({CAPTURE})"
+    parser.add_argument("--trace", type=virtual_trace_path if virtual else trace_path, metavar="FILE", help=help)
 
 
 def trace_path(text: str) -> Path:
@@ -58,6 +63,16 @@ def trace_path(text: str) -> Path:
     if path.suffix.lower() not in (LINES, *VIEWS):
         raise argparse.ArgumentTypeError(f"its ending says what is to be written: {ENDINGS}, not {text!r}")
     return path
+
+
+def virtual_trace_path(text: str) -> Path:
+    """The same, or one for what a virtual network has carried."""
+    return path if is_capture(path := Path(text)) else trace_path(text)
+
+
+def is_capture(path: Path | None) -> bool:
+    """Is it for what a virtual network has carried?"""
+    return path is not None and path.suffix.lower() == CAPTURE
 
 
 def view(trace: Trace, function: str, **options: int) -> str:
@@ -69,34 +84,77 @@ def view(trace: Trace, function: str, **options: int) -> str:
 
 
 @contextmanager
-def traced(path: Path | None, names: Namer) -> Iterator[None]:
-    """While it lasts, record; then write the trace. None: do nothing of the kind.
+def traced(path: Path | None, names: Namer, *, quiet: bool = False) -> Iterator[None]:
+    """While it lasts, record; then write the trace. None, or a capture: do nothing of the kind.
 
     Args:
       path: where to, as `trace_path` has it.
       names: what to call whom in pictures.
+      quiet: do not say where it was written.
 
     Raises:
       Failure: the file cannot be written.
     """
-    if path is None:
+    if path is None or is_capture(path):
         yield
         return
+    with _written(path, lambda: _write(recording, path, names), quiet):
+        from ..tracing import record  # which nobody else waits for at the start
+
+        with record() as recording:
+            yield
+
+
+@contextmanager
+def captured(path: Path | None, network: VirtualNetwork, *, quiet: bool = False) -> Iterator[None]:
+    """Afterwards what the network has carried is written, if the file is for that.
+
+    Args:
+      path: where to, as `virtual_trace_path` has it.
+      network: which is running.
+      quiet: do not say where it was written.
+
+    Raises:
+      Failure: the file cannot be written.
+    """
+    if path is None or not is_capture(path):
+        yield
+        return
+    with _written(path, lambda: _write_capture(network, path), quiet):
+        yield
+
+
+@contextmanager
+def _written(path: Path, write: Callable[[], None], quiet: bool) -> Iterator[None]:
+    """However it ends, ``write()``; that it cannot be done is said now, if it is known."""
     with _explained(path), open(path, "ab"):
         pass
-    from ..tracing import record  # which nobody else waits for at the start
-
     with _ended_by_sigterm():
         try:
-            with record() as recording:
-                yield
+            yield
         except BaseException:
             try:
-                _write(recording, path, names)
+                _write_and_say(path, write, quiet)
             except Failure as failure:  # not in the place of what has happened before
                 say(str(failure))
             raise
-        _write(recording, path, names)
+        _write_and_say(path, write, quiet)
+
+
+def _write_and_say(path: Path, write: Callable[[], None], quiet: bool) -> None:
+    write()
+    if not quiet:
+        say(f"trace: {printable_text(os.fspath(path))}")
+
+
+def _write_capture(network: VirtualNetwork, path: Path) -> None:
+    with _explained(path):
+        try:
+            network.write_pcap(path)
+        except ValueError as error:  # there are times that the format does not have
+            raise Failure(f"cannot write {os.fspath(path)!r}: {error}") from None
+    if forgotten := network._wire.record.forgotten:
+        say(f"{path} has the last {len(network.datagrams):,} datagrams; {forgotten:,} went before them")
 
 
 def _write(recording: Recording, path: Path, names: Namer) -> None:

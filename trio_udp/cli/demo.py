@@ -8,20 +8,24 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+import trio
+
 from ..faults import PRESETS
-from ._common import ExitCode, count, plural, say
+from ._common import ExitCode, Failure, count, leaves, line_width, plural, say, say_prose
 from ._faults import Network, add_link_options, add_preset, read_network
-from ._live import INSTALL, demo_is_live, has_rich
-from ._pace import add_pace, choose_clock
+from ._live import demo_is_live, has_rich
+from ._next import next_lines
+from ._pace import add_pace, choose_clock, time_jumps
 from ._play import play
 from ._story import Story, print_summary, summary, tell_json, tell_line
-from ._trace_file import add_trace, clients_relay_and_server, traced
+from ._trace_file import add_trace, captured, clients_relay_and_server, is_capture, traced
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 
 DESCRIPTION = """\
@@ -41,14 +45,17 @@ rests on nothing: no socket is real, and no second either.
 
 On a terminal it is shown live, if rich is installed (python -m pip install 'trio_udp[cli]'): the nurseries and their
 tasks, each client's attempt with its deadline counting down, its datagrams on their way, with a cross where one is
-lost, and totals. Otherwise, and with --plain, --json, NO_COLOR or TERM=dumb, each event is a line.
+lost, and totals. Then the relay takes 0.4 seconds each way, so that they can be seen on their way, unless --delay,
+--jitter or --preset say what it takes; the same ones are lost. The lines and the summary follow. Otherwise, and with
+--plain, --json, NO_COLOR or TERM=dumb, each event is a line at once.
 
 --speed and --step are for looking closely, on the network in memory. With --speed its time takes so much longer, or
-less; the story is that of --virtual, to the microsecond. With --step it stands still until a key is pressed: space or
-enter for the next event, q to quit.
+less; the story is that of --virtual, with the same delay, to the microsecond. With --step it stands still until a key
+is pressed: space or enter for the next event, q to quit.
 
 With --json each line is one JSON object, the last one {"summary": {...}}; times are seconds. With --trace all that has
-happened is in a file at the end; its ending says what kind of file, and trace --help tells more.
+happened is in a file at the end; its ending says what kind of file, and trace --help tells more. A file for Wireshark
+(.pcap) has each datagram as it was sent, lost ones too: those of the clients to and from the relay, and what goes on.
 
 exit code: 0 when every request was answered, 3 when one was not (with --loss 1 none can be), 130 when interrupted
 
@@ -56,22 +63,20 @@ examples:
   python -m trio_udp demo
   python -m trio_udp demo --loss 0.5 --seed 42
   python -m trio_udp demo --step
-  python -m trio_udp demo --delay 0.2 --speed 0.25
+  python -m trio_udp demo --speed 0.25
   python -m trio_udp demo --delay 0.1 --jitter 0.05
   python -m trio_udp demo --preset interop-drop-rate
   python -m trio_udp demo --virtual --clients 20 --requests 10
   python -m trio_udp demo --json | tail -n 1
   python -m trio_udp demo --virtual --trace run.html
+  python -m trio_udp demo --virtual --trace run.pcap
 """
 
-NEXT = """\
-
-Try next:  python -m trio_udp demo --loss 0.5 --seed 7     a worse network, another story
-           python -m trio_udp serve 10000                  a server of your own, and beside it
-           python -m trio_udp ping localhost:10000         how long does it take to answer?
-           python -m trio_udp relay 10001 localhost:10000 --loss 0.5   a bad network in front of it"""
-
 LOSS = 0.3  # without a word about the network
+
+# Seconds each way, where it is drawn: over loopback a datagram has arrived before anybody sees it leave. That is four
+# pictures of its way from the relay on; the whole takes 11 seconds in the place of 2.
+VISIBLE_DELAY = 0.4
 
 # More would be no story that anybody reads; each has two sockets.
 MOST_CLIENTS = 10_000
@@ -95,7 +100,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_pace(parser)
     add("--plain", action="store_true", help="a line for each event, on a terminal as well")
     add("--json", action="store_true", help="one JSON object per line, for a program to read")
-    add_trace(parser)
+    add_trace(parser, virtual=True)
     parser.set_defaults(run=run, clock=choose_clock)
 
 
@@ -108,47 +113,79 @@ def some_clients(text: str) -> int:
 
 async def run(args: argparse.Namespace) -> int:
     """Run the demo as the command line says, tell it, and return the exit code."""
-    network = choose_network(args)
+    if is_capture(args.trace) and not args.virtual:
+        why = "--trace FILE.pcap has what a network in memory carries: add --virtual, --speed or --step"
+        raise Failure(why, ExitCode.USAGE)
     live = demo_is_live(args)
+    network = choose_network(args, live)
     if not args.json:
-        say(introduction(args, network))
-    with traced(args.trace, clients_relay_and_server):
-        async with sockets(args):
-            if live:
-                from ._live_demo import watch  # needs rich
-
-                story = await watch(args, live_title(args, network), performance(args, network))
-            else:
-                story = Story(tell_json if args.json else tell_line)
-                await performance(args, network)(story)
+        say_prose(introduction(args, network))
+    tell = _tell_live if live else _tell
+    with traced(args.trace, clients_relay_and_server, quiet=args.json):
+        story, is_interrupted = await tell(args, network)
     if args.json:
         print(json.dumps({"summary": summary(story, args, network)}), flush=True)
     else:
         print_summary(story, args, network)
-        say(NEXT)
-        if sys.stdout.isatty() and not has_rich():
-            say(f"           {INSTALL:<47} and then the demo again, live")
-    slow = story.timed_out - sum(story.lost.values()) - story.damaged
-    if slow > 0 and network.rebind is None and not args.virtual:  # at the old port some answers come too late
-        say(f"\nThis machine was too busy: {plural(slow, 'attempt')} timed out that nobody had lost.")
-        say("Next time the same seed may tell another story.")
+    if is_interrupted:
+        return ExitCode.INTERRUPTED
+    _say_afterwards(args, network, story)
     return ExitCode.ANSWERED if story.answered == args.clients * args.requests else ExitCode.NO_REPLY
 
 
-def choose_network(args: argparse.Namespace) -> Network:
-    """The network that was asked for; a lossy one unless something else was."""
-    if args.loss is None and args.preset is None:
-        args.loss = LOSS
+def choose_network(args: argparse.Namespace, live: bool = False) -> Network:
+    """The network that was asked for; a lossy one unless something else was, and a slow one where it is drawn."""
+    if args.preset is None:
+        args.loss = LOSS if args.loss is None else args.loss
+        if live and not time_jumps(args) and args.delay is None and args.jitter is None:
+            args.delay = VISIBLE_DELAY
     return read_network(args)
 
 
-def sockets(args: argparse.Namespace) -> AbstractAsyncContextManager[object]:
+async def _tell(args: argparse.Namespace, network: Network) -> tuple[Story, bool]:
+    """Each event is a line. The story, and whether it was interrupted."""
+    story = Story(tell_json if args.json else tell_line)
+    is_interrupted = await _play_until_interrupted(args, partial(performance(args, network), story))
+    if is_interrupted and sys.stderr.isatty():
+        say("")  # the terminal has written ^C where it was
+    return story, is_interrupted
+
+
+async def _tell_live(args: argparse.Namespace, network: Network) -> tuple[Story, bool]:
+    """It is drawn; afterwards come the lines."""
+    from ._live_demo import print_lines, watch  # needs rich
+    from ._live_scene import Scene
+
+    scene = Scene(args.clients, args.requests, trio.current_time())
+    watching = partial(watch, args, scene, live_title(args, network), performance(args, network))
+    is_interrupted = await _play_until_interrupted(args, watching)
+    print_lines(scene)
+    return scene.story, is_interrupted
+
+
+async def _play_until_interrupted(args: argparse.Namespace, play: Callable[[], Awaitable[None]]) -> bool:
+    """To the end; True: Ctrl-C came first. What has happened until then is to be told all the same."""
+    try:
+        async with sockets(args):
+            await play()
+    except BaseException as error:
+        if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
+            return True
+        raise
+    return False
+
+
+@asynccontextmanager
+async def sockets(args: argparse.Namespace) -> AsyncIterator[None]:
     """While it lasts, sockets are virtual or what they always are."""
     if not args.virtual:
-        return nullcontext()
+        yield
+        return
     from ..testing import VirtualNetwork  # which nobody else waits for at the start
 
-    return VirtualNetwork(seed=args.seed)
+    async with VirtualNetwork(seed=args.seed) as network:
+        with captured(args.trace, network, quiet=args.json):
+            yield
 
 
 def performance(args: argparse.Namespace, network: Network) -> Callable[[Story], Awaitable[None]]:
@@ -163,7 +200,7 @@ def performance(args: argparse.Namespace, network: Network) -> Callable[[Story],
 def live_title(args: argparse.Namespace, network: Network) -> str:
     """The first line of the live view."""
     how = "" if args.speed is None else f", {args.speed:g} times as fast"
-    return f"trio_udp demo: a network that {character(args, network)}, seed {args.seed}{how}"
+    return f"trio_udp demo: the network {character(args, network)}, seed {args.seed}{how}"
 
 
 def introduction(args: argparse.Namespace, network: Network) -> str:
@@ -181,4 +218,18 @@ def character(args: argparse.Namespace, network: Network) -> str:
     """What the network does."""
     if args.preset:
         return f"is like {args.preset} ({PRESETS[args.preset].source})"
-    return f"loses {network.forward.loss * 100:.4g}% each way"
+    link = network.forward
+    longest = f" to {link.delay + link.jitter:g}" if link.jitter else ""
+    takes = f" and takes {link.delay:g}{longest} s" if link.delay or link.jitter else ""
+    return f"loses {link.loss * 100:.4g}%{takes} each way"
+
+
+def _say_afterwards(args: argparse.Namespace, network: Network, story: Story) -> None:
+    """What to try next; and an honest word, if there is need for one."""
+    if not args.json:
+        could_be_live = sys.stdout.isatty() and not has_rich()
+        say("\n" + "\n".join(next_lines(line_width(sys.stderr), could_be_live=could_be_live)))
+    slow = story.timed_out - sum(story.lost.values()) - story.damaged
+    if slow > 0 and network.rebind is None and not args.virtual:  # at the old port some answers come too late
+        say_prose(f"\nThis machine was too busy: {plural(slow, 'attempt')} timed out that nobody had lost.")
+        say("Next time the same seed may tell another story.")

@@ -194,7 +194,7 @@ class _Server:
     def start(self, nursery: trio.Nursery) -> None:
         for socket in self._sockets:
             socket.between.on_failure = socket.listening.cancel
-            nursery.start_soon(self._listen, socket)
+            nursery.start_soon(self._listen, socket, name="trio_udp DTLS, receiving")
 
     def discard(self) -> None:
         pass

@@ -77,7 +77,7 @@ class WorkerProcess:
     async def ended(self) -> None:
         """Hear its reports until it has ended."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._hear_reports)
+            nursery.start_soon(self._hear_reports, name="trio_udp worker, its reports")
             await trio.lowlevel.wait_readable(self._end)
             nursery.cancel_scope.cancel()
 

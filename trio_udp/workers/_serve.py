@@ -136,7 +136,7 @@ async def serve_workers(
                     for group in groups
                 ]
                 for seat in seats:
-                    nursery.start_soon(seat.keep_filled)
+                    nursery.start_soon(seat.keep_filled, name="trio_udp worker")
                     await seat.taken.wait()  # what cannot be started at all shall fail once
                 for seat in seats:
                     await seat.served.wait()
