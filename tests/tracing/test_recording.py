@@ -37,7 +37,7 @@ from trio_udp.tracing import (
 )
 
 if sys.version_info < (3, 11):
-    from exceptiongroup import BaseExceptionGroup
+    from exceptiongroup import BaseExceptionGroup, ExceptionGroup
 
 LOCAL = "127.0.0.1"
 

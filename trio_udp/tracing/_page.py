@@ -24,7 +24,7 @@ from ._show import plural, show_duration
 from ._style import DARK, LIGHT
 from ._svg import MOST_DATAGRAMS, draw_ladder
 from ._timeline import timeline
-from ._timeline_svg import draw_timeline, marks
+from ._timeline_svg import callers, draw_timeline, marks
 
 if TYPE_CHECKING:
     from .._events import Event
@@ -67,7 +67,7 @@ def html(trace: Trace) -> str:
         css=COLOURS + _part("page.css"),
         js=script,
         ladder=left,
-        timeline=draw_timeline(bars, axis, drawn),
+        timeline=draw_timeline(bars, axis, drawn, callers(ladder)),
     )
 
 
