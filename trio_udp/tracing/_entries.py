@@ -73,7 +73,7 @@ class NurseryOpened(NamedTuple):
 
 
 class NurseryCancelled(NamedTuple):
-    """Its own cancel scope was cancelled: by somebody who called ``cancel``, or by Trio, as one of its tasks has failed."""
+    """Its own cancel scope was cancelled: somebody called ``cancel``, or a task of it has failed."""
 
     time: float
     nursery: int

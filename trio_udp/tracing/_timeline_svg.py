@@ -28,7 +28,7 @@ from html import escape
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from ._axis import NOWHERE, Axis, Mark
+from ._axis import INSTANT, NOWHERE, Axis, Mark
 from ._boxes import SPINE, side_by_side
 from ._excerpt import count_library, without_library
 from ._ladder import make_ladder
@@ -61,7 +61,6 @@ BELOW = 62.0  # to what is said there
 MOST_LADDER = 2000  # datagrams, in which to look for who is who
 
 FIRST = -2  # at one instant, before all entries and what the ladder has before them
-INSTANT = NOWHERE - 1_000_000  # where no lifeline has its marks
 
 STYLE = (
     f"""
@@ -98,9 +97,9 @@ STYLE = (
 def timeline_svg(trace: Trace, *, library: bool = False) -> str:
     """The nurseries, tasks, marked cancel scopes and attempts of a trace, as SVG.
 
-    Time goes down; heights are not to scale, and a long silence is cut out. A legend says what its lines mean. It follows the light or dark theme of
-    whoever looks at it, unless it, or something around it, has an attribute ``data-theme`` that is ``"light"`` or
-    ``"dark"``. The first 5000 bars are drawn, and the picture says so.
+    Time goes down; heights are not to scale, and a long silence is cut out. A legend says what its lines mean. It
+    follows the light or dark theme of whoever looks at it, unless it, or something around it, has an attribute
+    ``data-theme`` that is ``"light"`` or ``"dark"``. The first 5000 bars are drawn, and the picture says so.
 
     Args:
       library: also the tasks that this library has for itself, right of all others.
