@@ -9,17 +9,19 @@ import os
 import re
 import sys
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from tests.tracing.browser import Browser, open_browser
 from tests.tracing.runs import CLIENT, SERVER, run, trace
 from trio_udp import DatagramDropped, DatagramLost, DatagramReceived, DatagramSent
-from trio_udp.tracing import Happened, TaskStarted, Trace, html
+from trio_udp.tracing import Happened, TaskStarted, Trace, html, record, scope
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -168,6 +170,42 @@ async def test_what_happens_in_tasks_alone_has_room_beside_the_ladder(tmp_path: 
         tops = await of_all(browser, ".bar.task .box", "e.getBoundingClientRect().top")
         assert len(tops) == 10
         assert all(later - top >= 7.9 for top, later in pairwise(tops))
+
+
+async def test_servers_that_start_do_not_push_the_first_datagram_below_the_window(tmp_path: Path) -> None:
+    """Regression: in the demo on real sockets there were 610 pixels of bare lifelines."""
+    entries: list[Entry] = [
+        TaskStarted(10.0 + number / 1e4, number, f"number {number}", None) for number in range(1, 13)
+    ]
+    entries.append(Happened(DatagramSent(10.0015, CLIENT, SERVER, b"first"), 1, None))
+    entries.append(Happened(DatagramReceived(10.0016, SERVER, CLIENT, b"first"), 2, None))
+    async with shown(trace(entries), tmp_path, 1500) as browser:
+        [top] = await of_all(browser, ".datagram .line", "e.getBoundingClientRect().top")
+        assert top < 330
+
+
+async def test_a_timeout_around_start_soon_and_a_cancelled_nursery_can_be_seen(tmp_path: Path) -> None:
+    async def program() -> Trace:
+        with record() as recording:
+            async with trio.open_nursery() as nursery:
+                with scope("timeout around start_soon", trio.move_on_after(1)):
+                    nursery.start_soon(trio.sleep, 3, name="runs on")
+                await trio.sleep(0.5)
+                async with trio.open_nursery() as cancelled:
+                    cancelled.start_soon(trio.sleep_forever, name="is cancelled")
+                    await trio.sleep(0.5)
+                    cancelled.cancel_scope.cancel()
+        return recording.trace()
+
+    page = await trio.to_thread.run_sync(partial(trio.run, program, clock=MockClock(autojump_threshold=0)))
+    async with shown(page, tmp_path, 1500) as browser:
+        bars = await texts(browser, ".bar > text")
+        assert bars[1:] == ["nursery", "timeout around start_soon", "runs on", "nursery: cancelled", "is cancelled"]
+        assert await count(browser, ".over .cancelled") == 1
+        seen = "(b => b.left >= 0 && b.right <= innerWidth && b.top >= 0 && b.bottom <= innerHeight)"
+        assert all(await of_all(browser, ".bar > text, .legend span", f"{seen}(e.getBoundingClientRect())"))
+        assert "cancelled at this moment" in " ".join(await texts(browser, ".legend"))
+        await picture(browser, "page-cancelled-nursery")
 
 
 # -- pointing ----------------------------------------------------------------------------------------------------------
