@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from trio_udp.tracing._axis import CUT, DOUBLING, LEAST, NOWHERE, ROW, TRUE, TYPICAL, Axis, Cut, Mark
+from trio_udp.tracing._axis import (
+    BESIDE,
+    CUT,
+    DENSE,
+    DOUBLING,
+    LABEL,
+    LEAST,
+    NOWHERE,
+    ROW,
+    TRUE,
+    TYPICAL,
+    Axis,
+    Cut,
+    Mark,
+)
 
 
 def test_a_typical_datagram_falls_by_a_fixed_height() -> None:
@@ -69,3 +83,22 @@ def test_a_single_moment() -> None:
     axis = Axis([Mark(3.0, 0, 0, "only")], [])
     assert axis["only"] == axis.height == axis.at(3.0) == 0
     assert axis.get("none", 7.0) == 7.0
+
+
+def test_what_tasks_alone_do_needs_less_room_beside_datagrams() -> None:
+    """Regression: servers that start would push the first datagram below the window."""
+    tasks = [Mark(number / 4, -2, NOWHERE, number) for number in range(4)]
+    datagrams = [Mark(1.0, 0, 0, "sent"), Mark(2.0, 0, 1, "arrived")]
+    axis = Axis([*tasks, *datagrams], [0.25])
+    assert [axis[number] for number in range(4)] == [0, BESIDE, 2 * BESIDE, 3 * BESIDE]
+    assert axis["sent"] == 4 * BESIDE
+    assert axis["arrived"] - axis["sent"] > TRUE
+    alone = Axis(tasks, [0.25])
+    assert alone.height == 3 * TYPICAL
+
+
+def test_many_datagrams_are_closer() -> None:
+    marks = [Mark(float(number), 0, 0, number) for number in range(3)]
+    assert Axis(marks, [1.0], is_dense=True).height == Axis(marks, [1.0]).height * DENSE
+    silence = [Mark(0.0, 0, 0, "one"), Mark(100.0, 0, 0, "other")]
+    assert Axis(silence, [1.0], is_dense=True).cuts == [Cut(0, LABEL, 100.0)]

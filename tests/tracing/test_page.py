@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from tests.tracing.browser import Browser, open_browser
 from tests.tracing.runs import CLIENT, SERVER, run, trace
 from trio_udp import DatagramDropped, DatagramLost, DatagramReceived, DatagramSent
-from trio_udp.tracing import Happened, TaskStarted, Trace, html
+from trio_udp.tracing import Happened, TaskStarted, Trace, html, record, scope
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -97,6 +100,7 @@ async def test_arrows_and_crosses_are_those_of_the_log(recorded: Trace, tmp_path
         arrived = await count(browser, ".datagram:not(.lost, .unseen)")
         assert arrived == len(of_type(recorded, DatagramReceived)) == len(sent) - len(lost)
         tasks = [entry for entry in recorded.entries if isinstance(entry, TaskStarted)]
+        await browser.click(*await middle(browser, "#library"))
         assert await count(browser, ".bar.task") == len(tasks)
         assert (
             f"{len(sent)} datagrams sent, {len(lost)} lost · {len(tasks)} tasks"
@@ -151,7 +155,7 @@ async def test_both_pictures_have_every_moment_at_the_same_height(recorded: Trac
     async with shown(recorded, tmp_path) as browser:
         begins = "[e.dataset.entry, Math.round(e.querySelector(%r).getBoundingClientRect().top)]"
         bars = dict(await of_all(browser, ".bar.attempt", begins % ".box"))
-        brackets = dict(await of_all(browser, ".attempt:not(.bar)", begins % ".bracket"))
+        brackets = dict(await of_all(browser, ".pane .attempt:not(.bar)", begins % ".bracket"))
         assert len(bars) > 10
         assert bars.keys() == brackets.keys()
         assert all(0 <= brackets[entry] - bars[entry] <= 9 for entry in bars), (bars, brackets)  # a row, if two begin
@@ -166,6 +170,42 @@ async def test_what_happens_in_tasks_alone_has_room_beside_the_ladder(tmp_path: 
         tops = await of_all(browser, ".bar.task .box", "e.getBoundingClientRect().top")
         assert len(tops) == 10
         assert all(later - top >= 7.9 for top, later in pairwise(tops))
+
+
+async def test_servers_that_start_do_not_push_the_first_datagram_below_the_window(tmp_path: Path) -> None:
+    """Regression: in the demo on real sockets there were 610 pixels of bare lifelines."""
+    entries: list[Entry] = [
+        TaskStarted(10.0 + number / 1e4, number, f"number {number}", None) for number in range(1, 13)
+    ]
+    entries.append(Happened(DatagramSent(10.0015, CLIENT, SERVER, b"first"), 1, None))
+    entries.append(Happened(DatagramReceived(10.0016, SERVER, CLIENT, b"first"), 2, None))
+    async with shown(trace(entries), tmp_path, 1500) as browser:
+        [top] = await of_all(browser, ".datagram .line", "e.getBoundingClientRect().top")
+        assert top < 330
+
+
+async def test_a_timeout_around_start_soon_and_a_cancelled_nursery_can_be_seen(tmp_path: Path) -> None:
+    async def program() -> Trace:
+        with record() as recording:
+            async with trio.open_nursery() as nursery:
+                with scope("timeout around start_soon", trio.move_on_after(1)):
+                    nursery.start_soon(trio.sleep, 3, name="runs on")
+                await trio.sleep(0.5)
+                async with trio.open_nursery() as cancelled:
+                    cancelled.start_soon(trio.sleep_forever, name="is cancelled")
+                    await trio.sleep(0.5)
+                    cancelled.cancel_scope.cancel()
+        return recording.trace()
+
+    page = await trio.to_thread.run_sync(partial(trio.run, program, clock=MockClock(autojump_threshold=0)))
+    async with shown(page, tmp_path, 1500) as browser:
+        bars = await texts(browser, ".bar > text")
+        assert bars[1:] == ["nursery", "timeout around start_soon", "runs on", "nursery: cancelled", "is cancelled"]
+        assert await count(browser, ".over .cancelled") == 1
+        seen = "(b => b.left >= 0 && b.right <= innerWidth && b.top >= 0 && b.bottom <= innerHeight)"
+        assert all(await of_all(browser, ".bar > text, .legend span", f"{seen}(e.getBoundingClientRect())"))
+        assert "cancelled at this moment" in " ".join(await texts(browser, ".legend"))
+        await picture(browser, "page-cancelled-nursery")
 
 
 # -- pointing ----------------------------------------------------------------------------------------------------------
@@ -219,10 +259,10 @@ async def test_a_click_holds_it_and_escape_lets_go(recorded: Trace, tmp_path: Pa
 async def test_everything_can_be_reached_with_the_keyboard(recorded: Trace, tmp_path: Path) -> None:
     async with shown(recorded, tmp_path) as browser:
         reached = []
-        for _ in range(10):
+        for _ in range(11):
             await browser.key("Tab", code="Tab", windowsVirtualKeyCode=9)
             reached.append(await browser.evaluate("document.activeElement.id || document.activeElement.dataset.entry"))
-        assert reached[:7] == ["client", "smaller", "larger", "fit", "theme", "ladder", reached[6]]
+        assert reached[:7] == ["library", "client", "smaller", "larger", "fit", "theme", "ladder"]
         assert "tasks" in reached
         await browser.evaluate("document.querySelector('#ladder [tabindex=\"0\"]').focus()")
         before = await browser.evaluate("document.activeElement.dataset.entry")
@@ -238,6 +278,9 @@ async def test_everything_can_be_reached_with_the_keyboard(recorded: Trace, tmp_
 # -- what is shown, and how large --------------------------------------------------------------------------------------
 
 
+OTHER = ("10.0.0.3", 5000)
+
+
 async def choose(browser: Browser, client: str) -> None:
     await browser.evaluate(
         f"(() => {{ const s = document.getElementById('client'); s.value = {client!r};"
@@ -249,15 +292,85 @@ async def test_one_client_can_be_shown_alone(recorded: Trace, tmp_path: Path) ->
     async with shown(recorded, tmp_path) as browser:
         assert await texts(browser, "#client option") == ["all", "client 1", "client 2", "client 3"]
         total = await count(browser, ".datagram")
+        mine = await of_all(browser, ".datagram[data-client='client 2']", "e.dataset.entry")
+        heights = await of_all(browser, ".pane > svg", "e.getBoundingClientRect().height")
         await choose(browser, "client 2")
-        visible = await of_all(browser, "[data-client]", "[e.dataset.client, getComputedStyle(e).display !== 'none']")
-        assert {client for client, is_visible in visible if is_visible} == {"client 2"}
-        assert all(is_visible for client, is_visible in visible if client == "client 2")
-        faint = await texts(browser, ".bar.task.faint > text")
-        assert faint == ["client 1", "client 3"]
+        assert await of_all(browser, ".datagram", "e.dataset.entry") == mine
+        assert await texts(browser, ".heads .name") == ["client 2", "server"]
+        assert await texts(browser, ".bar.task > text") == ["tests.tracing.runs.lossy", "client 2"]
+        now = await of_all(browser, ".pane > svg", "e.getBoundingClientRect().height")
+        assert all(height < before * 0.7 for height, before in zip(now, heights, strict=True))
+        await browser.mouse("mouseMoved", *await middle(browser, f".datagram[data-entry='{mine[0]}'] .hit"))
+        assert (await texts(browser, "#told p"))[0] == "client 2 to server, 19 bytes"
+        assert await of_all(browser, ".bar.task.lit > text", "e.textContent") == ["client 2"]
+        await choose(browser, "client 3")
+        await choose(browser, "client 2")  # again, with its names where they were
+        assert await texts(browser, ".heads .name") == ["client 2", "server"]
         await choose(browser, "")
-        assert await count(browser, ".datagram:not(.hidden)") == total
-        assert await count(browser, ".faint") == 0
+        assert await count(browser, ".datagram") == total
+        assert await of_all(browser, ".pane > svg", "e.getBoundingClientRect().height") == heights
+
+
+async def demo(clients: int, folder: Path) -> Path:
+    """The page of the demo in virtual time, with a relay between clients and server."""
+    page = folder / "demo.html"
+    words = ["demo", "--virtual", "--clients", str(clients), "--trace", str(page)]
+    await trio.run_process([sys.executable, "-m", "trio_udp", *words], capture_stdout=True, capture_stderr=True)
+    return page
+
+
+async def test_one_of_twenty_is_in_sight_at_once(tmp_path: Path) -> None:
+    """Regression: the others' lifelines and 26,839 pixels of their silence stayed; the window was empty."""
+    page = await demo(20, tmp_path)
+    async with open_browser(tmp_path / "profile") as browser:
+        await browser.resize(1500, 1000)
+        await browser.open(page)
+        await choose(browser, "client 7")
+        assert await texts(browser, ".heads .name") == ["client 7", "relay", "server"]
+        seen = "(b => b.left >= 0 && b.right <= innerWidth && b.top >= 0 && b.bottom <= innerHeight)"
+        in_sight = await of_all(browser, ".datagram .label", f"{seen}(e.getBoundingClientRect())")
+        assert sum(in_sight) > 8
+        behind = await texts(browser, ".datagram .label")
+        assert all(text.startswith("client 7 request") for text in behind), "also what the relay sends on"
+        assert await count(browser, ".ladder .handler") > 3
+        assert await browser.evaluate("document.querySelector('.ladder').getBoundingClientRect().height") < 4000
+        await picture(browser, "page-20-clients-one-alone")
+        assert await browser.complaints() == []
+
+
+async def test_twenty_clients_begin_with_who_asks_whom_and_what(tmp_path: Path) -> None:
+    """Regression: no server, no relay and no label was in sight, and the timeline began with forty tasks of ours."""
+    page = await demo(20, tmp_path)
+    async with open_browser(tmp_path / "profile") as browser:
+        await browser.resize(1500, 1000)
+        await browser.open(page)
+        pane = "(b => b.right < document.getElementById('%s').getBoundingClientRect().right && b.bottom < innerHeight)"
+        in_ladder, in_tasks = (f"{pane % name}(e.getBoundingClientRect())" for name in ("ladder", "tasks"))
+        names = zip(await texts(browser, ".heads .name"), await of_all(browser, ".heads .name", in_ladder), strict=True)
+        assert [name for name, is_seen in names if is_seen][:6] == [
+            "server",
+            "relay",
+            *map("client {}".format, (1, 2, 3, 4)),
+        ]
+        assert sum(await of_all(browser, ".datagram .label", in_ladder)) > 20
+        bars = await texts(browser, ".bar.task > text")
+        assert not any("trio_udp relay" in bar or "Shelter" in bar or "delivers" in bar for bar in bars)
+        seen = zip(bars, await of_all(browser, ".bar.task > text", in_tasks), strict=True)
+        assert {"server", "relay", "client 1", "client 2", "client 3"} <= {bar for bar, is_seen in seen if is_seen}
+        await browser.click(*await middle(browser, "#fit"))
+        sizes = await of_all(browser, ".datagram .label", "parseFloat(getComputedStyle(e).fontSize)")
+        assert min(sizes) * await browser.evaluate("zoom") > 5
+        await browser.click(*await middle(browser, "#library"))
+        lefts = dict(
+            zip(
+                await texts(browser, ".bar.task > text"),
+                await of_all(browser, ".bar.task > text", "e.getBoundingClientRect().left"),
+                strict=True,
+            )
+        )
+        assert lefts["the virtual network delivers datagrams"] > lefts["client 20"]
+        await picture(browser, "page-20-clients-library")
+        assert await browser.complaints() == []
 
 
 async def widths(browser: Browser) -> list[float]:
@@ -379,7 +492,9 @@ def hostile_trace(text: str) -> Trace:
         Happened(DatagramSent(10.2, SERVER, CLIENT, payload), 1, text),
         Happened(DatagramLost(10.3, SERVER, CLIENT, payload, text, 10.2), None, None),
     ]
-    return Trace(tuple(entries), 10.0, 11.0, {"10.0.0.2": text, "10.0.0.1": f"server {text}"})
+    entries.append(Happened(DatagramSent(10.3, OTHER, SERVER, payload), 1, text))
+    names = {"10.0.0.2": text, "10.0.0.3": f"other {text}", "10.0.0.1": f"server {text}"}
+    return Trace(tuple(entries), 10.0, 11.0, names)
 
 
 async def test_names_and_payloads_do_nothing(tmp_path: Path) -> None:
@@ -388,11 +503,13 @@ async def test_names_and_payloads_do_nothing(tmp_path: Path) -> None:
             page = tmp_path / "run.html"
             await trio.Path(page).write_text(html(hostile_trace(text)), encoding="utf-8")
             await browser.open(page)
-            assert await browser.evaluate("things.length") == 3, text
-            assert [await count(browser, what) for what in ("script", "img", "svg", ".datagram")] == [1, 0, 2, 2], text
+            assert await browser.evaluate("things.length") == 4, text
+            found = [await count(browser, what) for what in ("script", "img", ".pane svg", ".datagram")]
+            assert found == [1, 0, 2, 3], text
             await browser.mouse("mouseMoved", *await middle(browser, ".datagram .hit"))
             assert len(await texts(browser, "#told p")) >= 4
             await choose(browser, (await of_all(browser, ".datagram", "e.dataset.client"))[0])
+            assert await count(browser, ".datagram") == 2
             assert await browser.evaluate("window.hit === undefined"), text
             assert await browser.complaints() == []
 

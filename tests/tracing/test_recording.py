@@ -23,6 +23,7 @@ from trio_udp.testing import Host, VirtualNetwork
 from trio_udp.tracing import (
     Entry,
     Happened,
+    NurseryCancelled,
     NurseryClosed,
     NurseryOpened,
     Recording,
@@ -37,7 +38,7 @@ from trio_udp.tracing import (
 )
 
 if sys.version_info < (3, 11):
-    from exceptiongroup import BaseExceptionGroup
+    from exceptiongroup import BaseExceptionGroup, ExceptionGroup
 
 LOCAL = "127.0.0.1"
 
@@ -180,8 +181,45 @@ def test_a_task_that_never_said_that_it_has_started_stays_where_it_was() -> None
         NurseryOpened(0, 2, 1),
         TaskStarted(0, 2, "server", 2),
         TaskEnded(1, 2),
+        NurseryCancelled(1, 2),
         NurseryClosed(1, 2),
         NurseryClosed(1, 1),
+    ]
+
+
+def test_a_nursery_that_is_cancelled_says_so_at_once() -> None:
+    """By somebody, or by Trio; one that ends by itself, or has been left, does not."""
+
+    async def fail() -> None:
+        await trio.sleep(1)
+        raise KeyError
+
+    async def slow() -> None:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(2)
+
+    async def main() -> Trace:
+        with record() as recording:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(slow)
+                nursery.cancel_scope.cancel()
+            nursery.cancel_scope.cancel()
+            with pytest.raises(ExceptionGroup):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(fail)
+            async with trio.open_nursery() as nursery:
+                nursery.cancel_scope.deadline = 4
+                await trio.sleep_forever()
+            async with trio.open_nursery() as nursery:
+                nursery.cancel_scope.deadline = 4.5
+        return recording.trace()
+
+    of_nurseries = (NurseryOpened, NurseryCancelled, NurseryClosed)
+    assert [entry for entry in structure(in_virtual_time(main)) if isinstance(entry, of_nurseries)] == [
+        *(NurseryOpened(0, 1, 1), NurseryCancelled(0, 1), NurseryClosed(2, 1)),
+        *(NurseryOpened(2, 2, 1), NurseryCancelled(3, 2), NurseryClosed(3, 2)),
+        *(NurseryOpened(3, 3, 1), NurseryCancelled(4, 3), NurseryClosed(4, 3)),
+        *(NurseryOpened(4, 4, 1), NurseryClosed(4, 4)),
     ]
 
 

@@ -363,8 +363,28 @@ async def test_the_demo(autojump_clock: MockClock, clients: int, capsys: pytest.
     assert (len(of_class(root, "datagram")), len(of_class(root, "cross"))) == (arrows, crosses)
     names = x_of(root)
     assert {f"client {number}" for number in range(1, clients + 1)} | {"server"} <= names.keys()
-    gaps = [there - here for here, there in pairwise(sorted(names.values()))]
-    assert min(gaps) >= 66
+    heads = {text.text: text for line in of_class(root, "lifeline") for text in of_class(line, "name")}
+    places = sorted(
+        (float(text.get("y", "")), float(text.get("x", "")), len(name or "")) for name, text in heads.items()
+    )
+    for (y, x, letters), (other_y, other_x, others) in pairwise(places):
+        assert y != other_y or other_x - x >= 6.9 * (letters + others) / 2
+
+
+@pytest.mark.parametrize("count", [8, 9])
+def test_many_clients_stand_right_of_whom_they_ask(count: int) -> None:
+    """Regression: with twenty, the server and all labels were out of sight."""
+    clients: list[Address] = [(f"10.0.1.{number}", 5) for number in range(1, count + 1)]
+    root = drawing(in_order(*(event for client in clients for event in exchange(0.0, client))))
+    names = list(x_of(root))
+    is_turned = count > 8
+    assert names == (["server"] * is_turned) + [f"client {n}" for n in range(1, count + 1)] + ["server"] * (
+        not is_turned
+    )
+    for one in of_class(root, "answer"):
+        start, end = ends_of(one)
+        assert (end[0] > start[0]) is is_turned
+    assert len(of_class(root, "answer")) == count
 
 
 async def test_over_loopback() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from typing import TYPE_CHECKING
@@ -11,8 +12,10 @@ from tests.tracing.runs import CLIENT, ENTRIES, SERVER, run, trace
 from trio_udp import AttemptStarted, ReplyAccepted, RequestFailed
 from trio_udp.tracing import (
     Happened,
+    NurseryCancelled,
     NurseryClosed,
     NurseryOpened,
+    ScopeCancelled,
     ScopeEntered,
     ScopeExited,
     TaskEnded,
@@ -20,6 +23,7 @@ from trio_udp.tracing import (
     timeline_svg,
 )
 from trio_udp.tracing._boxes import GAP, SPINE, side_by_side
+from trio_udp.tracing._excerpt import count_library, only_of, without_library
 from trio_udp.tracing._timeline import DEEPEST, Bar, Timeline, timeline
 
 if TYPE_CHECKING:
@@ -222,7 +226,7 @@ def test_each_bar_is_drawn_and_says_what_is_known_of_it() -> None:
     assert title(found[4]) == "scope lunch\n0.100000 s to 1.200000 s: 1.1 s\nno deadline"
     assert title(found[6]) == ("request 1, attempt 2\n0.600000 s to 0.800000 s: 200 ms\ndeadline 1.600000 s\nanswered")
     assert title(found[7]) == (
-        "scope nap\n0.800000 s to 1.000000 s: 200 ms\ndeadline 1.000000 s\ncancelled at 1.000000 s, caught"
+        "scope nap: cancelled\n0.800000 s to 1.000000 s: 200 ms\ndeadline 1.000000 s\ncancelled at 1.000000 s, caught"
     )
 
 
@@ -237,7 +241,7 @@ def edges(group: ElementTree.Element) -> tuple[float, float, float, float]:
 
 def test_boxes_are_inside_the_box_of_what_they_ran_in() -> None:
     recorded = run()
-    found = {group.get("data-entry"): edges(group) for group in groups(timeline_svg(recorded))}
+    found = {group.get("data-entry"): edges(group) for group in groups(timeline_svg(recorded, library=True))}
     bars = list(timeline(recorded).walk())
     assert len(found) == len(bars) > 30
     for outer in bars:
@@ -254,14 +258,166 @@ def test_what_still_ran_is_open_below() -> None:
     assert closed == [False, True, True, True, True, True, True, True]
 
 
+def overs(svg: str) -> list[list[str | None]]:
+    """What lies upon the boxes, in the order in which it is drawn."""
+    every = ElementTree.fromstring(svg).iter(f"{SVG}g")
+    return [[path.get("class") for path in group] for group in every if group.get("class") == "over"]
+
+
 def test_cancelled_and_caught_are_lines() -> None:
-    found = groups(timeline_svg(trace()))
-    lines = {
-        title(group).split("\n")[0]: {path.get("class") for path in group.iter(f"{SVG}path")} - {"box", "cut"}
-        for group in found
-    }
-    assert lines["scope nap"] == lines["request 1, attempt 1"] == {"cancelled", "caught"}
-    assert lines["request 1, attempt 2"] == lines["scope lunch"] == lines["task ask"] == set()
+    picture = timeline_svg(trace())
+    assert overs(picture) == [["cancelled", "caught"], ["cancelled", "caught"]]
+    names = [title(group).split("\n")[0] for group in groups(picture)]
+    assert [name for name in names if "cancelled" in name] == ["scope nap: cancelled"]
+
+
+CANCELLED: list[Entry] = [
+    TaskStarted(10.0, 1, "main", None),
+    ScopeEntered(10.0, 1, "around", 1, math.inf),
+    NurseryOpened(10.0, 1, 1),
+    TaskStarted(10.0, 2, "child", 1),
+    NurseryCancelled(10.5, 1),
+    TaskEnded(10.5, 2),
+    NurseryClosed(10.5, 1),
+    NurseryOpened(10.5, 2, 1),
+    ScopeCancelled(11.0, 1),
+    NurseryCancelled(11.0, 2),
+    NurseryClosed(11.0, 2),
+    ScopeExited(11.0, 1, math.inf, True),
+]
+
+
+def test_whose_scope_was_cancelled_is_upon_all_that_is_inside() -> None:
+    """Trio cancels the nurseries in a cancelled scope, too, as their tasks end: that is nobody's doing."""
+    picture = timeline_svg(trace(CANCELLED))
+    assert overs(picture) == [["cancelled"], ["cancelled", "caught"]]
+    assert [title(group).split("\n")[0] for group in groups(picture)] == [
+        *("task main", "scope around: cancelled", "nursery: cancelled", "task child", "nursery"),
+    ]
+    assert "cancelled at 0.500000 s" in title(groups(picture)[2])
+    root = ElementTree.fromstring(picture)
+    drawn = [element.get("data-entry", "over") for element in root if element.get("class") in OUTER]
+    assert drawn == ["0", "1", "2", "3", "over", "7", "over"]
+
+
+OUTER = {"bar task", "bar scope", "bar nursery", "over"}
+
+
+def texts(group: ElementTree.Element) -> list[str]:
+    return [text.text or "" for text in group.iter(f"{SVG}text")]
+
+
+def test_no_name_is_cut_where_there_is_room() -> None:
+    """Regression: a timeout around start_soon was entered and left at once, and had no name."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        NurseryOpened(10.0, 1, 1),
+        ScopeEntered(10.0, 1, "timeout around start_soon", 1, 11.0),
+        TaskStarted(10.0, 2, "work", 1),
+        ScopeExited(10.0, 1, 11.0, False),
+        NurseryOpened(10.0, 2, 1),
+        NurseryClosed(10.1, 2),
+        TaskEnded(13.0, 2),
+        NurseryClosed(13.0, 1),
+    ]
+    found = groups(timeline_svg(trace(entries, ended=13.0)))
+    assert [texts(group) for group in found] == [
+        *(["main"], ["nursery"], ["timeout around start_soon"], ["work"], ["nursery"]),
+    ]
+    outer, scope, work, after = map(edges, found[1:])
+    assert scope[3] - scope[1] >= 10  # as high as a name
+    assert scope[2] - scope[0] > 130
+    boxes = [scope, work, after]
+    assert all(outer[0] < box[0] and box[2] <= outer[2] and box[3] <= outer[3] for box in boxes)
+    for one, other in itertools.combinations(boxes, 2):
+        beside = one[2] <= other[0] or other[2] <= one[0]
+        assert beside or one[3] <= other[1] or other[3] <= one[1]
+
+
+def test_many_names_are_cut_rather_than_make_it_too_wide() -> None:
+    entries: list[Entry] = [TaskStarted(10.0, number, f"a task with the number {number}", None) for number in range(99)]
+    entries += [TaskEnded(10.1, number) for number in range(99)]
+    found = groups(timeline_svg(trace(entries)))
+    assert max(edges(group)[2] for group in found) < 2100
+
+
+def test_equal_names_are_told_apart() -> None:
+    entries: list[Entry] = [TaskStarted(10.0, number, "__main__.ask", None) for number in (1, 2, 3)]
+    entries.append(Happened(AttemptStarted(10.0, CLIENT, SERVER, 1, 1, 1.0, b"1"), 2, None))
+    names = [title(group).split("\n")[0] for group in groups(timeline_svg(trace(entries)))]
+    assert names == ["task ask 1", "task ask for client", "request 1, attempt 1", "task ask 3"]
+
+
+def test_an_attempt_says_which_it_is_and_its_deadline_where_there_is_room() -> None:
+    found = [texts(group) for group in groups(timeline_svg(trace())) if "attempt" in group.get("class", "")]
+    assert found == [["1.1"], ["1.2"]]
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        Happened(AttemptStarted(10.0, CLIENT, SERVER, 3, 1, 1.0, b"1"), 1, None),
+    ]
+    entries += [ScopeEntered(10.0 + step, step, f"{step}", 1, math.inf) for step in range(1, 9)]
+    [whole] = [
+        texts(group) for group in groups(timeline_svg(trace(entries, 19.0))) if "attempt" in group.get("class", "")
+    ]
+    assert whole == ["request 3, attempt 1, deadline 1.000000 s"]
+
+
+def test_the_legend_says_what_each_line_means_and_the_caption_is_whole() -> None:
+    root = ElementTree.fromstring(timeline_svg(trace()))
+    captions = [text.text or "" for text in root.iter(f"{SVG}text") if text.get("class") == "caption"]
+    assert " ".join(captions).startswith("A box holds what ran inside it: a nursery its tasks, a task its attempts.")
+    assert max(map(len, captions)) * 5.9 < float(root.get("width", "")) - 78
+    for word in ("task", "nursery", "cancel scope", "timed out", "cancelled", "caught", "deadline", "still running"):
+        assert any(word in caption for caption in captions[1:]), word
+    lowest = max(float(text.get("y", "")) for text in root.iter(f"{SVG}text") if text.get("class") == "caption")
+    assert lowest < float(root.get("height", ""))
+
+
+# -- the library's own tasks -------------------------------------------------------------------------------------------
+
+LIBRARY: list[Entry] = [
+    TaskStarted(10.0, 1, "main", None),
+    NurseryOpened(10.0, 1, 1),
+    TaskStarted(10.0, 2, "trio_udp handlers at 10.0.0.1:7", 1),
+    NurseryOpened(10.0, 2, 2),
+    TaskStarted(10.0, 3, "trio_udp handlers at 10.0.0.1:7", 2),
+    TaskStarted(10.1, 4, "trio_udp.cli.demo.run", 1),
+    Happened(AttemptStarted(10.2, CLIENT, SERVER, 1, 1, 1.0, b"1"), 4, None),
+    TaskStarted(10.3, 5, "trio_udp receiving", 1),
+    ScopeEntered(10.4, 1, "of a handler", 5, math.inf),
+]
+
+
+def test_the_librarys_own_tasks_are_left_out() -> None:
+    """Unless something of the program's is in one."""
+    everything = timeline(trace(LIBRARY))
+    assert outline(without_library(everything)) == [
+        "task main 10.0-None",
+        "  nursery nursery 10.0-None",
+        "    task trio_udp.cli.demo.run 10.1-None",
+        "      attempt request 1, attempt 1 10.2-None",
+        "    task trio_udp receiving 10.3-None",
+        "      scope of a handler 10.4-None",
+    ]
+    assert count_library(everything) == 2
+    assert "Of the library's own, 2 tasks are not shown." in " ".join(
+        text for text in texts(ElementTree.fromstring(timeline_svg(trace(LIBRARY))))
+    )
+
+
+def test_they_stand_last_where_one_asks_for_them() -> None:
+    found = {group.get("data-entry"): edges(group)[0] for group in groups(timeline_svg(trace(LIBRARY), library=True))}
+    assert len(found) == 9
+    assert found["2"] > max(found["5"], found["8"])
+
+
+def test_what_some_tasks_did_alone() -> None:
+    assert outline(only_of(timeline(trace()), [2])) == [
+        "task main 10.0-None",
+        "  nursery nursery 10.0-11.3",
+        "    task serve 10.0-11.3",
+    ]
+    assert only_of(timeline(trace()), [9]).bars == []
 
 
 def test_a_dotted_line_goes_on_to_a_deadline_that_was_not_reached_as_far_as_there_is_room() -> None:

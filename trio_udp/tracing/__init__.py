@@ -11,6 +11,7 @@ from ._chrome import chrome
 from ._entries import (
     Entry,
     Happened,
+    NurseryCancelled,
     NurseryClosed,
     NurseryOpened,
     ScopeCancelled,
@@ -44,6 +45,7 @@ __all__ = [
     "chrome",
     "Entry",
     "Happened",
+    "NurseryCancelled",
     "NurseryClosed",
     "NurseryOpened",
     "ScopeCancelled",

@@ -109,7 +109,7 @@ class Arrows:
     def _attributes(self, arrow: Arrow) -> str:
         travel = arrow.travel
         kinds = ["datagram"]
-        if arrow.destination < arrow.source:
+        if (arrow.destination < arrow.source) is not self._ladder.is_turned and arrow.destination != arrow.source:
             kinds.append("answer")
         kinds += [kind for kind in ("lost", "dropped", "ignored") if travel.outcome == kind]
         kinds += ["unseen"] * (travel.outcome == "unseen" and not arrow.leaves)

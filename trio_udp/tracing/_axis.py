@@ -6,6 +6,9 @@ the datagrams: a typical one falls by a fixed height. What is closer together th
 one instant, where whatever touches the same lifeline is below each other. What is far apart moves closer: up to a
 height it is to scale, then each doubling adds a little; and a long silence is cut out, visibly.
 
+What only tasks do, beside the datagrams, needs less room: a program's first milliseconds, in which servers start, would
+push the first datagram out of sight. And where there are many datagrams, all of it is closer.
+
 So lengths tell little, and the order everything; the labels beside it are the times.
 """
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
 NOWHERE = -1  # the lifeline of what touches none
+INSTANT = NOWHERE - 1_000_000  # of what makes an instant as high as a name beside the ladder
+LABEL = 30.0
 
 TYPICAL = 34.0  # how far a typical datagram falls; all lengths are in pixels
 LEAST = 8.0  # between two moments
@@ -29,6 +34,8 @@ TRUE = 70.0  # up to this it is to scale
 DOUBLING = 12.0  # what is beyond adds so much each time that it doubles
 MOST = 500.0  # what would be taller, to scale, is cut
 CUT = 46.0  # to this
+DENSE = 0.5  # of all that, where there are many datagrams; but what is cut is labelled
+BESIDE = 12.0  # at most between moments of which one is of tasks alone: a line of text
 
 
 class Mark(NamedTuple):
@@ -61,9 +68,11 @@ class Axis:
     Args:
       marks: what there is.
       travel_times: of datagrams, in seconds, for the scale.
+      is_dense: it is closer.
     """
 
-    def __init__(self, marks: Iterable[Mark], travel_times: Iterable[float]) -> None:
+    def __init__(self, marks: Iterable[Mark], travel_times: Iterable[float], *, is_dense: bool = False) -> None:
+        self._density = DENSE if is_dense else 1.0
         moments = [(time, list(group)) for time, group in groupby(sorted(marks, key=_when), key=lambda mark: mark.time)]
         self._scale = _scale([time for time, _ in moments], [time for time in travel_times if time > 0])
         self._times: list[float] = []
@@ -73,8 +82,12 @@ class Axis:
         self.cuts: list[Cut] = []
         self.labels: list[tuple[float, float]] = []  # each a height and its time
         self.height = 0.0
+        all_of_tasks = not any(mark.lifeline >= 0 for _, group in moments for mark in group)
+        was_of_tasks = False
         for time, group in moments:
-            self._begin(time)
+            is_of_tasks = not all_of_tasks and all(mark.lifeline in (NOWHERE, INSTANT) for mark in group)
+            self._begin(time, BESIDE if is_of_tasks or was_of_tasks else math.inf)
+            was_of_tasks = is_of_tasks
             self.height += ROW * self._lay_out(group)
             self._bottoms.append(self.height)
             if any(mark.lifeline >= 0 for mark in group):
@@ -98,11 +111,14 @@ class Axis:
         part = (time - self._times[number]) / (self._times[number + 1] - self._times[number])
         return self._bottoms[number] + part * (self._tops[number + 1] - self._bottoms[number])
 
-    def _begin(self, time: float) -> None:
+    def _begin(self, time: float, most: float) -> None:
         if self._times:
             silence = time - self._times[-1]
-            fall = _fall(silence * self._scale)
-            if silence * self._scale > MOST:
+            fall = max(LEAST, self._density * _fall(silence * self._scale))
+            if silence * self._scale <= MOST:
+                fall = min(fall, most)
+            else:
+                fall = max(fall, LABEL)
                 self.cuts.append(Cut(self.height, self.height + fall, silence))
             self.height += fall
         self._times.append(time)

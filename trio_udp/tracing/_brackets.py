@@ -111,8 +111,7 @@ class Brackets:
             until = starts[after] if after < len(starts) else TOP + axis.height
             yield from self._attempt(one, attempt, x - FIRST - TRACK * tracks[number], top, bottom, axis, until)
             if not several:
-                text = f"{attempt.number} {show_text(attempt.outcome) or 'waits'}"
-                yield from _beside(x - FIRST - HOOK - 3, top, bottom, text)
+                yield from _beside(x - FIRST - HOOK - 3, top, bottom, *self._texts(one, attempt))
             yield "</g>"
         outer = x - FIRST - TRACK * several - HOOK - 5 - (0 if several else BESIDE)
         yield from self._requests(asked, outer, axis)
@@ -140,6 +139,14 @@ class Brackets:
             rest = min(TOP + axis.at(attempt.deadline), until) - 2
             if rest > bottom + 2:
                 yield f'<path class="bracket rest" d="M{x - HOOK:.1f} {bottom:.1f}V{rest:.1f}"/>'
+
+    def _texts(self, asked: Asked, attempt: Attempt) -> Iterator[str]:
+        """What stands beside it, the longest first."""
+        request, outcome = asked.request.number, show_text(attempt.outcome) or "waits"
+        long = f"request {request}, attempt {attempt.number}: {outcome}"
+        if not attempt.is_timeout:
+            yield f"{long}, deadline {attempt.deadline - self._ladder.started:.6g} s"
+        yield from (long, f"{request}.{attempt.number}: {outcome}", f"{request}.{attempt.number}")
 
     def _tell(self, asked: Asked, attempt: Attempt) -> str:
         """What is shown to whoever points at it."""
@@ -177,11 +184,11 @@ class Brackets:
         return self._span(axis, "attempt", first.entry)[0], self._span(axis, "attempt", last.entry)[1]
 
 
-def _beside(x: float, top: float, bottom: float, text: str) -> Iterator[str]:
-    """Upright, read from below, near the top, if there is room."""
-    length = len(text) * LETTER
-    if length + 8 <= bottom - top:
-        y = min((top + bottom) / 2, top + length / 2 + 24)
+def _beside(x: float, top: float, bottom: float, *texts: str) -> Iterator[str]:
+    """The first that there is room for: upright, read from below, near the top."""
+    text = next((text for text in texts if len(text) * LETTER + 8 <= bottom - top), "")
+    if text:
+        y = min((top + bottom) / 2, top + len(text) * LETTER / 2 + 24)
         turn = f"rotate(-90 {x:.1f} {y:.1f})"
         yield f'<text class="beside" x="{x:.1f}" y="{y:.1f}" transform="{turn}">{escape(text)}</text>'
 

@@ -17,6 +17,7 @@ from .._events import Event
 __all__ = [
     "Entry",
     "Happened",
+    "NurseryCancelled",
     "NurseryClosed",
     "NurseryOpened",
     "ScopeCancelled",
@@ -71,6 +72,13 @@ class NurseryOpened(NamedTuple):
     task: int
 
 
+class NurseryCancelled(NamedTuple):
+    """Its own cancel scope was cancelled: somebody called ``cancel``, or a task of it has failed."""
+
+    time: float
+    nursery: int
+
+
 class NurseryClosed(NamedTuple):
     """The ``async with`` is over, and with it all tasks that were in it."""
 
@@ -109,7 +117,8 @@ class ScopeExited(NamedTuple):
 
 
 Entry: TypeAlias = (
-    "Happened | TaskStarted | TaskEnded | NurseryOpened | NurseryClosed | ScopeEntered | ScopeCancelled | ScopeExited"
+    "Happened | TaskStarted | TaskEnded | NurseryOpened | NurseryCancelled | NurseryClosed"
+    " | ScopeEntered | ScopeCancelled | ScopeExited"
 )
 """Any of them."""
 

@@ -5,6 +5,8 @@ for: at each step's end we compare those that the task is in with those it was i
 leaving one is a checkpoint. Nor does Trio tell that a cancel scope is cancelled. The obvious question,
 ``scope.cancel_called``, is none: where the deadline has passed and Trio has not noticed yet, it cancels the scope, so
 that a program would take another course because it is watched. So it is not asked before the scope has been left.
+A nursery has a cancel scope of its own. There are more of these, so they are looked at once in each round of Trio's
+loop, and not after each step: none can be cancelled and left within one.
 
 An instrument that raises is removed by Trio, with a line in a log that nobody reads. So nothing here does: what goes
 wrong is counted in ``problems``. For the same reason Ctrl-C waits: Trio would take it for a mistake of the instrument.
@@ -18,12 +20,13 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 from trio.lowlevel import current_task, enable_ki_protection
 
 from ._entries import (
+    NurseryCancelled,
     NurseryClosed,
     NurseryOpened,
     ScopeCancelled,
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
     from ._log import Log
 
 __all__: list[str] = []
+
+T = TypeVar("T")
 
 # So many scopes are looked at after a step, in turn: with a thousand that are open, a step must not take a millisecond.
 # A look takes some 0.1 us.
@@ -71,6 +76,7 @@ class Watch(trio.abc.Instrument):
         self._add = log.add
         self._tasks: dict[trio.lowlevel.Task, _Known] = {}
         self._nurseries: dict[trio.Nursery, int] = {}
+        self._unhurt: OrderedDict[trio.Nursery, trio.CancelScope] = OrderedDict()  # not cancelled yet
         self._scopes: OrderedDict[int, trio.CancelScope] = OrderedDict()  # neither cancelled nor left
         self._numbers = {kind: count(1) for kind in ("task", "nursery", "scope")}
 
@@ -116,6 +122,8 @@ class Watch(trio.abc.Instrument):
         try:
             if self._scopes:  # one may have been cancelled with nobody in it who could take a step
                 self._look_at_scopes()
+            if self._unhurt:
+                self._look_at_nurseries()
         except BaseException as problem:
             self.note(problem)
 
@@ -150,6 +158,7 @@ class Watch(trio.abc.Instrument):
         """Hold on to nothing any more."""
         self._tasks.clear()
         self._nurseries.clear()
+        self._unhurt.clear()
         self._scopes.clear()
 
     # -- tasks and nurseries ------------------------------------------------------------------------------------------
@@ -210,10 +219,25 @@ class Watch(trio.abc.Instrument):
         for nursery in now[same:]:
             number = self._nurseries[nursery] = next(self._numbers["nursery"])
             self._add(NurseryOpened(trio.current_time(), number, known.number))
+            self._unhurt[nursery] = nursery.cancel_scope
 
     def _close(self, nurseries: Iterable[trio.Nursery]) -> None:
         for nursery in nurseries:
+            if nursery in self._unhurt:
+                self._look_at_nursery(nursery)
+                self._unhurt.pop(nursery, None)
             self._add(NurseryClosed(trio.current_time(), self._nurseries.pop(nursery)))
+
+    def _look_at_nurseries(self) -> None:
+        nurseries = self._unhurt
+        some = nurseries if len(nurseries) <= MOST_LOOKS else _next_ones(nurseries)
+        for nursery in [one for one in some if getattr(nurseries[one], "_cancel_called", False)]:
+            self._look_at_nursery(nursery)
+
+    def _look_at_nursery(self, nursery: trio.Nursery) -> None:
+        if getattr(nursery.cancel_scope, "_cancel_called", False):
+            del self._unhurt[nursery]
+            self._add(NurseryCancelled(trio.current_time(), self._nurseries[nursery]))
 
     # -- scopes -------------------------------------------------------------------------------------------------------
 
@@ -236,21 +260,22 @@ class Watch(trio.abc.Instrument):
 
     def _look_at_scopes(self) -> None:
         scopes = self._scopes
-        for number in list(scopes) if len(scopes) <= MOST_LOOKS else self._next_ones():
+        for number in list(scopes) if len(scopes) <= MOST_LOOKS else _next_ones(scopes):
             self._look_at(number, scopes[number])
-
-    def _next_ones(self) -> list[int]:
-        """Those whose turn it is."""
-        chosen = [number for number, _ in zip(self._scopes, range(MOST_LOOKS), strict=False)]
-        for number in chosen:
-            self._scopes.move_to_end(number)
-        return chosen
 
     def _look_at(self, number: int, scope: trio.CancelScope) -> None:
         # Not `cancel_called`, see above. Without this attribute, the scope's exit tells.
         if getattr(scope, "_cancel_called", False):
             del self._scopes[number]
             self._add(ScopeCancelled(trio.current_time(), number))
+
+
+def _next_ones(waiting: OrderedDict[T, trio.CancelScope]) -> list[T]:
+    """Those whose turn it is."""
+    chosen = [one for one, _ in zip(waiting, range(MOST_LOOKS), strict=False)]
+    for one in chosen:
+        waiting.move_to_end(one)
+    return chosen
 
 
 def _in_order(tasks: Iterable[trio.lowlevel.Task]) -> list[trio.lowlevel.Task]:

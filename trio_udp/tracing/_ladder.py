@@ -16,7 +16,12 @@ from ._sockets import Sockets
 from ._travels import Travel, travels
 
 if TYPE_CHECKING:
+    from .._events import Event
+    from ._sockets import Place
     from ._trace import Trace
+
+
+MANY = 8  # clients, beyond which the last is out of sight of the server
 
 
 @dataclass(frozen=True)
@@ -50,18 +55,20 @@ class Asked:
 
 @dataclass(frozen=True)
 class Work:
-    """A handler's run, and at which lifeline."""
+    """A handler's run, at which lifeline, and the socket that asked for it."""
 
     run: HandlerRun
     lifeline: int
     task: int | None
+    asker: Place
 
 
 @dataclass(frozen=True)
 class Ladder:
     """Everything in it in order of time; times are on Trio's clock, and the picture begins at ``started``.
 
-    ``left_out`` datagrams and attempts are not in it, as they came after its limit, at ``ended``.
+    ``left_out`` datagrams and attempts are not in it, as they came after its limit, at ``ended``. It ``is_turned`` if
+    those who ask are on the right.
     """
 
     lifelines: tuple[Lifeline, ...]
@@ -71,6 +78,7 @@ class Ladder:
     started: float
     ended: float
     left_out: int
+    is_turned: bool = False
 
     def wide_gaps(self) -> set[int]:
         """Behind which lifelines there must be room for payloads: other kinds are beyond, or one who is talked to."""
@@ -100,17 +108,31 @@ def make_ladder(trace: Trace, limit: int) -> Ladder:
     left_out = len(all_travels) - len(arrows)
     left_out += sum(len(one.request.attempts) for one in all_asked) - sum(len(one.request.attempts) for one in asked)
     ladder = Ladder(cast.lifelines, tuple(arrows), tuple(asked), tuple(work), trace.started, ended, left_out)
-    return _without_idle(ladder) if left_out else ladder
+    return without_idle(ladder) if left_out else ladder
 
 
-def _without_idle(ladder: Ladder) -> Ladder:
-    """Only those who have a part in what is left."""
+def without_idle(ladder: Ladder) -> Ladder:
+    """Only those who have a part in what is there."""
     busy = {end for arrow in ladder.arrows for end in (arrow.source, arrow.destination)}
     busy |= {one.lifeline for one in ladder.asked} | {one.lifeline for one in ladder.work}
-    number = {old: new for new, old in enumerate(sorted(busy))}
+    return _in_order(ladder, sorted(busy))
+
+
+def arranged(ladder: Ladder) -> Ladder:
+    """With many clients, those whom they ask stand left of them, in sight of each other and of the first clients."""
+    clients = [number for number, one in enumerate(ladder.lifelines) if one.role == "client"]
+    others = [number for number, one in enumerate(ladder.lifelines) if one.role != "client"]
+    if len(clients) <= MANY or not others or clients[-1] > others[0]:
+        return ladder
+    return replace(_in_order(ladder, [*reversed(others), *clients]), is_turned=True)
+
+
+def _in_order(ladder: Ladder, order: list[int]) -> Ladder:
+    """Some of the lifelines, from left to right."""
+    number = {old: new for new, old in enumerate(order)}
     return replace(
         ladder,
-        lifelines=tuple(ladder.lifelines[old] for old in sorted(busy)),
+        lifelines=tuple(ladder.lifelines[old] for old in order),
         arrows=tuple(
             replace(one, source=number[one.source], destination=number[one.destination], client=number[one.client])
             for one in ladder.arrows
@@ -139,7 +161,16 @@ def _asked(trace: Trace, sockets: Sockets, cast: Cast) -> list[Asked]:
 
 
 def _work(trace: Trace, sockets: Sockets, cast: Cast) -> list[Work]:
-    return [Work(run, cast[run.place], _task(trace, run.entry)) for run in handler_runs(trace.entries, sockets)]
+    return [
+        Work(run, cast[run.place], _task(trace, run.entry), sockets.at(_event(trace, run.entry).remote))
+        for run in handler_runs(trace.entries, sockets)
+    ]
+
+
+def _event(trace: Trace, index: int) -> Event:
+    entry = trace.entries[index]
+    assert isinstance(entry, Happened), "only these tell of handlers"
+    return entry.event
 
 
 def _task(trace: Trace, index: int) -> int | None:

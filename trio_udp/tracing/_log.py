@@ -12,7 +12,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 
-from ._entries import EVENTS, Happened, NurseryClosed, NurseryOpened, TaskStarted
+from ._entries import EVENTS, Happened, NurseryCancelled, NurseryClosed, NurseryOpened, TaskStarted
 
 if TYPE_CHECKING:
     from ._entries import Entry
@@ -80,5 +80,5 @@ def _cooked(entry: Entry | Raw) -> Entry:
 
 
 def _nursery(entry: Entry) -> int | None:
-    """Whose opening or closing it is."""
-    return entry.nursery if isinstance(entry, (NurseryOpened, NurseryClosed)) else None
+    """Which nursery it is about, and nothing else."""
+    return entry.nursery if isinstance(entry, (NurseryOpened, NurseryCancelled, NurseryClosed)) else None

@@ -4,8 +4,13 @@ A picture of a run is looked at once, mailed to a colleague, and opened again in
 asks for nothing: no library, no font, no network. What it may do stands at its top: run the one script that has this
 hash, and nothing else, whatever a payload or the name of a task contains. All of that is escaped besides.
 
-The page knows nothing that the two pictures do not: its script reads from them who is whose (``data-task``,
-``data-client``) and what is told of each thing (``<title>``). Without a script the pictures are still there.
+The page knows nothing that the two pictures do not: its script reads from them who is whose (``data-task``) and what is
+told of each thing (``<title>``). Without a script the pictures are still there.
+
+To show one client alone, hiding the others would leave a page of nothing with an arrow somewhere. So each client has
+two pictures of its own, with its own lifelines and heights, made by the same functions; they wait in a ``<template>``,
+which costs a browser nothing until it is looked at. All clients together have the arrows of the whole once more. The
+timeline with the library's own tasks waits there, too.
 """
 
 from __future__ import annotations
@@ -13,21 +18,31 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import replace
+from html import escape
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
 from .._events import DatagramDropped, DatagramLost, DatagramSent
 from ._entries import Happened, TaskStarted
+from ._excerpt import count_library, only_of, without_library
 from ._ladder import make_ladder
+from ._legend import legend_html
+from ._owners import ladders_of_clients
 from ._show import plural, show_duration
 from ._style import DARK, LIGHT
+from ._style import STYLE as LADDER_STYLE
 from ._svg import MOST_DATAGRAMS, draw_ladder
 from ._timeline import timeline
-from ._timeline_svg import draw_timeline, marks
+from ._timeline_svg import STYLE as TIMELINE_STYLE
+from ._timeline_svg import callers, draw_timeline, marks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from .._events import Event
+    from ._ladder import Ladder
+    from ._timeline import Timeline
     from ._trace import Trace
 
 __all__ = ["html"]
@@ -51,24 +66,39 @@ def html(trace: Trace) -> str:
 
     Pointing at a datagram, an attempt or a box shows what is known of it and lights up all of its task; a click holds
     it. The page zooms (buttons, ``+`` and ``-``, Ctrl and the wheel), moves when it is dragged, and can show one client
-    alone. It is light or dark as the system is, or as its button says.
+    alone, or the library's own tasks as well. It is light or dark as the system is, or as its button says.
 
     Returns:
       HTML, to be written as UTF-8.
     """
     ladder = make_ladder(trace, MOST_DATAGRAMS)
     drawn = replace(trace, entries=tuple(e for e in trace.entries if e.time <= ladder.ended), ended=ladder.ended)
-    bars = timeline(drawn)
-    left, axis = draw_ladder(ladder, trace, marks(bars, drawn))
+    everything = timeline(drawn)
+    bars, hidden, names = without_library(everything), count_library(everything), callers(ladder)
+    left, axis = draw_ladder(ladder, trace, marks(bars, drawn), styled=False)
+    with_library = draw_timeline(everything, axis, drawn, names, styled=False, legend=False) if hidden else ""
     script = _part("page.js")
     return Template(_part("page.html")).substitute(
         policy=POLICY.format(script=_hash(script)),
         facts=_facts(trace, ladder.ended),
-        css=COLOURS + _part("page.css"),
+        css=COLOURS + LADDER_STYLE + TIMELINE_STYLE + _part("page.css"),
         js=script,
+        legend=legend_html(),
         ladder=left,
-        timeline=draw_timeline(bars, axis, drawn),
+        timeline=draw_timeline(bars, axis, drawn, names, hidden=hidden, styled=False, legend=False),
+        library=f'<template id="with-library">{with_library}</template>' if hidden else "",
+        clients="\n".join(_clients(ladder, bars, drawn, names)),
     )
+
+
+def _clients(ladder: Ladder, bars: Timeline, trace: Trace, names: Mapping[int, str]) -> Iterator[str]:
+    """The pictures of each alone, if there are several."""
+    clients = list(ladders_of_clients(ladder))
+    for name, own in clients if len(clients) > 1 else ():
+        mine = only_of(bars, {task for task, client in names.items() if client == name})
+        left, axis = draw_ladder(own, trace, marks(mine, trace), styled=False)
+        right = draw_timeline(mine, axis, trace, names, styled=False, legend=False)
+        yield f'<template data-view="{escape(name)}">{left}{right}</template>'
 
 
 def _part(name: str) -> str:

@@ -2,6 +2,7 @@
 
 Clients stand close, as many are side by side. Before a relay and before a server there is room, which all arrows
 between them cross, and in which their payloads can be read; so there is between neighbours who talk to each other.
+Where there are many lifelines, every second name stands a line lower, and they are closer still.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
 TOP = 64.0  # above the first moment, in pixels, as all lengths
 MARGIN = 78.0  # for times, on the left
-NARROW = 66.0  # between two that have nothing to say to each other
+NARROW, NARROWEST = 66.0, 40.0  # between two that have nothing to say to each other, if they are a few, or many
 WIDER, WIDE, ALMOST_WIDE = 320.0, 250.0, 160.0  # between two others: if there is one such gap, or a few, or many
 A_FEW = 4
+LOWER = 14.0
 LONGEST_NAME = 24
 FEW = 8  # lifelines, with room for their addresses
 LETTER = 6.9  # of a name; of a place, 5.8
@@ -47,15 +49,22 @@ class Plan:
         at = MARGIN
         gaps = ladder.wide_gaps()
         wide = WIDER if len(gaps) == 1 else WIDE if len(gaps) <= A_FEW else ALMOST_WIDE
+        narrow = NARROW if self.has_places else NARROWEST
         for number, room in enumerate(rooms):
             if number:
-                names = (widths[number - 1] + widths[number]) / 2 + 8
-                at += max(wide if number - 1 in gaps else NARROW, names, room)
+                at += max(wide if number - 1 in gaps else narrow, room)
+                rival = number - (1 if self.has_places else 2)  # whose name is in the same line
+                if rival >= 0:
+                    at = max(at, self.x[rival] + (widths[rival] + widths[number]) / 2 + 8)
             else:
                 at += max(widths[0] / 2, room)
             self.x.append(at)
         self.width = max(at + max(60.0, widths[-1] / 2 + 16 if widths else 0), 560.0)
         self.bottom = TOP + axis.height + 24
+
+    def drop(self, number: int) -> float:
+        """How much lower a name stands."""
+        return 0.0 if self.has_places else LOWER * (number % 2)
 
     def name(self, number: int) -> str:
         """What stands above a lifeline."""

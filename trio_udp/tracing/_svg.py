@@ -16,7 +16,7 @@ from zlib import crc32
 from ._arrows import Arrows
 from ._axis import NOWHERE, Axis, Mark
 from ._brackets import Brackets
-from ._ladder import make_ladder
+from ._ladder import arranged, make_ladder
 from ._plan import MARGIN, TOP, Plan
 from ._show import NOTHING, plural, show_duration
 from ._style import STYLE
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ._trace import Trace
 
 MOST_DATAGRAMS = 2000  # some 2 MB
+MANY_DATAGRAMS = 100  # more are drawn closer
 LINE = 12.0  # between two labels, from one baseline to the next
 CAPTION_LETTER = 5.9
 TALL = 900.0  # a picture whose names stand at its foot as well
@@ -50,16 +51,23 @@ def ladder_svg(trace: Trace) -> str:
     return draw_ladder(make_ladder(trace, MOST_DATAGRAMS), trace)[0]
 
 
-def draw_ladder(ladder: Ladder, trace: Trace, beside: Iterable[Mark] = ()) -> tuple[str, Axis]:
-    """The picture, and its axis, for another picture that stands ``beside`` it and has these marks."""
+def draw_ladder(ladder: Ladder, trace: Trace, beside: Iterable[Mark] = (), *, styled: bool = True) -> tuple[str, Axis]:
+    """The picture, and its axis, for another picture that stands ``beside`` it and has these marks.
+
+    It is ``styled`` if it has a style of its own.
+    """
+    ladder = arranged(ladder)
     arrows, brackets = Arrows(ladder), Brackets(ladder)
     marks = [Mark(ladder.started, -1, NOWHERE, "started"), Mark(ladder.ended, len(trace.entries), NOWHERE, "ended")]
     times = [one.travel.ended - one.travel.begun for one in ladder.arrows if one.travel.ended is not None]
-    axis = Axis([*marks, *arrows.marks(), *brackets.marks(), *beside], times)
-    return "\n".join(_draw(ladder, trace, axis, arrows, brackets)), axis
+    every = [*marks, *arrows.marks(), *brackets.marks(), *beside]
+    axis = Axis(every, times, is_dense=len(ladder.arrows) > MANY_DATAGRAMS)
+    return "\n".join(_draw(ladder, trace, axis, arrows, brackets, styled=styled)), axis
 
 
-def _draw(ladder: Ladder, trace: Trace, axis: Axis, arrows: Arrows, brackets: Brackets) -> Iterator[str]:
+def _draw(
+    ladder: Ladder, trace: Trace, axis: Axis, arrows: Arrows, brackets: Brackets, *, styled: bool
+) -> Iterator[str]:
     plan = Plan(ladder, axis, brackets.rooms(axis))
     width, caption = plan.width, _caption(ladder, trace, axis, plan.width)
     height = plan.bottom + 44 + 16 * len(caption)
@@ -67,7 +75,9 @@ def _draw(ladder: Ladder, trace: Trace, axis: Axis, arrows: Arrows, brackets: Br
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" role="img" viewBox="0 0 {width:.0f} {height:.0f}"'
         f' width="{width:.0f}" height="{height:.0f}">'
     )
-    yield f"<title>Ladder diagram</title>\n<desc>{escape(_description(ladder))}</desc>\n<style>{STYLE}</style>"
+    yield f"<title>Ladder diagram</title>\n<desc>{escape(_description(ladder))}</desc>"
+    if styled:
+        yield f"<style>{STYLE}</style>"
     yield f'<rect class="paper" width="{width:.0f}" height="{height:.0f}"/>'
     yield from _margin(plan, axis, ladder.started)
     yield from _lifelines(plan, axis, ladder)
@@ -101,19 +111,20 @@ def _lifelines(plan: Plan, axis: Axis, ladder: Ladder) -> Iterator[str]:
     solid = [(top, bottom) for (_, top), (bottom, _) in pairwise([(0.0, TOP - 12), *ends, (plan.bottom, 0.0)])]
     thread = "".join(f"M0 {top:.1f}V{bottom:.1f}" for top, bottom in solid)
     cut = "".join(f"M0 {top:.1f}V{bottom:.1f}" for top, bottom in ends)
-    name = f"thread-{crc32((thread + cut).encode()):08x}"  # in a page with several ladders, too, it says what it is
-    yield f'<defs><path id="{name}" d="{thread}"/><path id="{name}-cut" d="{cut}"/></defs>'
+    path = f"thread-{crc32((thread + cut).encode()):08x}"  # in a page with several ladders, too, it says what it is
+    yield f'<defs><path id="{path}" d="{thread}"/><path id="{path}-cut" d="{cut}"/></defs>'
     for number, lifeline in enumerate(ladder.lifelines):
-        x, place = plan.x[number], lifeline.place
+        x, place, drop = plan.x[number], lifeline.place, plan.drop(number)
+        name = escape(plan.name(number))
         full = lifeline.name
         yield f'<g class="lifeline {lifeline.role}" data-key="{escape(lifeline.name)}">'
         yield f"<title>{escape(full if full == place else f'{full}, {place}')}</title>"
-        yield f'<use class="thread" href="#{name}" x="{x:.1f}"/><use class="cut" href="#{name}-cut" x="{x:.1f}"/>'
-        yield f'<text class="name" x="{x:.1f}" y="{TOP - 34:.1f}">{escape(plan.name(number))}</text>'
+        yield f'<use class="thread" href="#{path}" x="{x:.1f}"/><use class="cut" href="#{path}-cut" x="{x:.1f}"/>'
+        yield f'<text class="name" x="{x:.1f}" y="{TOP - 34 + drop:.1f}">{name}</text>'
         if plan.has_places and full != place:
             yield f'<text class="place" x="{x:.1f}" y="{TOP - 20:.1f}">{escape(plan.place(number))}</text>'
         if axis.height > TALL:
-            yield f'<text class="name" x="{x:.1f}" y="{plan.bottom + 16:.1f}">{escape(plan.name(number))}</text>'
+            yield f'<text class="name" x="{x:.1f}" y="{plan.bottom + 12 + drop:.1f}">{name}</text>'
         yield "</g>"
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ._entries import (
     Happened,
+    NurseryCancelled,
     NurseryClosed,
     NurseryOpened,
     ScopeCancelled,
@@ -53,8 +54,8 @@ class Bar:
 
     ``entry`` is the index in the trace of the entry that began it, ``task`` the number of its task, and ``end`` None if
     it was still running. ``deadline`` is of scopes and attempts, and ``cancelled`` when they were, by that or by
-    somebody; ``caught`` says that the cancellation ended there. ``outcome`` is what became of an attempt, empty if
-    nobody knows.
+    somebody, as nurseries may be; ``caught`` says that the cancellation ended there. ``outcome`` is what became of an
+    attempt, empty if nobody knows.
     """
 
     kind: Kind
@@ -69,6 +70,11 @@ class Bar:
     outcome: str = ""
     children: list[Bar] = field(default_factory=list)
     depth: int = 0
+
+    @property
+    def is_instant(self) -> bool:
+        """It took no time, or what is in it at its end did."""
+        return self.end == self.begin or any(bar.end == self.end and bar.is_instant for bar in self.children)
 
     def walk(self) -> Iterator[Bar]:
         """This bar and all inside, each before what is in it."""
@@ -119,6 +125,9 @@ class _Builder:
                 self._close(self._open.pop(task, []), 0, time)
             case NurseryOpened(time, nursery, task):
                 self._nurseries[nursery] = self._begin(Bar("nursery", "nursery", index, task, time))
+            case NurseryCancelled(time, nursery):
+                if (bar_or_none := self._nurseries.get(nursery)) is not None:
+                    bar_or_none.cancelled = time
             case NurseryClosed(time, nursery):
                 self._end(self._nurseries.get(nursery), time)
             case ScopeEntered(time, scope, name, task, deadline):

@@ -6,10 +6,16 @@ its tasks, each of which is a box for what it has open. That every task ends ins
 sees.
 
 Where a deadline was not reached, a dotted line goes on to it, as far as there is room. What was cancelled has a bar at
-that moment, and a thick one at its lower edge if the cancellation was caught there. What still ran at the end is open
-below. Colour says nothing that is not said by a line, too.
+that moment, and a thick one at its lower edge if the cancellation was caught there; both lie upon what is inside. What
+still ran at the end is open below. Colour says nothing that is not said by a line, too. Trio cancels the nurseries in a
+scope that is cancelled as their tasks end; that is not drawn again.
 
-Heights are not to scale: a long silence is cut out, as in the ladder, and all boxes are broken there.
+A name that is cut says nothing: two timeouts look alike. So a box that is too short for its name has it across, in an
+edge that is wide enough, and one that took no time at all is as high as its name. Only where that would make a picture
+wider than anybody's window are names cut.
+
+Heights are not to scale: a long silence is cut out, as in the ladder, and all boxes are broken there. The library's own
+tasks are left out unless one asks for them.
 """
 
 from __future__ import annotations
@@ -17,20 +23,26 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from collections import Counter
+from functools import partial
 from html import escape
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from ._axis import NOWHERE, Axis, Mark
+from ._axis import INSTANT, NOWHERE, Axis, Mark
 from ._boxes import SPINE, side_by_side
+from ._excerpt import count_library, without_library
+from ._ladder import make_ladder
+from ._legend import ROW, SIGNS, legend_svg
 from ._plan import MARGIN, TOP
-from ._show import shortened, show_duration, show_text
+from ._show import plural, shortened, show_duration, show_text
 from ._style import DARK, LIGHT
 from ._timeline import timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ._boxes import Box
+    from ._ladder import Ladder
     from ._timeline import Bar, Timeline
     from ._trace import Trace
 
@@ -41,7 +53,12 @@ LEAST_HEIGHT = 3.0  # so that what took no time is seen
 LETTER = 5.6  # the mean width of one in a box
 LINE = 12.0  # between two times in the margin
 LEAST_WIDTH = 320.0
-BELOW = 104.0  # for what is said there
+WIDEST = 1000  # with names that run across
+LOWEST_NAME = 7.5  # a box with one that does
+LONGEST_NAME = 40
+CAPTION_LETTER = 5.9
+BELOW = 62.0  # to what is said there
+MOST_LADDER = 2000  # datagrams, in which to look for who is who
 
 FIRST = -2  # at one instant, before all entries and what the ladder has before them
 
@@ -67,7 +84,9 @@ STYLE = (
 .timeline .attempt>.box{--own:var(--wait);stroke-width:1.2}
 .timeline .timed-out>.box{--own:var(--lost)}
 .timeline .given-up>.box{--own:var(--quiet)}
-.timeline .number{text-anchor:middle}
+.timeline .number{text-anchor:middle;font-size:9px}
+.timeline .across{paint-order:stroke;stroke:var(--paper);stroke-width:2px}
+.timeline .sign text{font-size:11px}
 .timeline .rest{fill:none;stroke:var(--quiet);stroke-dasharray:1 3}
 .timeline .cancelled{stroke:var(--lost);stroke-width:1.5}
 .timeline .caught{stroke:var(--lost);stroke-width:3.5}
@@ -75,29 +94,66 @@ STYLE = (
 )
 
 
-def timeline_svg(trace: Trace) -> str:
+def timeline_svg(trace: Trace, *, library: bool = False) -> str:
     """The nurseries, tasks, marked cancel scopes and attempts of a trace, as SVG.
 
-    Time goes down; heights are not to scale, and a long silence is cut out. It follows the light or dark theme of
-    whoever looks at it, unless it, or something around it, has an attribute ``data-theme`` that is ``"light"`` or
-    ``"dark"``. The first 5000 bars are drawn, and the picture says so.
+    Time goes down; heights are not to scale, and a long silence is cut out. A legend says what its lines mean. It
+    follows the light or dark theme of whoever looks at it, unless it, or something around it, has an attribute
+    ``data-theme`` that is ``"light"`` or ``"dark"``. The first 5000 bars are drawn, and the picture says so.
+
+    Args:
+      library: also the tasks that this library has for itself, right of all others.
 
     Returns:
       an ``<svg>`` element with a style of its own, which can be a file or a part of a page.
     """
-    bars = timeline(trace)
-    return draw_timeline(bars, Axis(marks(bars, trace), []), trace)
+    everything = timeline(trace)
+    bars = everything if library else without_library(everything)
+    hidden = 0 if library else count_library(everything)
+    names = callers(make_ladder(trace, MOST_LADDER))
+    axis = Axis(marks(bars, trace), [])
+    return draw_timeline(bars, axis, trace, names, hidden=hidden)
+
+
+def callers(ladder: Ladder) -> dict[int, str]:
+    """What the clients are called that tasks have made requests for, by the tasks' numbers."""
+    return {one.task: ladder.lifelines[one.lifeline].name for one in ladder.asked if one.task is not None}
 
 
 def marks(bars: Timeline, trace: Trace) -> Iterator[Mark]:
-    """Moments that have a height, one for all that is at an instant; above whatever else is there."""
+    """Moments that have a height, one for all that is at an instant; above whatever else is there.
+
+    Where something took no time, the instant is as high as a name.
+    """
     for time in {trace.started, trace.ended, *_moments(bars)}:
         yield Mark(time, FIRST, NOWHERE, ("bars", time), takes=False)
+    for time in {bar.begin for bar in bars.walk() if bar.kind != "attempt" and bar.is_instant and bar.end == bar.begin}:
+        for row in range(3):
+            yield Mark(time, FIRST + 1, INSTANT, ("instant", row, time))
 
 
-def draw_timeline(bars: Timeline, axis: Axis, trace: Trace) -> str:
-    """The picture, with an axis that another one may have, too."""
-    return "\n".join(_Drawing(trace, bars, axis).parts())
+def draw_timeline(
+    bars: Timeline,
+    axis: Axis,
+    trace: Trace,
+    callers: Mapping[int, str],
+    *,
+    hidden: int = 0,
+    styled: bool = True,
+    legend: bool = True,
+) -> str:
+    """The picture, with an axis that another one may have, too.
+
+    Args:
+      bars: what is drawn.
+      axis: says how far down.
+      trace: what they are from.
+      callers: names for tasks of which several have the same one.
+      hidden: how many tasks of the library's own are left out.
+      styled: it has a style of its own.
+      legend: it has a legend.
+    """
+    return "\n".join(_Drawing(trace, bars, axis, callers, hidden, legend).parts(styled=styled))
 
 
 def _moments(bars: Timeline) -> set[float]:
@@ -106,33 +162,49 @@ def _moments(bars: Timeline) -> set[float]:
 
 
 class _Drawing:
-    def __init__(self, trace: Trace, bars: Timeline, axis: Axis) -> None:
+    def __init__(
+        self, trace: Trace, bars: Timeline, axis: Axis, callers: Mapping[int, str], hidden: int, legend: bool
+    ) -> None:
         self._trace = trace
         self._bars = bars
         self._axis = axis
         self._breaks_at = [TOP + (cut.top + cut.bottom) / 2 for cut in axis.cuts]
-        self._boxes, right = side_by_side(bars.bars, int(MARGIN) + 8)
+        self._names = _names(bars, callers)
+        place = partial(side_by_side, bars.bars, int(MARGIN) + 8)
+        self._boxes, right = place(spine=self._spine)
+        if right > WIDEST:
+            self._boxes, right = place()
         self._width = max(right + 16, LEAST_WIDTH)
-        self._height = TOP + axis.height + BELOW
+        self._caption = self._say(hidden)
+        self._legend = legend
+        self._height = TOP + axis.height + BELOW + 16 * len(self._caption) + (ROW * len(SIGNS) if legend else 0) + 8
 
-    def parts(self) -> Iterator[str]:
+    def parts(self, *, styled: bool) -> Iterator[str]:
         size = f"{self._width:.0f}", f"{self._height:.0f}"
         yield (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" viewBox="0 0 {size[0]} {size[1]}"'
             f' width="{size[0]}" height="{size[1]}">'
         )
-        yield f"<title>Timeline</title>\n<desc>{self._description()}</desc>\n<style>{STYLE}</style>"
+        yield f"<title>Timeline</title>\n<desc>{self._description()}</desc>"
+        if styled:
+            yield f"<style>{STYLE}</style>"
         yield f'<rect class="paper" width="{size[0]}" height="{size[1]}"/>'
         yield from self._margin()
         for box in self._boxes:
             yield from self._box(box)
         yield from self._cuts()
-        yield from self._caption()
+        yield from self._below()
         yield "</svg>"
 
     def _y(self, time: float) -> float:
         """Where several things in the ladder are below each other at one instant, their first."""
         return TOP + self._axis.get(("bars", time), self._axis.at(time))
+
+    def _edges(self, bar: Bar) -> tuple[float, float]:
+        """The upper and the lower one."""
+        top, end = self._y(bar.begin), self._trace.ended if bar.end is None else bar.end
+        instant = TOP + self._axis.get(("instant", 2, end), -TOP) if bar.is_instant else 0.0
+        return top, max(self._y(end), top + LEAST_HEIGHT, instant - 2)
 
     # -- around the boxes ------------------------------------------------------------------------------------------
 
@@ -159,36 +231,52 @@ class _Drawing:
             yield f'<text class="silence" x="66" y="{y + 3.5:.1f}">\u22ee {show_duration(cut.seconds)}</text>'
             yield f'<path class="edge" d="M72 {y - 3:.1f}H{self._width - 8:.0f}m0 6H72"/>'
 
-    def _caption(self) -> Iterator[str]:
-        lines = ["A box holds what ran inside it: a nursery its tasks, a task its attempts."]
+    def _say(self, hidden: int) -> list[str]:
+        """What stands below it, in lines."""
+        sentences = ["A box holds what ran inside it: a nursery its tasks, a task its attempts."]
         if not self._bars.bars:
-            lines = ["No task was recorded."]
+            sentences = ["No task was recorded."]
+        if hidden:
+            sentences.append(f"Of the library's own, {plural(hidden, 'task')} are not shown.")
         if self._bars.left_out:
-            lines.append(
-                f"Drawn are the first {len(list(self._bars.walk())):,} bars, and not {self._bars.left_out:,} more."
-            )
-        for row, line in enumerate(lines):
-            y = TOP + self._axis.height + 62 + 16 * row
-            yield f'<text class="caption" x="{MARGIN:.0f}" y="{y:.0f}">{escape(line)}</text>'
+            drawn = len(list(self._bars.walk()))
+            sentences.append(f"Drawn are the first {drawn:,} bars, and not {self._bars.left_out:,} more.")
+        letters = int((self._width - MARGIN - 20) / CAPTION_LETTER)
+        return [line for sentence in sentences for line in wrap(sentence, letters)]
+
+    def _below(self) -> Iterator[str]:
+        y = TOP + self._axis.height + BELOW
+        for row, line in enumerate(self._caption):
+            yield f'<text class="caption" x="{MARGIN:.0f}" y="{y + 16 * row:.0f}">{escape(line)}</text>'
+        if self._legend and self._bars.bars:
+            yield legend_svg(MARGIN, y + 16 * len(self._caption) - 4)
 
     # -- the boxes -------------------------------------------------------------------------------------------------
 
-    def _box(self, box: Box) -> Iterator[str]:
-        """One, and then all inside it."""
+    def _spine(self, bar: Bar) -> int:
+        """How wide the edge has to be that the name stands in."""
+        top, bottom = self._edges(bar)
+        length = LETTER * min(len(self._name(bar)), LONGEST_NAME) + 8
+        if bar.kind == "attempt" or length <= bottom - top or bottom - top < LOWEST_NAME:
+            return SPINE
+        return max(SPINE, int(length))
+
+    def _box(self, box: Box, since: float = math.inf) -> Iterator[str]:
+        """One, and then all inside it. Since when something around it has been cancelled?"""
         bar = box.bar
         task = "" if bar.task is None else f' data-task="{bar.task}"'
-        top, bottom = self._y(bar.begin), self._y(self._end(bar))
-        bottom = max(bottom, top + LEAST_HEIGHT)
+        top, bottom = self._edges(bar)
         yield f'<g class="bar {bar.kind}{_fate(bar)}" data-entry="{bar.entry}"{task}>'
         yield f"<title>{escape(self._told(bar))}</title>"
         yield from self._time_left(box, bottom)
         yield _outline(box, top, bottom)
         yield from self._breaks(box, top, bottom)
-        yield from self._cancellation(box, bottom)
-        yield from _name(box, top, bottom)
+        yield from self._label(box, top, bottom)
         yield "</g>"
         for inner in box.inside:
-            yield from self._box(inner)
+            yield from self._box(inner, min(since, math.inf if bar.cancelled is None else bar.cancelled))
+        if _is_cancelled(bar, since):
+            yield f'<g class="over"{task}>{self._cancellation(box, bottom)}</g>'
 
     def _breaks(self, box: Box, top: float, bottom: float) -> Iterator[str]:
         """Where a silence is cut out, so is a piece of the box; its name goes on."""
@@ -208,27 +296,55 @@ class _Drawing:
             cap = "m-4 0h8" if deadline <= room else ""
             yield f'<path class="rest" d="M{x:g} {bottom:.1f}V{low:.1f}{cap}"/>'
 
-    def _cancellation(self, box: Box, bottom: float) -> Iterator[str]:
-        if box.bar.cancelled is not None:
-            y = min(self._y(box.bar.cancelled), bottom)
-            yield f'<path class="cancelled" d="M{box.x} {y:.1f}h{box.width}"/>'
-        if box.bar.caught:
-            yield f'<path class="caught" d="M{box.x} {bottom:.1f}h{box.width}"/>'
+    def _cancellation(self, box: Box, bottom: float) -> str:
+        assert box.bar.cancelled is not None
+        y = min(self._y(box.bar.cancelled), bottom)
+        caught = f'<path class="caught" d="M{box.x} {bottom:.1f}h{box.width}"/>' if box.bar.caught else ""
+        return f'<path class="cancelled" d="M{box.x} {y:.1f}h{box.width}"/>{caught}'
 
-    def _end(self, bar: Bar) -> float:
-        return self._trace.ended if bar.end is None else bar.end
+    def _name(self, bar: Bar) -> str:
+        return self._names.get(bar.entry) or show_text(bar.name)
+
+    def _label(self, box: Box, top: float, bottom: float) -> Iterator[str]:
+        """Its name: along the left edge, as much as there is room for, or across."""
+        bar, height = box.bar, bottom - top
+        if bar.kind == "attempt":
+            yield from self._label_of_attempt(box, top, bottom)
+            return
+        name, room = self._name(bar), int((height - 8) / LETTER)
+        if box.spine > SPINE:
+            y = min(top + 11, top + height / 2 + 3.5)
+            yield f'<text class="across" x="{box.x + 4}" y="{y:.1f}">{escape(shortened(name, LONGEST_NAME))}</text>'
+        elif room >= min(len(name), 4):
+            yield _down(box, top, shortened(name, room))
+
+    def _label_of_attempt(self, box: Box, top: float, bottom: float) -> Iterator[str]:
+        """Which it is, and its deadline and what became of it if there is room."""
+        bar = box.bar
+        deadline = f", deadline {self._at(bar.deadline)}" if bar.deadline is not None else ""
+        outcome = f": {show_text(bar.outcome)}" if bar.outcome else ""
+        room = int((bottom - top - 8) / LETTER)
+        for text in (f"{bar.name}{outcome}{deadline}", f"{bar.name}{outcome}", bar.name):
+            if len(text) <= room:
+                yield _down(box, top, text)
+                return
+        if bottom - top >= LINE:
+            number = ".".join(word for word in bar.name.replace(",", "").split() if word.isdigit())
+            yield f'<text class="number" x="{box.x + SPINE / 2:g}" y="{top + 10:.1f}">{number}</text>'
 
     def _told(self, bar: Bar) -> str:
         """What is known of a bar, a line each."""
-        lines = [show_text(bar.name) if bar.kind in ("attempt", "nursery") else f"{bar.kind} {show_text(bar.name)}"]
+        name = self._name(bar)
+        lines = [name if bar.kind in ("attempt", "nursery") else f"{bar.kind} {name}"]
         if bar.end is None:
             lines.append(f"from {self._at(bar.begin)}, still running at the end")
         else:
             lines.append(f"{self._at(bar.begin)} to {self._at(bar.end)}: {show_duration(bar.end - bar.begin)}")
         if bar.deadline is not None:
             lines.append("no deadline" if math.isinf(bar.deadline) else f"deadline {self._at(bar.deadline)}")
-        if bar.kind == "scope" and bar.cancelled is not None:
-            lines.append(f"cancelled at {self._at(bar.cancelled)}" + (", caught" if bar.caught else ", not caught"))
+        if bar.kind != "attempt" and bar.cancelled is not None:
+            caught = "" if bar.kind == "nursery" else ", caught" if bar.caught else ", not caught"
+            lines.append(f"cancelled at {self._at(bar.cancelled)}{caught}")
         if bar.outcome:
             lines.append(show_text(bar.outcome))
         return "\n".join(lines)
@@ -250,15 +366,39 @@ def _outline(box: Box, top: float, bottom: float) -> str:
     return f'<path class="box" d="{way}{"" if box.bar.end is None else "z"}"/>'
 
 
-def _name(box: Box, top: float, bottom: float) -> Iterator[str]:
-    """Along the left edge, as much as there is room for; of an attempt, its number."""
-    if box.bar.kind == "attempt":
-        if bottom - top >= LINE:
-            number = box.bar.name.rpartition(" ")[2]
-            yield f'<text class="number" x="{box.x + SPINE / 2:g}" y="{top + 10:.1f}">{number}</text>'
-        return
-    room = int((bottom - top - 8) / LETTER)
-    name = show_text(box.bar.name)
-    if room >= min(len(name), 4):
-        where = f"translate({box.x + SPINE / 2 - 3:g} {top + 4:.1f}) rotate(90)"
-        yield f'<text transform="{where}">{escape(shortened(name, room))}</text>'
+def _down(box: Box, top: float, text: str) -> str:
+    where = f"translate({box.x + SPINE / 2 - 3:g} {top + 4:.1f}) rotate(90)"
+    return f'<text transform="{where}">{escape(text)}</text>'
+
+
+def _names(bars: Timeline, callers: Mapping[int, str]) -> dict[int, str]:
+    """By the entry that began it, what a bar is called if not by its name alone.
+
+    Tasks that have one name are told apart by their clients, or else by numbers, and what was cancelled says so.
+    """
+    tasks = [bar for bar in bars.walk() if bar.kind == "task"]
+    several = Counter(bar.name for bar in tasks)
+    numbers = Counter[str]()
+    names = {}
+    for bar, since in _since_when(bars.bars, math.inf):
+        name = show_text(bar.name.removeprefix("__main__."))
+        if bar.kind == "task" and several[bar.name] > 1:
+            numbers[bar.name] += 1
+            caller = callers.get(bar.task or 0)
+            name += f" for {caller}" if caller else f" {numbers[bar.name]}"
+        elif bar.kind != "attempt" and _is_cancelled(bar, since):
+            name += ": cancelled"
+        names[bar.entry] = name
+    return names
+
+
+def _since_when(bars: Iterable[Bar], since: float) -> Iterator[tuple[Bar, float]]:
+    """All bars, and since when something around each was cancelled."""
+    for bar in bars:
+        yield bar, since
+        yield from _since_when(bar.children, min(since, math.inf if bar.cancelled is None else bar.cancelled))
+
+
+def _is_cancelled(bar: Bar, since: float) -> bool:
+    """By itself: a nursery that is cancelled after what is around it only follows."""
+    return bar.cancelled is not None and (bar.kind != "nursery" or bar.cancelled < since)

@@ -4,20 +4,15 @@
 
 const main = document.querySelector("main");
 const panes = [...document.querySelectorAll(".pane")];
-const pictures = panes.map(pane => pane.querySelector("svg"));
-const things = [...main.querySelectorAll("[data-entry]")];
 const told = document.getElementById("told");
 const help = told.innerHTML;
 const SVG = "http://www.w3.org/2000/svg";
 const about = new Map();  // what is told of a thing
 
-const byTask = new Map();
-for (const thing of things) {
-  const task = thing.dataset.task;
-  if (task === undefined) continue;
-  if (!byTask.has(task)) byTask.set(task, []);
-  byTask.get(task).push(thing);
-}
+// What is shown: both pictures, and all in them that has a beginning.
+let pictures = [];
+let things = [];
+let byTask = new Map();
 
 // -- telling ----------------------------------------------------------------------------------------------------------
 
@@ -25,7 +20,7 @@ for (const thing of things) {
 function takeTitles() {
   for (const thing of things) {
     const title = thing.querySelector(":scope > title");
-    about.set(thing, title ? title.textContent : "");
+    if (!about.has(thing)) about.set(thing, title ? title.textContent : "");
     title?.remove();
     thing.setAttribute("role", "img");
     thing.setAttribute("aria-label", about.get(thing).replaceAll("\n", ", "));
@@ -95,14 +90,16 @@ main.addEventListener("focusin", event => {
 });
 
 // A line across both pictures, at the height of the pointer.
-const moments = pictures.map(picture => {
-  const line = document.createElementNS(SVG, "line");
+let moments = [];
+
+function makeMoment(picture) {
+  const line = picture.querySelector(":scope > .moment") ?? document.createElementNS(SVG, "line");
   line.setAttribute("class", "moment");
   line.setAttribute("x2", "100%");
   line.setAttribute("visibility", "hidden");
   picture.append(line);
   return line;
-});
+}
 
 function showMoment(event) {
   const picture = event?.target.closest?.("svg");
@@ -189,12 +186,15 @@ for (const pane of panes) {
 // -- names stay in sight ----------------------------------------------------------------------------------------------
 
 const HEAD = 54;  // as high as the names above the lifelines
-const heads = makeHeads(pictures[0]);
-const tall = [...main.querySelectorAll(".bar")].map(bar => measure(bar)).filter(one => one && one.room > 200);
+let heads = null;
+let tall = [];
 
 // The names of the lifelines, in front of all else.
 function makeHeads(picture) {
+  const made = picture.querySelector(":scope > .heads");
+  if (made) return made;
   const group = picture.appendChild(document.createElementNS(SVG, "g"));
+  group.setAttribute("class", "heads");
   const paper = group.appendChild(document.createElementNS(SVG, "rect"));
   paper.setAttribute("class", "paper");
   paper.setAttribute("width", "100%");
@@ -210,7 +210,8 @@ function measure(bar) {
   const name = bar.querySelector(":scope > text[transform]");
   if (!name) return null;
   const box = bar.querySelector(".box").getBBox();
-  return { name, place: name.getAttribute("transform"), top: box.y, room: box.height - name.getComputedTextLength() - 8 };
+  name.dataset.place ??= name.getAttribute("transform");
+  return { name, place: name.dataset.place, top: box.y, room: box.height - name.getComputedTextLength() - 8 };
 }
 
 function keepNames() {
@@ -226,7 +227,7 @@ function keepNames() {
 
 // One thing of each pane can be reached with Tab; from there the arrows go on.
 function step(from, by) {
-  const inside = things.filter(thing => from.closest(".pane").contains(thing) && !thing.classList.contains("hidden"));
+  const inside = things.filter(thing => from.closest(".pane").contains(thing));
   const next = inside[inside.indexOf(from) + by];
   if (!next) return;
   from.setAttribute("tabindex", "-1");
@@ -250,23 +251,51 @@ document.addEventListener("keydown", event => {
 
 // -- what is shown ----------------------------------------------------------------------------------------------------
 
-// One client's datagrams and attempts; in the timeline the tasks of others step back.
-function showClient(client) {
-  const theirs = [...main.querySelectorAll("[data-client]")];
-  const mine = thing => !client || thing.dataset.client === client;
-  for (const thing of theirs) thing.classList.toggle("hidden", !mine(thing));
-  const others = new Set(theirs.filter(thing => !mine(thing)).map(thing => thing.dataset.task));
-  others.delete(undefined);
-  for (const thing of theirs.filter(mine)) others.delete(thing.dataset.task);
-  for (const thing of main.querySelectorAll(".bar")) thing.classList.toggle("faint", others.has(thing.dataset.task));
+const clientSelect = document.getElementById("client");
+const libraryButton = document.getElementById("library");
+const whole = panes.map(pane => pane.querySelector("svg"));
+const views = new Map([["", whole]]);  // of a client, its ladder and its timeline
+for (const template of document.querySelectorAll("template[data-view]")) {
+  views.set(template.dataset.view, [...template.content.children]);
+  clientSelect.add(new Option(template.dataset.view));
+}
+const withLibrary = document.getElementById("with-library")?.content.querySelector("svg");
+
+function show(both) {
+  pin(null);
+  pictures = both;
+  panes.forEach((pane, number) => pane.querySelector(":scope > svg")?.replaceWith(both[number]));
+  things = [...main.querySelectorAll("[data-entry]")];
+  byTask = new Map();
+  for (const thing of main.querySelectorAll("[data-task]")) {
+    const task = thing.dataset.task;
+    if (!byTask.has(task)) byTask.set(task, []);
+    byTask.get(task).push(thing);
+  }
+  takeTitles();
+  heads = makeHeads(pictures[0]);
+  moments = pictures.map(makeMoment);
+  tall = [...main.querySelectorAll(".bar")].map(bar => measure(bar)).filter(one => one && one.room > 200);
+  setZoom(zoom);
 }
 
-function listClients(select) {
-  for (const client of new Set(things.map(thing => thing.dataset.client))) {
-    if (client !== undefined) select.add(new Option(client));
-  }
-  select.addEventListener("change", () => showClient(select.value));
+// One client alone, from its first datagram on; or all, with the library's own tasks or without.
+function showChosen() {
+  const client = clientSelect.value;
+  const isWhole = client === "" && libraryButton.getAttribute("aria-pressed") === "true";
+  show(isWhole ? [whole[0], withLibrary] : views.get(client));
+  libraryButton.disabled = client !== "" || !withLibrary;
 }
+
+clientSelect.addEventListener("change", () => {
+  showChosen();
+  for (const pane of panes) pane.scrollTo(0, 0);
+});
+libraryButton.addEventListener("click", () => {
+  const pressed = libraryButton.getAttribute("aria-pressed") === "true";
+  libraryButton.setAttribute("aria-pressed", !pressed);
+  showChosen();
+});
 
 function isDark() {
   const theme = document.documentElement.dataset.theme;
@@ -292,7 +321,5 @@ function fit() {
 document.getElementById("fit").addEventListener("click", fit);
 document.getElementById("smaller").addEventListener("click", () => setZoom(zoom / 1.25));
 document.getElementById("larger").addEventListener("click", () => setZoom(zoom * 1.25));
-takeTitles();
-listClients(document.getElementById("client"));
+showChosen();
 showTheme();
-setZoom(1);

@@ -1,0 +1,74 @@
+"""Parts of a timeline: without the library's own tasks, or with what belongs to some tasks alone.
+
+A learner's program has three tasks, and the library has ten more below them: handlers at work, a relay's ways, the
+virtual network. All of them are in nurseries that one can see, as promised, and in a picture of three tasks they are
+most of it. So a task that has a name of the library's is left out with all that is in it, unless something of the
+program's is there: a task with another name, a scope that is marked, or an attempt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ._timeline import Timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ._timeline import Bar
+
+__all__ = ["count_library", "is_library", "only_of", "without_library"]
+
+# How the names begin that this library gives its tasks; those of its own programs begin so, too, and are in the picture
+# as their clients are.
+LIBRARY = ("trio_udp", "the virtual network delivers datagrams")
+
+
+def is_library(bar: Bar) -> bool:
+    """Is it a task of the library's with nothing of the program's in it?"""
+    return bar.kind == "task" and bar.name.startswith(LIBRARY) and not any(map(_is_of_program, bar.children))
+
+
+def _is_of_program(bar: Bar) -> bool:
+    if bar.kind == "nursery" or (bar.kind == "task" and bar.name.startswith(LIBRARY)):
+        return any(map(_is_of_program, bar.children))
+    return True
+
+
+def without_library(timeline: Timeline) -> Timeline:
+    """The same without the library's own tasks, and without nurseries that had nothing else in them."""
+    return Timeline(_kept(timeline.bars, _without), timeline.left_out)
+
+
+def count_library(timeline: Timeline) -> int:
+    """How many tasks that are."""
+    return sum(bar.kind == "task" for bar in timeline.walk()) - sum(
+        bar.kind == "task" for bar in without_library(timeline).walk()
+    )
+
+
+def only_of(timeline: Timeline, tasks: Iterable[int]) -> Timeline:
+    """Some tasks, all that is in them, and what they are in."""
+    wanted = set(tasks)
+
+    def narrow(bar: Bar) -> Bar | None:
+        if bar.kind == "task" and bar.task in wanted:
+            return bar
+        inside = _kept(bar.children, narrow)
+        return replace(bar, children=inside) if inside else None
+
+    return Timeline(_kept(timeline.bars, narrow), timeline.left_out)
+
+
+def _kept(bars: Iterable[Bar], keep: Callable[[Bar], Bar | None]) -> list[Bar]:
+    return [kept for bar in bars if (kept := keep(bar)) is not None]
+
+
+def _without(bar: Bar) -> Bar | None:
+    if is_library(bar):
+        return None
+    inside = _kept(bar.children, _without)
+    if bar.kind == "nursery" and bar.children and not inside:
+        return None
+    return replace(bar, children=inside)
