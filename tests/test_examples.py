@@ -179,12 +179,16 @@ def datagrams_at(bound: socket.socket) -> list[bytes]:
             return datagrams
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.stem)
+# The tutorial's have tests/test_tutorial.py.
+PROGRAMS = sorted(path for path in EXAMPLES.rglob("*.py") if "tutorial" not in path.parts)
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
 def test_there_is_a_test_for(path: Path) -> None:
     assert f"test_{path.stem}" in globals() or path in NETWORK_TESTS
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
 def test_fits_on_a_slide(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     assert len([line for line in lines if line]) <= 36

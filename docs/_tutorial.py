@@ -1,0 +1,108 @@
+"""The tutorial's part of the build: it runs every program of ``docs/examples/tutorial`` and shows what came of it.
+
+Output that was pasted into a page is true on that day. So the pages have none: each program is run, in a child process
+by ``_tutorial_stage.py``, and the pages include what it said and the ladder of what it did, from
+``docs/_pictures/tutorial/``. A program that is new there is run by itself, in virtual time; only those that need
+another one to talk to are named here. tests/test_tutorial.py runs them by the same function.
+
+For the pages there are two directives::
+
+    .. ladder:: saved
+
+    .. solution:: saved_1
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+DOCS = Path(__file__).resolve().parent
+PROGRAMS = DOCS / "examples" / "tutorial"
+PICTURES = DOCS / "_pictures" / "tutorial"
+
+# Two programs in real time: by the name of the output, which is the client's, the server and the client.
+TALKS: dict[str, tuple[str, str]] = {}
+
+# What is not run alone: the halves of those, and what pytest runs.
+NOT_ALONE: set[str] = {name for pair in TALKS.values() for name in pair}
+
+
+def names() -> list[str]:
+    """What there is to run, by the names of the outputs: ``lost``, ``mistakes/lost``, ``solutions/lost_1``."""
+    files = (path.relative_to(PROGRAMS).with_suffix("").as_posix() for path in PROGRAMS.rglob("*.py"))
+    return sorted({*TALKS, *files} - (NOT_ALONE - TALKS.keys()))
+
+
+def run(name: str, folder: Path) -> None:
+    """Write ``name``.txt, the output, and ``name``.svg and ``name``.jsonl, the ladder and the trace, to the folder."""
+    out = folder / name
+    out.parent.mkdir(parents=True, exist_ok=True)
+    kind, programs = ("talk", TALKS[name]) if name in TALKS else ("run", (name,))
+    paths = [PROGRAMS / f"{program}.py" for program in programs]
+    subprocess.run(
+        [sys.executable, DOCS / "_tutorial_stage.py", kind, *paths, out],
+        env={**os.environ, "PYTHONPATH": str(DOCS.parent), "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"},
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=True,
+    )
+
+
+def run_all(app: Sphinx) -> None:
+    """At the beginning of a build. Child processes wait, mostly, so that threads are enough."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(lambda name: run(name, PICTURES), names()))
+
+
+class Ladder(Directive):
+    """The ladder of a program's run; where it is wider than the page, it scrolls in itself."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """As docutils wants it."""
+        picture = PICTURES / f"{self.arguments[0]}.svg"
+        self.state.document.settings.record_dependencies.add(str(picture))
+        svg = picture.read_text(encoding="utf-8")
+        return [nodes.raw("", f'<div class="tutorial-ladder">{svg}</div>', format="html")]
+
+
+class Solution(Directive):
+    """The program that solves an exercise, folded: the reader opens it. What is below it is said behind the program."""
+
+    required_arguments = 1
+    has_content = True
+    summary: ClassVar[str] = '<details class="tutorial-solution"><summary>A solution</summary>'
+
+    def run(self) -> list[nodes.Node]:
+        """As docutils wants it."""
+        name = f"solutions/{self.arguments[0]}"
+        shown = [f".. literalinclude:: /examples/tutorial/{name}.py", "", "It prints:", ""]
+        shown += [f".. literalinclude:: /_pictures/tutorial/{name}.txt", "   :language: none", "", *self.content]
+        inside = nodes.container()
+        self.state.nested_parse(StringList(shown, source=f"solution {name}"), self.content_offset, inside)
+        return [
+            nodes.raw("", self.summary, format="html"),
+            *inside.children,
+            nodes.raw("", "</details>", format="html"),
+        ]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Called by Sphinx."""
+    app.connect("builder-inited", run_all)
+    app.add_directive("ladder", Ladder)
+    app.add_directive("solution", Solution)
+    return {"parallel_read_safe": True}

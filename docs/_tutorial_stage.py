@@ -1,0 +1,299 @@
+"""Runs one program of the tutorial as its reader would, and writes down what it said and what it did.
+
+    python docs/_tutorial_stage.py run PROGRAM OUT          a program that uses Trio
+    python docs/_tutorial_stage.py talk SERVER CLIENT OUT   two programs that talk over real sockets
+
+OUT.txt is the output, OUT.svg the ladder, OUT.jsonl the trace that it was drawn from.
+
+A page must not say something else each time it is built, and a build must not wait where a reader does. So a program
+that uses Trio runs in virtual time, and its sockets are on a virtual network: one that it makes itself or, if it makes
+none, one of ours, on which a datagram to the own host takes a microsecond and is never lost. Plain sockets of Trio tell
+nothing to a recording, but the network has seen every datagram, and its record is turned into the library's events.
+What waits for ever is stopped after ten seconds of its time, and the last line of its output says that we did it.
+
+A program without Trio has real sockets and real time. There a relay stands between the two and sees what goes by; times
+are rounded to tenths of a second.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import runpy
+import socket
+import sys
+import traceback
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, STDOUT
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+import trio
+from trio.testing import MockClock
+
+from trio_udp import DatagramLost, DatagramReceived, DatagramSent, testing, tracing
+from trio_udp._address import format_address
+from trio_udp.relay import Relayed, serve_relay
+from trio_udp.testing import VirtualNetwork
+from trio_udp.tracing import Happened, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+
+    from trio_udp import Address, Event
+    from trio_udp.tracing import Entry
+
+PATIENCE = 10  # seconds of virtual time; a program that is still there waits for ever
+STOPPED = f"[still waiting after {PATIENCE} seconds: stopped here]"
+PORT = 9000  # on which all servers of the tutorial are
+WILDCARDS = ("0.0.0.0", "::")
+
+
+# -- a program that uses Trio ------------------------------------------------------------------------------------------
+
+
+class Stage:
+    """Stands in for ``trio.run`` while the program runs: the same, but recorded, on a network and in virtual time."""
+
+    def __init__(self) -> None:
+        self.networks: list[VirtualNetwork] = []
+        self.trace: Trace | None = None
+
+    def run_program(self, path: Path) -> str:
+        """What it says, with what it raises."""
+        stage = self
+
+        class Seen(VirtualNetwork):
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
+                stage.networks.append(self)
+
+        testing.VirtualNetwork, trio_run = Seen, trio.run  # type: ignore[misc]
+        trio.run = partial(self._run, trio_run)  # type: ignore[assignment]
+        said = io.StringIO()
+        sys.argv = [str(path)]
+        with redirect_stdout(said), redirect_stderr(said):
+            try:
+                runpy.run_path(str(path), run_name="__main__")
+            except Exception as error:
+                traceback.print_exception(_only_lines_of(path, error))
+        return said.getvalue()
+
+    def _run(self, trio_run: Callable[..., Any], main: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        return trio_run(self._main, main, args, clock=MockClock(autojump_threshold=0))
+
+    async def _main(self, main: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Any:
+        async with testing.VirtualNetwork():
+            with tracing.record() as recording:
+                try:
+                    with trio.move_on_after(PATIENCE) as patience:
+                        return await main(*args)
+                finally:
+                    await trio.lowlevel.cancel_shielded_checkpoint()
+                    self.trace = recording.trace()
+                    if patience.cancelled_caught:
+                        print(STOPPED)
+
+
+def whole_trace(trace: Trace, networks: Sequence[VirtualNetwork]) -> Trace:
+    """With the datagrams of sockets that the library does not own, as the networks have recorded them."""
+    told = {entry.event.local for entry in trace.entries if _is_told_by_the_library(entry)}
+    seen = [Happened(event, None, None) for network in networks for event in _seen(network, told)]
+    kept = [entry for entry in trace.entries if not _is_loss(entry) or entry.event.local in told]
+    entries = sorted([*kept, *seen], key=lambda entry: entry.time)  # which keeps the order of what is equal
+    return replace(trace, entries=tuple(entries), names={**_names(networks, seen), **trace.names})
+
+
+def _is_loss(entry: Entry) -> TypeGuard[Happened]:
+    """Of these the network tells itself, also of other sockets than the library's; the record has them as well."""
+    return isinstance(entry, Happened) and isinstance(entry.event, DatagramLost)
+
+
+def _is_told_by_the_library(entry: Entry) -> TypeGuard[Happened]:
+    return isinstance(entry, Happened) and not _is_loss(entry)
+
+
+def _seen(network: VirtualNetwork, told: Collection[Address]) -> Iterator[Event]:
+    """What the library would have told of these datagrams, had it been asked to carry them."""
+
+    def is_told(place: Address) -> bool:
+        return any((host, place[1]) in told for host in (place[0], *WILDCARDS))
+
+    for each in network.datagrams:
+        source, destination = each.source, each.destination
+        if not is_told(source):
+            yield DatagramSent(each.time, source, destination, each.data)
+            if each.dropped is not None:
+                yield DatagramLost(each.time, source, destination, each.data, each.dropped, each.time)
+        if not is_told(destination):
+            for time in each.delivered:
+                yield DatagramReceived(time, destination, source, each.data)
+
+
+def _names(networks: Sequence[VirtualNetwork], seen: Sequence[Happened]) -> dict[str, str]:
+    """Hosts as the program calls them; on a single host, whoever is at the tutorial's port is the server."""
+    names = {
+        address: host.name
+        for network in networks
+        for host in network.hosts.values()
+        for address in host.addresses
+        if host.name not in ("localhost", address)
+    }
+    alone = {each.event.local: None for each in seen if each.event.local[0] not in names}  # in order of appearance
+    clients = [format_address(place) for place in alone if place[1] != PORT]
+    servers = [format_address(place) for place in alone if place[1] == PORT]
+    return names | dict.fromkeys(servers, "server") | dict(zip(clients, _numbered("client", len(clients)), strict=True))
+
+
+def _numbered(name: str, count: int) -> list[str]:
+    return [name] if count == 1 else [f"{name} {number}" for number in range(1, count + 1)]
+
+
+def _only_lines_of(path: Path, error: BaseException) -> BaseException:
+    """Without the lines of Trio's own files, which say nothing to a beginner; the same for all exceptions inside."""
+    lines = [frame for frame in _frames(error.__traceback__) if frame.tb_frame.f_code.co_filename == str(path)]
+    shorter: TracebackType | None = None
+    for frame in reversed(lines):
+        shorter = TracebackType(shorter, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+    for inner in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
+        if inner is not None:
+            _only_lines_of(path, inner)
+    return error.with_traceback(shorter)
+
+
+def _frames(first: TracebackType | None) -> Iterator[TracebackType]:
+    while first is not None:
+        yield first
+        first = first.tb_next
+
+
+# -- two programs that talk over real sockets --------------------------------------------------------------------------
+
+
+async def talk(server_path: Path, client_path: Path) -> tuple[str, str, Trace]:
+    """What the server and the client say, each in a process of its own, and what goes by between them."""
+    went_by: list[Relayed] = []
+    started = trio.current_time()
+    port = _free_port()
+    server = await _start(server_path, port)
+    try:
+        said = await _until(server, b"\n")  # a server of the tutorial says when it is there
+        async with trio.open_nursery() as nursery:
+            serve = partial(serve_relay, "127.0.0.1", 0, "127.0.0.1", port, tell=went_by.append)
+            relay = await nursery.start(serve)
+            client = await _start(client_path, relay.address[1])
+            with trio.move_on_after(PATIENCE) as patience:
+                client_said = await _until(client, None)
+            if patience.cancelled_caught:
+                client.kill()
+                client_said = await _until(client, None) + STOPPED.encode() + b"\n"
+            nursery.cancel_scope.cancel()
+    finally:
+        server.kill()
+    said += await _until(server, None)
+    return (
+        said.decode().replace(str(port), str(PORT)),
+        client_said.decode().replace(str(relay.address[1]), str(PORT)),
+        _relayed_trace(went_by, started, trio.current_time()),
+    )
+
+
+def _relayed_trace(went_by: Sequence[Relayed], started: float, ended: float) -> Trace:
+    """As if the two had talked without the relay. Real time is different each time, but not by tenths of a second."""
+    entries: list[Entry] = []
+    first = went_by[0].time if went_by else started
+    server = ("127.0.0.1", PORT)
+    for each in went_by:
+        time = round(each.time - first, 1)
+        client = ("127.0.0.1", 50000 + each.client)
+        here, there = (client, server) if each.forward else (server, client)
+        entries.append(Happened(DatagramSent(time, here, there, each.data), None, None))
+        if each.copies:
+            entries.append(Happened(DatagramReceived(time, there, here, each.data), None, None))
+    clients = sorted({each.client for each in went_by})
+    numbered = zip(clients, _numbered("client", len(clients)), strict=True)
+    names = {f"127.0.0.1:{50000 + client}": name for client, name in numbered}
+    return Trace(tuple(entries), 0.0, round(ended - first, 1), {f"127.0.0.1:{PORT}": "server", **names})
+
+
+def _free_port() -> int:
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def _start(path: Path, *arguments: object) -> trio.Process:
+    command = [sys.executable, "-u", str(path), *map(str, arguments)]
+    return await trio.lowlevel.open_process(command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
+
+
+async def _until(process: trio.Process, end: bytes | None) -> bytes:
+    """What it says until it says this, or ends."""
+    assert process.stdout is not None
+    said = b""
+    async for chunk in process.stdout:
+        said += chunk
+        if end is not None and end in said:
+            break
+    return said
+
+
+# -- what is written ---------------------------------------------------------------------------------------------------
+
+
+def same_each_time(text: str, folder: Path) -> str:
+    """Where the programs are, and what time it is, is different for everybody."""
+    text = text.replace(f"{folder}{os.sep}", "")
+    return re.sub(r"\b\d\d:\d\d:\d\d\b", "12:00:00", text)
+
+
+def _same_data(trace: Trace) -> Trace:
+    """The times of day in datagrams, too."""
+
+    def same(entry: Entry) -> Entry:
+        if not isinstance(entry, Happened):
+            return entry
+        event: Any = entry.event
+        if "data" in event._fields:
+            event = event._replace(data=re.sub(rb"\b\d\d:\d\d:\d\d\b", b"12:00:00", event.data))
+        return entry._replace(event=event)
+
+    return replace(trace, entries=tuple(map(same, trace.entries)))
+
+
+def write(out: Path, said: str, trace: Trace | None, folder: Path) -> None:
+    """The output, and if there is a trace, the ladder and the trace itself."""
+    files = {".txt": same_each_time(said, folder)}
+    if trace is not None:
+        trace = _same_data(trace)
+        files[".svg"] = tracing.ladder_svg(trace)
+        tracing.save(trace, out.with_suffix(".jsonl"))
+    for suffix, text in files.items():
+        path = out.with_suffix(suffix)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:  # what is as it was is not built again
+            path.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """As the essay above says."""
+    kind, *paths, out = sys.argv[1:]
+    programs = [Path(path).resolve() for path in paths]
+    sys.path.insert(0, str(programs[-1].parent))
+    if kind == "run":
+        stage = Stage()
+        said = stage.run_program(programs[0])
+        trace = stage.trace and whole_trace(stage.trace, stage.networks)
+        write(Path(out), said, trace, programs[0].parent)
+    else:
+        server_said, said, trace = trio.run(talk, *programs)
+        write(Path(out), said, trace, programs[1].parent)
+        write(Path(f"{out}_server"), server_said, None, programs[0].parent)
+
+
+if __name__ == "__main__":
+    main()
