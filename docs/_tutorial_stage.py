@@ -290,7 +290,7 @@ def main() -> None:
         trace = stage.trace and whole_trace(stage.trace, stage.networks)
         write(Path(out), said, trace, programs[0].parent)
     else:
-        server_said, said, trace = trio.run(talk, *programs)
+        server_said, said, trace = trio.run(talk, programs[0], programs[1])
         write(Path(out), said, trace, programs[1].parent)
         write(Path(f"{out}_server"), server_said, None, programs[0].parent)
 

@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
 
 root = Path(__file__).resolve().parent.parent
-sys.path[:0] = [
-    str(root),
-    str(root / "docs"),
-]  # this checkout, whatever else is installed; and what is beside this file
+sys.path.insert(0, str(root))  # this checkout, whatever else is installed
+sys.path.insert(1, str(root / "docs"))
 
 import trio_udp  # noqa: E402
 

@@ -23,7 +23,8 @@ async def serve(task_status: trio.TaskStatus[None]) -> None:
 async def main() -> None:
     async with VirtualNetwork() as network, trio.open_nursery() as nursery:
         await nursery.start(serve)
-        with network.rule(drop_nth(3)), trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+        with sock, network.rule(drop_nth(3)):
             for word in (b"time", b"one", b"two"):
                 await sock.sendto(word, SERVER)
                 reply, _ = await sock.recvfrom(65535)
