@@ -15,10 +15,13 @@ For the pages there are two directives::
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, ClassVar
 
 from docutils import nodes
@@ -33,10 +36,10 @@ PROGRAMS = DOCS / "examples" / "tutorial"
 PICTURES = DOCS / "_pictures" / "tutorial"
 
 # Two programs in real time: by the name of the output, which is the client's, the server and the client.
-TALKS: dict[str, tuple[str, str]] = {}
+TALKS: dict[str, tuple[str, str]] = {"real_world": ("real_world", "visitor")}
 
-# What is not run alone: the halves of those, and what pytest runs.
-NOT_ALONE: set[str] = {name for pair in TALKS.values() for name in pair}
+# What is not run alone: the halves of those, and what waits for dig, which may not be here.
+NOT_ALONE: set[str] = {name for pair in TALKS.values() for name in pair} | {"time_for_dig"}
 
 
 def names() -> list[str]:
@@ -49,15 +52,53 @@ def run(name: str, folder: Path) -> None:
     """Write ``name``.txt, the output, and ``name``.svg and ``name``.jsonl, the ladder and the trace, to the folder."""
     out = folder / name
     out.parent.mkdir(parents=True, exist_ok=True)
+    if is_test(name):
+        run_tests(name, out)
+        return
     kind, programs = ("talk", TALKS[name]) if name in TALKS else ("run", (name,))
     paths = [PROGRAMS / f"{program}.py" for program in programs]
+    importable = os.pathsep.join([str(DOCS.parent), str(PROGRAMS)])  # a mistake may import what is right in it
     subprocess.run(
         [sys.executable, DOCS / "_tutorial_stage.py", kind, *paths, out],
-        env={**os.environ, "PYTHONPATH": str(DOCS.parent), "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"},
+        env={**os.environ, "PYTHONPATH": importable, "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"},
         stdin=subprocess.DEVNULL,
         timeout=60,
         check=True,
     )
+
+
+def is_test(name: str) -> bool:
+    """Whether it is for pytest."""
+    return name.rpartition("/")[2].startswith("test_")
+
+
+def run_tests(name: str, out: Path) -> None:
+    """Write ``name``.txt, what pytest says of these tests in a folder that has the tutorial's programs and no more."""
+    with TemporaryDirectory() as folder:
+        for path in (*PROGRAMS.glob("[!t]*.py"), PROGRAMS / f"{name}.py"):
+            shutil.copy(path, folder)
+        ran = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-v",
+                "--no-header",
+                "--color=no",
+                "-p",
+                "no:cacheprovider",
+                f"{out.name}.py",
+            ],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(DOCS.parent), "COLUMNS": "80"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            timeout=60,
+            check=True,
+        )
+    text = re.sub(r"=+ (\d+ passed) in \S+ =+", r"\1", ran.stdout)  # the time it takes is different in every build
+    out.with_suffix(".txt").write_text(text, encoding="utf-8")
 
 
 def run_all(app: Sphinx) -> None:

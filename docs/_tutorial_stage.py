@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import re
 import runpy
 import socket
@@ -51,6 +52,7 @@ PATIENCE = 10  # seconds of virtual time; a program that is still there waits fo
 STOPPED = f"[still waiting after {PATIENCE} seconds: stopped here]"
 PORT = 9000  # on which all servers of the tutorial are
 WILDCARDS = ("0.0.0.0", "::")
+PROGRAMS = Path(__file__).resolve().parent / "examples" / "tutorial"
 
 
 # -- a program that uses Trio ------------------------------------------------------------------------------------------
@@ -66,6 +68,7 @@ class Stage:
     def run_program(self, path: Path) -> str:
         """What it says, with what it raises."""
         stage = self
+        random.seed(0)  # the waits between attempts are stretched at random
 
         class Seen(VirtualNetwork):
             def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -80,10 +83,13 @@ class Stage:
             try:
                 runpy.run_path(str(path), run_name="__main__")
             except Exception as error:
-                traceback.print_exception(_only_lines_of(path, error))
+                traceback.print_exception(_only_lines_of(PROGRAMS, error))
         return said.getvalue()
 
-    def _run(self, trio_run: Callable[..., Any], main: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+    def _run(
+        self, trio_run: Callable[..., Any], main: Callable[..., Awaitable[Any]], *args: Any, clock: object = None
+    ) -> Any:
+        """Whatever clock the program asks for: it is this one."""
         return trio_run(self._main, main, args, clock=MockClock(autojump_threshold=0))
 
     async def _main(self, main: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Any:
@@ -101,11 +107,12 @@ class Stage:
 
 def whole_trace(trace: Trace, networks: Sequence[VirtualNetwork]) -> Trace:
     """With the datagrams of sockets that the library does not own, as the networks have recorded them."""
-    told = {entry.event.local for entry in trace.entries if _is_told_by_the_library(entry)}
+    told = {entry.event.local[:2] for entry in trace.entries if _is_told_by_the_library(entry)}
     seen = [Happened(event, None, None) for network in networks for event in _seen(network, told)]
-    kept = [entry for entry in trace.entries if not _is_loss(entry) or entry.event.local in told]
+    kept = [entry for entry in trace.entries if not _is_loss(entry) or entry.event.local[:2] in told]
     entries = sorted([*kept, *seen], key=lambda entry: entry.time)  # which keeps the order of what is equal
-    return replace(trace, entries=tuple(entries), names={**_names(networks, seen), **trace.names})
+    happened = [entry for entry in entries if isinstance(entry, Happened)]
+    return replace(trace, entries=tuple(entries), names={**_names(networks, happened), **trace.names})
 
 
 def _is_loss(entry: Entry) -> TypeGuard[Happened]:
@@ -117,7 +124,7 @@ def _is_told_by_the_library(entry: Entry) -> TypeGuard[Happened]:
     return isinstance(entry, Happened) and not _is_loss(entry)
 
 
-def _seen(network: VirtualNetwork, told: Collection[Address]) -> Iterator[Event]:
+def _seen(network: VirtualNetwork, told: Collection[tuple[str, int]]) -> Iterator[Event]:
     """What the library would have told of these datagrams, had it been asked to carry them."""
 
     def is_told(place: Address) -> bool:
@@ -134,7 +141,7 @@ def _seen(network: VirtualNetwork, told: Collection[Address]) -> Iterator[Event]
                 yield DatagramReceived(time, destination, source, each.data)
 
 
-def _names(networks: Sequence[VirtualNetwork], seen: Sequence[Happened]) -> dict[str, str]:
+def _names(networks: Sequence[VirtualNetwork], happened: Sequence[Happened]) -> dict[str, str]:
     """Hosts as the program calls them; on a single host, whoever is at the tutorial's port is the server."""
     names = {
         address: host.name
@@ -143,7 +150,7 @@ def _names(networks: Sequence[VirtualNetwork], seen: Sequence[Happened]) -> dict
         for address in host.addresses
         if host.name not in ("localhost", address)
     }
-    alone = {each.event.local: None for each in seen if each.event.local[0] not in names}  # in order of appearance
+    alone = {each.event.local: None for each in happened if each.event.local[0] not in names}  # in order of appearance
     clients = [format_address(place) for place in alone if place[1] != PORT]
     servers = [format_address(place) for place in alone if place[1] == PORT]
     return names | dict.fromkeys(servers, "server") | dict(zip(clients, _numbered("client", len(clients)), strict=True))
@@ -153,15 +160,15 @@ def _numbered(name: str, count: int) -> list[str]:
     return [name] if count == 1 else [f"{name} {number}" for number in range(1, count + 1)]
 
 
-def _only_lines_of(path: Path, error: BaseException) -> BaseException:
+def _only_lines_of(folder: Path, error: BaseException) -> BaseException:
     """Without the lines of Trio's own files, which say nothing to a beginner; the same for all exceptions inside."""
-    lines = [frame for frame in _frames(error.__traceback__) if frame.tb_frame.f_code.co_filename == str(path)]
+    lines = [each for each in _frames(error.__traceback__) if folder in Path(each.tb_frame.f_code.co_filename).parents]
     shorter: TracebackType | None = None
     for frame in reversed(lines):
         shorter = TracebackType(shorter, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
     for inner in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
         if inner is not None:
-            _only_lines_of(path, inner)
+            _only_lines_of(folder, inner)
     return error.with_traceback(shorter)
 
 
@@ -248,7 +255,8 @@ async def _until(process: trio.Process, end: bytes | None) -> bytes:
 
 def same_each_time(text: str, folder: Path) -> str:
     """Where the programs are, and what time it is, is different for everybody."""
-    text = text.replace(f"{folder}{os.sep}", "")
+    for part in (folder, PROGRAMS):
+        text = text.replace(f"{part}{os.sep}", "")
     return re.sub(r"\b\d\d:\d\d:\d\d\b", "12:00:00", text)
 
 
