@@ -19,7 +19,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
@@ -32,11 +32,29 @@ DOCS = Path(__file__).resolve().parent
 PROGRAMS = DOCS / "examples" / "tutorial"
 PICTURES = DOCS / "_pictures" / "tutorial"
 
-# Two programs in real time: by the name of the output, which is the client's, the server and the client.
-TALKS: dict[str, tuple[str, str]] = {}
+
+class Talk(NamedTuple):
+    """Two programs in real time, and what the client is told to ask."""
+
+    server: str
+    client: str
+    words: tuple[str, ...] = ("time", "hello")
+
+
+# By the name of the output, which is the client's; the server's is beside it, as NAME_server.txt.
+TALKS = {
+    "blocking_client": Talk("blocking_server", "blocking_client"),
+    "mistakes/blocking": Talk("blocking_server", "mistakes/blocking", ()),
+    "solutions/blocking_1": Talk("blocking_server", "solutions/blocking_1"),
+    "solutions/blocking_2": Talk("solutions/blocking_2", "blocking_client", ("hello", "hello", "count")),
+    "trio_server": Talk("trio_server", "blocking_client"),
+    "mistakes/trio_server": Talk("mistakes/trio_server", "blocking_client"),
+    "solutions/trio_1": Talk("trio_server", "solutions/trio_1"),
+    "solutions/trio_2": Talk("solutions/trio_2", "blocking_client", ("hello", "stop")),
+}
 
 # What is not run alone: the halves of those, and what pytest runs.
-NOT_ALONE: set[str] = {name for pair in TALKS.values() for name in pair}
+NOT_ALONE: set[str] = {name for talk in TALKS.values() for name in (talk.server, talk.client)}
 
 
 def names() -> list[str]:
@@ -49,15 +67,22 @@ def run(name: str, folder: Path) -> None:
     """Write ``name``.txt, the output, and ``name``.svg and ``name``.jsonl, the ladder and the trace, to the folder."""
     out = folder / name
     out.parent.mkdir(parents=True, exist_ok=True)
-    kind, programs = ("talk", TALKS[name]) if name in TALKS else ("run", (name,))
-    paths = [PROGRAMS / f"{program}.py" for program in programs]
+    if (talk := TALKS.get(name)) is not None:
+        command = ["talk", out, program(talk.server), program(talk.client), *talk.words]
+    else:
+        command = ["run", out, program(name)]
     subprocess.run(
-        [sys.executable, DOCS / "_tutorial_stage.py", kind, *paths, out],
+        [sys.executable, DOCS / "_tutorial_stage.py", *command],
         env={**os.environ, "PYTHONPATH": str(DOCS.parent), "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"},
         stdin=subprocess.DEVNULL,
         timeout=60,
         check=True,
     )
+
+
+def program(name: str) -> Path:
+    """Where it is."""
+    return PROGRAMS / f"{name}.py"
 
 
 def run_all(app: Sphinx) -> None:
