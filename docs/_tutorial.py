@@ -22,7 +22,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
@@ -35,11 +35,30 @@ DOCS = Path(__file__).resolve().parent
 PROGRAMS = DOCS / "examples" / "tutorial"
 PICTURES = DOCS / "_pictures" / "tutorial"
 
-# Two programs in real time: by the name of the output, which is the client's, the server and the client.
-TALKS: dict[str, tuple[str, str]] = {"real_world": ("real_world", "visitor")}
+
+class Talk(NamedTuple):
+    """Two programs in real time, and what the client is told to ask."""
+
+    server: str
+    client: str
+    words: tuple[str, ...] = ("time", "hello")
+
+
+# By the name of the output, which is the client's; the server's is beside it, as NAME_server.txt.
+TALKS = {
+    "blocking_client": Talk("blocking_server", "blocking_client"),
+    "mistakes/blocking": Talk("blocking_server", "mistakes/blocking", ()),
+    "solutions/blocking_1": Talk("blocking_server", "solutions/blocking_1"),
+    "solutions/blocking_2": Talk("solutions/blocking_2", "blocking_client", ("hello", "hello", "count")),
+    "trio_server": Talk("trio_server", "blocking_client"),
+    "mistakes/trio_server": Talk("mistakes/trio_server", "blocking_client"),
+    "solutions/trio_1": Talk("trio_server", "solutions/trio_1"),
+    "solutions/trio_2": Talk("solutions/trio_2", "blocking_client", ("hello", "stop")),
+    "real_world": Talk("real_world", "blocking_client", ("0 toast", "1 egg", "2 tea")),
+}
 
 # What is not run alone: the halves of those, and what waits for dig, which may not be here.
-NOT_ALONE: set[str] = {name for pair in TALKS.values() for name in pair} | {"time_for_dig"}
+NOT_ALONE: set[str] = {name for talk in TALKS.values() for name in (talk.server, talk.client)} | {"time_for_dig"}
 
 
 def names() -> list[str]:
@@ -52,14 +71,16 @@ def run(name: str, folder: Path) -> None:
     """Write ``name``.txt, the output, and ``name``.svg and ``name``.jsonl, the ladder and the trace, to the folder."""
     out = folder / name
     out.parent.mkdir(parents=True, exist_ok=True)
-    if is_test(name):
+    if out.name.startswith("test_"):
         run_tests(name, out)
         return
-    kind, programs = ("talk", TALKS[name]) if name in TALKS else ("run", (name,))
-    paths = [PROGRAMS / f"{program}.py" for program in programs]
+    if (talk := TALKS.get(name)) is not None:
+        command = ["talk", out, program(talk.server), program(talk.client), *talk.words]
+    else:
+        command = ["run", out, program(name)]
     importable = os.pathsep.join([str(DOCS.parent), str(PROGRAMS)])  # a mistake may import what is right in it
     subprocess.run(
-        [sys.executable, DOCS / "_tutorial_stage.py", kind, *paths, out],
+        [sys.executable, DOCS / "_tutorial_stage.py", *command],
         env={**os.environ, "PYTHONPATH": importable, "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"},
         stdin=subprocess.DEVNULL,
         timeout=60,
@@ -67,28 +88,19 @@ def run(name: str, folder: Path) -> None:
     )
 
 
-def is_test(name: str) -> bool:
-    """Whether it is for pytest."""
-    return name.rpartition("/")[2].startswith("test_")
+def program(name: str) -> Path:
+    """Where it is."""
+    return PROGRAMS / f"{name}.py"
 
 
 def run_tests(name: str, out: Path) -> None:
     """Write ``name``.txt, what pytest says of these tests in a folder that has the tutorial's programs and no more."""
+    options = ["-v", "--no-header", "--color=no", "-p", "no:cacheprovider"]
     with TemporaryDirectory() as folder:
-        for path in (*PROGRAMS.glob("[!t]*.py"), PROGRAMS / f"{name}.py"):
+        for path in {*PROGRAMS.glob("*.py"), program(name)}:
             shutil.copy(path, folder)
         ran = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "pytest",
-                "-v",
-                "--no-header",
-                "--color=no",
-                "-p",
-                "no:cacheprovider",
-                f"{out.name}.py",
-            ],
+            [sys.executable, "-m", "pytest", *options, f"{out.name}.py"],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(DOCS.parent), "COLUMNS": "80"},
             stdin=subprocess.DEVNULL,

@@ -1,15 +1,16 @@
 """Runs one program of the tutorial as its reader would, and writes down what it said and what it did.
 
-    python docs/_tutorial_stage.py run PROGRAM OUT          a program that uses Trio
-    python docs/_tutorial_stage.py talk SERVER CLIENT OUT   two programs that talk over real sockets
+    python docs/_tutorial_stage.py run OUT PROGRAM                  a program that uses Trio
+    python docs/_tutorial_stage.py talk OUT SERVER CLIENT WORD...   two programs that talk over real sockets
 
-OUT.txt is the output, OUT.svg the ladder, OUT.jsonl the trace that it was drawn from.
+OUT.txt is the output, OUT.svg the ladder, OUT_tasks.svg the timeline, and OUT.jsonl the trace that both are drawn from.
 
 A page must not say something else each time it is built, and a build must not wait where a reader does. So a program
 that uses Trio runs in virtual time, and its sockets are on a virtual network: one that it makes itself or, if it makes
-none, one of ours, on which a datagram to the own host takes a microsecond and is never lost. Plain sockets of Trio tell
+none, one of ours, on which a datagram to the own host takes a microsecond and is never lost. Whose turn it is among tasks
+that are all ready is drawn by lot in Trio, here from a seed. Plain sockets of Trio tell
 nothing to a recording, but the network has seen every datagram, and its record is turned into the library's events.
-What waits for ever is stopped after ten seconds of its time, and the last line of its output says that we did it.
+What waits for ever is stopped, and the last line of its output says that we did it.
 
 A program without Trio has real sockets and real time. There a relay stands between the two and sees what goes by; times
 are rounded to tenths of a second.
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from trio_udp.tracing import Entry
 
 PATIENCE = 10  # seconds of virtual time; a program that is still there waits for ever
-STOPPED = f"[still waiting after {PATIENCE} seconds: stopped here]"
+REAL_PATIENCE = 3  # of time that passes
 PORT = 9000  # on which all servers of the tutorial are
 WILDCARDS = ("0.0.0.0", "::")
 PROGRAMS = Path(__file__).resolve().parent / "examples" / "tutorial"
@@ -78,7 +79,7 @@ class Stage:
         testing.VirtualNetwork, trio_run = Seen, trio.run  # type: ignore[misc]
         trio.run = partial(self._run, trio_run)  # type: ignore[assignment]
         said = io.StringIO()
-        sys.argv = [str(path)]
+        sys.argv = [str(path), str(PORT)]
         with redirect_stdout(said), redirect_stderr(said):
             try:
                 runpy.run_path(str(path), run_name="__main__")
@@ -90,6 +91,8 @@ class Stage:
         self, trio_run: Callable[..., Any], main: Callable[..., Awaitable[Any]], *args: Any, clock: object = None
     ) -> Any:
         """Whatever clock the program asks for: it is this one."""
+        trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = True  # as Hypothesis does for tests with Trio
+        trio._core._run._r.seed(0)
         return trio_run(self._main, main, args, clock=MockClock(autojump_threshold=0))
 
     async def _main(self, main: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Any:
@@ -102,7 +105,11 @@ class Stage:
                     await trio.lowlevel.cancel_shielded_checkpoint()
                     self.trace = recording.trace()
                     if patience.cancelled_caught:
-                        print(STOPPED)
+                        print(_stopped(PATIENCE), end="")
+
+
+def _stopped(seconds: int) -> str:
+    return f"[still waiting after {seconds} seconds: stopped here]\n"
 
 
 def whole_trace(trace: Trace, networks: Sequence[VirtualNetwork]) -> Trace:
@@ -150,7 +157,8 @@ def _names(networks: Sequence[VirtualNetwork], happened: Sequence[Happened]) -> 
         for address in host.addresses
         if host.name not in ("localhost", address)
     }
-    alone = {each.event.local: None for each in happened if each.event.local[0] not in names}  # in order of appearance
+    ends = [end for each in happened for end in (each.event.local, each.event.remote)]
+    alone = dict.fromkeys(end for end in ends if end[0] not in names)  # in the order of their appearance
     clients = [format_address(place) for place in alone if place[1] != PORT]
     servers = [format_address(place) for place in alone if place[1] == PORT]
     return names | dict.fromkeys(servers, "server") | dict(zip(clients, _numbered("client", len(clients)), strict=True))
@@ -181,41 +189,45 @@ def _frames(first: TracebackType | None) -> Iterator[TracebackType]:
 # -- two programs that talk over real sockets --------------------------------------------------------------------------
 
 
-async def talk(server_path: Path, client_path: Path) -> tuple[str, str, Trace]:
+async def talk(server_path: Path, client_path: Path, words: Sequence[str]) -> tuple[str, str, Trace]:
     """What the server and the client say, each in a process of its own, and what goes by between them."""
+    server_said, said = bytearray(), bytearray()
     went_by: list[Relayed] = []
     started = trio.current_time()
     port = _free_port()
     server = await _start(server_path, port)
     try:
-        said = await _until(server, b"\n")  # a server of the tutorial says when it is there
+        await _listen(server, server_said, b"\n")  # a server of the tutorial says when it is there
         async with trio.open_nursery() as nursery:
             serve = partial(serve_relay, "127.0.0.1", 0, "127.0.0.1", port, tell=went_by.append)
             relay = await nursery.start(serve)
-            client = await _start(client_path, relay.address[1])
-            with trio.move_on_after(PATIENCE) as patience:
-                client_said = await _until(client, None)
+            client = await _start(client_path, relay.address[1], *words)
+            with trio.move_on_after(REAL_PATIENCE) as patience:
+                await _listen(client, said)
             if patience.cancelled_caught:
                 client.kill()
-                client_said = await _until(client, None) + STOPPED.encode() + b"\n"
+                said += _stopped(REAL_PATIENCE).encode()
             nursery.cancel_scope.cancel()
     finally:
         server.kill()
-    said += await _until(server, None)
+    await _listen(server, server_said)
     return (
-        said.decode().replace(str(port), str(PORT)),
-        client_said.decode().replace(str(relay.address[1]), str(PORT)),
+        server_said.decode().replace(str(port), str(PORT)),
+        said.decode().replace(str(relay.address[1]), str(PORT)),
         _relayed_trace(went_by, started, trio.current_time()),
     )
 
 
 def _relayed_trace(went_by: Sequence[Relayed], started: float, ended: float) -> Trace:
-    """As if the two had talked without the relay. Real time is different each time, but not by tenths of a second."""
+    """As if the two had talked without the relay.
+
+    Real time is different each time, but not by tenths of a second. Of what happens in one tenth, questions come first.
+    """
     entries: list[Entry] = []
     first = went_by[0].time if went_by else started
     server = ("127.0.0.1", PORT)
-    for each in went_by:
-        time = round(each.time - first, 1)
+    times = [(round(each.time - first, 1), not each.forward, each.client, each) for each in went_by]
+    for time, _, _, each in sorted(times, key=lambda row: row[:3]):
         client = ("127.0.0.1", 50000 + each.client)
         here, there = (client, server) if each.forward else (server, client)
         entries.append(Happened(DatagramSent(time, here, there, each.data), None, None))
@@ -239,15 +251,13 @@ async def _start(path: Path, *arguments: object) -> trio.Process:
     return await trio.lowlevel.open_process(command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
 
 
-async def _until(process: trio.Process, end: bytes | None) -> bytes:
-    """What it says until it says this, or ends."""
+async def _listen(process: trio.Process, said: bytearray, end: bytes | None = None) -> None:
+    """Until it says this, or ends."""
     assert process.stdout is not None
-    said = b""
     async for chunk in process.stdout:
         said += chunk
         if end is not None and end in said:
             break
-    return said
 
 
 # -- what is written ---------------------------------------------------------------------------------------------------
@@ -275,32 +285,32 @@ def _same_data(trace: Trace) -> Trace:
 
 
 def write(out: Path, said: str, trace: Trace | None, folder: Path) -> None:
-    """The output, and if there is a trace, the ladder and the trace itself."""
+    """The output, and if there is a trace, the ladder, the timeline and the trace itself."""
     files = {".txt": same_each_time(said, folder)}
     if trace is not None:
         trace = _same_data(trace)
-        files[".svg"] = tracing.ladder_svg(trace)
+        files |= {".svg": tracing.ladder_svg(trace), "_tasks.svg": tracing.timeline_svg(trace)}
         tracing.save(trace, out.with_suffix(".jsonl"))
     for suffix, text in files.items():
-        path = out.with_suffix(suffix)
+        path = Path(f"{out}{suffix}")
         if not path.exists() or path.read_text(encoding="utf-8") != text:  # what is as it was is not built again
             path.write_text(text, encoding="utf-8")
 
 
 def main() -> None:
     """As the essay above says."""
-    kind, *paths, out = sys.argv[1:]
-    programs = [Path(path).resolve() for path in paths]
-    sys.path.insert(0, str(programs[-1].parent))
+    kind, out, program, *more = sys.argv[1:]
+    path = Path(program).resolve()
     if kind == "run":
         stage = Stage()
-        said = stage.run_program(programs[0])
+        said = stage.run_program(path)
         trace = stage.trace and whole_trace(stage.trace, stage.networks)
-        write(Path(out), said, trace, programs[0].parent)
+        write(Path(out), said, trace, path.parent)
     else:
-        server_said, said, trace = trio.run(talk, programs[0], programs[1])
-        write(Path(out), said, trace, programs[1].parent)
-        write(Path(f"{out}_server"), server_said, None, programs[0].parent)
+        client, *words = more
+        server_said, said, trace = trio.run(talk, path, Path(client).resolve(), words)
+        write(Path(out), said, trace, Path(client).parent)
+        write(Path(f"{out}_server"), server_said, None, path.parent)
 
 
 if __name__ == "__main__":

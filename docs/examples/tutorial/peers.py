@@ -8,8 +8,7 @@ from trio_udp import UDPChannel, open_udp_channel, serve_udp_peers
 
 
 async def stopwatch(channel: UDPChannel) -> None:
-    name = (await channel.receive()).decode()
-    began = trio.current_time()
+    name, began = (await channel.receive()).decode(), trio.current_time()
     async for _ in channel:
         await channel.send(b"%.1f s" % (trio.current_time() - began))
     print(f"server: {name} is silent, the watch is put away")

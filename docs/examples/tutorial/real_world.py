@@ -12,7 +12,7 @@ LONGEST = 60  # seconds
 
 
 async def answer(datagram: Datagram) -> bytes | None:
-    seconds, _, word = datagram.data.strip().partition(b" ")
+    seconds, _, word = datagram.data.partition(b" ")
     try:
         wait = float(seconds)
     except ValueError:
@@ -20,7 +20,7 @@ async def answer(datagram: Datagram) -> bytes | None:
     if not 0 <= wait <= LONGEST:
         return None
     await trio.sleep(wait)
-    return word + b"\n"
+    return word
 
 
 async def main(port: int = 9000) -> None:

@@ -1,0 +1,39 @@
+"""A timeout around start_soon: the task is not inside of it."""
+
+import trio
+
+from trio_udp.faults import drop_nth
+from trio_udp.testing import VirtualNetwork
+
+SERVER = ("127.0.0.1", 9000)
+
+
+async def serve(task_status: trio.TaskStatus[None]) -> None:
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(SERVER)
+        task_status.started()
+        while True:
+            data, address = await sock.recvfrom(65535)
+            await sock.sendto(data, address)
+
+
+async def ask(word: bytes) -> None:
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.sendto(word, SERVER)
+        reply, _ = await sock.recvfrom(65535)
+        print(word, "->", reply)
+
+
+async def main() -> None:
+    async with VirtualNetwork() as network, trio.open_nursery() as nursery:
+        await nursery.start(serve)
+        with network.rule(drop_nth(1)):
+            async with trio.open_nursery() as clients:
+                with trio.move_on_after(1):
+                    clients.start_soon(ask, b"one")
+                print("the timeout is over already")
+        nursery.cancel_scope.cancel()
+
+
+if __name__ == "__main__":
+    trio.run(main)
