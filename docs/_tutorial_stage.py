@@ -3,17 +3,17 @@
     python docs/_tutorial_stage.py run OUT PROGRAM                  a program that uses Trio
     python docs/_tutorial_stage.py talk OUT SERVER CLIENT WORD...   two programs that talk over real sockets
 
-OUT.txt is the output, OUT.svg the ladder, OUT_tasks.svg the timeline, and OUT.jsonl the trace that both are drawn from.
+OUT.txt is the output, OUT.svg the ladder, and OUT.jsonl the trace that it is drawn from.
 
 A page must not say something else each time it is built, and a build must not wait where a reader does. So a program
 that uses Trio runs in virtual time, and its sockets are on a virtual network: one that it makes itself or, if it makes
-none, one of ours, on which a datagram to the own host takes a microsecond and is never lost. Whose turn it is among tasks
-that are all ready is drawn by lot in Trio, here from a seed. Plain sockets of Trio tell
-nothing to a recording, but the network has seen every datagram, and its record is turned into the library's events.
-What waits for ever is stopped, and the last line of its output says that we did it.
+none, one of ours, on which a datagram to the own host takes a microsecond and is never lost. Whose turn it is among
+tasks that are all ready is drawn by lot in Trio; here it comes from a seed, as does what `random` gives. Plain sockets
+of Trio tell nothing to a recording, but the network has seen every datagram, and its record is turned into events of
+the library. What waits for ever is stopped, and the last line of its output says that we did it.
 
-A program without Trio has real sockets and real time. There a relay stands between the two and sees what goes by; times
-are rounded to tenths of a second.
+Two programs that talk have real sockets and real time. There a relay stands between them and sees what goes by. Its
+times are rounded to tenths of a second, and what happened within one tenth is drawn one after the other.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ import runpy
 import socket
 import sys
 import traceback
+from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT
 from types import TracebackType
@@ -37,7 +39,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import trio
 from trio.testing import MockClock
 
-from trio_udp import DatagramLost, DatagramReceived, DatagramSent, testing, tracing
+from trio_udp import AttemptStarted, DatagramLost, DatagramReceived, DatagramSent, testing, tracing
 from trio_udp._address import format_address
 from trio_udp.relay import Relayed, serve_relay
 from trio_udp.testing import VirtualNetwork
@@ -46,7 +48,7 @@ from trio_udp.tracing import Happened, Trace
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 
-    from trio_udp import Address, Event
+    from trio_udp import Event
     from trio_udp.tracing import Entry
 
 PATIENCE = 10  # seconds of virtual time; a program that is still there waits for ever
@@ -54,6 +56,8 @@ REAL_PATIENCE = 3  # of time that passes
 PORT = 9000  # on which all servers of the tutorial are
 WILDCARDS = ("0.0.0.0", "::")
 PROGRAMS = Path(__file__).resolve().parent / "examples" / "tutorial"
+
+Place = tuple[str, int]
 
 
 # -- a program that uses Trio ------------------------------------------------------------------------------------------
@@ -69,7 +73,6 @@ class Stage:
     def run_program(self, path: Path) -> str:
         """What it says, with what it raises."""
         stage = self
-        random.seed(0)  # the waits between attempts are stretched at random
 
         class Seen(VirtualNetwork):
             def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -93,6 +96,7 @@ class Stage:
         """Whatever clock the program asks for: it is this one."""
         trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = True  # as Hypothesis does for tests with Trio
         trio._core._run._r.seed(0)
+        random.seed(0)
         return trio_run(self._main, main, args, clock=MockClock(autojump_threshold=0))
 
     async def _main(self, main: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Any:
@@ -118,8 +122,7 @@ def whole_trace(trace: Trace, networks: Sequence[VirtualNetwork]) -> Trace:
     seen = [Happened(event, None, None) for network in networks for event in _seen(network, told)]
     kept = [entry for entry in trace.entries if not _is_loss(entry) or entry.event.local[:2] in told]
     entries = sorted([*kept, *seen], key=lambda entry: entry.time)  # which keeps the order of what is equal
-    happened = [entry for entry in entries if isinstance(entry, Happened)]
-    return replace(trace, entries=tuple(entries), names={**_names(networks, happened), **trace.names})
+    return replace(trace, entries=tuple(entries), names={**_names(networks, entries), **trace.names})
 
 
 def _is_loss(entry: Entry) -> TypeGuard[Happened]:
@@ -131,25 +134,28 @@ def _is_told_by_the_library(entry: Entry) -> TypeGuard[Happened]:
     return isinstance(entry, Happened) and not _is_loss(entry)
 
 
-def _seen(network: VirtualNetwork, told: Collection[tuple[str, int]]) -> Iterator[Event]:
+def _seen(network: VirtualNetwork, told: Collection[Place]) -> Iterator[Event]:
     """What the library would have told of these datagrams, had it been asked to carry them."""
-
-    def is_told(place: Address) -> bool:
-        return any((host, place[1]) in told for host in (place[0], *WILDCARDS))
-
     for each in network.datagrams:
         source, destination = each.source, each.destination
-        if not is_told(source):
+        if not _is_told(source, told):
             yield DatagramSent(each.time, source, destination, each.data)
             if each.dropped is not None:
                 yield DatagramLost(each.time, source, destination, each.data, each.dropped, each.time)
-        if not is_told(destination):
+        if not _is_told(destination, told):
             for time in each.delivered:
                 yield DatagramReceived(time, destination, source, each.data)
 
 
-def _names(networks: Sequence[VirtualNetwork], happened: Sequence[Happened]) -> dict[str, str]:
-    """Hosts as the program calls them; on a single host, whoever is at the tutorial's port is the server."""
+def _is_told(place: Address, told: Collection[Place]) -> bool:
+    return any((host, place[1]) in told for host in (place[0], *WILDCARDS))
+
+
+def _names(networks: Sequence[VirtualNetwork], entries: Sequence[Entry]) -> dict[str, str]:
+    """Hosts as the program calls them; on a single host, whoever is at the tutorial's port is the server.
+
+    Sockets with requests are left out: of these the ladder knows itself which of them are one client.
+    """
     names = {
         address: host.name
         for network in networks
@@ -157,8 +163,10 @@ def _names(networks: Sequence[VirtualNetwork], happened: Sequence[Happened]) -> 
         for address in host.addresses
         if host.name not in ("localhost", address)
     }
-    ends = [end for each in happened for end in (each.event.local, each.event.remote)]
-    alone = dict.fromkeys(end for end in ends if end[0] not in names)  # in the order of their appearance
+    events = [entry.event for entry in entries if isinstance(entry, Happened)]
+    asking = {event.local for event in events if isinstance(event, AttemptStarted)}
+    ends = [end for event in events for end in (event.local, event.remote)]
+    alone = dict.fromkeys(end for end in ends if end[0] not in names and end not in asking)  # as they appear
     clients = [format_address(place) for place in alone if place[1] != PORT]
     servers = [format_address(place) for place in alone if place[1] == PORT]
     return names | dict.fromkeys(servers, "server") | dict(zip(clients, _numbered("client", len(clients)), strict=True))
@@ -221,22 +229,42 @@ async def talk(server_path: Path, client_path: Path, words: Sequence[str]) -> tu
 def _relayed_trace(went_by: Sequence[Relayed], started: float, ended: float) -> Trace:
     """As if the two had talked without the relay.
 
-    Real time is different each time, but not by tenths of a second. Of what happens in one tenth, questions come first.
+    Real time is different each time, but not by tenths of a second.
     """
     entries: list[Entry] = []
     first = went_by[0].time if went_by else started
     server = ("127.0.0.1", PORT)
-    times = [(round(each.time - first, 1), not each.forward, each.client, each) for each in went_by]
-    for time, _, _, each in sorted(times, key=lambda row: row[:3]):
+    for time, time_there, each in _spread(went_by, first):
         client = ("127.0.0.1", 50000 + each.client)
         here, there = (client, server) if each.forward else (server, client)
         entries.append(Happened(DatagramSent(time, here, there, each.data), None, None))
         if each.copies:
-            entries.append(Happened(DatagramReceived(time, there, here, each.data), None, None))
+            entries.append(Happened(DatagramReceived(time_there, there, here, each.data), None, None))
     clients = sorted({each.client for each in went_by})
     numbered = zip(clients, _numbered("client", len(clients)), strict=True)
     names = {f"127.0.0.1:{50000 + client}": name for client, name in numbered}
-    return Trace(tuple(entries), 0.0, round(ended - first, 1), {f"127.0.0.1:{PORT}": "server", **names})
+    entries.sort(key=lambda entry: entry.time)
+    ended = max([round(ended - first, 1), *(entry.time for entry in entries)])
+    return Trace(tuple(entries), 0.0, ended, {f"127.0.0.1:{PORT}": "server", **names})
+
+
+def _spread(went_by: Sequence[Relayed], first: float) -> Iterator[tuple[float, float, Relayed]]:
+    """When each was sent and when it arrived, rounded to tenths of a second.
+
+    In one tenth all questions are sent, and arrive, a millisecond apart, in the order of the clients; then all replies.
+    """
+
+    def tenth_and_direction(each: Relayed) -> tuple[float, bool]:
+        return round(each.time - first, 1), not each.forward
+
+    before: Counter[float] = Counter()  # milliseconds that are taken of each tenth
+    in_order = sorted(went_by, key=lambda each: (*tenth_and_direction(each), each.client, each.n))
+    for (tenth, _), group in groupby(in_order, key=tenth_and_direction):
+        together = list(group)
+        sent = tenth + before[tenth] / 1000
+        for number, each in enumerate(together, 1):
+            yield sent, sent + number / 1000, each
+        before[tenth] += len(together) + 1
 
 
 def _free_port() -> int:
@@ -285,11 +313,11 @@ def _same_data(trace: Trace) -> Trace:
 
 
 def write(out: Path, said: str, trace: Trace | None, folder: Path) -> None:
-    """The output, and if there is a trace, the ladder, the timeline and the trace itself."""
+    """The output, and if there is a trace, the ladder and the trace itself."""
     files = {".txt": same_each_time(said, folder)}
     if trace is not None:
         trace = _same_data(trace)
-        files |= {".svg": tracing.ladder_svg(trace), "_tasks.svg": tracing.timeline_svg(trace)}
+        files[".svg"] = tracing.ladder_svg(trace)
         tracing.save(trace, out.with_suffix(".jsonl"))
     for suffix, text in files.items():
         path = Path(f"{out}{suffix}")

@@ -78,7 +78,7 @@ def test_there_is_a_test_for(path: Path) -> None:
 @pytest.mark.parametrize("path", PROGRAMS, ids=name_of)
 def test_is_short(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
-    assert len(lines) < 40
+    assert len(lines) < (45 if path.parent.name == "solutions" else 40)
     assert max(map(len, lines)) <= 92, "more than a page shows without scrolling"
 
 

@@ -1,4 +1,4 @@
-"""Asks several questions at once, each from a socket of its own, and then waits for the replies."""
+"""Asks several questions at once, each from a socket of its own; then it waits for replies."""
 
 import socket
 import sys
@@ -16,5 +16,4 @@ def ask(port: int, words: list[str]) -> None:
         sock.close()
 
 
-if __name__ == "__main__":
-    ask(int(sys.argv[1]), sys.argv[2:])
+ask(int(sys.argv[1]), sys.argv[2:])

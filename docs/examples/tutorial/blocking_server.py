@@ -21,5 +21,4 @@ def serve(port: int) -> None:
             sock.sendto(answer(data), address)
 
 
-if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+serve(int(sys.argv[1]))

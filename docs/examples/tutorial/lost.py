@@ -1,4 +1,4 @@
-"""Server and client on a network that loses the second question, and a client that waits."""
+"""Server and client on a network that loses the second question."""
 
 import trio
 
@@ -33,5 +33,4 @@ async def main() -> None:
         nursery.cancel_scope.cancel()
 
 
-if __name__ == "__main__":
-    trio.run(main)
+trio.run(main)

@@ -11,5 +11,4 @@ async def main() -> None:
             print("slept for", seconds)
 
 
-if __name__ == "__main__":
-    trio.run(main)
+trio.run(main)

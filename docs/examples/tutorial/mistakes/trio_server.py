@@ -23,5 +23,4 @@ async def serve(port: int) -> None:
             sock.sendto(reply, address)
 
 
-if __name__ == "__main__":
-    trio.run(serve, int(sys.argv[1]))
+trio.run(serve, int(sys.argv[1]))

@@ -20,5 +20,4 @@ def ask(port: int, words: list[str]) -> None:
         sock.close()
 
 
-if __name__ == "__main__":
-    ask(int(sys.argv[1]), sys.argv[2:])
+ask(int(sys.argv[1]), sys.argv[2:])

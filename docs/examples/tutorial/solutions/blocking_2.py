@@ -25,5 +25,4 @@ def serve(port: int) -> None:
             sock.sendto(answer(data, count), address)
 
 
-if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+serve(int(sys.argv[1]))

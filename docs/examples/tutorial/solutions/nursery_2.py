@@ -32,5 +32,4 @@ async def main() -> None:
         nursery.cancel_scope.cancel()
 
 
-if __name__ == "__main__":
-    trio.run(main)
+trio.run(main)

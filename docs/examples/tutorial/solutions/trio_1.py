@@ -16,5 +16,4 @@ async def ask(port: int, words: list[str]) -> None:
         sock.close()
 
 
-if __name__ == "__main__":
-    trio.run(ask, int(sys.argv[1]), sys.argv[2:])
+trio.run(ask, int(sys.argv[1]), sys.argv[2:])

@@ -24,5 +24,4 @@ async def serve(port: int) -> None:
     print("stopped")
 
 
-if __name__ == "__main__":
-    trio.run(serve, int(sys.argv[1]))
+trio.run(serve, int(sys.argv[1]))
