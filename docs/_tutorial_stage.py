@@ -147,7 +147,7 @@ def _seen(network: VirtualNetwork, told: Collection[Place]) -> Iterator[Event]:
                 yield DatagramReceived(time, destination, source, each.data)
 
 
-def _is_told(place: Address, told: Collection[Place]) -> bool:
+def _is_told(place: Place, told: Collection[Place]) -> bool:
     return any((host, place[1]) in told for host in (place[0], *WILDCARDS))
 
 
