@@ -97,7 +97,7 @@ def test_solutions_peers_2() -> None:
 
 def test_stopping() -> None:
     assert ran("stopping").said == (
-        "the server is told to stop\nthe server has ended, 0.3 s later\nAda: tea\nBob: no reply\n"
+        "the server is told to stop\nAda: tea\nBob: no reply\nthe server took 0.3 s to stop\n"
     )
     assert happened("stopping", ReplyAccepted) == [0.5]
     assert happened("stopping", HandlerStarted) == [0], "the question that comes after that is not begun"
@@ -105,7 +105,7 @@ def test_stopping() -> None:
 
 def test_mistakes_no_grace() -> None:
     assert ran("mistakes/no_grace").said == (
-        "the server is told to stop\nthe server has ended, 0.0 s later\nAda: no reply\nBob: no reply\n"
+        "the server is told to stop\nAda: no reply\nBob: no reply\nthe server took 0.0 s to stop\n"
     )
     assert happened("mistakes/no_grace", HandlerStarted) == [0]
     assert happened("mistakes/no_grace", ReplyAccepted) == []
@@ -120,7 +120,7 @@ def test_solutions_stopping_1() -> None:
 
 
 def test_solutions_stopping_2() -> None:
-    assert ran("solutions/stopping_2").said == "SIGINT: stopping\nthe server has ended\nAda: tea, after 0.5 s\n"
+    assert ran("solutions/stopping_2").said == "SIGINT: stopping\nAda: tea, after 0.5 s\nboth have ended\n"
 
 
 # -- 10: virtual time --------------------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ async def main() -> None:
             print("the server is told to stop")
             stopped = trio.current_time()
             server.cancel_scope.cancel()
-        print(f"the server has ended, {trio.current_time() - stopped:.1f} s later")
+        took = trio.current_time() - stopped
+    print(f"the server took {took:.1f} s to stop")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ async def serve_until_told() -> None:
             number = await anext(signals)
             print(f"{signal.Signals(number).name}: stopping")
             server.cancel_scope.cancel()
-    print("the server has ended")
 
 
 async def main() -> None:
@@ -27,6 +26,7 @@ async def main() -> None:
         nursery.start_soon(ask, "Ada", b"0.5 tea")
         await trio.sleep(0.2)
         signal.raise_signal(signal.SIGINT)  # as if you had typed Ctrl-C now
+    print("both have ended")
 
 
 if __name__ == "__main__":
