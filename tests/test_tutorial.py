@@ -7,6 +7,8 @@ them. Those come from the trace that the page's ladder is drawn from. A program 
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from difflib import unified_diff
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from docs import _tutorial
-from trio_udp import DatagramLost, DatagramReceived, DatagramSent, tracing
+from trio_udp import DatagramLost, DatagramReceived, DatagramSent, ReplyIgnored, Retry, tracing
 from trio_udp.tracing import Happened, Trace
 
 PAGES = sorted((_tutorial.DOCS / "tutorial").glob("[0-9]*.rst"))
@@ -24,9 +26,10 @@ STOPPED = "[still waiting after 10 seconds: stopped here]\n"
 
 
 class Ran(NamedTuple):
-    """A run: what was said, what went by, and all the rest."""
+    """A run: what was said, what went by, and all the rest; of a talk, ``said`` is the client's."""
 
     said: str
+    server_said: str
     sent: list[tuple[float, str]]
     lost: list[tuple[float, str]]
     arrived: list[tuple[float, str]]
@@ -36,28 +39,240 @@ class Ran(NamedTuple):
 @cache
 def ran(name: str) -> Ran:
     """As the build runs it; times in seconds, to a hundredth."""
+    return talks()[name] if name in _tutorial.TALKS else run_now(name)
+
+
+@cache
+def talks() -> dict[str, Ran]:
+    """Those that take real time, several at once: they wait, mostly."""
+    with ThreadPoolExecutor(4) as threads:
+        return dict(zip(_tutorial.TALKS, threads.map(run_now, _tutorial.TALKS), strict=True))
+
+
+def run_now(name: str) -> Ran:
     with TemporaryDirectory() as folder:
         out = Path(folder, name)
         _tutorial.run(name, Path(folder))
         said, picture = (out.with_suffix(suffix).read_text(encoding="utf-8") for suffix in (".txt", ".svg"))
         trace = tracing.load(out.with_suffix(".jsonl"))
+        server = Path(f"{out}_server.txt")
+        server_said = server.read_text(encoding="utf-8") if server.exists() else ""
     assert picture == tracing.ladder_svg(trace)
     events = [entry.event for entry in trace.entries if isinstance(entry, Happened)]
     sent, lost, arrived = (
         [(round(event.time, 2), event.data.decode()) for event in events if isinstance(event, kind)]
         for kind in (DatagramSent, DatagramLost, DatagramReceived)
     )
-    return Ran(said, sent, lost, arrived, trace)
+    return Ran(said, server_said, sent, lost, arrived, trace)
+
+
+def differences(one: str, other: str) -> list[str]:
+    """Between two programs, below their first lines, which say what they are about."""
+    this, that = (_tutorial.program(name).read_text(encoding="utf-8").splitlines()[1:] for name in (one, other))
+    return [line for line in unified_diff(this, that, n=0) if not line.startswith(("---", "+++", "@@"))]
 
 
 # -- the programs, chapter by chapter ----------------------------------------------------------------------------------
 
 
+# Where two programs talk in real time, what is asserted does not hang on how fast they are: the client waits for both
+# replies, the server sleeps for a second before the first.
+
+
+def in_order(datagrams: list[tuple[float, str]]) -> list[str]:
+    return [data for _, data in datagrams]
+
+
+def test_blocking_server() -> None:
+    """It keeps ``hello`` waiting, as the page says."""
+    assert ran("blocking_client").server_said == "listening on port 9000\n"
+
+
+def test_blocking_client() -> None:
+    run = ran("blocking_client")
+    assert re.fullmatch(r"time: 12:00:00, after \d s\nhello: hello, after \d s\n", run.said)
+    assert in_order(run.sent) == ["time", "hello", "12:00:00", "hello"]
+    assert min(time for time, _ in run.sent[2:]) >= 1
+
+
+def test_mistakes_blocking() -> None:
+    run = ran("mistakes/blocking")
+    assert run.said == "the first four bytes: b'hell'\n[still waiting after 3 seconds: stopped here]\n"
+    assert in_order(run.arrived) == ["hello", "hello"]
+
+
+def test_solutions_blocking_1() -> None:
+    """Unless the client itself is held up for longer than the server sleeps, which may happen, but not each time."""
+    neither = "time: no answer yet\nhello: no answer yet\n"
+    assert ran("solutions/blocking_1").said == neither or run_now("solutions/blocking_1").said == neither
+
+
+def test_solutions_blocking_2() -> None:
+    said = ran("solutions/blocking_2").said
+    assert re.fullmatch(r"(hello: hello, after \d s\n){2}count: 3, after \d s\n", said)
+
+
+def test_trio_server() -> None:
+    """All is as it was."""
+    run, before = ran("trio_server"), ran("blocking_client")
+    assert re.fullmatch(r"time: 12:00:00, after \d s\nhello: hello, after \d s\n", run.said)
+    assert in_order(run.sent) == in_order(before.sent)
+    assert min(time for time, _ in run.sent[2:]) >= 1
+
+
+def test_mistakes_trio_server() -> None:
+    run = ran("mistakes/trio_server")
+    assert run.said == "[still waiting after 3 seconds: stopped here]\n"
+    assert in_order(run.sent) == ["time", "hello"]
+    assert "sendto' was never awaited" in run.server_said
+    assert differences("trio_server", "mistakes/trio_server") == [
+        "-            await sock.sendto(reply, address)",
+        "+            sock.sendto(reply, address)",
+    ]
+
+
+def test_solutions_trio_1() -> None:
+    assert in_order(ran("solutions/trio_1").sent) == in_order(ran("trio_server").sent)
+
+
+def test_solutions_trio_2() -> None:
+    run = ran("solutions/trio_2")
+    assert re.fullmatch(r"hello: hello, after \d s\nstop: bye, after \d s\n", run.said)
+    assert run.server_said == "listening on port 9000\nstopped\n"
+
+
+def test_nursery() -> None:
+    run = ran("nursery")
+    assert run.said == "b'time' -> b'12:00:00'\nb'hello' -> b'hello'\n"
+    assert run.sent == [(0, "time"), (1, "12:00:00"), (1, "hello"), (1, "hello")]
+
+
+def test_mistakes_nursery() -> None:
+    run = ran("mistakes/nursery")
+    assert run.said == "asked: b'hello'\n" + STOPPED
+    assert (run.sent, run.lost) == ([(0, "hello")], [(0, "hello")])
+
+
+def test_solutions_nursery_1() -> None:
+    """Whose turn it is first is not promised; who has ended when, is."""
+    *replies, last = ran("solutions/nursery_1").said.splitlines()
+    assert sorted(replies) == [f"{name} has got b'{name} {number}'" for name in ("Ada", "Bob") for number in (1, 2)]
+    assert last == "both have ended"
+
+
+def test_solutions_nursery_2() -> None:
+    assert ran("solutions/nursery_2").said == 3 * "still here\n" + "answered: b'hello'\n"
+
+
 def test_lost() -> None:
     run = ran("lost")
-    assert run.said == "b'time' -> b'12:00:00'\n" + STOPPED
-    assert run.sent == [(0, "time"), (0, "12:00:00"), (0, "one")]
-    assert run.lost == [(0, "one")]
+    assert run.said == "b'one' -> b'one'\n" + STOPPED
+    assert run.sent == [(0, "one"), (0, "one"), (0, "two")]
+    assert run.lost == [(0, "two")]
+    assert run.trace.ended - run.trace.started == pytest.approx(10)
+
+
+def test_saved() -> None:
+    run = ran("saved")
+    assert run.said == "b'one' -> b'one'\nb'two' -> no reply\nb'three' -> b'three'\n"
+    assert run.sent == [(0, "one"), (0, "one"), (0, "two"), (1, "three"), (1, "three")]
+    assert run.lost == [(0, "two")]
+    changed = differences("lost", "saved")
+    assert len(changed) == 7, "the page says that only ask is different"
+
+
+def test_mistakes_lost() -> None:
+    run = ran("mistakes/lost")
+    assert run.said == "the timeout is over already\nb'one' -> b'one'\n" + STOPPED
+    assert run.lost == [(0, "two")]
+
+
+def test_mistakes_scope() -> None:
+    said = ran("mistakes/scope").said.splitlines()
+    assert said[0] == "slept for 0.5"
+    assert said[-1] == "RuntimeError: Each CancelScope may only be used for a single 'with' block"
+    assert all("scope.py" in line for line in said if line.startswith("  File")), "nothing of Trio's"
+
+
+def test_solutions_lost_1() -> None:
+    run = ran("solutions/lost_1")
+    assert run.said == "b'one' -> b'one'\nthe server does not answer\n"
+    assert in_order(run.sent) == ["one", "one", "two"]
+
+
+def test_solutions_lost_2() -> None:
+    run = ran("solutions/lost_2")
+    assert run.said == "b'one' -> b'one'\nthat was all, in 1.0 s\n"
+    assert in_order(run.sent) == ["one", "one", "two"]
+
+
+HELLO_AT_LAST = [(0, "hello"), (0.5, "hello"), (0.5, "hello"), (1.5, "hello"), (1.5, "hello")]
+
+
+def test_retries() -> None:
+    run = ran("retries")
+    assert run.said == "no reply in 0.5 s\nno reply in 1 s\nb'hello'\n"
+    assert run.sent == HELLO_AT_LAST
+    assert run.lost == [(0, "hello"), (0.5, "hello")]
+
+
+def test_patient() -> None:
+    """Datagram for datagram the same."""
+    run = ran("patient")
+    assert run.said == "b'hello'\n"
+    assert (run.sent, run.lost) == (HELLO_AT_LAST, ran("retries").lost)
+
+
+def test_mistakes_retries() -> None:
+    run = ran("mistakes/retries")
+    assert run.said == "b'one' -> b'one'\nb'two' -> b'one'\nb'three' -> b'one'\n"
+    assert not run.lost
+    assert [data for time, data in run.sent if time < 0.35] == 4 * ["one"]
+
+
+def test_solutions_retries_1() -> None:
+    run = ran("solutions/retries_1")
+    assert run.said == "no reply to 4 attempts in 7.5 seconds\n"
+    assert [time for time, _ in run.sent] == [0, 0.5, 1.5, 3.5]
+
+
+def test_solutions_retries_2() -> None:
+    run = ran("solutions/retries_2")
+    assert run.said == "gave up after 3.0 s\n"
+    assert [time for time, _ in run.sent] == [0, 0.2, 0.6, 1.4]
+
+
+def test_duplicates() -> None:
+    run = ran("duplicates")
+    assert run.said == (
+        "sold: b'ticket 1' for b'Ada, order 1'\n"
+        "b'Ada, order 1' -> b'ticket 1'\n"
+        "sold: b'ticket 2' for b'Ada, order 2'\n"
+        "b'Ada, order 2' -> b'ticket 2'\n"
+    )
+    one, two = ["Ada, order 1", "ticket 1"], ["Ada, order 2", "ticket 2"]
+    assert in_order(run.sent) == [*one, *one, *two]
+    assert in_order(run.lost) == ["ticket 1"]
+
+
+def test_mistakes_duplicates() -> None:
+    run, right = ran("mistakes/duplicates"), ran("duplicates")
+    assert run.said.count("sold: ") == 3
+    assert run.said.count("for b'Ada, order 1'") == 2
+    assert [time for time, _ in run.sent] == [time for time, _ in right.sent], "the page says: datagram for datagram"
+    assert Retry().span == 46.5, "as it says, too"
+
+
+def test_solutions_duplicates_1() -> None:
+    run = ran("solutions/duplicates_1")
+    assert run.said == ran("duplicates").said
+    events = [entry.event for entry in run.trace.entries if isinstance(entry, Happened)]
+    assert sum(isinstance(event, ReplyIgnored) for event in events) == 6
+
+
+def test_solutions_duplicates_2() -> None:
+    said = "after 0 s: b'ticket 1'\nafter 1 s: b'ticket 1'\nafter 6 s: b'ticket 2'\n"
+    assert ran("solutions/duplicates_2").said == said
 
 
 # -- all of them -------------------------------------------------------------------------------------------------------
@@ -109,5 +324,5 @@ def test_a_page_shows_what_is_made(page: Path) -> None:
     """Output and ladders that the build makes, by the names by which it makes them."""
     text = page.read_text(encoding="utf-8")
     shown = re.findall(r"_pictures/tutorial/([\w/]+)\.txt|ladder:: ([\w/]+)", text)
-    names = {name.removesuffix("_server") for pair in shown for name in pair if name}
-    assert names <= set(_tutorial.names())
+    made = {*_tutorial.names(), *(f"{talk}_server" for talk in _tutorial.TALKS)}
+    assert {name for pair in shown for name in pair if name} <= made

@@ -1,4 +1,4 @@
-"""Asks several questions at once, each from a socket of its own; then it waits for replies."""
+"""Asks several questions at once, each from its own socket; then waits for the replies."""
 
 import socket
 import sys

@@ -17,20 +17,21 @@ async def serve(task_status: trio.TaskStatus[None]) -> None:
             await sock.sendto(data, address)
 
 
-async def ask(word: bytes) -> None:
+async def ask(words: list[bytes]) -> None:
     with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
-        await sock.sendto(word, SERVER)
-        reply, _ = await sock.recvfrom(65535)
-        print(word, "->", reply)
+        for word in words:
+            await sock.sendto(word, SERVER)
+            reply, _ = await sock.recvfrom(65535)
+            print(word, "->", reply)
 
 
 async def main() -> None:
     async with VirtualNetwork() as network, trio.open_nursery() as nursery:
         await nursery.start(serve)
-        with network.rule(drop_nth(1)):
+        with network.rule(drop_nth(3)):
             async with trio.open_nursery() as clients:
                 with trio.move_on_after(1):
-                    clients.start_soon(ask, b"one")
+                    clients.start_soon(ask, [b"one", b"two", b"three"])
                 print("the timeout is over already")
         nursery.cancel_scope.cancel()
 
