@@ -22,7 +22,8 @@ async def answer(datagram: Datagram) -> bytes | None:
     reply = struct.pack("!HHHHHH", number, 0x8400, 1, found, 0, 0) + question
     if found:
         text = time.strftime("%H:%M:%S").encode()
-        reply += struct.pack("!HHHIHB", 0xC00C, TXT, INTERNET, 0, len(text) + 1, len(text)) + text
+        record = struct.pack("!HHHIHB", 0xC00C, TXT, INTERNET, 0, len(text) + 1, len(text))
+        reply += record + text
     return reply
 
 

@@ -1,4 +1,4 @@
-"""A timer that sleeps without Trio: while it sleeps nothing else happens, and Trio does not know."""
+"""A timer that sleeps without Trio, so that meanwhile nothing else can happen."""
 
 import time
 

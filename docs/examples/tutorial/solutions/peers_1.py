@@ -1,4 +1,4 @@
-"""A stopwatch that can be stopped: the handler returns, and the next datagram begins a new one."""
+"""A stopwatch that can be stopped: the next datagram begins a new one."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""A clock that ticks for each peer until it is silent: two tasks in a nursery of the handler's own."""
+"""A clock that ticks for each peer until it is silent: a handler with a nursery."""
 
 from functools import partial
 

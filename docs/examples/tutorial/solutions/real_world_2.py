@@ -14,7 +14,8 @@ async def echo(datagram: Datagram) -> bytes:
 
 async def ask(port: int, question: bytes) -> None:
     async with await open_udp_client("127.0.0.1", port) as client:
-        print(port, question.decode(), "->", (await client.request(question)).decode().strip())
+        reply = await client.request(question)
+        print(port, question.decode(), "->", reply.decode())
 
 
 async def main() -> None:
