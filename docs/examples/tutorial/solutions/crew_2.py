@@ -15,12 +15,12 @@ async def handle(datagram: Datagram, endpoint: UDPEndpoint, places: trio.Semapho
 
 async def serve(*, task_status: trio.TaskStatus[None]) -> None:
     places = trio.Semaphore(1000)
-    async with await open_udp_endpoint("127.0.0.1", 9000) as endpoint:
-        async with trio.open_nursery() as nursery:
-            task_status.started()
-            while True:
-                await places.acquire()
-                nursery.start_soon(handle, await endpoint.receive(), endpoint, places)
+    endpoint = await open_udp_endpoint("127.0.0.1", 9000)
+    async with endpoint, trio.open_nursery() as nursery:
+        task_status.started()
+        while True:
+            await places.acquire()  # first: what nobody can work on stays in the socket
+            nursery.start_soon(handle, await endpoint.receive(), endpoint, places)
 
 
 async def main() -> None:
