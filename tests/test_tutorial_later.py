@@ -7,6 +7,7 @@ import runpy
 import signal
 import struct
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +42,16 @@ def pytest_says(name: str, folder: Path) -> str:
     """What pytest says of it."""
     _tutorial.run(name, folder)
     return (folder / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_a_reader_can_have_them_in_one_folder() -> None:
+    """Those that import from each other say so; none may have the name of another one."""
+    paths = list(_tutorial.PROGRAMS.rglob("*.py"))
+    names = Counter(path.stem for path in paths)
+    imports = re.compile(rf"^from ({'|'.join(names)}) import", re.MULTILINE)
+    importing = [path for path in paths if imports.search(path.read_text(encoding="utf-8"))]
+    assert len(importing) > 10
+    assert [path for path in importing if names[path.stem] > 1] == []
 
 
 # -- 7: many clients ---------------------------------------------------------------------------------------------------
