@@ -129,7 +129,11 @@ class Ladder(Directive):
         picture = PICTURES / f"{self.arguments[0]}.svg"
         self.state.document.settings.record_dependencies.add(str(picture))
         svg = picture.read_text(encoding="utf-8")
-        return [nodes.raw("", f'<div class="tutorial-ladder">{svg}</div>', format="html")]
+        return [
+            nodes.raw(
+                "", f'<div class="tutorial-ladder" style="overflow-x: auto" tabindex="0">{svg}</div>', format="html"
+            )
+        ]
 
 
 class Solution(Directive):

@@ -244,7 +244,7 @@ def _relayed_trace(went_by: Sequence[Relayed], started: float, ended: float) -> 
     numbered = zip(clients, _numbered("client", len(clients)), strict=True)
     names = {f"127.0.0.1:{50000 + client}": name for client, name in numbered}
     entries.sort(key=lambda entry: entry.time)
-    ended = max([round(ended - first, 1), *(entry.time for entry in entries)])
+    ended = max([float(round(ended - first)), *(entry.time for entry in entries)])
     return Trace(tuple(entries), 0.0, ended, {f"127.0.0.1:{PORT}": "server", **names})
 
 

@@ -33,7 +33,7 @@ async def main() -> None:
             with trio.move_on_after(1) as patience:
                 await ask([b"one", b"two", b"three"])
             if patience.cancelled_caught:
-                print("that was all, in", trio.current_time() - started, "s")
+                print(f"that was all, in {trio.current_time() - started:.1f} s")
         nursery.cancel_scope.cancel()
 
 

@@ -21,10 +21,11 @@ async def ask(word: bytes) -> bytes:
 async def main() -> None:
     async with VirtualNetwork() as network:
         with network.rule(drop_first(100)):
+            started = trio.current_time()
             try:
                 print(await ask(b"hello"))
             except TimeoutError as error:
-                print(error, "in", trio.current_time(), "seconds")
+                print(error, f"in {trio.current_time() - started:.1f} s")
 
 
 trio.run(main)
