@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import signal
+import socket
 import struct
 import sys
 from collections import Counter
@@ -52,6 +53,24 @@ def test_a_reader_can_have_them_in_one_folder() -> None:
     importing = [path for path in paths if imports.search(path.read_text(encoding="utf-8"))]
     assert len(importing) > 10
     assert [path for path in importing if names[path.stem] > 1] == []
+
+
+@pytest.mark.parametrize("name", ["crew", "mistakes/one_loop", "mistakes/one_watch"])
+def test_in_one_folder_and_in_real_time(name: str, tmp_path: Path) -> None:
+    """As the reader runs them, over a real socket. How long it takes is the machine's affair, and so is who is first."""
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    for program in ("crew", "peers", name):
+        text = _tutorial.program(program).read_text(encoding="utf-8").replace("9000", port)
+        (tmp_path / f"{program.rpartition('/')[2]}.py").write_text(text, encoding="utf-8")
+    with start(command=[sys.executable, f"{name.rpartition('/')[2]}.py"], cwd=tmp_path) as child:
+        assert child.ended() == 0
+        assert without_times(child.out.all().decode()) == without_times(ran(name).said)
+
+
+def without_times(said: str) -> list[str]:
+    return sorted(re.sub(r"\d\.\d", "?", line) for line in said.splitlines())
 
 
 # -- 7: many clients ---------------------------------------------------------------------------------------------------
