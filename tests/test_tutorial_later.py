@@ -57,7 +57,7 @@ def test_a_reader_can_have_them_in_one_folder() -> None:
 
 @pytest.mark.parametrize("name", ["crew", "mistakes/one_loop", "mistakes/one_watch"])
 def test_in_one_folder_and_in_real_time(name: str, tmp_path: Path) -> None:
-    """As the reader runs them, over a real socket. How long it takes is the machine's affair, and so is who is first."""
+    """As the reader runs them, over a real socket. How long it takes, and who is first, may differ a little."""
     with socket.socket(type=socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
