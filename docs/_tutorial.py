@@ -37,21 +37,25 @@ PICTURES = DOCS / "_pictures" / "tutorial"
 
 
 class Talk(NamedTuple):
-    """Two programs in real time, and what the client is told to ask."""
+    """Two programs in real time, and what the client is told to ask.
+
+    It is stopped after so many seconds of silence. One that ends by itself has time for that on a busy machine, too.
+    """
 
     server: str
     client: str
     words: tuple[str, ...] = ("time", "hello")
+    silence: int = 30
 
 
 # By the name of the output, which is the client's; the server's is beside it, as NAME_server.txt.
 TALKS = {
     "blocking_client": Talk("blocking_server", "blocking_client"),
-    "mistakes/blocking": Talk("blocking_server", "mistakes/blocking", ()),
+    "mistakes/blocking": Talk("blocking_server", "mistakes/blocking", (), silence=3),
     "solutions/blocking_1": Talk("blocking_server", "solutions/blocking_1"),
     "solutions/blocking_2": Talk("solutions/blocking_2", "blocking_client", ("hello", "hello", "count")),
     "trio_server": Talk("trio_server", "blocking_client"),
-    "mistakes/trio_server": Talk("mistakes/trio_server", "blocking_client"),
+    "mistakes/trio_server": Talk("mistakes/trio_server", "blocking_client", silence=3),
     "solutions/trio_1": Talk("trio_server", "solutions/trio_1"),
     "solutions/trio_2": Talk("solutions/trio_2", "blocking_client", ("hello", "stop")),
     "real_world": Talk("real_world", "blocking_client", ("0 toast", "1 egg", "2 tea")),
@@ -75,12 +79,12 @@ def run(name: str, folder: Path) -> None:
         run_tests(name, out)
         return
     if (talk := TALKS.get(name)) is not None:
-        command = ["talk", out, program(talk.server), program(talk.client), *talk.words]
+        command = ["talk", out, program(talk.server), program(talk.client), talk.silence, *talk.words]
     else:
         command = ["run", out, program(name)]
     importable = os.pathsep.join([str(DOCS.parent), str(PROGRAMS)])  # a mistake may import what is right in it
     subprocess.run(
-        [sys.executable, DOCS / "_tutorial_stage.py", *command],
+        [sys.executable, DOCS / "_tutorial_stage.py", *map(str, command)],
         env={**os.environ, "PYTHONPATH": importable, "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"},
         stdin=subprocess.DEVNULL,
         timeout=60,

@@ -1,7 +1,7 @@
 """Runs one program of the tutorial as its reader would, and writes down what it said and what it did.
 
-    python docs/_tutorial_stage.py run OUT PROGRAM                  a program that uses Trio
-    python docs/_tutorial_stage.py talk OUT SERVER CLIENT WORD...   two programs that talk over real sockets
+    python docs/_tutorial_stage.py run OUT PROGRAM                          a program that uses Trio
+    python docs/_tutorial_stage.py talk OUT SERVER CLIENT SILENCE WORD...   two programs that talk over real sockets
 
 OUT.txt is the output, OUT.svg the ladder, and OUT.jsonl the trace that it is drawn from.
 
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from trio_udp.tracing import Entry
 
 PATIENCE = 10  # seconds of virtual time; a program that is still there waits for ever
-REAL_PATIENCE = 3  # of time that passes
+MOST = 50  # of time that passes: so long a client may take to begin
 PORT = 9000  # on which all servers of the tutorial are
 WILDCARDS = ("0.0.0.0", "::")
 PROGRAMS = Path(__file__).resolve().parent / "examples" / "tutorial"
@@ -112,8 +112,8 @@ class Stage:
                         print(_stopped(PATIENCE), end="")
 
 
-def _stopped(seconds: int) -> str:
-    return f"[still waiting after {seconds} seconds: stopped here]\n"
+def _stopped(seconds: float) -> str:
+    return f"[still waiting after {seconds:g} seconds: stopped here]\n"
 
 
 def whole_trace(trace: Trace, networks: Sequence[VirtualNetwork]) -> Trace:
@@ -197,24 +197,34 @@ def _frames(first: TracebackType | None) -> Iterator[TracebackType]:
 # -- two programs that talk over real sockets --------------------------------------------------------------------------
 
 
-async def talk(server_path: Path, client_path: Path, words: Sequence[str]) -> tuple[str, str, Trace]:
-    """What the server and the client say, each in a process of its own, and what goes by between them."""
+async def talk(server_path: Path, client_path: Path, silence: float, words: Sequence[str]) -> tuple[str, str, Trace]:
+    """What the server and the client say, each in a process of its own, and what goes by between them.
+
+    When no datagram has gone by for so many seconds since the latest, the client is stopped.
+    """
     server_said, said = bytearray(), bytearray()
     went_by: list[Relayed] = []
-    started = trio.current_time()
+    patience = trio.CancelScope(deadline=trio.current_time() + MOST)
+
+    def tell(relayed: Relayed) -> None:
+        went_by.append(relayed)
+        patience.deadline = trio.current_time() + silence
+
     port = _free_port()
     server = await _start(server_path, port)
     try:
         await _listen(server, server_said, b"\n")  # a server of the tutorial says when it is there
         async with trio.open_nursery() as nursery:
-            serve = partial(serve_relay, "127.0.0.1", 0, "127.0.0.1", port, tell=went_by.append)
-            relay = await nursery.start(serve)
+            relay = await nursery.start(partial(serve_relay, "127.0.0.1", 0, "127.0.0.1", port, tell=tell))
             client = await _start(client_path, relay.address[1], *words)
-            with trio.move_on_after(REAL_PATIENCE) as patience:
-                await _listen(client, said)
-            if patience.cancelled_caught:
+            try:
+                with patience:
+                    await _listen(client, said)
+            finally:
                 client.kill()
-                said += _stopped(REAL_PATIENCE).encode()
+            if patience.cancelled_caught:
+                said += _stopped(silence).encode()
+            ended = trio.current_time()
             nursery.cancel_scope.cancel()
     finally:
         server.kill()
@@ -222,17 +232,17 @@ async def talk(server_path: Path, client_path: Path, words: Sequence[str]) -> tu
     return (
         server_said.decode().replace(str(port), str(PORT)),
         said.decode().replace(str(relay.address[1]), str(PORT)),
-        _relayed_trace(went_by, started, trio.current_time()),
+        _relayed_trace(went_by, ended),
     )
 
 
-def _relayed_trace(went_by: Sequence[Relayed], started: float, ended: float) -> Trace:
+def _relayed_trace(went_by: Sequence[Relayed], ended: float) -> Trace:
     """As if the two had talked without the relay.
 
     Real time is different each time, but not by tenths of a second.
     """
     entries: list[Entry] = []
-    first = went_by[0].time if went_by else started
+    first = went_by[0].time if went_by else ended
     server = ("127.0.0.1", PORT)
     for time, time_there, each in _spread(went_by, first):
         client = ("127.0.0.1", 50000 + each.client)
@@ -244,7 +254,7 @@ def _relayed_trace(went_by: Sequence[Relayed], started: float, ended: float) -> 
     numbered = zip(clients, _numbered("client", len(clients)), strict=True)
     names = {f"127.0.0.1:{50000 + client}": name for client, name in numbered}
     entries.sort(key=lambda entry: entry.time)
-    ended = max([float(round(ended - first)), *(entry.time for entry in entries)])
+    ended = max([float(int(ended - first)), *(entry.time for entry in entries)])
     return Trace(tuple(entries), 0.0, ended, {f"127.0.0.1:{PORT}": "server", **names})
 
 
@@ -335,8 +345,8 @@ def main() -> None:
         trace = stage.trace and whole_trace(stage.trace, stage.networks)
         write(Path(out), said, trace, path.parent)
     else:
-        client, *words = more
-        server_said, said, trace = trio.run(talk, path, Path(client).resolve(), words)
+        client, silence, *words = more
+        server_said, said, trace = trio.run(talk, path, Path(client).resolve(), float(silence), words)
         write(Path(out), said, trace, Path(client).parent)
         write(Path(f"{out}_server"), server_said, None, path.parent)
 
