@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 root = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(root))  # this checkout, whatever else is installed
+sys.path.insert(1, str(root / "docs"))
 
 import trio_udp  # noqa: E402
 
@@ -31,7 +32,7 @@ author = "the trio_udp authors"
 copyright = f"2026 {author}"
 version = release = trio_udp.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "_tutorial"]
 exclude_patterns = ["_build", "examples"]
 default_role = "py:obj"  # `name` in a docstring is a link, and a name that is not there an error
 highlight_language = "python3"

@@ -186,12 +186,16 @@ def datagrams_at(bound: socket.socket) -> list[bytes]:
             return datagrams
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.stem)
+# The tutorial's have tests/test_tutorial.py.
+PROGRAMS = sorted(path for path in EXAMPLES.rglob("*.py") if "tutorial" not in path.parts)
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
 def test_there_is_a_test_for(path: Path) -> None:
     assert f"test_{path.stem}" in globals() or path in NETWORK_TESTS or path in EXPLAINED
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
 def test_fits_on_a_slide(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     # That one is there to be run; it has to stand what servers do that hang, end and say too much.

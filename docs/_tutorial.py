@@ -1,0 +1,169 @@
+"""The tutorial's part of the build: it runs every program of ``docs/examples/tutorial`` and shows what came of it.
+
+Output that was pasted into a page is true on that day. So the pages have none: each program is run, in a child process
+by ``_tutorial_stage.py``, and the pages include what it said and the ladder of what it did, from
+``docs/_pictures/tutorial/``. A program that is new there is run by itself, in virtual time; only those that need
+another one to talk to are named here. tests/test_tutorial.py runs them by the same function.
+
+For the pages there are two directives::
+
+    .. ladder:: saved
+
+    .. solution:: saved_1
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+DOCS = Path(__file__).resolve().parent
+PROGRAMS = DOCS / "examples" / "tutorial"
+PICTURES = DOCS / "_pictures" / "tutorial"
+
+
+class Talk(NamedTuple):
+    """Two programs in real time, and what the client is told to ask.
+
+    It is stopped after so many seconds of silence. One that ends by itself has time for that on a busy machine, too.
+    """
+
+    server: str
+    client: str
+    words: tuple[str, ...] = ("time", "hello")
+    silence: int = 30
+
+
+# By the name of the output, which is the client's; the server's is beside it, as NAME_server.txt.
+TALKS = {
+    "blocking_client": Talk("blocking_server", "blocking_client"),
+    "mistakes/blocking": Talk("blocking_server", "mistakes/blocking", (), silence=3),
+    "solutions/blocking_1": Talk("blocking_server", "solutions/blocking_1"),
+    "solutions/blocking_2": Talk("solutions/blocking_2", "blocking_client", ("hello", "hello", "count")),
+    "trio_server": Talk("trio_server", "blocking_client"),
+    "mistakes/trio_server": Talk("mistakes/trio_server", "blocking_client", silence=3),
+    "solutions/trio_1": Talk("trio_server", "solutions/trio_1"),
+    "solutions/trio_2": Talk("solutions/trio_2", "blocking_client", ("hello", "stop")),
+    "real_world": Talk("real_world", "blocking_client", ("0 toast", "1 egg", "2 tea")),
+}
+
+# What is not run alone: the halves of those, and what waits for dig, which may not be here.
+NOT_ALONE: set[str] = {name for talk in TALKS.values() for name in (talk.server, talk.client)} | {"time_for_dig"}
+
+
+def names() -> list[str]:
+    """What there is to run, by the names of the outputs: ``lost``, ``mistakes/lost``, ``solutions/lost_1``."""
+    files = (path.relative_to(PROGRAMS).with_suffix("").as_posix() for path in PROGRAMS.rglob("*.py"))
+    return sorted({*TALKS, *files} - (NOT_ALONE - TALKS.keys()))
+
+
+def run(name: str, folder: Path) -> None:
+    """Write ``name``.txt, the output, and ``name``.svg and ``name``.jsonl, the ladder and the trace, to the folder."""
+    out = folder / name
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.name.startswith("test_"):
+        run_tests(name, out)
+        return
+    if (talk := TALKS.get(name)) is not None:
+        command = ["talk", out, program(talk.server), program(talk.client), talk.silence, *talk.words]
+    else:
+        command = ["run", out, program(name)]
+    importable = os.pathsep.join([str(DOCS.parent), str(PROGRAMS)])  # a mistake may import what is right in it
+    subprocess.run(
+        [sys.executable, DOCS / "_tutorial_stage.py", *map(str, command)],
+        env={**os.environ, "PYTHONPATH": importable, "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"},
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=True,
+    )
+
+
+def program(name: str) -> Path:
+    """Where it is."""
+    return PROGRAMS / f"{name}.py"
+
+
+def run_tests(name: str, out: Path) -> None:
+    """Write ``name``.txt, what pytest says of these tests in a folder that has the tutorial's programs and no more."""
+    options = ["-v", "--no-header", "--color=no", "-p", "no:cacheprovider"]
+    with TemporaryDirectory() as folder:
+        for path in {*PROGRAMS.glob("*.py"), program(name)}:
+            shutil.copy(path, folder)
+        ran = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, f"{out.name}.py"],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(DOCS.parent), "COLUMNS": "80"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            timeout=60,
+            check=True,
+        )
+    text = re.sub(r"=+ (\d+ passed) in \S+ =+", r"\1", ran.stdout)  # the time it takes is different in every build
+    out.with_suffix(".txt").write_text(text, encoding="utf-8")
+
+
+def run_all(app: Sphinx) -> None:
+    """At the beginning of a build. Child processes wait, mostly, so that threads are enough."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(lambda name: run(name, PICTURES), names()))
+
+
+class Ladder(Directive):
+    """The ladder of a program's run; where it is wider than the page, it scrolls in itself."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """As docutils wants it."""
+        picture = PICTURES / f"{self.arguments[0]}.svg"
+        self.state.document.settings.record_dependencies.add(str(picture))
+        svg = picture.read_text(encoding="utf-8")
+        return [
+            nodes.raw(
+                "", f'<div class="tutorial-ladder" style="overflow-x: auto" tabindex="0">{svg}</div>', format="html"
+            )
+        ]
+
+
+class Solution(Directive):
+    """The program that solves an exercise, folded: the reader opens it. What is below it is said behind the program."""
+
+    required_arguments = 1
+    has_content = True
+    summary: ClassVar[str] = '<details class="tutorial-solution"><summary>A solution</summary>'
+
+    def run(self) -> list[nodes.Node]:
+        """As docutils wants it."""
+        name = f"solutions/{self.arguments[0]}"
+        shown = [f".. literalinclude:: /examples/tutorial/{name}.py", "", "It prints:", ""]
+        shown += [f".. literalinclude:: /_pictures/tutorial/{name}.txt", "   :language: none", "", *self.content]
+        inside = nodes.container()
+        self.state.nested_parse(StringList(shown, source=f"solution {name}"), self.content_offset, inside)
+        return [
+            nodes.raw("", self.summary, format="html"),
+            *inside.children,
+            nodes.raw("", "</details>", format="html"),
+        ]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Called by Sphinx."""
+    app.connect("builder-inited", run_all)
+    app.add_directive("ladder", Ladder)
+    app.add_directive("solution", Solution)
+    return {"parallel_read_safe": True}

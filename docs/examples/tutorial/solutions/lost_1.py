@@ -1,0 +1,40 @@
+"""Gives up at the first question that is not answered, and says so."""
+
+import trio
+
+from trio_udp.faults import drop_nth
+from trio_udp.testing import VirtualNetwork
+
+SERVER = ("127.0.0.1", 9000)
+
+
+async def serve(task_status: trio.TaskStatus[None]) -> None:
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(SERVER)
+        task_status.started()
+        while True:
+            data, address = await sock.recvfrom(65535)
+            await sock.sendto(data, address)
+
+
+async def ask(words: list[bytes]) -> None:
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        for word in words:
+            await sock.sendto(word, SERVER)
+            with trio.fail_after(1):
+                reply, _ = await sock.recvfrom(65535)
+            print(word, "->", reply)
+
+
+async def main() -> None:
+    async with VirtualNetwork() as network, trio.open_nursery() as nursery:
+        await nursery.start(serve)
+        with network.rule(drop_nth(3)):  # question 1, reply 1, question 2
+            try:
+                await ask([b"one", b"two", b"three"])
+            except trio.TooSlowError:
+                print("the server does not answer")
+        nursery.cancel_scope.cancel()
+
+
+trio.run(main)
