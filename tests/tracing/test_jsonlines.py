@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,16 @@ def test_what_could_not_be_read_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^a line of 4,000,\d\d\d characters cannot be read again: {\"kind\": "):
         save(Trace((TaskStarted(0, 1, "x" * LONGEST, None),), 0, 0), path)
     assert path.read_text() == "before"
+
+
+def test_a_large_trace_is_not_put_together_in_memory(tmp_path: Path) -> None:
+    data = b"\xff" * 60_000  # six characters each
+    trace = Trace(tuple(Happened(DatagramSent(0, ("::1", 5), ("::1", 7), data), 1, None) for _ in range(50)), 0, 0)
+    tracemalloc.start()
+    save(trace, tmp_path / "run.jsonl")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (tmp_path / "run.jsonl").stat().st_size > 50 * 6 * 60_000 > 5 * most
 
 
 HEADER = {"format": "trio_udp trace", "version": 1, "started": 0, "ended": 1, "names": {}, "forgotten": 0, "entries": 1}

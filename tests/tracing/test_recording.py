@@ -308,6 +308,36 @@ def test_at_the_limit_the_newest_are_forgotten(limit: int) -> None:
     assert some.entries == whole.entries[:limit]
 
 
+@pytest.mark.parametrize(("max_bytes", "kept"), [(1, 0), (9, 0), (10, 1), (29, 2), (30, 4), (39, 4), (40, 5)])
+async def test_payloads_have_a_limit_too(max_bytes: int, kept: int, autojump_clock: MockClock) -> None:
+    """Regression: 100,000 datagrams of a stranger's could take 6 GB. After a gap nothing is kept, if it fits or not."""
+    payloads = [b"x" * 10, b"x" * 10, b"x" * 10, b"", b"x" * 10]
+    async with VirtualNetwork():
+        with record(max_bytes=max_bytes) as recording:
+            endpoint = await open_udp_endpoint(LOCAL)
+            for data in payloads:
+                await endpoint.send(data, endpoint.address)
+    trace = recording.trace()
+    events = [entry.event for entry in trace.entries if isinstance(entry, Happened)]
+    assert [event.data for event in events if isinstance(event, DatagramSent)] == payloads[:kept] and len(
+        events
+    ) == kept
+    assert trace.forgotten == len(payloads) - kept
+    assert recording.problems == {}
+
+
+async def test_it_is_full_for_tasks_and_scopes_as_well(autojump_clock: MockClock) -> None:
+    async with VirtualNetwork():
+        with record(max_bytes=1) as recording:
+            endpoint = await open_udp_endpoint(LOCAL)
+            await endpoint.send(b"xx", endpoint.address)
+            with scope("too late"):
+                await trio.sleep(1)
+    trace = recording.trace()
+    assert {type(entry) for entry in trace.entries} == {TaskStarted, NurseryOpened}
+    assert trace.forgotten == 3  # the datagram, the scope's beginning and end
+
+
 def test_events_are_nothing_to_the_garbage_collector() -> None:
     """What is kept for a whole run would be gone through again and again."""
 
@@ -328,6 +358,8 @@ def test_events_are_nothing_to_the_garbage_collector() -> None:
 def test_a_limit_is_a_number(limit: Any) -> None:
     with pytest.raises(ValueError, match=r"^limit must be a whole number of at least 1, not "):
         record(limit=limit)
+    with pytest.raises(ValueError, match=r"^max_bytes must be a whole number of at least 1, not "):
+        record(max_bytes=limit)
 
 
 # -- its life ----------------------------------------------------------------------------------------------------------
@@ -480,7 +512,7 @@ def test_control_c_comes_out_and_it_is_gone(monkeypatch: pytest.MonkeyPatch) -> 
             return wrapper
 
         cls, _, name = moment.rpartition(".")
-        owner = Recording if cls == "Recording" else type(Recording(1)._watch)
+        owner = Recording if cls == "Recording" else type(Recording(1, 1)._watch)
         monkeypatch.setattr(owner, name, interrupted(getattr(owner, name)))
         try:
             with record() as recording:

@@ -118,7 +118,10 @@ def _write(recording: Recording, path: Path, names: Namer) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write what is for people, whatever is in it."""
-    path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+    from ..tracing._written import written
+
+    with written(path, "utf-8", "backslashreplace") as file:
+        file.write(text)
 
 
 @contextmanager

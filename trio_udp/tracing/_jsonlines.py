@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, cast
 from . import _entries
 from ._entries import EVENTS, Happened
 from ._trace import Trace
+from ._written import written
 
 if TYPE_CHECKING:
     import os
@@ -45,13 +46,14 @@ LONGEST = 4_000_000
 def save(trace: Trace, path: str | os.PathLike[str]) -> None:
     """Write a trace into a file, as JSON lines.
 
+    A file that is there is replaced by a complete one, or stays as it is; devices, FIFOs and links are written to.
+
     Raises:
       OSError: the file cannot be written.
       ValueError: a name in the trace is so long that `load` would refuse it.
     """
-    text = "".join(_lines(trace))
-    with open(path, "w", encoding="ascii", newline="\n") as file:
-        file.write(text)
+    with written(path, "ascii") as file:
+        file.writelines(_lines(trace))
 
 
 def load(path: str | os.PathLike[str]) -> Trace:
