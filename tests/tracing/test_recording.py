@@ -319,9 +319,8 @@ async def test_payloads_have_a_limit_too(max_bytes: int, kept: int, autojump_clo
                 await endpoint.send(data, endpoint.address)
     trace = recording.trace()
     events = [entry.event for entry in trace.entries if isinstance(entry, Happened)]
-    assert [event.data for event in events if isinstance(event, DatagramSent)] == payloads[:kept] and len(
-        events
-    ) == kept
+    assert [event.data for event in events if isinstance(event, DatagramSent)] == payloads[:kept]
+    assert len(events) == kept
     assert trace.forgotten == len(payloads) - kept
     assert recording.problems == {}
 
