@@ -130,7 +130,7 @@ def test_a_request_that_fails_has_a_trace(path: Path, start_server: StartServer)
 
 
 @needs_signals
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)])
 def test_a_request_that_is_ended_by_a_signal(path: Path, number: signal.Signals) -> None:
     """It ends as it does without a trace."""
     with socket.socket(type=socket.SOCK_DGRAM) as server:
@@ -140,7 +140,7 @@ def test_a_request_that_is_ended_by_a_signal(path: Path, number: signal.Signals)
         with child.start("request", where, "x", "--first", "1000", "--trace", str(path)) as program:
             server.recv(100)
             program.send_signal(number)
-            assert program.ended() == (130 if number == signal.SIGINT else -signal.SIGTERM)
+            assert program.ended() == (130 if number == signal.SIGINT else -number)
             assert program.err.all() == b""
     assert [event.reason for event in of(load(path), RequestFailed)] == [
         "KeyboardInterrupt" if number == signal.SIGINT else "Cancelled"

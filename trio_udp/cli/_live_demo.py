@@ -15,7 +15,8 @@ from ._live_held import held_streams
 from ._live_refresh import News, keep_drawing
 from ._live_scene import Scene, WatchedStory
 from ._live_scene_page import draw_scene
-from ._live_screen import Screen, released_when_killed
+from ._live_screen import Screen
+from ._live_signals import handing_back
 from ._live_step import Steps
 from ._live_tree import nurseries_of
 
@@ -69,6 +70,7 @@ async def watch(args: argparse.Namespace, title: str, play: Play) -> Story:
     with held_streams(), Screen(file) as screen:
         async with trio.open_nursery() as nursery:
             watched = Watched(args, title)
+            nursery.start_soon(screen.keep_up, name="the live view's output")
             play_on = _step if args.step else _run
             story = await play_on(watched, screen, play, args, nursery)
             nursery.cancel_scope.cancel()
@@ -93,7 +95,7 @@ async def _run(watched: Watched, screen: Screen, play: Play, args: argparse.Name
     else:
         nursery.start_soon(news.keep_drawing, name="the live view")
     story = WatchedStory(show)
-    with released_when_killed(screen.release):
+    with handing_back(screen.release, screen.suspend, screen.resume):
         await play(story)
     return story
 
@@ -106,7 +108,15 @@ async def _step(watched: Watched, screen: Screen, play: Play, args: argparse.Nam
         screen.release()
         keys.restore()
 
-    with Keys() as keys, released_when_killed(release):
+    def suspend() -> None:
+        screen.suspend()
+        keys.restore()
+
+    def resume() -> None:
+        keys.take()
+        screen.resume()
+
+    with Keys() as keys, handing_back(release, suspend, resume):
         return await step_through(watched, screen.draw, keys.goes_on, play, nursery)
 
 

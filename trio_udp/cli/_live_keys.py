@@ -52,12 +52,19 @@ class Keys:
     @trio.lowlevel.enable_ki_protection
     def __enter__(self) -> Self:
         self._before = termios.tcgetattr(self._fd)
-        tty.setcbreak(self._fd)
+        self.take()
         return self
 
     @trio.lowlevel.enable_ki_protection
     def __exit__(self, *_: object) -> None:
         self.restore()
+
+    def take(self) -> None:
+        """From now on there are single keys; signal handlers may call this. In the background it stops the process."""
+        try:
+            tty.setcbreak(self._fd)
+        except termios.error:
+            pass  # there is no terminal any more, as reading will tell
 
     def restore(self) -> None:
         """Let the terminal be as it was before; signal handlers may call this."""
