@@ -13,10 +13,12 @@ from trio_udp.tracing import (
     Happened,
     NurseryClosed,
     NurseryOpened,
+    ScopeCancelled,
     ScopeEntered,
     ScopeExited,
     TaskEnded,
     TaskStarted,
+    Trace,
     timeline_svg,
 )
 from trio_udp.tracing._boxes import GAP, SPINE, side_by_side
@@ -252,6 +254,28 @@ def test_boxes_are_inside_the_box_of_what_they_ran_in() -> None:
 def test_what_still_ran_is_open_below() -> None:
     closed = [path.get("d", "").endswith("z") for group in groups(timeline_svg(trace())) for path in group[1:2]]
     assert closed == [False, True, True, True, True, True, True, True]
+
+
+def test_of_a_full_recording_nothing_is_drawn_that_nobody_knows() -> None:
+    """Regression: what ended after it was full went on to its end, an hour later, and was "not caught"."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        ScopeEntered(10.0, 1, "nap", 1, 11.0),
+        ScopeCancelled(11.0, 1),
+    ]
+    whole, full = (Trace(tuple(entries), 10.0, 3611.0, {}, forgotten) for forgotten in (0, 7))
+    assert title(groups(timeline_svg(whole))[1]).endswith(", still running at the end\ndeadline 1.000000 s\n" + NAP)
+    picture = timeline_svg(full)
+    task, nap = groups(picture)
+    assert title(task) == "task main\nfrom 0.000000 s, still running when the recording was full"
+    assert title(nap).endswith(", still running when the recording was full\ndeadline 1.000000 s\n" + NAP)
+    assert '<path class="edge"' not in picture  # there is no silence
+    assert "The recording was full: 7 entries that came later are not in it.</text>" in picture
+    [cancelled] = [path.get("d", "") for path in nap.iter(f"{SVG}path") if path.get("class") == "cancelled"]
+    assert float(cancelled.partition(" ")[2].partition("h")[0]) == edges(nap)[3]
+
+
+NAP = "cancelled at 1.000000 s"
 
 
 def test_cancelled_and_caught_are_lines() -> None:

@@ -25,6 +25,7 @@ from ._style import DARK, LIGHT
 from ._svg import MOST_DATAGRAMS, draw_ladder
 from ._timeline import timeline
 from ._timeline_svg import draw_timeline, marks
+from ._trace import known_until
 
 if TYPE_CHECKING:
     from .._events import Event
@@ -57,7 +58,10 @@ def html(trace: Trace) -> str:
       HTML, to be written as UTF-8.
     """
     ladder = make_ladder(trace, MOST_DATAGRAMS)
-    drawn = replace(trace, entries=tuple(e for e in trace.entries if e.time <= ladder.ended), ended=ladder.ended)
+    entries = tuple(entry for entry in trace.entries if entry.time <= ladder.ended)
+    drawn = replace(trace, entries=entries, ended=ladder.ended)
+    if ladder.ended < known_until(trace):
+        drawn = replace(drawn, forgotten=0)  # this part was recorded as a whole
     bars = timeline(drawn)
     left, axis = draw_ladder(ladder, trace, marks(bars, drawn))
     script = _part("page.js")

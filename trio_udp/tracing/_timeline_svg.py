@@ -26,6 +26,7 @@ from ._plan import MARGIN, TOP
 from ._show import shortened, show_duration, show_text
 from ._style import DARK, LIGHT
 from ._timeline import timeline
+from ._trace import known_until, what_is_forgotten, when_it_stops
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +92,7 @@ def timeline_svg(trace: Trace) -> str:
 
 def marks(bars: Timeline, trace: Trace) -> Iterator[Mark]:
     """Moments that have a height, one for all that is at an instant; above whatever else is there."""
-    for time in {trace.started, trace.ended, *_moments(bars)}:
+    for time in {trace.started, known_until(trace), *_moments(bars)}:
         yield Mark(time, FIRST, NOWHERE, ("bars", time), takes=False)
 
 
@@ -108,6 +109,7 @@ def _moments(bars: Timeline) -> set[float]:
 class _Drawing:
     def __init__(self, trace: Trace, bars: Timeline, axis: Axis) -> None:
         self._trace = trace
+        self._ended = known_until(trace)
         self._bars = bars
         self._axis = axis
         self._breaks_at = [TOP + (cut.top + cut.bottom) / 2 for cut in axis.cuts]
@@ -167,6 +169,8 @@ class _Drawing:
             lines.append(
                 f"Drawn are the first {len(list(self._bars.walk())):,} bars, and not {self._bars.left_out:,} more."
             )
+        if self._trace.forgotten:
+            lines.append(what_is_forgotten(self._trace))
         for row, line in enumerate(lines):
             y = TOP + self._axis.height + 62 + 16 * row
             yield f'<text class="caption" x="{MARGIN:.0f}" y="{y:.0f}">{escape(line)}</text>'
@@ -202,7 +206,7 @@ class _Drawing:
         deadline = box.bar.deadline
         if deadline is None or math.isinf(deadline) or box.bar.end is None or deadline <= box.bar.end:
             return
-        room = min(box.room, self._trace.ended)
+        room = min(box.room, self._ended)
         x, low = box.x + SPINE / 2, self._y(min(deadline, room))
         if low > bottom + 2:
             cap = "m-4 0h8" if deadline <= room else ""
@@ -216,19 +220,20 @@ class _Drawing:
             yield f'<path class="caught" d="M{box.x} {bottom:.1f}h{box.width}"/>'
 
     def _end(self, bar: Bar) -> float:
-        return self._trace.ended if bar.end is None else bar.end
+        return self._ended if bar.end is None else bar.end
 
     def _told(self, bar: Bar) -> str:
         """What is known of a bar, a line each."""
         lines = [show_text(bar.name) if bar.kind in ("attempt", "nursery") else f"{bar.kind} {show_text(bar.name)}"]
         if bar.end is None:
-            lines.append(f"from {self._at(bar.begin)}, still running at the end")
+            lines.append(f"from {self._at(bar.begin)}, still running {when_it_stops(self._trace)}")
         else:
             lines.append(f"{self._at(bar.begin)} to {self._at(bar.end)}: {show_duration(bar.end - bar.begin)}")
         if bar.deadline is not None:
             lines.append("no deadline" if math.isinf(bar.deadline) else f"deadline {self._at(bar.deadline)}")
         if bar.kind == "scope" and bar.cancelled is not None:
-            lines.append(f"cancelled at {self._at(bar.cancelled)}" + (", caught" if bar.caught else ", not caught"))
+            caught = "" if bar.end is None else ", caught" if bar.caught else ", not caught"
+            lines.append(f"cancelled at {self._at(bar.cancelled)}{caught}")
         if bar.outcome:
             lines.append(show_text(bar.outcome))
         return "\n".join(lines)
