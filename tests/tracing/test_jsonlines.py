@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from trio_udp import AttemptStarted, DatagramLost, DatagramSent, Event
 from trio_udp.tracing import Entry, Happened, ScopeEntered, TaskStarted, Trace, load, save
 from trio_udp.tracing._entries import EVENTS
-from trio_udp.tracing._jsonlines import _KINDS, LONGEST, _lines, _read
+from trio_udp.tracing._jsonlines import _KINDS, LATEST, LONGEST, _lines, _read
 
 number = st.integers(0, 2**63)
-time = st.floats(allow_nan=False, allow_infinity=False)
+time = st.floats(-LATEST, LATEST)
 perhaps_endless = st.floats(allow_nan=False)
 place = st.one_of(st.tuples(st.text(), st.integers(0, 65535)), st.tuples(st.text(), *[st.integers(0, 65535)] * 3))
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
@@ -187,6 +187,10 @@ def test_the_table_below_begins_with_what_is_right(tmp_path: Path) -> None:
         (written(HEADER, b'{"kind": "TaskEnded", "time": NaN, "task": 1}\n'), "line 2: this is no JSON"),
         (written(HEADER, b'{"kind": "TaskEnded", "time": 1e999, "task": 1}\n'), "line 2: time cannot be inf"),
         (written(HEADER, {**ENDED, "time": 10**400}), None),
+        (written(HEADER, {**ENDED, "time": 1e308}), "line 2: time cannot be 1e+308"),
+        (written({**HEADER, "started": -1e16}), "line 1: started cannot be -1e+16"),
+        (written({**HEADER, "forgotten": 10**4000}), None),
+        (written(HEADER, {**SENT, "local": ["10.0.0.2", 2**64]}), None),
         (written(HEADER, b'{"kind": "TaskEnded", "time": 1, "time": 2, "task": 1}\n'), "line 2: this is no JSON"),
         (written(HEADER, {**ENDED, "task": None}), "line 2: task cannot be None"),
         (written(HEADER, {**ENDED, "task": 1.0}), "line 2: task cannot be 1.0"),

@@ -42,6 +42,12 @@ VERSION = 1
 # Characters. A datagram's payload takes 6 each, at most: 393,162 for 65,527 bytes; the rest is for names.
 LONGEST = 4_000_000
 
+# Seconds, 30 million years: no clock goes further, and what is reckoned from it stays finite.
+LATEST = 1e15
+
+# Ports, tasks and requests are small, and so are 64 bits to whatever counts.
+MOST = 2**64
+
 
 def save(trace: Trace, path: str | os.PathLike[str]) -> None:
     """Write a trace into a file, as JSON lines.
@@ -218,7 +224,7 @@ def _short(value: object) -> str:
 
 
 def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < MOST:
         raise TypeError
     return value
 
@@ -227,6 +233,12 @@ def _number(value: object) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or math.isinf(value):
         raise TypeError
     return float(value)
+
+
+def _time(value: object) -> float:
+    if abs(time := _number(value)) > LATEST:
+        raise TypeError
+    return time
 
 
 def _perhaps_endless(value: object) -> float:
@@ -267,7 +279,7 @@ def _or_none(reader: Callable[[object], Any]) -> Callable[[object], Any]:
 
 
 _READERS: dict[str, Callable[[object], Any]] = {
-    **dict.fromkeys(("time", "sent_at", "elapsed", "started", "ended"), _number),
+    **dict.fromkeys(("time", "sent_at", "elapsed", "started", "ended"), _time),
     **dict.fromkeys(("deadline", "timeout"), _perhaps_endless),
     **dict.fromkeys(("version", "forgotten", "entries"), _whole),
     **dict.fromkeys(("request", "number", "attempt", "attempts", "task", "nursery", "scope"), _whole),
