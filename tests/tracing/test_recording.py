@@ -337,6 +337,29 @@ async def test_it_is_full_for_tasks_and_scopes_as_well(autojump_clock: MockClock
     assert trace.forgotten == 3  # the datagram, the scope's beginning and end
 
 
+@pytest.mark.parametrize("limit", range(1, 13))
+def test_a_full_one_does_not_grow(limit: int) -> None:
+    """Regression: nurseries of ``nursery.start`` were remembered for ever. Those that entries name still have to be."""
+
+    async def server(task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+
+    async def main(limit: int) -> tuple[Trace, int]:
+        with record(limit=limit) as recording:
+            async with trio.open_nursery() as nursery:
+                for _ in range(100):
+                    await nursery.start(server)
+        return recording.trace(), len(recording._log._passages)
+
+    (whole, all_of_them), (some, remembered) = (
+        trio.run(main, each, clock=MockClock(autojump_threshold=0)) for each in (10_000, limit)
+    )
+    assert all_of_them == 100
+    assert remembered <= limit
+    assert [entry.nursery for entry in some.entries if isinstance(entry, NurseryOpened)] == [1] * (limit > 1)
+    assert len(whole.entries) == 1 + 2 + 200
+
+
 def test_events_are_nothing_to_the_garbage_collector() -> None:
     """What is kept for a whole run would be gone through again and again."""
 

@@ -155,6 +155,17 @@ def test_so_is_what_is_too_deep_inside() -> None:
     assert found.left_out == 10
 
 
+def test_many_that_are_open_at_once_end_in_any_order() -> None:
+    """Regression: each end searched all that was open, and 50,000 scopes took a minute."""
+    numbers = range(1, 201)
+    entries: list[Entry] = [TaskStarted(10.0, 1, "main", None)]
+    entries += [ScopeEntered(10.0, number, "scope", 1, math.inf) for number in numbers]
+    entries += [ScopeExited(10.0 + number, number, math.inf, False) for number in (150, 180, 200, 10, 5, 7)]
+    bars = list(timeline(trace(entries), most=1000).walk())
+    ends = {bar.entry: bar.end for bar in bars if bar.kind == "scope"}
+    assert [ends[number] for number in (1, 4, 5, 9, 10, 100)] == [None, None, 15.0, 15.0, 20.0, 20.0]
+
+
 def test_a_nursery_that_is_in_itself_is_no_endless_loop() -> None:
     entries: list[Entry] = [TaskStarted(10.0, 1, "egg", 1), NurseryOpened(10.0, 1, 1), TaskStarted(10.0, 1, "egg", 1)]
     assert outline(timeline(trace(entries))) == [

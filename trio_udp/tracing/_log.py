@@ -42,6 +42,7 @@ class Log:
         self.room = room
         self.kept: list[Entry | Raw] = []
         self._passages: set[int] = set()  # nurseries that tasks have only come through
+        self._last_nursery = 0  # that is told of; they are numbered in their order
 
     def add(self, entry: Entry) -> int | None:
         """Keep it, if that is possible; returns where."""
@@ -50,6 +51,8 @@ class Log:
         if len(self.kept) >= self.limit:
             self.forgotten += 1
             return None
+        if type(entry) is NurseryOpened:
+            self._last_nursery = entry.nursery
         self.kept.append(entry)
         return len(self.kept) - 1
 
@@ -60,7 +63,7 @@ class Log:
 
     def moved(self, place: int | None, passage: int | None, nursery: int | None) -> None:
         """The task whose start is kept at ``place`` came through one nursery into another."""
-        if passage is not None:
+        if passage is not None and passage <= self._last_nursery:
             self._passages.add(passage)
         if place is not None:
             started = self.kept[place]
