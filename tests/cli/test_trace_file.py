@@ -247,8 +247,8 @@ def test_what_is_missing_is_said(
     said = capsys.readouterr().err
     trace = load(path)
     assert len(trace.entries) == 10
-    assert f"{path} has the first 10 entries; {trace.forgotten:,} came after them\n" in said
-    assert f"{path} is not complete: while it was recorded, something went wrong: " in said
+    assert f"{str(path)!r} has the first 10 entries; {trace.forgotten:,} came after them\n" in said
+    assert f"{str(path)!r} is not complete: while it was recorded, something went wrong: " in said
     assert " OSError\n" in said
 
 

@@ -211,9 +211,18 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, content: bytes, com
     with pytest.raises(ValueError, match=r", line \d: ") as caught:
         load(path)
     assert len(str(caught.value)) < 400
-    assert str(caught.value).startswith(f"{path}, line ")
+    assert str(caught.value).startswith(f"{str(path)!r}, line ")
     if complaint is not None:
-        assert str(caught.value) == f"{path}, {complaint}"
+        assert str(caught.value) == f"{str(path)!r}, {complaint}"
+
+
+def test_a_files_name_is_only_text(tmp_path: Path) -> None:
+    """Regression: a terminal obeyed it."""
+    path = tmp_path / "\x1b[31m.jsonl"
+    path.write_bytes(b"{}\n")
+    with pytest.raises(ValueError, match=r"\\x1b\[31m\.jsonl', line 1: ") as caught:
+        load(path)
+    assert str(caught.value).isprintable()
 
 
 def lines_of_trace() -> bytes:

@@ -114,9 +114,10 @@ def _write(recording: Recording, path: Path, names: Namer) -> None:
         else:
             write_text(path, view(trace, VIEWS[path.suffix.lower()]))
     if trace.forgotten:
-        say(f"{path} has the first {len(trace.entries):,} entries; {trace.forgotten:,} came after them")
+        say(f"{os.fspath(path)!r} has the first {len(trace.entries):,} entries; {trace.forgotten:,} came after them")
     if recording.problems:
-        say(f"{path} is not complete: while it was recorded, something went wrong: {in_counts(recording.problems)}")
+        wrong = in_counts(recording.problems)
+        say(f"{os.fspath(path)!r} is not complete: while it was recorded, something went wrong: {wrong}")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,8 +29,6 @@ from ._trace import Trace
 from ._written import written
 
 if TYPE_CHECKING:
-    import os
-
     from .._address import Address
     from .._events import Event
     from ._entries import Entry
@@ -70,7 +69,7 @@ def load(path: str | os.PathLike[str]) -> Trace:
       ValueError: it is not such a file, was damaged or cut off, or is of a later version; says in which line.
     """
     with open(path, "rb") as file:
-        return _read(iter(lambda: file.readline(LONGEST + 1), b""), str(path))
+        return _read(iter(lambda: file.readline(LONGEST + 1), b""), repr(os.fspath(path)))
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
