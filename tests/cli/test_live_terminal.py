@@ -102,6 +102,19 @@ def test_leaving_in_the_middle_leaves_the_terminal_clean(keys: bytes, echo: str)
         assert "Traceback" not in person.written
 
 
+def test_what_was_typed_ahead_is_not_drawn_one_by_one() -> None:
+    """Regression: after 12,000 spaces it drew 12,000 pictures before it heard the q."""
+    with terminal("--step") as person:
+        person.wait_for(STEP)
+        before = person.written.count("nurseries and tasks")
+        person.type(b" " * 3000)  # less than what a terminal keeps
+        person.wait_for("that was all")
+        person.type(b"q")
+        assert person.ended() == 0
+        assert person.is_clean
+        assert person.written.count("nurseries and tasks") - before < 100
+
+
 def test_what_follows_is_what_would_have_been_printed() -> None:
     options = ["--virtual", "--clients", "2", "--requests", "1", "--seed", "2"]
     plain = run("demo", *options).stdout.decode()

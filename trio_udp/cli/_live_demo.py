@@ -117,7 +117,7 @@ async def _step(watched: Watched, screen: Screen, play: Play, args: argparse.Nam
         screen.resume()
 
     with Keys() as keys, handing_back(release, suspend, resume):
-        return await step_through(watched, screen.draw, keys.goes_on, play, nursery)
+        return await step_through(watched, screen.draw, keys.goes_on, play, nursery, keys.is_ahead)
 
 
 async def step_through(
@@ -126,6 +126,7 @@ async def step_through(
     goes_on: Callable[[], Awaitable[bool]],
     play: Play,
     nursery: trio.Nursery,
+    is_ahead: Callable[[], bool] = lambda: False,
 ) -> Story:
     """Play, on a clock that stands still, one event after another.
 
@@ -135,6 +136,7 @@ async def step_through(
       goes_on: waits until the next event is wanted; False: none is.
       play: plays the demo.
       nursery: where the one who shows it goes.
+      is_ahead: has somebody asked for more than one? Then not each is drawn.
 
     Returns:
       The story.
@@ -145,7 +147,7 @@ async def step_through(
 
     steps = Steps(watched.scene, draw, cast("MockClock", trio.lowlevel.current_clock()))
     story = WatchedStory(steps.put)
-    nursery.start_soon(steps.walk, goes_on, name="the live view")
+    nursery.start_soon(steps.walk, goes_on, is_ahead, name="the live view")
     await play(story)
     steps.is_over = True
     await steps.all_seen.wait()

@@ -73,6 +73,10 @@ class Keys:
         except termios.error:
             pass  # there is no terminal any more
 
+    def is_ahead(self) -> bool:
+        """Has somebody typed more than was asked for?"""
+        return bool(self._typed)
+
     async def goes_on(self) -> bool:
         """Wait for a key that means something: space and enter go on, q and the end of the input do not."""
         while True:
