@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 SECOND_SCREEN = 1049 << 5  # as pyte keeps private modes
 END_OF_SECOND_SCREEN = "\x1b[?1049l"
 CTRL_C = b"\x03"
+CTRL_Q = b"\x11"
+CTRL_S = b"\x13"
+CTRL_Z = b"\x1a"
+CTRL_BACKSLASH = b"\x1c"
 
 
 class Terminal:
@@ -103,11 +107,12 @@ class Terminal:
     @property
     def is_clean(self) -> bool:
         """Is the terminal as it was: its first screen, its cursor, echo, whole lines?"""
-        return (
-            not self._screen.cursor.hidden
-            and SECOND_SCREEN not in self._screen.mode
-            and termios.tcgetattr(self._theirs) == self.settings
-        )
+        return self.has_first_screen and termios.tcgetattr(self._theirs) == self.settings
+
+    @property
+    def has_first_screen(self) -> bool:
+        """And the cursor?"""
+        return not self._screen.cursor.hidden and SECOND_SCREEN not in self._screen.mode
 
     def wait_until(self, seen: Callable[[], object]) -> None:
         """Until that is so; ends with what was seen instead if it never is."""

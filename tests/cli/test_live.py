@@ -218,6 +218,16 @@ def test_what_is_said_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert err.getvalue() == "printed \x1b[2J\nsaid\nbytes\\xff\n"
 
 
+def test_its_file_descriptor_is_the_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: a handler that asks for it, for a program that it starts, failed."""
+    be_on_a_terminal(monkeypatch)
+    monkeypatch.setattr(sys.stderr, "fileno", lambda: 5, raising=False)
+    with held_streams():
+        assert sys.stdout.fileno() == sys.stderr.fileno() == 5
+    with pytest.raises(io.UnsupportedOperation):
+        Held().fileno()
+
+
 def test_streams_that_go_elsewhere_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.StringIO()
     monkeypatch.setattr(sys, "stdout", file)

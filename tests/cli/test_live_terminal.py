@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.child import PATIENCE, environment, run
+from tests.cli.child import COMMAND, PATIENCE, environment, run
 
 if sys.platform == "win32":
     pytest.skip("no pseudo-terminals there", allow_module_level=True)
 
-from tests.cli.terminal import CTRL_C, END_OF_SECOND_SCREEN, terminal
+from tests.cli.terminal import CTRL_BACKSLASH, CTRL_C, CTRL_Q, CTRL_S, CTRL_Z, END_OF_SECOND_SCREEN, terminal
 from trio_udp.cli._live_still import EVENTS, still_text, take_still
+from trio_udp.tracing import load
 
 if TYPE_CHECKING:
     import socket
@@ -134,6 +137,19 @@ def test_ctrl_c_among_plain_lines_has_the_summary_too() -> None:
         assert "Traceback" not in person.written
 
 
+def test_what_was_typed_ahead_is_not_drawn_one_by_one() -> None:
+    """Regression: after 12,000 spaces it drew 12,000 pictures before it heard the q."""
+    with terminal("--step") as person:
+        person.wait_for(STEP)
+        before = person.written.count("nurseries and tasks")
+        person.type(b" " * 3000)  # less than what a terminal keeps
+        person.wait_for("that was all")
+        person.type(b"q")
+        assert person.ended() == 0
+        assert person.is_clean
+        assert person.written.count("nurseries and tasks") - before < 100
+
+
 def test_what_follows_is_what_would_have_been_printed() -> None:
     options = ["--virtual", "--clients", "2", "--requests", "1", "--seed", "2", "--delay", "0.4"]
     plain = run("demo", *options).stdout.decode()
@@ -227,12 +243,123 @@ def test_virtual_time_is_over_before_there_is_a_picture() -> None:
 
 
 @pytest.mark.parametrize("options", [LONG, ("--step",)])
-def test_a_killed_demo_leaves_the_terminal_clean(options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGALRM])
+def test_a_killed_demo_leaves_the_terminal_clean(options: tuple[str, ...], number: signal.Signals) -> None:
     with terminal("demo", *options) as person:
         person.wait_for("nurseries and tasks")
-        person.process.send_signal(signal.SIGTERM)
-        assert person.ended() == -signal.SIGTERM
+        person.process.send_signal(number)
+        assert person.ended() == -number
         assert person.is_clean
+
+
+@pytest.mark.parametrize("arguments", [["demo", *LONG], ["demo", "--step"], ["serve", "127.0.0.1:0", "--live"]])
+def test_so_does_one_that_is_made_to_quit_by_a_key(arguments: list[str], tmp_path: Path) -> None:
+    """Regression: Ctrl-\\ left the second screen, and no cursor. Where the folder is there may be a core."""
+    with terminal(*arguments, cwd=tmp_path) as person:
+        person.wait_for("nurseries and tasks")
+        person.type(CTRL_BACKSLASH)
+        assert person.ended() == -signal.SIGQUIT
+        assert person.is_clean
+
+
+@pytest.mark.parametrize("arguments", [["demo", *LONG], ["demo", "--step"], ["serve", "127.0.0.1:0", "--live"]])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_killed_view_has_a_trace(tmp_path: Path, arguments: list[str], number: signal.Signals) -> None:
+    """Regression: the view put its own handler in the place of the one that writes it, and the file was empty."""
+    path = tmp_path / "run.jsonl"
+    with terminal(*arguments, "--trace", str(path)) as person:
+        person.wait_for("nurseries and tasks")
+        person.process.send_signal(number)
+        is_graceful = arguments[0] == "serve" and number == signal.SIGTERM
+        assert person.ended() == (0 if is_graceful else -number)
+        assert person.is_clean
+    assert load(path).entries
+
+
+def test_a_closed_terminal_leaves_a_trace(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    for ignoring, codes in (([], [-signal.SIGHUP]), ([signal.SIGHUP], [1])):
+        with terminal("demo", *LONG, "--trace", str(path), ignoring=ignoring) as person:
+            person.wait_for("nurseries and tasks")
+            person.hang_up()
+            assert person.process.wait(PATIENCE) in codes
+        assert load(path).entries
+        path.unlink()
+
+
+# -- a terminal that takes no output -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [LONG, ("--step",)])
+def test_behind_a_stopped_terminal_it_can_be_killed(options: tuple[str, ...]) -> None:
+    """Regression: it hung in writing, also after five SIGTERM."""
+    with terminal("demo", *options) as person:
+        person.wait_for("nurseries and tasks")
+        person.type(CTRL_S)
+        time.sleep(1)  # ten pictures
+        person.process.send_signal(signal.SIGTERM)
+        assert person.process.wait(PATIENCE) == -signal.SIGTERM
+
+
+def test_behind_a_stopped_terminal_a_server_goes_on(peer: socket.socket) -> None:
+    """Regression: it answered nobody until the terminal went on."""
+    with terminal("serve", "127.0.0.1:0", "--live") as person:
+        port = int(person.wait_for(r"trio_udp serve: 127\.0\.0\.1:(\d+) ")[1])
+        person.wait_for("nobody has sent anything yet")
+        person.type(CTRL_S)
+        for number in range(20):
+            peer.sendto(b"%d" % number, ("127.0.0.1", port))
+            assert peer.recv(100) == b"%d" % number
+            time.sleep(0.05)  # one second in all: ten pictures
+        person.type(CTRL_Q)
+        person.wait_for(r"received 20 \(30 bytes\)")
+        person.type(CTRL_C)
+        assert person.ended() == 130
+        assert person.is_clean
+
+
+# -- in a shell --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell with jobs")
+@pytest.mark.parametrize("arguments", [["demo", *LONG], ["demo", "--step"], ["serve", "127.0.0.1:0", "--live"]])
+def test_it_can_be_stopped_and_go_on(arguments: list[str]) -> None:
+    """Regression: Ctrl-Z left the shell on the second screen, and no cursor."""
+    with terminal(command=["bash", "--norc", "--noprofile", "-i"], variables={"PS1": "prompt> "}) as person:
+        person.wait_for("prompt>")
+        person.type(shlex.join([*COMMAND, *arguments]).encode() + b"\n")
+        person.wait_for("nurseries and tasks")
+        for _ in range(2):
+            person.type(CTRL_Z)
+            person.wait_until(lambda: person.has_first_screen and "prompt>" in person.line(-1))
+            assert "Stopped" in person.display
+            person.type(b"fg\n")
+            person.wait_until(lambda: not person.has_first_screen and "prompt>" not in person.display)
+            assert "nurseries and tasks" in person.display
+        person.type(CTRL_C)
+        person.wait_until(lambda: person.has_first_screen and "prompt>" in person.line(-1))
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell with jobs")
+def test_in_the_background_it_serves_and_draws_nothing(peer: socket.socket) -> None:
+    with terminal(command=["bash", "--norc", "--noprofile", "-i"], variables={"PS1": "prompt> "}) as person:
+        person.wait_for("prompt>")
+        person.type(shlex.join([*COMMAND, "serve", "127.0.0.1:0", "--live"]).encode() + b"\n")
+        port = int(person.wait_for(r"trio_udp serve: 127\.0\.0\.1:(\d+) ")[1])
+        person.type(CTRL_Z)
+        person.wait_until(lambda: person.has_first_screen and "prompt>" in person.line(-1))
+        person.type(b"bg\n")
+        for number in range(5):
+            peer.sendto(b"%d" % number, ("127.0.0.1", port))
+            assert peer.recv(100) == b"%d" % number
+            time.sleep(0.1)
+        person.type(b"echo still $((40 + 2))\n")
+        person.wait_for("still 42")
+        assert person.has_first_screen
+        person.type(b"fg\n")
+        person.wait_for(r"received 5 \(5 bytes\)")
+        person.type(CTRL_C)
+        person.wait_until(lambda: person.has_first_screen and "prompt>" in person.line(-1))
 
 
 @pytest.mark.parametrize("options", [LONG, ("--step",)])

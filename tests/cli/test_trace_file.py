@@ -215,7 +215,7 @@ def test_a_request_that_fails_has_a_trace(path: Path, start_server: StartServer)
 
 
 @needs_signals
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)])
 def test_a_request_that_is_ended_by_a_signal(path: Path, number: signal.Signals) -> None:
     """It ends as it does without a trace."""
     with socket.socket(type=socket.SOCK_DGRAM) as server:
@@ -225,7 +225,7 @@ def test_a_request_that_is_ended_by_a_signal(path: Path, number: signal.Signals)
         with child.start("request", where, "x", "--first", "1000", "--trace", str(path)) as program:
             server.recv(100)
             program.send_signal(number)
-            assert program.ended() == (130 if number == signal.SIGINT else -signal.SIGTERM)
+            assert program.ended() == (130 if number == signal.SIGINT else -number)
             assert program.err.all().decode().splitlines() == [f"trace: {path}"]
     assert [event.reason for event in of(load(path), RequestFailed)] == [
         "KeyboardInterrupt" if number == signal.SIGINT else "Cancelled"
@@ -333,8 +333,8 @@ def test_what_is_missing_is_said(
     said = capsys.readouterr().err
     trace = load(path)
     assert len(trace.entries) == 10
-    assert f"{path} has the first 10 entries; {trace.forgotten:,} came after them\n" in said
-    assert f"{path} is not complete: while it was recorded, something went wrong: " in said
+    assert f"{str(path)!r} has the first 10 entries; {trace.forgotten:,} came after them\n" in said
+    assert f"{str(path)!r} is not complete: while it was recorded, something went wrong: " in said
     assert " OSError\n" in said
 
 

@@ -18,7 +18,7 @@ import trio
 from tests.tracing.browser import PATIENCE, open_browser
 from tests.tracing.runs import CLIENT, SERVER, run, trace
 from trio_udp import AttemptStarted, DatagramDropped, DatagramReceived, DatagramSent
-from trio_udp.tracing import Happened, ScopeEntered, TaskStarted, Trace, chrome
+from trio_udp.tracing import Happened, ScopeCancelled, ScopeEntered, TaskStarted, Trace, chrome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,6 +122,27 @@ def test_what_had_no_end_lasts_until_the_end_of_the_recording() -> None:
     ends = of_kind(trace(entries), "e")
     assert [(event["ts"], event["tid"]) for event in ends] == [(2e6, 0), (2e6, 0)]
     assert ends[0]["args"] == {"outcome": "still waiting at the end"}
+
+
+def test_or_until_it_was_full() -> None:
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        ScopeEntered(10.0, 1, "nap", 1, 11.0),
+        Happened(AttemptStarted(10.5, CLIENT, SERVER, 1, 1, 9.0, b"?"), 1, None),
+        ScopeCancelled(11.0, 1),
+    ]
+    recorded = Trace(tuple(entries), 10.0, 3610.0, {}, 7)
+    assert [(event["dur"], event["args"]) for event in of_kind(recorded, "X")] == [
+        (1e6, {"still running when the recording was full": True}),
+        (1e6, {"still running when the recording was full": True, "deadline": 1.0, "cancelled": 1.0}),
+    ]
+    ends = of_kind(recorded, "e")
+    assert [event["ts"] for event in ends] == [1e6, 1e6]
+    assert ends[0]["args"] == {"outcome": "still waiting when the recording was full"}
+    assert json.loads(chrome(recorded))["otherData"] == {
+        "forgotten entries": 7,
+        "about": "The recording was full: 7 entries that came later are not in it.",
+    }
 
 
 def test_a_moment_ends_before_the_next_thing_begins_in_its_task() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from hypothesis import strategies as st
 from trio_udp import AttemptStarted, DatagramLost, DatagramSent, Event
 from trio_udp.tracing import Entry, Happened, ScopeEntered, TaskStarted, Trace, load, save
 from trio_udp.tracing._entries import EVENTS
-from trio_udp.tracing._jsonlines import _KINDS, LONGEST, _lines, _read
+from trio_udp.tracing._jsonlines import _KINDS, LATEST, LONGEST, _lines, _read
 
 number = st.integers(0, 2**63)
-time = st.floats(allow_nan=False, allow_infinity=False)
+time = st.floats(-LATEST, LATEST)
 perhaps_endless = st.floats(allow_nan=False)
 place = st.one_of(st.tuples(st.text(), st.integers(0, 65535)), st.tuples(st.text(), *[st.integers(0, 65535)] * 3))
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
@@ -113,6 +114,16 @@ def test_what_could_not_be_read_is_not_written(tmp_path: Path) -> None:
     assert path.read_text() == "before"
 
 
+def test_a_large_trace_is_not_put_together_in_memory(tmp_path: Path) -> None:
+    data = b"\xff" * 60_000  # six characters each
+    trace = Trace(tuple(Happened(DatagramSent(0, ("::1", 5), ("::1", 7), data), 1, None) for _ in range(50)), 0, 0)
+    tracemalloc.start()
+    save(trace, tmp_path / "run.jsonl")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (tmp_path / "run.jsonl").stat().st_size > 50 * 6 * 60_000 > 5 * most
+
+
 HEADER = {"format": "trio_udp trace", "version": 1, "started": 0, "ended": 1, "names": {}, "forgotten": 0, "entries": 1}
 ENDED = {"kind": "TaskEnded", "time": 0.5, "task": 1}
 SENT = {
@@ -176,6 +187,10 @@ def test_the_table_below_begins_with_what_is_right(tmp_path: Path) -> None:
         (written(HEADER, b'{"kind": "TaskEnded", "time": NaN, "task": 1}\n'), "line 2: this is no JSON"),
         (written(HEADER, b'{"kind": "TaskEnded", "time": 1e999, "task": 1}\n'), "line 2: time cannot be inf"),
         (written(HEADER, {**ENDED, "time": 10**400}), None),
+        (written(HEADER, {**ENDED, "time": 1e308}), "line 2: time cannot be 1e+308"),
+        (written({**HEADER, "started": -1e16}), "line 1: started cannot be -1e+16"),
+        (written({**HEADER, "forgotten": 10**4000}), None),
+        (written(HEADER, {**SENT, "local": ["10.0.0.2", 2**64]}), None),
         (written(HEADER, b'{"kind": "TaskEnded", "time": 1, "time": 2, "task": 1}\n'), "line 2: this is no JSON"),
         (written(HEADER, {**ENDED, "task": None}), "line 2: task cannot be None"),
         (written(HEADER, {**ENDED, "task": 1.0}), "line 2: task cannot be 1.0"),
@@ -196,9 +211,18 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, content: bytes, com
     with pytest.raises(ValueError, match=r", line \d: ") as caught:
         load(path)
     assert len(str(caught.value)) < 400
-    assert str(caught.value).startswith(f"{path}, line ")
+    assert str(caught.value).startswith(f"{str(path)!r}, line ")
     if complaint is not None:
-        assert str(caught.value) == f"{path}, {complaint}"
+        assert str(caught.value) == f"{str(path)!r}, {complaint}"
+
+
+def test_a_files_name_is_only_text(tmp_path: Path) -> None:
+    """Regression: a terminal obeyed it."""
+    path = tmp_path / "\x1b[31m.jsonl"
+    path.write_bytes(b"{}\n")
+    with pytest.raises(ValueError, match=r"\\x1b\[31m\.jsonl', line 1: ") as caught:
+        load(path)
+    assert str(caught.value).isprintable()
 
 
 def lines_of_trace() -> bytes:

@@ -55,6 +55,13 @@ def test_at_one_instant_addresses_decide() -> None:
     assert [one.place for one in lifelines[:3]] == ["10.0.1.1", "10.0.1.9", "10.0.1.10"]
 
 
+def test_so_they_do_however_long_they_are() -> None:
+    """Regression: a host of 5,000 digits is no address, but a file may have it, and `int` does not take it."""
+    hosts = ["9", "010", "11", "9" * 5000, "1" + "0" * 5000]
+    lifelines = cast_of(trace_of(*[begins(0.0, (host, 5)) for host in reversed(hosts)])).lifelines
+    assert [one.place for one in lifelines[:5]] == hosts
+
+
 def test_on_loopback_each_socket_is_one() -> None:
     one, two = ("127.0.0.1", 1), ("127.0.0.1", 2)
     assert names_of(trace_of(sent(0.0, one, two), received(1.0, two, one))) == ["127.0.0.1:1", "127.0.0.1:2"]

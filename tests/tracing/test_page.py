@@ -533,7 +533,9 @@ async def test_an_empty_trace_is_a_page_too(tmp_path: Path) -> None:
 
 
 def test_what_was_forgotten_is_said() -> None:
-    assert "2 tasks · 1,234 entries forgotten<" in html(Trace(trace().entries[:3], 10.0, 11.0, {}, 1234))
+    assert "2 tasks · 1,234 entries forgotten · drawn are the first " in html(
+        Trace(trace().entries[:3], 10.0, 11.0, {}, 1234)
+    )
 
 
 def test_what_is_not_drawn_is_said() -> None:
@@ -546,6 +548,18 @@ def test_what_is_not_drawn_is_said() -> None:
     assert page.count('class="datagram') == 2000
     assert "task many" in page
     assert "too late" not in page
+
+
+def test_a_full_recording_is_drawn_until_it_was_full() -> None:
+    entries: list[Entry] = [TaskStarted(10.0, 1, "many", None)]
+    entries += [Happened(DatagramSent(10.0 + n / 1000, CLIENT, SERVER, b"%d" % n), 1, None) for n in range(2009)]
+    some, many = (html(Trace(tuple(entries[:number]), 10.0, 3610.0, {}, 5)) for number in (1001, 2010))
+    assert "1,000 datagrams sent, 0 lost · 1 task · 5 entries forgotten · drawn are the first 999 ms<" in some
+    assert some.count("The recording was full: 5 entries") == 2
+    assert "still running when the recording was full" in some
+    assert "drawn are the first 2 s<" in many
+    assert many.count("The recording was full: 5 entries") == 1
+    assert "still running at the end" in many
 
 
 def test_it_asks_for_nothing(recorded: Trace) -> None:

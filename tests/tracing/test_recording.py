@@ -375,6 +375,58 @@ def test_a_scope_is_cancelled_before_the_task_that_it_ends() -> None:
     assert kinds.index(ScopeCancelled) < kinds.index(TaskEnded)
 
 
+@pytest.mark.parametrize(("max_bytes", "kept"), [(1, 0), (9, 0), (10, 1), (29, 2), (30, 4), (39, 4), (40, 5)])
+async def test_payloads_have_a_limit_too(max_bytes: int, kept: int, autojump_clock: MockClock) -> None:
+    """Regression: 100,000 datagrams of a stranger's could take 6 GB. After a gap nothing is kept, if it fits or not."""
+    payloads = [b"x" * 10, b"x" * 10, b"x" * 10, b"", b"x" * 10]
+    async with VirtualNetwork():
+        with record(max_bytes=max_bytes) as recording:
+            endpoint = await open_udp_endpoint(LOCAL)
+            for data in payloads:
+                await endpoint.send(data, endpoint.address)
+    trace = recording.trace()
+    events = [entry.event for entry in trace.entries if isinstance(entry, Happened)]
+    assert [event.data for event in events if isinstance(event, DatagramSent)] == payloads[:kept]
+    assert len(events) == kept
+    assert trace.forgotten == len(payloads) - kept
+    assert recording.problems == {}
+
+
+async def test_it_is_full_for_tasks_and_scopes_as_well(autojump_clock: MockClock) -> None:
+    async with VirtualNetwork():
+        with record(max_bytes=1) as recording:
+            endpoint = await open_udp_endpoint(LOCAL)
+            await endpoint.send(b"xx", endpoint.address)
+            with scope("too late"):
+                await trio.sleep(1)
+    trace = recording.trace()
+    assert {type(entry) for entry in trace.entries} == {TaskStarted, NurseryOpened}
+    assert trace.forgotten == 3  # the datagram, the scope's beginning and end
+
+
+@pytest.mark.parametrize("limit", range(1, 13))
+def test_a_full_one_does_not_grow(limit: int) -> None:
+    """Regression: nurseries of ``nursery.start`` were remembered for ever. Those that entries name still have to be."""
+
+    async def server(task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+
+    async def main(limit: int) -> tuple[Trace, int]:
+        with record(limit=limit) as recording:
+            async with trio.open_nursery() as nursery:
+                for _ in range(100):
+                    await nursery.start(server)
+        return recording.trace(), len(recording._log._passages)
+
+    (whole, all_of_them), (some, remembered) = (
+        trio.run(main, each, clock=MockClock(autojump_threshold=0)) for each in (10_000, limit)
+    )
+    assert all_of_them == 100
+    assert remembered <= limit
+    assert [entry.nursery for entry in some.entries if isinstance(entry, NurseryOpened)] == [1] * (limit > 1)
+    assert len(whole.entries) == 1 + 2 + 200
+
+
 def test_events_are_nothing_to_the_garbage_collector() -> None:
     """What is kept for a whole run would be gone through again and again."""
 
@@ -395,6 +447,8 @@ def test_events_are_nothing_to_the_garbage_collector() -> None:
 def test_a_limit_is_a_number(limit: Any) -> None:
     with pytest.raises(ValueError, match=r"^limit must be a whole number of at least 1, not "):
         record(limit=limit)
+    with pytest.raises(ValueError, match=r"^max_bytes must be a whole number of at least 1, not "):
+        record(max_bytes=limit)
 
 
 # -- its life ----------------------------------------------------------------------------------------------------------
@@ -547,7 +601,7 @@ def test_control_c_comes_out_and_it_is_gone(monkeypatch: pytest.MonkeyPatch) -> 
             return wrapper
 
         cls, _, name = moment.rpartition(".")
-        owner = Recording if cls == "Recording" else type(Recording(1)._watch)
+        owner = Recording if cls == "Recording" else type(Recording(1, 1)._watch)
         monkeypatch.setattr(owner, name, interrupted(getattr(owner, name)))
         try:
             with record() as recording:

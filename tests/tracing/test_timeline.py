@@ -20,6 +20,7 @@ from trio_udp.tracing import (
     ScopeExited,
     TaskEnded,
     TaskStarted,
+    Trace,
     timeline_svg,
 )
 from trio_udp.tracing._boxes import GAP, SPINE, side_by_side
@@ -157,6 +158,17 @@ def test_so_is_what_is_too_deep_inside() -> None:
     assert found.left_out == 10
 
 
+def test_many_that_are_open_at_once_end_in_any_order() -> None:
+    """Regression: each end searched all that was open, and 50,000 scopes took a minute."""
+    numbers = range(1, 201)
+    entries: list[Entry] = [TaskStarted(10.0, 1, "main", None)]
+    entries += [ScopeEntered(10.0, number, "scope", 1, math.inf) for number in numbers]
+    entries += [ScopeExited(10.0 + number, number, math.inf, False) for number in (150, 180, 200, 10, 5, 7)]
+    bars = list(timeline(trace(entries), most=1000).walk())
+    ends = {bar.entry: bar.end for bar in bars if bar.kind == "scope"}
+    assert [ends[number] for number in (1, 4, 5, 9, 10, 100)] == [None, None, 15.0, 15.0, 20.0, 20.0]
+
+
 def test_a_nursery_that_is_in_itself_is_no_endless_loop() -> None:
     entries: list[Entry] = [TaskStarted(10.0, 1, "egg", 1), NurseryOpened(10.0, 1, 1), TaskStarted(10.0, 1, "egg", 1)]
     assert outline(timeline(trace(entries))) == [
@@ -262,6 +274,28 @@ def overs(svg: str) -> list[list[str | None]]:
     """What lies upon the boxes, in the order in which it is drawn."""
     every = ElementTree.fromstring(svg).iter(f"{SVG}g")
     return [[path.get("class") for path in group] for group in every if group.get("class") == "over"]
+
+
+def test_of_a_full_recording_nothing_is_drawn_that_nobody_knows() -> None:
+    """Regression: what ended after it was full went on to its end, an hour later, and was "not caught"."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        ScopeEntered(10.0, 1, "nap", 1, 11.0),
+        ScopeCancelled(11.0, 1),
+    ]
+    whole, full = (Trace(tuple(entries), 10.0, 3611.0, {}, forgotten) for forgotten in (0, 7))
+    assert title(groups(timeline_svg(whole))[1]).endswith(", still running at the end\ndeadline 1.000000 s\n" + NAP)
+    picture = timeline_svg(full)
+    task, nap = groups(picture)
+    assert title(task) == "task main\nfrom 0.000000 s, still running when the recording was full"
+    assert title(nap).endswith(", still running when the recording was full\ndeadline 1.000000 s\n" + NAP)
+    assert '<path class="edge"' not in picture  # there is no silence
+    assert "The recording was full: 7 entries that came later are not in it.</text>" in picture
+    [cancelled] = [path.get("d", "") for path in nap.iter(f"{SVG}path") if path.get("class") == "cancelled"]
+    assert float(cancelled.partition(" ")[2].partition("h")[0]) == edges(nap)[3]
+
+
+NAP = "cancelled at 1.000000 s"
 
 
 def test_cancelled_and_caught_are_lines() -> None:

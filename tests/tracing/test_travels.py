@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.tracing.traces import CLIENT, OTHER, SERVER, begins, dropped, ignored, lost, received, sent, trace_of
-from trio_udp.tracing._sockets import Sockets
+from trio_udp.tracing._sockets import Sockets, _Waiting
 from trio_udp.tracing._travels import Travel, travels
 
 if TYPE_CHECKING:
@@ -179,6 +181,26 @@ def test_a_client_that_changes_its_socket_stays_the_same() -> None:
     sockets = Sockets(entries)
     assert sockets.at(new) == new
     assert sockets.home(new) == sockets.home(old) == old
+
+
+places = st.tuples(st.sampled_from(["a", "b", "c"]), st.just(1))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["add", "remove", "pop"]), places)))
+def test_who_waits_leaves_as_from_a_list(steps: list[tuple[str, tuple[str, int]]]) -> None:
+    """Regression: it was one, which was searched for each datagram."""
+    row: list[tuple[str, int]] = []
+    waiting = _Waiting()
+    for step, place in steps:
+        if step == "add":
+            row.append(place)
+            waiting.add(place)
+        elif step == "remove":
+            assert waiting.remove(place) == (place in row)
+            if place in row:
+                row.remove(place)
+        else:
+            assert waiting.pop() == (row.pop(0) if row else None)
 
 
 def test_two_clients_that_ask_the_same_are_two() -> None:

@@ -15,7 +15,8 @@ from ._live_held import held_streams
 from ._live_refresh import News, keep_drawing
 from ._live_scene import WatchedStory
 from ._live_scene_page import draw_scene
-from ._live_screen import Screen, released_when_killed
+from ._live_screen import Screen
+from ._live_signals import handing_back
 from ._live_step import Steps
 from ._live_tree import tree_of
 from ._pace import time_jumps
@@ -68,6 +69,7 @@ async def watch(args: argparse.Namespace, scene: Scene, title: str, play: Play) 
     with held_streams(), Screen(file) as screen:
         async with trio.open_nursery() as nursery:
             watched = Watched(scene, title)
+            nursery.start_soon(screen.keep_up, name="the live view's output")
             play_on = _step if args.step else _run
             await play_on(watched, screen, play, args, nursery)
             nursery.cancel_scope.cancel()
@@ -89,7 +91,7 @@ async def _run(watched: Watched, screen: Screen, play: Play, args: argparse.Name
         nursery.start_soon(keep_drawing, draw, args.speed or 1.0, name="the live view")
     else:
         nursery.start_soon(news.keep_drawing, name="the live view")
-    with released_when_killed(screen.release):
+    with handing_back(screen.release, screen.suspend, screen.resume):
         await play(WatchedStory(show))
 
 
@@ -101,8 +103,16 @@ async def _step(watched: Watched, screen: Screen, play: Play, args: argparse.Nam
         screen.release()
         keys.restore()
 
-    with Keys() as keys, released_when_killed(release):
-        await step_through(watched, screen.draw, keys.goes_on, play, nursery)
+    def suspend() -> None:
+        screen.suspend()
+        keys.restore()
+
+    def resume() -> None:
+        keys.take()
+        screen.resume()
+
+    with Keys() as keys, handing_back(release, suspend, resume):
+        await step_through(watched, screen.draw, keys.goes_on, play, nursery, keys.is_ahead)
 
 
 async def step_through(
@@ -111,6 +121,7 @@ async def step_through(
     goes_on: Callable[[], Awaitable[bool]],
     play: Play,
     nursery: trio.Nursery,
+    is_ahead: Callable[[], bool] = lambda: False,
 ) -> None:
     """Play, on a clock that stands still, one event after another.
 
@@ -120,13 +131,14 @@ async def step_through(
       goes_on: waits until the next event is wanted; False: none is.
       play: plays the demo.
       nursery: where the one who shows it goes.
+      is_ahead: has somebody asked for more than one? Then not each is drawn.
     """
 
     def draw(keys: str) -> None:
         show(lambda width, height, look: watched.page(width, height, look, keys))
 
     steps = Steps(watched.scene, draw, cast("MockClock", trio.lowlevel.current_clock()))
-    nursery.start_soon(steps.walk, goes_on, name="the live view")
+    nursery.start_soon(steps.walk, goes_on, is_ahead, name="the live view")
     await play(WatchedStory(steps.put))
     steps.is_over = True
     await steps.all_seen.wait()

@@ -26,9 +26,14 @@ LONGEST = 10_000
 
 
 class Held(io.RawIOBase):
-    """Bytes that were written, as lines; the latest of them."""
+    """Bytes that were written, as lines; the latest of them.
 
-    def __init__(self) -> None:
+    Args:
+      terminal: what it stands for, and whose file descriptor a program may ask for; None: there is none.
+    """
+
+    def __init__(self, terminal: TextIO | None = None) -> None:
+        self._terminal = terminal
         self.lines: deque[bytes] = deque(maxlen=KEPT)
         self.lost = 0
         self._begun = b""
@@ -40,6 +45,10 @@ class Held(io.RawIOBase):
     def isatty(self) -> bool:
         """It stands for one: what is said is to be harmless there."""
         return True
+
+    def fileno(self) -> int:
+        """That of the terminal: what a program's own programs write goes there."""
+        return super().fileno() if self._terminal is None else self._terminal.fileno()
 
     def write(self, data: object) -> int:
         """Keep it."""
@@ -68,7 +77,8 @@ class Held(io.RawIOBase):
 @trio.lowlevel.enable_ki_protection  # Ctrl-C must not come when some streams are put back and others are not
 def held_streams() -> Iterator[Held]:
     """While it lasts, what is written to a standard stream that is a terminal is kept; then it is written there."""
-    held = Held()
+    terminals = [stream for stream in (sys.stdout, sys.stderr) if stream.isatty()]
+    held = Held(terminals[-1] if terminals else None)
     before: list[tuple[str, TextIO]] = []
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)

@@ -52,12 +52,19 @@ class Keys:
     @trio.lowlevel.enable_ki_protection
     def __enter__(self) -> Self:
         self._before = termios.tcgetattr(self._fd)
-        tty.setcbreak(self._fd)
+        self.take()
         return self
 
     @trio.lowlevel.enable_ki_protection
     def __exit__(self, *_: object) -> None:
         self.restore()
+
+    def take(self) -> None:
+        """From now on there are single keys; signal handlers may call this. In the background it stops the process."""
+        try:
+            tty.setcbreak(self._fd)
+        except termios.error:
+            pass  # there is no terminal any more, as reading will tell
 
     def restore(self) -> None:
         """Let the terminal be as it was before; signal handlers may call this."""
@@ -65,6 +72,10 @@ class Keys:
             termios.tcsetattr(self._fd, termios.TCSAFLUSH, self._before)
         except termios.error:
             pass  # there is no terminal any more
+
+    def is_ahead(self) -> bool:
+        """Has somebody typed more than was asked for?"""
+        return bool(self._typed)
 
     async def goes_on(self) -> bool:
         """Wait for a key that means something: space and enter go on, q and the end of the input do not."""

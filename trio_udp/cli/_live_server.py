@@ -17,6 +17,7 @@ from ._live import View
 from ._live_held import held_streams
 from ._live_refresh import keep_drawing
 from ._live_screen import Screen
+from ._live_signals import handing_back
 from ._live_tree import tree_of
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class LiveServer(View):
     def _open(self) -> None:
         terminal = sys.stderr
         self._held = self._stack.enter_context(held_streams())
-        self._screen = self._stack.enter_context(Screen(terminal))
+        self._screen = screen = self._stack.enter_context(Screen(terminal))
+        self._stack.enter_context(handing_back(screen.release, screen.suspend, screen.resume))
 
     def _refresh(self) -> float:
         return self._screen.draw(self._page)
@@ -74,6 +76,7 @@ async def live_server(draw: Draw) -> AsyncIterator[LiveServer]:
             view._open()
             try:
                 nursery.start_soon(keep_drawing, view._refresh, name="the live view")
+                nursery.start_soon(view._screen.keep_up, name="the live view's output")
                 yield view
             finally:
                 view.close()

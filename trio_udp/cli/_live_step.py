@@ -53,8 +53,8 @@ class Steps:
         """Is there nothing more to come?"""
         return self.is_over and not self._pending
 
-    async def walk(self, goes_on: Callable[[], Awaitable[bool]]) -> None:
-        """Show one event for each ``await goes_on()``, to the end.
+    async def walk(self, goes_on: Callable[[], Awaitable[bool]], is_ahead: Callable[[], bool]) -> None:
+        """Show one event for each ``await goes_on()``, to the end; while ``is_ahead()``, nothing is drawn.
 
         Raises:
           KeyboardInterrupt: somebody wants to quit.
@@ -64,7 +64,8 @@ class Steps:
             await wait_all_tasks_blocked()
             while True:
                 self._footer = NO_MORE if self.all_shown else GO_ON
-                self._draw(self._footer)
+                if not is_ahead():
+                    self._draw(self._footer)
                 if await goes_on():
                     await self.advance()
                 elif self.all_shown:

@@ -4,9 +4,9 @@ What is written goes by the file's ending, as a person expects it who names a fi
 a folder that is not there, is said before the command does anything: a load test of ten minutes should not find out
 afterwards.
 
-Ctrl-C and failures come through here as exceptions. SIGTERM does not: by itself it ends the process at once. So here it
-cancels the command, and is raised again when the file has been written; whoever waits for the process sees no
-difference. A second one ends it at once.
+Ctrl-C and failures come through here as exceptions. SIGTERM does not, nor does SIGHUP, which comes when the terminal is
+closed: by itself either ends the process at once. So here they cancel the command, and are raised again when the file
+has been written; whoever waits for the process sees no difference. A second one ends it at once.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from ..tracing import Recording, Trace
 
     Namer = Callable[[Trace], Mapping[Address, str]]
+
+# What others end a process by. Windows has one of them by name.
+REQUESTS = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if name in signal.Signals.__members__)
 
 # By a file's ending, the function of `trio_udp.tracing` that makes it; the first is for `save`.
 LINES = ".jsonl"
@@ -129,7 +132,7 @@ def _written(path: Path, write: Callable[[], None], quiet: bool) -> Iterator[Non
     """However it ends, ``write()``; that it cannot be done is said now, if it is known."""
     with _explained(path), open(path, "ab"):
         pass
-    with _ended_by_sigterm():
+    with _ended_by_signals():
         try:
             yield
         except BaseException:
@@ -169,14 +172,18 @@ def _write(recording: Recording, path: Path, names: Namer) -> None:
         else:
             write_text(path, view(trace, VIEWS[path.suffix.lower()]))
     if trace.forgotten:
-        say(f"{path} has the first {len(trace.entries):,} entries; {trace.forgotten:,} came after them")
+        say(f"{os.fspath(path)!r} has the first {len(trace.entries):,} entries; {trace.forgotten:,} came after them")
     if recording.problems:
-        say(f"{path} is not complete: while it was recorded, something went wrong: {in_counts(recording.problems)}")
+        wrong = in_counts(recording.problems)
+        say(f"{os.fspath(path)!r} is not complete: while it was recorded, something went wrong: {wrong}")
 
 
 def write_text(path: Path, text: str) -> None:
     """Write what is for people, whatever is in it."""
-    path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+    from ..tracing._written import written
+
+    with written(path, "utf-8", "backslashreplace") as file:
+        file.write(text)
 
 
 @contextmanager
@@ -188,22 +195,29 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM cancels what is inside, and then ends the process as it always does."""
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP cancel what is inside, and then end the process as they always do, unless they are ignored."""
     token, scope = trio.lowlevel.current_trio_token(), trio.CancelScope()
+    heard: list[int] = []
 
-    def note(*_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    def note(number: int, _: object) -> None:
+        heard.append(number)
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
         token.run_sync_soon(scope.cancel)
 
-    before = signal.signal(signal.SIGTERM, note)
+    before = {number: signal.getsignal(number) for number in REQUESTS}
+    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, note)
     try:
         with scope:
             yield
     finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
-    if scope.cancel_called:
-        signal.raise_signal(signal.SIGTERM)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)  # None: it was not Python that had put it there
+        if heard:
+            signal.raise_signal(heard[0])
 
 
 # -- who is who --------------------------------------------------------------------------------------------------------

@@ -91,8 +91,9 @@ is, so replies have no limit. A restart ends all conversations, on systemd's
 sockets as well: the keys go with the server, and clients begin anew. It needs
 the extra: python -m pip install 'trio_udp[dtls]'
 
-With --trace the first 100,000 things that happen are in a file at the end:
-datagrams, handlers, tasks; what came later is counted. trace --help tells more.
+With --trace the first 100,000 things that happen, or 64 MB of payloads, are in
+a file at the end: datagrams, handlers, tasks; what came later is counted.
+trace --help tells more.
 
 Ctrl-C or SIGTERM: stop receiving, finish what is begun, print the statistics.
 Ctrl-C or SIGTERM again: end at once, without statistics, even when a handler

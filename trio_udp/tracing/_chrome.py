@@ -23,6 +23,7 @@ from ._requests import requests
 from ._show import plural, show_data, show_text
 from ._sockets import Sockets
 from ._timeline import timeline
+from ._trace import known_until, what_is_forgotten, when_it_stops
 from ._travels import travels
 
 if TYPE_CHECKING:
@@ -49,13 +50,14 @@ def chrome(trace: Trace) -> str:
     began.
     """
     events = ",\n".join(json.dumps(event, allow_nan=False) for event in _Events(trace).all())
-    about = json.dumps({"forgotten entries": trace.forgotten})
+    about = json.dumps({"forgotten entries": trace.forgotten, "about": what_is_forgotten(trace)})
     return f'{{"displayTimeUnit": "ms", "otherData": {about}, "traceEvents": [\n{events}\n]}}\n'
 
 
 class _Events:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
+        self._ended = known_until(trace)
         self._sockets = Sockets(trace.entries)
         self._travels = travels(trace.entries, self._sockets)
         self._cast = Cast(trace, self._sockets, self._travels)
@@ -91,10 +93,11 @@ class _Events:
                 yield {"ph": "M", "name": f"thread_{key}", "pid": PROCESS, "tid": task, "args": {key: value}}
 
     def _bar(self, bar: Bar) -> dict[str, Any]:
-        told: dict[str, object] = {"still running at the end": True} if bar.end is None else {}
+        told: dict[str, object] = {f"still running {when_it_stops(self._trace)}": True} if bar.end is None else {}
         if bar.kind == "scope":
             told |= {"deadline": self._seconds(bar.deadline), "cancelled": self._seconds(bar.cancelled)}
-            told["caught"] = bar.caught
+            if bar.end is not None:
+                told["caught"] = bar.caught
         lasted = self._micro(self._end(bar.end)) - self._micro(bar.begin)
         return self._event("X", bar.name, bar.begin, bar.task, cat=bar.kind, dur=round(lasted, 3), args=told)
 
@@ -114,13 +117,13 @@ class _Events:
             name = f"attempt {attempt.number}"
             told = {"deadline": self._seconds(attempt.deadline), "data": show_data(attempt.data, LONGEST)}
             yield self._event("b", name, attempt.started, task, args=told, **of)
-            outcome = show_text(attempt.outcome) or "still waiting at the end"
+            outcome = show_text(attempt.outcome) or f"still waiting {when_it_stops(self._trace)}"
             yield self._event("e", name, self._end(attempt.ended), task, args={"outcome": outcome}, **of)
         yield self._event("e", whole, self._end(request.attempts[-1].ended), task, **of)
 
     def _end(self, time: float | None) -> float:
-        """What has none lasts until the end of the recording."""
-        return self._trace.ended if time is None else time
+        """What has none lasts until the end of what was recorded."""
+        return self._ended if time is None else time
 
     # -- datagrams -----------------------------------------------------------------------------------------------------
 

@@ -19,16 +19,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from . import _entries
 from ._entries import EVENTS, Happened
 from ._trace import Trace
+from ._written import written
 
 if TYPE_CHECKING:
-    import os
-
     from .._address import Address
     from .._events import Event
     from ._entries import Entry
@@ -41,17 +41,24 @@ VERSION = 1
 # Characters. A datagram's payload takes 6 each, at most: 393,162 for 65,527 bytes; the rest is for names.
 LONGEST = 4_000_000
 
+# Seconds, 30 million years: no clock goes further, and what is reckoned from it stays finite.
+LATEST = 1e15
+
+# Ports, tasks and requests are small, and so are 64 bits to whatever counts.
+MOST = 2**64
+
 
 def save(trace: Trace, path: str | os.PathLike[str]) -> None:
     """Write a trace into a file, as JSON lines.
+
+    A file that is there is replaced by a complete one, or stays as it is; devices, FIFOs and links are written to.
 
     Raises:
       OSError: the file cannot be written.
       ValueError: a name in the trace is so long that `load` would refuse it.
     """
-    text = "".join(_lines(trace))
-    with open(path, "w", encoding="ascii", newline="\n") as file:
-        file.write(text)
+    with written(path, "ascii") as file:
+        file.writelines(_lines(trace))
 
 
 def load(path: str | os.PathLike[str]) -> Trace:
@@ -62,7 +69,7 @@ def load(path: str | os.PathLike[str]) -> Trace:
       ValueError: it is not such a file, was damaged or cut off, or is of a later version; says in which line.
     """
     with open(path, "rb") as file:
-        return _read(iter(lambda: file.readline(LONGEST + 1), b""), str(path))
+        return _read(iter(lambda: file.readline(LONGEST + 1), b""), repr(os.fspath(path)))
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
@@ -217,7 +224,7 @@ def _short(value: object) -> str:
 
 
 def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < MOST:
         raise TypeError
     return value
 
@@ -226,6 +233,12 @@ def _number(value: object) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or math.isinf(value):
         raise TypeError
     return float(value)
+
+
+def _time(value: object) -> float:
+    if abs(time := _number(value)) > LATEST:
+        raise TypeError
+    return time
 
 
 def _perhaps_endless(value: object) -> float:
@@ -266,7 +279,7 @@ def _or_none(reader: Callable[[object], Any]) -> Callable[[object], Any]:
 
 
 _READERS: dict[str, Callable[[object], Any]] = {
-    **dict.fromkeys(("time", "sent_at", "elapsed", "started", "ended"), _number),
+    **dict.fromkeys(("time", "sent_at", "elapsed", "started", "ended"), _time),
     **dict.fromkeys(("deadline", "timeout"), _perhaps_endless),
     **dict.fromkeys(("version", "forgotten", "entries"), _whole),
     **dict.fromkeys(("request", "number", "attempt", "attempts", "task", "nursery", "scope"), _whole),

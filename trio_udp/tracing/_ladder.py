@@ -13,6 +13,7 @@ from ._entries import Happened, TaskStarted
 from ._lifelines import Cast, Lifeline
 from ._requests import HandlerRun, Request, handler_runs, requests
 from ._sockets import Sockets
+from ._trace import known_until
 from ._travels import Travel, travels
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def make_ladder(trace: Trace, limit: int) -> Ladder:
     all_travels = travels(trace.entries, sockets)
     cast = Cast(trace, sockets, all_travels)
     all_travels.sort(key=lambda travel: travel.begun)
-    ended = all_travels[limit].begun if limit < len(all_travels) else trace.ended
+    ended = all_travels[limit].begun if limit < len(all_travels) else known_until(trace)
     recorded = {cast[sockets.at(entry.event.local)] for entry in trace.entries if isinstance(entry, Happened)}
     tasks = {entry.task: entry.name for entry in trace.entries if isinstance(entry, TaskStarted)}
     arrows = [_arrow(trace, cast, travel, recorded, tasks) for travel in all_travels[:limit]]

@@ -152,8 +152,9 @@ def _main_role(played: set[Role]) -> Role:
 
 
 def _in_order(place: Place) -> list[tuple[int, str]]:
-    words = re.findall(r"\d+|\D+", format_address(place))
-    return [(int(word), "") if word.isascii() and word.isdigit() else (-1, word) for word in words]
+    """Its numbers by their size: the longer, the larger. A file may have one that is too long for `int`."""
+    words = re.findall(r"0*([0-9]+)|([^0-9]+)", format_address(place))
+    return [(len(number), number) if number else (-1, word) for number, word in words]
 
 
 def _names_of_places(names: Mapping[str, str], sockets: Sockets) -> dict[Place, str]:

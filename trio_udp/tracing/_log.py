@@ -27,19 +27,22 @@ class Log:
 
     Args:
       limit: how many it keeps.
+      room: how many bytes of payloads it keeps; none of the entries that come after one for which there is no room.
 
-    ``kept`` are those. Events come by the thousand, so whoever has one looks at ``limit`` and appends it there, as one
-    plain tuple: the event's values, the task, the source and the name of its kind. To make a `Happened` of it can be
-    done afterwards. And Python's garbage collector does not come back to a plain tuple of plain values, as it does
-    to a NamedTuple: with 100,000 of those, an event costs 0.7 us more.
+    ``kept`` are those. Events come by the thousand, so whoever has one looks at ``limit`` and ``room`` and appends it
+    there, as one plain tuple: the event's values, the task, the source and the name of its kind. To make a `Happened`
+    of it can be done afterwards. And Python's garbage collector does not come back to a plain tuple of plain values, as
+    it does to a NamedTuple: with 100,000 of those, an event costs 0.7 us more.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, room: int) -> None:
         self.forgotten = 0
         self.is_closed = False
         self.limit = limit
+        self.room = room
         self.kept: list[Entry | Raw] = []
         self._passages: set[int] = set()  # nurseries that tasks have only come through
+        self._last_nursery = 0  # that is told of; they are numbered in their order
 
     def add(self, entry: Entry) -> int | None:
         """Keep it, if that is possible; returns where."""
@@ -48,12 +51,19 @@ class Log:
         if len(self.kept) >= self.limit:
             self.forgotten += 1
             return None
+        if type(entry) is NurseryOpened:
+            self._last_nursery = entry.nursery
         self.kept.append(entry)
         return len(self.kept) - 1
 
+    def forget(self) -> None:
+        """There is no room for the newest: from now on for none, or there would be gaps that nobody sees."""
+        self.limit = len(self.kept)
+        self.forgotten += 1
+
     def moved(self, place: int | None, passage: int | None, nursery: int | None) -> None:
         """The task whose start is kept at ``place`` came through one nursery into another."""
-        if passage is not None:
+        if passage is not None and passage <= self._last_nursery:
             self._passages.add(passage)
         if place is not None:
             started = self.kept[place]

@@ -36,6 +36,7 @@ from ._svg import MOST_DATAGRAMS, draw_ladder
 from ._timeline import timeline
 from ._timeline_svg import STYLE as TIMELINE_STYLE
 from ._timeline_svg import callers, draw_timeline, marks
+from ._trace import known_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -73,6 +74,8 @@ def html(trace: Trace) -> str:
     """
     ladder = make_ladder(trace, MOST_DATAGRAMS)
     drawn = replace(trace, entries=tuple(e for e in trace.entries if e.time <= ladder.ended), ended=ladder.ended)
+    if ladder.ended < known_until(trace):
+        drawn = replace(drawn, forgotten=0)  # this part was recorded as a whole
     everything = timeline(drawn)
     bars, hidden, names = without_library(everything), count_library(everything), callers(ladder)
     left, axis = draw_ladder(ladder, trace, marks(bars, drawn), styled=False)

@@ -41,7 +41,7 @@ _FRAMES_OF_OURS = 3
 _recordings: trio.lowlevel.RunVar[tuple[Recording, ...]] = trio.lowlevel.RunVar("trio_udp recordings", default=())
 
 
-def record(*, limit: int = 100_000) -> AbstractContextManager[Recording, None]:
+def record(*, limit: int = 100_000, max_bytes: int = 64_000_000) -> AbstractContextManager[Recording, None]:
     """While the ``with`` lasts, gather what happens in this Trio run.
 
     ::
@@ -56,13 +56,17 @@ def record(*, limit: int = 100_000) -> AbstractContextManager[Recording, None]:
 
     Args:
       limit: so many entries are kept, the first ones; what comes after them is counted.
+      max_bytes: and so many bytes of payloads, counted at each entry that has one: a datagram that a server answers is
+        in four. When the next does not fit, the recording is full. Beside its payloads an entry takes some 300 bytes,
+        so both limits together keep a recording below 100 MB, whatever strangers send.
 
     Raises:
-      ValueError: the limit is not a whole number of at least 1.
+      ValueError: a limit is not a whole number of at least 1.
       RuntimeError: on entering: Trio is not running.
     """
     check_count("limit", limit)
-    return _Recorder(limit)
+    check_count("max_bytes", max_bytes)
+    return _Recorder(limit, max_bytes)
 
 
 class Recording:
@@ -71,8 +75,8 @@ class Recording:
     An instrument of Trio's is at work as long as it lasts.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._log = Log(limit)
+    def __init__(self, limit: int, max_bytes: int) -> None:
+        self._log = Log(limit, max_bytes)
         self._names: dict[str, str] = {}
         self._sources = Sources()
         self._watch = Watch(self._log)
@@ -120,7 +124,10 @@ class Recording:
             task = None if is_loss else self._watch.current()
             if len(log.kept) >= log.limit:
                 log.forgotten += 1
+            elif (size := len(getattr(event, "data", b""))) > log.room:
+                log.forget()
             else:
+                log.room -= size
                 source = None if is_loss else self._sources.of(sys._getframe(_FRAMES_OF_OURS))
                 log.kept.append(event + (task, source, type(event).__name__))  # noqa: RUF005 unpacking costs twice as much
         except Exception as problem:
@@ -199,8 +206,8 @@ class Recording:
 class _Recorder:
     """The context manager. Ctrl-C waits until it has begun, or ended: what is left of a recording would go on."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, max_bytes: int) -> None:
+        self._limits = limit, max_bytes
         self._stack = ExitStack()
         self._entered = False
 
@@ -209,7 +216,7 @@ class _Recorder:
         if self._entered:
             raise RuntimeError("a recording can be made only once: call record() anew")
         try:
-            recording = Recording(self._limit)
+            recording = Recording(*self._limits)
         except RuntimeError:
             raise RuntimeError("record() has to be entered inside Trio: in what trio.run runs") from None
         self._entered = True

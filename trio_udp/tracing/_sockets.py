@@ -12,6 +12,7 @@ become one place, ``*:port``.
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from typing import TYPE_CHECKING, TypeAlias
 
 from .._events import AttemptStarted, DatagramSent
@@ -72,21 +73,52 @@ class Sockets:
         """An attempt is told with the socket that the client has; then it may take another one to send it."""
         homes: dict[Place, Place] = {}
         seen: set[Place] = set()
-        about_to_send: dict[tuple[Place, bytes, int | None], list[Place]] = {}
+        about_to_send: dict[tuple[Place, bytes, int | None], _Waiting] = {}
         for entry in happened:
             event = entry.event
             here = self.at(event.local)
             if isinstance(event, AttemptStarted):
-                about_to_send.setdefault((self.at(event.remote), event.data, entry.task), []).append(here)
+                about_to_send.setdefault((self.at(event.remote), event.data, entry.task), _Waiting()).add(here)
             elif isinstance(event, DatagramSent):
-                waiting = about_to_send.get((self.at(event.remote), event.data, entry.task), [])
-                if here in waiting:
-                    waiting.remove(here)
-                elif waiting and here not in seen:
-                    before = waiting.pop(0)
-                    homes[here] = homes.get(before, before)
+                waiting = about_to_send.get((self.at(event.remote), event.data, entry.task))
+                if waiting is not None and not waiting.remove(here) and here not in seen:
+                    before = waiting.pop()
+                    if before is not None:
+                        homes[here] = homes.get(before, before)
             seen.add(here)
         return homes
+
+
+class _Waiting:
+    """Places in a row, some more than once. Who leaves from the middle is passed over later: nothing is searched."""
+
+    def __init__(self) -> None:
+        self._row: deque[Place] = deque()
+        self._there: Counter[Place] = Counter()
+        self._left: Counter[Place] = Counter()
+
+    def add(self, place: Place) -> None:
+        """It is the last."""
+        self._row.append(place)
+        self._there[place] += 1
+
+    def remove(self, place: Place) -> bool:
+        """The first that is equal leaves; False: there is none."""
+        if not self._there[place]:
+            return False
+        self._there[place] -= 1
+        self._left[place] += 1
+        return True
+
+    def pop(self) -> Place | None:
+        """The first one leaves; None: nobody is there."""
+        while self._row:
+            place = self._row.popleft()
+            if not self._left[place]:
+                self._there[place] -= 1
+                return place
+            self._left[place] -= 1
+        return None
 
 
 def _plain(address: Address) -> Place:

@@ -20,6 +20,7 @@ from ._ladder import arranged, make_ladder
 from ._plan import MARGIN, TOP, Plan
 from ._show import NOTHING, plural, show_duration
 from ._style import STYLE
+from ._trace import what_is_forgotten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -150,6 +151,6 @@ def _caption(ladder: Ladder, trace: Trace, axis: Axis, width: float) -> list[str
         drawn = f"Only the first {MOST_DATAGRAMS:,} datagrams, and as many attempts, are drawn"
         sentences.append(f"{drawn}; {ladder.left_out:,} that came later are not.")
     if trace.forgotten:
-        sentences.append(f"The recording was full: {trace.forgotten:,} entries that came later are not in it.")
+        sentences.append(what_is_forgotten(trace))
     letters = int((width - MARGIN - 20) / CAPTION_LETTER)
     return [line for sentence in sentences for line in wrap(sentence, letters)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ._ladder import make_ladder
 from ._rows import fate, rows
 from ._show import NOTHING, shortened, show_data
+from ._trace import what_is_forgotten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +66,7 @@ def _remarks(ladder: Ladder, trace: Trace) -> Iterator[str]:
     if ladder.left_out:
         yield f"... {ladder.left_out:,} more (datagrams and attempts)"
     if trace.forgotten:
-        yield f"The recording was full: {trace.forgotten:,} entries that came later are not in it."
+        yield what_is_forgotten(trace)
 
 
 # -- in columns --------------------------------------------------------------------------------------------------------

@@ -114,6 +114,7 @@ class _Builder:
         asked = requests(trace.entries, Sockets(trace.entries))
         self._attempts = {one.entry: (request.number, one) for request in asked for one in request.attempts}
         self._open: dict[int | None, list[Bar]] = {}  # by task: itself, and what it is in, the innermost last
+        self._places: dict[Bar, int] = {}  # where in those: what is below a bar does not move while it is open
 
     def take(self, index: int, entry: Entry) -> None:
         match entry:
@@ -161,7 +162,9 @@ class _Builder:
     def _begin(self, bar: Bar) -> Bar:
         """Something begins in its task, and what follows there is inside."""
         self._put_inside(bar)
-        self._open.setdefault(bar.task, []).append(bar)
+        inside = self._open.setdefault(bar.task, [])
+        self._places[bar] = len(inside)
+        inside.append(bar)
         return bar
 
     def _put_inside(self, bar: Bar) -> None:
@@ -182,9 +185,9 @@ class _Builder:
         """It is over, and with it what its task has opened since."""
         if bar is None:
             return
-        inside = self._open.get(bar.task, [])
-        if bar in inside:  # else it was ended by what it was in
-            self._close(inside, inside.index(bar), time)
+        inside, place = self._open.get(bar.task, []), self._places[bar]
+        if place < len(inside) and inside[place] is bar:  # else it was ended by what it was in
+            self._close(inside, place, time)
 
     def _close(self, inside: list[Bar], first: int, time: float) -> None:
         for bar in inside[first:]:

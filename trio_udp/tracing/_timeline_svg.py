@@ -37,6 +37,7 @@ from ._plan import MARGIN, TOP
 from ._show import plural, shortened, show_duration, show_text
 from ._style import DARK, LIGHT
 from ._timeline import timeline
+from ._trace import known_until, what_is_forgotten, when_it_stops
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -125,7 +126,7 @@ def marks(bars: Timeline, trace: Trace) -> Iterator[Mark]:
 
     Where something took no time, the instant is as high as a name.
     """
-    for time in {trace.started, trace.ended, *_moments(bars)}:
+    for time in {trace.started, known_until(trace), *_moments(bars)}:
         yield Mark(time, FIRST, NOWHERE, ("bars", time), takes=False)
     for time in {bar.begin for bar in bars.walk() if bar.kind != "attempt" and bar.is_instant and bar.end == bar.begin}:
         for row in range(3):
@@ -166,6 +167,7 @@ class _Drawing:
         self, trace: Trace, bars: Timeline, axis: Axis, callers: Mapping[int, str], hidden: int, legend: bool
     ) -> None:
         self._trace = trace
+        self._ended = known_until(trace)
         self._bars = bars
         self._axis = axis
         self._breaks_at = [TOP + (cut.top + cut.bottom) / 2 for cut in axis.cuts]
@@ -241,6 +243,8 @@ class _Drawing:
         if self._bars.left_out:
             drawn = len(list(self._bars.walk()))
             sentences.append(f"Drawn are the first {drawn:,} bars, and not {self._bars.left_out:,} more.")
+        if self._trace.forgotten:
+            sentences.append(what_is_forgotten(self._trace))
         letters = int((self._width - MARGIN - 20) / CAPTION_LETTER)
         return [line for sentence in sentences for line in wrap(sentence, letters)]
 
@@ -290,7 +294,7 @@ class _Drawing:
         deadline = box.bar.deadline
         if deadline is None or math.isinf(deadline) or box.bar.end is None or deadline <= box.bar.end:
             return
-        room = min(box.room, self._trace.ended)
+        room = min(box.room, self._ended)
         x, low = box.x + SPINE / 2, self._y(min(deadline, room))
         if low > bottom + 2:
             cap = "m-4 0h8" if deadline <= room else ""
@@ -332,18 +336,21 @@ class _Drawing:
             number = ".".join(word for word in bar.name.replace(",", "").split() if word.isdigit())
             yield f'<text class="number" x="{box.x + SPINE / 2:g}" y="{top + 10:.1f}">{number}</text>'
 
+    def _end(self, bar: Bar) -> float:
+        return self._ended if bar.end is None else bar.end
+
     def _told(self, bar: Bar) -> str:
         """What is known of a bar, a line each."""
         name = self._name(bar)
         lines = [name if bar.kind in ("attempt", "nursery") else f"{bar.kind} {name}"]
         if bar.end is None:
-            lines.append(f"from {self._at(bar.begin)}, still running at the end")
+            lines.append(f"from {self._at(bar.begin)}, still running {when_it_stops(self._trace)}")
         else:
             lines.append(f"{self._at(bar.begin)} to {self._at(bar.end)}: {show_duration(bar.end - bar.begin)}")
         if bar.deadline is not None:
             lines.append("no deadline" if math.isinf(bar.deadline) else f"deadline {self._at(bar.deadline)}")
         if bar.kind != "attempt" and bar.cancelled is not None:
-            caught = "" if bar.kind == "nursery" else ", caught" if bar.caught else ", not caught"
+            caught = "" if bar.kind == "nursery" or bar.end is None else ", caught" if bar.caught else ", not caught"
             lines.append(f"cancelled at {self._at(bar.cancelled)}{caught}")
         if bar.outcome:
             lines.append(show_text(bar.outcome))

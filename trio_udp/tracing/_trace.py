@@ -28,3 +28,22 @@ class Trace:
     ended: float
     names: Mapping[str, str] = field(default_factory=dict)
     forgotten: int = 0
+
+
+def known_until(trace: Trace) -> float:
+    """Until when a picture of it can be drawn: where the recording was full, nobody knows what came after that."""
+    if not trace.forgotten or not trace.entries:
+        return trace.ended
+    return max(entry.time for entry in trace.entries)
+
+
+def when_it_stops(trace: Trace) -> str:
+    """What goes on there has no end in the trace, for that reason."""
+    return "when the recording was full" if trace.forgotten else "at the end"
+
+
+def what_is_forgotten(trace: Trace) -> str:
+    """The sentence below a picture; empty if there is nothing to be said."""
+    if not trace.forgotten:
+        return ""
+    return f"The recording was full: {trace.forgotten:,} entries that came later are not in it."
