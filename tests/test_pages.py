@@ -84,6 +84,7 @@ COMMANDS = sorted(
 OF_OTHERS = {"ncat", "dig", "curl", "openssl", "systemd-socket-activate"}
 # What .ci/run does itself, or the like.
 OF_CI = ("python -m pytest", "python -m coverage", "python -m sphinx", "mypy --strict", "ruff ", "bash .ci/run")
+OUR_TESTS_WITH = {"pytest", "pytest-trio"}  # no test would run without
 # What changes the reader's machine or shell: nobody tries that.
 UNTRIED = {"sysctl", "sudo", "echo", "kill", "mkdir", "cd", "."}
 
@@ -98,6 +99,8 @@ def knows_benchmark(module: str, options: list[str]) -> bool:
 def is_known(command: str) -> bool:
     """Is there something which sees to it that this works?"""
     match shlex.split(command):
+        case ["python", "-m", "pip", "install", *whats] if whats and set(whats) <= OUR_TESTS_WITH:
+            return True
         case ["python", "-m", "pip", "install", *_, what]:
             package, _, extras = what.partition("[")
             known = all(re.search(rf"^{extra} = \[", PROJECT, re.MULTILINE) for extra in re.findall(r"\w+", extras))
