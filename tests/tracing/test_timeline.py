@@ -290,11 +290,11 @@ def test_of_a_full_recording_nothing_is_drawn_that_nobody_knows() -> None:
     assert title(task) == "task main\nfrom 0.000000 s, still running when the recording was full"
     assert title(nap).endswith(", still running when the recording was full\ndeadline 1.000000 s\n" + NAP)
     assert '<path class="edge"' not in picture  # there is no silence
-    captions = [
-        text.text or "" for text in ElementTree.fromstring(picture).iter(f"{SVG}text") if text.get("class") == "caption"
-    ]
+    root = ElementTree.fromstring(picture)
+    captions = [text.text or "" for text in root.iter(f"{SVG}text") if text.get("class") == "caption"]
     assert "The recording was full: 7 entries that came later are not in it." in " ".join(captions)
-    [cancelled] = [path.get("d", "") for path in nap.iter(f"{SVG}path") if path.get("class") == "cancelled"]
+    [over] = [group for group in root.iter(f"{SVG}g") if group.get("class") == "over"]
+    [cancelled] = [path.get("d", "") for path in over]
     assert float(cancelled.partition(" ")[2].partition("h")[0]) == edges(nap)[3]
 
 
