@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def test_the_exercise_asks_every_10_ms(tmp_path: Path) -> None:
     assert refused("backoff", find("backoff").exercise, tmp_path) == (
         "15: your program asks the server `up` again after 0.01 s, and it has asked 11 times in all. "
-        "An answer takes 0.1 s: whatever comes of the first question cannot be here yet"
+        "An answer takes 0.1 s: what comes of the first question cannot be here yet"
     )
 
 

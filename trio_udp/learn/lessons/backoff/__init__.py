@@ -98,7 +98,7 @@ def _hurries(name: str, questions: list[Carried]) -> Iterator[Finding]:
         if gap < TOO_SOON - 1e-6:
             yield Finding(
                 f"your program asks the server `{name}` again after {gap:.3g} s, and it has asked {len(questions):,} "
-                f"times in all. An answer takes {TOO_SOON:.3g} s: whatever comes of the first question cannot be here yet",
+                f"times in all. An answer takes {TOO_SOON:.3g} s: what comes of the first question cannot be here yet",
                 question.line,
                 question.time,
             )
@@ -134,8 +134,8 @@ def _ended(run: Run, name: str, began: float, result: object, ended: float) -> I
     came = [each.data for time, each in arrivals(run, "you", name) if began <= time <= ended]
     if not came and len(questions) < ATTEMPTS:
         yield Finding(
-            f"the server `{name}` was asked {len(questions)} times, and ask has returned {result!r}, without an answer. "
-            f"It should ask {ATTEMPTS} times before it gives up",
+            f"the server `{name}` was asked {len(questions)} times, and ask has returned {result!r}, without an "
+            f"answer. It should ask {ATTEMPTS} times before it gives up",
             questions[-1].line if questions else None,
             ended,
         )
