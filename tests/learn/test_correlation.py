@@ -104,7 +104,7 @@ WRONG = {
         "9: look_up says that `hail` means b'601693', but that is the answer to `snow`. ",
     ),
     "the same number for all": (
-        find("correlation").solution.replace("number.to_bytes(2", "(1).to_bytes(2"),
+        find("correlation").solution.replace('b"%02d" % number', "b'01'"),
         "22: look_up says that `snow` means b'831877', but that is the answer to `rain`. ",
     ),
     "asks nobody": (

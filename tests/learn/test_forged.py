@@ -24,7 +24,7 @@ MALLORY = (
 
 
 def test_the_exercise_believes_anybody(tmp_path: Path) -> None:
-    assert refused("forged", find("forged").exercise, tmp_path) == f"16: question 2: ask has returned b'576089'. {EVE}"
+    assert refused("forged", find("forged").exercise, tmp_path) == f"16: question 2: ask has returned b'889747'. {EVE}"
 
 
 def test_one_forges_the_servers_address_and_one_does_not(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ WRONG = {
                 if answer[:4] == number:
                     return answer[4:]
 """,
-        f"8: question 2: ask has returned b'576089'. {EVE}",
+        f"8: question 2: ask has returned b'889747'. {EVE}",
     ),
     "looks at the address alone": (
         f"""{ASK}
@@ -115,7 +115,7 @@ WRONG = {
                 if address == server:
                     return answer[4:]
 """,
-        f"8: question 3: ask has returned b'232708'. {MALLORY}",
+        f"8: question 3: ask has returned b'353792'. {MALLORY}",
     ),
     "returns what it should throw away": (
         """\
@@ -124,7 +124,7 @@ async def ask(server, number):
     async with await trio_udp.open_udp_client(*server) as client:
         return (await client.request(number))[4:]
 """,
-        f"4: question 3: ask has returned b'232708'. {MALLORY}",
+        f"4: question 3: ask has returned b'353792'. {MALLORY}",
     ),
     "gives up": (
         f"""{ASK}

@@ -70,7 +70,9 @@ class LessonNetwork(VirtualNetwork):
 
         Whoever may use raw sockets can do that wherever nobody prevents it (RFC 2827 asks providers to).
         """
-        host.send(Mailbox(host, stdlib_socket.AF_INET, 0), source, parse_ip(destination[0]), destination[1], data)
+        mailbox = Mailbox(host, stdlib_socket.AF_INET, 0)
+        mailbox.listen_at(parse_ip(source[0]), source[1])  # for pictures; nothing comes to it
+        host.send(mailbox, source, parse_ip(destination[0]), destination[1], data)
         emit = current_emit()
         if emit is not None:
             emit(DatagramSent(trio.current_time(), source, destination, data))

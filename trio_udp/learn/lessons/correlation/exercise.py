@@ -13,7 +13,7 @@ async def look_up(server: tuple[str, int], words: list[bytes]) -> list[bytes]:
     meanings = []
     async with await trio_udp.open_udp_client(*server) as client:
         for number, word in enumerate(words):
-            question = number.to_bytes(2, "big") + word
+            question = b"%02d" % number + word
             answer = await client.request(question)
             meanings.append(answer[2:])
     return meanings

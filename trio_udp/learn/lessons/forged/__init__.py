@@ -9,6 +9,7 @@ port of the program: Eve sees it, and Mallory is taken to have guessed it, since
 from __future__ import annotations
 
 from random import Random
+from string import ascii_letters
 from typing import TYPE_CHECKING, NamedTuple
 
 import trio
@@ -76,7 +77,7 @@ HINTS = (
 
 async def stage(learner: Learner) -> None:
     random = Random(4)
-    numbers = [random.randbytes(4) for _ in ROUNDS]
+    numbers = ["".join(random.choices(ascii_letters, k=4)).encode() for _ in ROUNDS]  # bytes that one can read
     answers, eves, mallorys = ([b"%06d" % random.randrange(10**6) for _ in ROUNDS] for _ in range(3))
     learner.note("answers", answers)
     learner.note("forged", {"eve": eves, "mallory": mallorys})

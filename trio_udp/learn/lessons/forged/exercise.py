@@ -11,7 +11,7 @@ import trio
 async def ask(server: tuple[str, int], number: bytes) -> bytes | None:
     """Ask with this number; the server's answer without it, or None if there is none."""
     with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
-        await sock.sendto(number + b"who am I?", server)
+        await sock.sendto(number + b" who am I?", server)
         with trio.move_on_after(2):
             answer, address = await sock.recvfrom(65535)
             return answer[4:]

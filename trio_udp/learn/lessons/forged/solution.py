@@ -8,7 +8,7 @@
 #
 # `trio_udp` does it like this: a client hears its server only, and `accept` has to agree:
 #
-#     await client.request(number + b"who am I?", accept=lambda reply: reply[:4] == number)
+#     await client.request(number + b" who am I?", accept=lambda reply: reply[:4] == number)
 
 import trio
 
@@ -16,7 +16,7 @@ import trio
 async def ask(server: tuple[str, int], number: bytes) -> bytes | None:
     """Ask with this number; the server's answer without it, or None if there is none."""
     with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
-        await sock.sendto(number + b"who am I?", server)
+        await sock.sendto(number + b" who am I?", server)
         with trio.move_on_after(2):
             while True:
                 answer, address = await sock.recvfrom(65535)

@@ -61,8 +61,9 @@ HINTS = (
     "What becomes of an answer that comes after 0.4 seconds? Who waits for it then?",
     "Several things are to be waited for at the same time, so each needs a task. One nursery has them all. When the "
     "first good answer is there, what ends the others?",
-    "Ask one server in a function of its own, without a timeout. In the nursery: `for server in servers:` start it, "
-    "and `await trio.sleep(0.25)`. Who has a good answer puts it into a list and calls `nursery.cancel_scope.cancel()`.",
+    "Ask one server in a function of its own, without a timeout. In the nursery: `for server in servers:` start "
+    "it, and `await trio.sleep(0.25)`. Who has a good answer puts it into a list, and calls "
+    "`nursery.cancel_scope.cancel()`.",
 )
 
 
