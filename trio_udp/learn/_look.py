@@ -11,6 +11,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .._events import DatagramReceived
 from ..tracing import Happened, ScopeCancelled, ScopeEntered, ScopeExited, TaskEnded, TaskStarted
 
 if TYPE_CHECKING:
@@ -51,6 +52,15 @@ def happened(run: Run, *kinds: type, at: str | None = None) -> list[Happened]:
         entry
         for entry in entries
         if (not kinds or isinstance(entry.event, kinds)) and at in (None, host_of(run, entry))
+    ]
+
+
+def readings(run: Run, at: str, part: bytes) -> list[Happened]:
+    """When somebody on a host has read a datagram that contains this, and where: the first time and later ones."""
+    return [
+        entry
+        for entry in happened(run, DatagramReceived, at=at)
+        if isinstance(entry.event, DatagramReceived) and part in entry.event.data
     ]
 
 

@@ -21,6 +21,7 @@ import trio
 from .._events import DatagramReceived, DatagramSent, current_emit
 from ..testing import VirtualNetwork
 from ..testing._ip import parse_ip, shown
+from ..testing._mailbox import Mailbox
 from ..testing._socket import VirtualSocket
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from .._address import Address
     from ..faults import Link
     from ..testing._ancillary import AskedMessage
+    from ..testing._host import Host
     from ..testing._ip import IP, Place
-    from ..testing._mailbox import Arrived, Mailbox
+    from ..testing._mailbox import Arrived
 
 # No lesson needs a tenth of them.
 MOST_SENT = 10_000
@@ -62,6 +64,18 @@ class LessonNetwork(VirtualNetwork):
     def socket(self, family: Any = stdlib_socket.AF_INET, type: Any = stdlib_socket.SOCK_STREAM, proto: int = 0) -> Any:
         """Make a socket that tells; Trio calls this."""
         return TellingSocket(super().socket(family, type, proto)._mailbox, self._count)
+
+    def forge(self, host: Host, source: Place, destination: Place, data: bytes) -> None:
+        """Send a datagram that says it comes from somewhere else; in pictures it comes from there.
+
+        Whoever may use raw sockets can do that wherever nobody prevents it (RFC 2827 asks providers to).
+        """
+        mailbox = Mailbox(host, stdlib_socket.AF_INET, 0)
+        mailbox.listen_at(parse_ip(source[0]), source[1])  # for pictures; nothing comes to it
+        host.send(mailbox, source, parse_ip(destination[0]), destination[1], data)
+        emit = current_emit()
+        if emit is not None:
+            emit(DatagramSent(trio.current_time(), source, destination, data))
 
     def _count(self) -> None:
         self._sent += 1

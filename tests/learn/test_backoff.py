@@ -1,0 +1,186 @@
+"""Lesson 3: how often to ask, and when to give up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.learn.judged import judged, refused
+from trio_udp.learn import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_exercise_asks_every_10_ms(tmp_path: Path) -> None:
+    assert refused("backoff", find("backoff").exercise, tmp_path) == (
+        "15: your program asks the server `up` again after 0.01 s, and it has asked 11 times in all. "
+        "An answer takes 0.1 s: what comes of the first question cannot be here yet"
+    )
+
+
+ASK = """\
+import trio
+async def ask(server):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+"""
+
+RIGHT = {
+    "solution": find("backoff").solution,
+    "library": """\
+import trio_udp
+
+async def ask(server):
+    async with await trio_udp.open_udp_client(*server) as client:
+        try:
+            return await client.request(b"hello")
+        except trio_udp.NoReply:
+            return None
+""",
+    "a list of waits, and a function": """\
+import trio
+
+async def attempt(server, wait):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.connect(server)
+    await sock.send(b"?")
+    with trio.fail_after(wait):
+        return await sock.recv(100)
+
+async def ask(server):
+    for wait in 1, 2, 3, 4, 5:
+        try:
+            return await attempt(server, wait)
+        except trio.TooSlowError:
+            pass
+""",
+    "two tasks": """\
+import trio
+
+async def remind(sock, server, scope):
+    for wait in 0.125, 0.25, 0.5, 1, 2:
+        await sock.sendto(b"ping", server)
+        await trio.sleep(wait)
+    scope.cancel()
+
+async def ask(server):
+    answer = None
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", 0))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(remind, sock, server, nursery.cancel_scope)
+            answer = await sock.recv(65535)
+            nursery.cancel_scope.cancel()
+    return answer
+""",
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_asks_ever_more_seldom_passes(name: str, tmp_path: Path) -> None:
+    assert judged("backoff", RIGHT[name], tmp_path) is None
+
+
+WRONG = {
+    "for ever": (
+        f"""{ASK}
+        wait = 0.5
+        while True:
+            wait *= 2
+            await sock.sendto(b"?", server)
+            with trio.move_on_after(wait):
+                return await sock.recv(100)
+""",
+        "8: your program asks the server `down` for the 6th time at 48.2 s, and 8 times in all. After 5 questions it "
+        "should give up: nobody says that a server is down, so the program has to decide",
+    ),
+    "always the same wait": (
+        f"""{ASK}
+        for _ in range(5):
+            await sock.sendto(b"?", server)
+            with trio.move_on_after(1):
+                return await sock.recv(100)
+""",
+        "6: your program waits 1 s for an answer of the server `troubled`, and then 1 s. The longer a server has not "
+        "answered, the longer it should be left alone; each wait is to be a quarter longer than the one before, at "
+        "least",
+    ),
+    "gives up too early": (
+        f"""{ASK}
+        for wait in 1, 2, 3:
+            await sock.sendto(b"?", server)
+            with trio.move_on_after(wait):
+                return await sock.recv(100)
+""",
+        "6: the server `troubled` was asked 3 times, and ask has returned None, without an answer. It should ask 5 "
+        "times before it gives up",
+    ),
+    "does not wait for the last one": (
+        f"""{ASK}
+        for wait in 0.5, 1, 2, 4, 0:
+            await sock.sendto(b"?", server)
+            with trio.move_on_after(wait):
+                return await sock.recv(100)
+""",
+        "6: ask gives up 0 s after its last question to the server `down`. No answer can be here in less than 0.1 s: "
+        "why did it ask?",
+    ),
+    "takes its time": (
+        f"""{ASK}
+        for wait in 1, 3, 9, 27, 81:
+            await sock.sendto(b"?", server)
+            with trio.move_on_after(wait):
+                return await sock.recv(100)
+""",
+        "ask has returned 121 s after it was called. Nobody waits for longer than a minute",
+    ),
+    "asks nobody": (
+        "async def ask(server):\n    return b'fine 123456'\n",
+        "the server `up` was asked 0 times, and ask has returned b'fine 123456', without an answer. It should ask 5 "
+        "times before it gives up",
+    ),
+    "makes an answer up": (
+        f"""{ASK}
+        for wait in 1, 2, 3, 4, 5:
+            await sock.sendto(b"?", server)
+            with trio.move_on_after(wait):
+                return await sock.recv(100)
+    return b"fine 123456"
+""",
+        "ask has returned b'fine 123456' for the server `down`, which has never answered",
+    ),
+    "does not look at the answer": (
+        f"""{ASK}
+        for wait in 1, 2, 3, 4, 5:
+            await sock.sendto(b"?", server)
+            with trio.move_on_after(wait):
+                await sock.recv(100)
+                return b"fine 123456"
+""",
+        "ask has returned b'fine 123456', but the server `up` has answered b'fine ",
+    ),
+    "raises": (
+        """\
+import trio_udp
+
+async def ask(server):
+    async with await trio_udp.open_udp_client(*server) as client:
+        return await client.request(b"hello", retry=trio_udp.Retry(jitter=0))
+""",
+        "5: your program raised NoReply: no reply from 10.0.0.3 port 7 to 5 attempts in 31 s",
+    ),
+    "waits for ever": (
+        f"""{ASK}
+        await sock.sendto(b"?", server)
+        return await sock.recv(100)
+""",
+        "6: your program waits for ever in this line",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
+    source, message = WRONG[name]
+    assert refused("backoff", source, tmp_path).startswith(message)

@@ -1,0 +1,144 @@
+"""Lesson 6: the late reply."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.learn.judged import judged, refused
+from trio_udp.learn import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_exercise_takes_the_late_reply(tmp_path: Path) -> None:
+    assert refused("correlation", find("correlation").exercise, tmp_path) == (
+        "17: look_up says that `snow` means b'831877', but that is the answer to `rain`. It came at 0.375 s, "
+        "and once more at 0.625 s, when your program waited for another one. Nobody has looked whose answer it is"
+    )
+
+
+NUMBERED = """\
+import trio
+async def look_up(server, words):
+    found = []
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        for number, word in enumerate(words):
+            number = b"%02d" % number
+            await sock.sendto(number + word, server)
+"""
+
+RIGHT = {
+    "solution": find("correlation").solution,
+    "all at once": """\
+import trio, trio_udp
+
+async def ask(client, word, found):
+    found[word] = (await client.request(b"%02d" % len(found) + word))[2:]
+
+async def look_up(server, words):
+    found = dict.fromkeys(words)
+    client = await trio_udp.open_udp_client(*server, correlate=lambda data: data[:2])
+    async with client, trio.open_nursery() as nursery:
+        for number, word in enumerate(words):
+            nursery.start_soon(ask, client, b"%02d" % number, word, found)
+    return list(found.values())
+""".replace("client, word, found):", "client, number, word, found):").replace(
+        'b"%02d" % len(found) + word', "number + word"
+    ),
+    "accept": find("correlation")
+    .solution.replace(", correlate=number_of", "")
+    .replace("client.request(question)", "client.request(question, accept=lambda answer: answer[:2] == question[:2])"),
+    "a loop that looks": f"""{NUMBERED}
+            while True:
+                answer, _ = await sock.recvfrom(100)
+                if answer.startswith(number):
+                    found.append(answer[2:])
+                    break
+    return found
+""",
+    "a socket for each question": """\
+import trio
+async def look_up(server, words):
+    found = []
+    for word in words:
+        with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+            await sock.sendto(b"??" + word, server)
+            found.append((await sock.recv(100))[2:])
+    return found
+""",
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_looks_whose_reply_it_is_passes(name: str, tmp_path: Path) -> None:
+    assert judged("correlation", RIGHT[name], tmp_path) is None
+
+
+WRONG = {
+    "a plain socket": (
+        f"""{NUMBERED}
+            found.append((await sock.recv(100))[2:])
+    return found
+""",
+        "9: look_up says that `snow` means b'831877', but that is the answer to `rain`. ",
+    ),
+    "takes every other one": (
+        f"""{NUMBERED}
+            found.append((await sock.recv(100))[2:])
+            await sock.recv(100)
+    return found
+""",
+        "10: your program waits for ever in this line",
+    ),
+    "looks whether it had that before": (
+        f"""{NUMBERED}
+            answer = await sock.recv(100)
+            if found and answer[2:] == found[-1]:
+                answer = await sock.recv(100)
+            found.append(answer[2:])
+    return found
+""",
+        "9: look_up says that `hail` means b'601693', but that is the answer to `snow`. ",
+    ),
+    "the same number for all": (
+        find("correlation").solution.replace('b"%02d" % number', "b'01'"),
+        "22: look_up says that `snow` means b'831877', but that is the answer to `rain`. ",
+    ),
+    "asks nobody": (
+        "async def look_up(server, words):\n    return [b'123456'] * 6\n",
+        "your program has not asked for `rain`, with two bytes in front",
+    ),
+    "without the bytes": (
+        f"""{NUMBERED.replace("number + word", "word")}
+            with trio.move_on_after(1):
+                await sock.recv(100)
+    return words
+""",
+        "your program has not asked for `rain`, with two bytes in front",
+    ),
+    "in no order": (
+        find("correlation").solution.replace("return meanings", "return meanings[::-1]"),
+        "look_up says that `rain` means b'799242', but that is the answer to `dew`",
+    ),
+    "some are missing": (
+        find("correlation").solution.replace("return meanings", "return meanings[1:]"),
+        "look_up has returned [b'",
+    ),
+    "makes it up": (
+        find("correlation").solution.replace("return meanings", "return [b'?'] * 6"),
+        "look_up says that `rain` means b'?', and the server has answered b'831877'",
+    ),
+    "has no key": (
+        find("correlation").solution.replace("return data[:2]", "return None"),
+        "22: your program raised ValueError: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
+    source, message = WRONG[name]
+    assert refused("correlation", source, tmp_path).startswith(message)

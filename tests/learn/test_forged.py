@@ -1,0 +1,202 @@
+"""Lesson 4: the forged reply."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.learn.judged import judged, played, refused
+from trio_udp.learn import find
+from trio_udp.learn._look import sent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EVE = (
+    "That came from somebody else, to whom your program has sent nothing. Anybody may send to its port, and one who "
+    "has seen the question knows its number"
+)
+MALLORY = (
+    "That has the server's address on it, but not the number of this question. Who sends a datagram can write any "
+    "address on it; the number is known only to who has seen the question"
+)
+
+
+def test_the_exercise_believes_anybody(tmp_path: Path) -> None:
+    assert refused("forged", find("forged").exercise, tmp_path) == f"16: question 2: ask has returned b'889747'. {EVE}"
+
+
+def test_one_forges_the_servers_address_and_one_does_not(tmp_path: Path) -> None:
+    run = played("forged", find("forged").solution, tmp_path)
+    (forged,) = run.notes["forged"]
+    assert [each.data[4:] for each in sent(run, "eve")][:2] == [forged["eve"][1], forged["eve"][3]]
+    assert [each.data[4:] for each in sent(run, "server") if each.data[4:] in forged["mallory"]][:1] == [
+        forged["mallory"][2]
+    ]
+    assert all(each.source_port == 7 for each in sent(run, "server"))
+
+
+ASK = """\
+import trio
+async def ask(server, number):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.sendto(number + b"?", server)
+"""
+
+RIGHT = {
+    "solution": find("forged").solution,
+    "library": """\
+import trio, trio_udp
+
+async def ask(server, number):
+    async with await trio_udp.open_udp_client(*server) as client:
+        with trio.move_on_after(2):
+            reply = await client.request(number, accept=lambda reply: reply.startswith(number))
+            return reply[4:]
+""",
+    "connected, and a task that looks": """\
+import trio
+
+async def look(sock, number, found):
+    while not found:
+        answer = await sock.recv(2000)
+        if answer.startswith(number):
+            found.append(answer.removeprefix(number))
+
+async def ask(server, number):
+    found = []
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.connect(server)
+    await sock.send(number)
+    async with trio.open_nursery() as nursery:
+        nursery.cancel_scope.deadline = trio.current_time() + 2
+        nursery.start_soon(look, sock, number, found)
+    return found[0] if found else None
+""",
+    "asks again": """\
+import trio
+
+async def ask(server, number):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        until = trio.current_time() + 2
+        while trio.current_time() < until:
+            await sock.sendto(number, server)
+            with trio.move_on_at(min(until, trio.current_time() + 0.75)):
+                while True:
+                    answer, address = await sock.recvfrom(100)
+                    if (address, answer[:4]) == (server, number):
+                        return answer[4:]
+""",
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_believes_the_server_alone_passes(name: str, tmp_path: Path) -> None:
+    assert judged("forged", RIGHT[name], tmp_path) is None
+
+
+WRONG = {
+    "looks at the number alone": (
+        f"""{ASK}
+        with trio.move_on_after(2):
+            while True:
+                answer, _ = await sock.recvfrom(100)
+                if answer[:4] == number:
+                    return answer[4:]
+""",
+        f"8: question 2: ask has returned b'889747'. {EVE}",
+    ),
+    "looks at the address alone": (
+        f"""{ASK}
+        with trio.move_on_after(2):
+            while True:
+                answer, address = await sock.recvfrom(100)
+                if address == server:
+                    return answer[4:]
+""",
+        f"8: question 3: ask has returned b'353792'. {MALLORY}",
+    ),
+    "returns what it should throw away": (
+        """\
+import trio_udp
+async def ask(server, number):
+    async with await trio_udp.open_udp_client(*server) as client:
+        return (await client.request(number))[4:]
+""",
+        f"4: question 3: ask has returned b'353792'. {MALLORY}",
+    ),
+    "gives up": (
+        f"""{ASK}
+        with trio.move_on_after(2):
+            answer, address = await sock.recvfrom(100)
+            if address == server and answer[:4] == number:
+                return answer[4:]
+""",
+        "question 2: ask has returned None after 0.27 s, and the server has answered after 0.5 s. What is wrong says "
+        "nothing about what is still to come, so the wait should go on",
+    ),
+    "begins anew": (
+        f"""{ASK}
+        while True:
+            with trio.move_on_after(2) as scope:
+                answer, address = await sock.recvfrom(100)
+                if address == server and answer[:4] == number:
+                    return answer[4:]
+            if scope.cancelled_caught:
+                return None
+""",
+        "question 5: ask has returned after 9.64 s, and it was to wait for 2 s. If each forged datagram begins the "
+        "wait anew, who forges decides how long your program waits",
+    ),
+    "has no patience": (
+        f"""{ASK}
+        with trio.move_on_after(1):
+            while True:
+                answer, address = await sock.recvfrom(100)
+                if address == server and answer[:4] == number:
+                    return answer[4:]
+""",
+        "question 5: ask has returned after 1 s. For 2 s the server may still answer",
+    ),
+    "waits for ever": (
+        f"""{ASK}
+        while True:
+            answer, address = await sock.recvfrom(100)
+            if address == server and answer[:4] == number:
+                return answer[4:]
+""",
+        "7: your program waits for ever in this line",
+    ),
+    "with the number": (
+        find("forged").solution.replace("return answer[4:]", "return answer"),
+        "question 1: ask has returned b'",
+    ),
+    "raises": (
+        f"""{ASK}
+        with trio.fail_after(2):
+            while True:
+                answer, address = await sock.recvfrom(100)
+                if address == server and answer[:4] == number:
+                    return answer[4:]
+""",
+        "6: your program raised TooSlowError",
+    ),
+    "asks nobody": (
+        "async def ask(server, number):\n    return b'123456'\n",
+        "your program has sent nothing to the server",
+    ),
+    "makes it up": (
+        f"""{ASK}
+        await sock.recv(100)
+        return b"123456"
+""",
+        "question 1: ask has returned b'123456', but the server has answered b'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
+    source, message = WRONG[name]
+    assert refused("forged", source, tmp_path).startswith(message)

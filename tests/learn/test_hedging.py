@@ -1,0 +1,175 @@
+"""Lesson 8: ask a second server when the first is slow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.learn.judged import judged, refused
+from trio_udp.learn import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_exercise_gives_up_who_is_slow(tmp_path: Path) -> None:
+    assert refused("hedging", find("hedging").exercise, tmp_path) == (
+        "the best server is a bit slow, and the second one more so: ask has returned None, after 0.75 s. "
+        "The best server's answer came 0.42 s after `ask` was called, and nobody listened"
+    )
+
+
+ONE = """\
+import trio
+async def one(server, found, everybody):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.sendto(b"?", server)
+        answer = b"busy"
+        while answer == b"busy":
+            answer = await sock.recv(100)
+        found.append(answer)
+        everybody.cancel()
+"""
+
+RIGHT = {
+    "solution": find("hedging").solution,
+    "library": """\
+import trio_udp
+
+async def ask(servers):
+    return (await trio_udp.first_reply(servers, b"?", accept=lambda data: data != b"busy")).data
+""",
+    "one socket": """\
+import trio
+
+async def ask(servers):
+    waiting, until = list(servers), trio.current_time()
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        while True:
+            if waiting:
+                await sock.sendto(b"?", waiting.pop(0))
+                until += 0.25
+            with trio.move_on_at(until if waiting else float("inf")):
+                while True:
+                    answer, _ = await sock.recvfrom(100)
+                    if answer != b"busy":
+                        return answer
+""",
+    "who is busy makes the next one begin at once": """\
+import trio
+
+async def one(servers, found, everybody):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.sendto(b"?", servers[0])
+        async with trio.open_nursery() as nursery:
+            with trio.move_on_after(0.25) as patience:
+                answer = await sock.recv(100)
+            if servers[1:] and (patience.cancelled_caught or answer == b"busy"):
+                nursery.start_soon(one, servers[1:], found, everybody)
+            if patience.cancelled_caught:
+                answer = await sock.recv(100)
+            if answer != b"busy":
+                found.append(answer)
+                everybody.cancel()
+
+async def ask(servers):
+    found = []
+    with trio.CancelScope() as scope:
+        await one(servers, found, scope)
+    return found[0]
+""",
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_keeps_the_first_good_answer_passes(name: str, tmp_path: Path) -> None:
+    assert judged("hedging", RIGHT[name], tmp_path) is None
+
+
+WRONG = {
+    "all at once": (
+        f"""{ONE}
+async def ask(servers):
+    found = []
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            nursery.start_soon(one, server, found, nursery.cancel_scope)
+    return found[0]
+""",
+        "4: all are well: the second server was asked 0 s after `ask` was called. Those before it have 0.25 s each; if "
+        "everybody asks all at once, all servers have three times the work",
+    ),
+    "cancels nobody": (
+        f"""{ONE.replace("everybody.cancel()", "pass")}
+async def ask(servers):
+    found = []
+    with trio.move_on_after(2) as scope:
+        async with trio.open_nursery() as nursery:
+            for server in servers:
+                nursery.start_soon(one, server, found, scope)
+                await trio.sleep(0.25)
+    return found[0]
+""",
+        "4: all are well: the second server was asked 0.25 s after `ask` was called, and a good answer "
+        "had come 0.12 s after it. Then nobody else has to be asked",
+    ),
+    "waits for all that were asked": (
+        f"""{ONE.replace("everybody.cancel()", "everybody.set()")}
+async def ask(servers):
+    found, enough = [], trio.Event()
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            nursery.start_soon(one, server, found, enough)
+            with trio.move_on_after(0.25):
+                await enough.wait()
+                break
+    return found[0]
+""",
+        "the best server is very slow: ask has returned 2.65 s after the first good answer had come. With that there "
+        "is nothing left to wait for",
+    ),
+    "one after another": (
+        find("hedging").exercise.replace("0.25", "1"),
+        "15: the best server is very slow: the second server was asked 1 s after `ask` was called, and it was to be "
+        "asked after 0.25 s, as no good answer had come",
+    ),
+    "takes any answer": (
+        find("hedging").solution.replace('b"busy":', 'b"lazy":'),
+        "the best server is busy: ask has returned b'busy', which is no answer: another server has one",
+    ),
+    "two are enough": (
+        find("hedging").solution.replace("in servers:", "in servers[:2]:"),
+        "19: your program waits for ever in this line",
+    ),
+    "asks the best alone": (
+        find("hedging").solution.replace("in servers:", "in servers[:1]:"),
+        "the best server is very slow: the second server was asked never, and it was to be asked after 0.25 s, as no "
+        "good answer had come",
+    ),
+    "asks nobody": ("async def ask(servers):\n    return b'123456'\n", "your program has not asked the best server"),
+    "makes it up": (
+        find("hedging").solution.replace("return found[0]", "return b'123456'"),
+        "all are well: ask has returned b'123456', and the server has answered b'",
+    ),
+    "gives up": (
+        f"""{ONE}
+async def ask(servers):
+    found = [None]
+    async with trio.open_nursery() as nursery:
+        for server in servers[:2]:
+            nursery.start_soon(one, server, found, nursery.cancel_scope)
+            await trio.sleep(0.25)
+        nursery.cancel_scope.cancel()
+    return found[-1]
+""",
+        "two servers are down: ask has returned None, after 0.5 s",
+    ),
+    "raises": (f"{ONE}\nasync def ask(servers):\n    await one(servers[0], [], None)\n", "9: your program raised"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
+    source, message = WRONG[name]
+    assert refused("hedging", source, tmp_path).startswith(message)

@@ -1,0 +1,206 @@
+"""Lesson 5: two clients, one socket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.learn.judged import judged, refused
+from trio_udp.learn import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MIXED_UP = "What comes to a socket is taken by the task that reads first, whether it has asked for that or not"
+
+
+def test_the_exercise_mixes_answers_up(tmp_path: Path) -> None:
+    assert refused("two", find("two").exercise, tmp_path) == (
+        f"16: ask_all says that `roof` has answered b'75.9 degrees', but `cellar` has, at 0.3 s. {MIXED_UP}"
+    )
+
+
+RIGHT = {
+    "solution": find("two").solution,
+    "library": """\
+import trio, trio_udp
+
+async def ask(server, answers):
+    async with await trio_udp.open_udp_client(*server) as client:
+        answers[server] = await client.request(b"?", retry=trio_udp.Retry(first=3))
+
+async def ask_all(servers):
+    answers = {}
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            nursery.start_soon(ask, server, answers)
+    return answers
+""",
+    "one reader": """\
+import trio
+
+async def ask_all(servers):
+    answers = {}
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        for server in servers:
+            await sock.sendto(b"?", server)
+        while len(answers) < len(servers):
+            answer, address = await sock.recvfrom(65535)
+            answers[address] = answer
+    return answers
+""",
+    "one reader, and an event for each task": """\
+import trio
+
+async def read(sock, found, events):
+    while True:
+        answer, address = await sock.recvfrom(65535)
+        found[address] = answer
+        events[address].set()
+
+async def ask(sock, server, events):
+    await sock.sendto(b"?", server)
+    await events[server].wait()
+
+async def ask_all(servers):
+    found, events = {}, {server: trio.Event() for server in servers}
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", 0))
+        async with trio.open_nursery() as reading:
+            reading.start_soon(read, sock, found, events)
+            async with trio.open_nursery() as asking:
+                for server in servers:
+                    asking.start_soon(ask, sock, server, events)
+            reading.cancel_scope.cancel()
+    return found
+""",
+    "the turns, and what is another's is put down for it": """\
+import trio
+
+async def ask(sock, server, turn, answers):
+    await sock.sendto(b"?", server)
+    async with turn:
+        answer, address = await sock.recvfrom(65535)
+        answers[address] = answer
+
+async def ask_all(servers):
+    answers, turn = {}, trio.Lock()
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        async with trio.open_nursery() as nursery:
+            for server in servers:
+                nursery.start_soon(ask, sock, server, turn, answers)
+    return answers
+""",
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_knows_whose_answer_it_is_passes(name: str, tmp_path: Path) -> None:
+    assert judged("two", RIGHT[name], tmp_path) is None
+
+
+ONE = """\
+import trio
+async def ask(server):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.sendto(b"?", server)
+        return await sock.recv(100)
+"""
+
+WRONG = {
+    "without a lock": (
+        """\
+import trio
+async def ask(sock, server, answers):
+    await sock.sendto(b"?", server)
+    answers[server] = await sock.recv(65535)
+
+async def ask_all(servers):
+    answers = {}
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            nursery.start_soon(ask, sock, server, answers)
+    return answers
+""",
+        "4: two of your tasks wait for datagrams of one socket, and Trio refuses that: whichever of them reads first "
+        "would get what comes first, whether it has asked for that or not",
+    ),
+    "one after another": (
+        f"""{ONE}
+async def ask_all(servers):
+    return {{server: await ask(server) for server in servers}}
+""",
+        "4: `garden` was asked after 1.6 s only. It should not have to wait until others have answered: an answer "
+        "takes long, and asking takes no time",
+    ),
+    "the lock around all": (
+        find("two").exercise.replace(
+            '    await sock.sendto(b"how warm is it?", server)\n    async with turn:\n',
+            '    async with turn:\n        await sock.sendto(b"how warm is it?", server)\n',
+        ),
+        "15: `garden` was asked after 1.6 s only. It should not have to wait until others have answered: an answer "
+        "takes long, and asking takes no time",
+    ),
+    "asks the first": (
+        f"""{ONE}
+async def ask_all(servers):
+    return {{servers[0]: await ask(servers[0])}}
+""",
+        "your program has not asked the thermometer `garden`",
+    ),
+    "does not wait": (
+        """\
+import trio
+async def ask_all(servers):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    for server in servers:
+        await sock.sendto(b"?", server)
+    await trio.sleep(1.25)
+    return {address: data for data, address in [await sock.recvfrom(100) for _ in servers[1:]]}
+""",
+        "the answer of `roof` is missing in what ask_all has returned",
+    ),
+    "no dict": (
+        f"""{ONE}
+async def note(server, answers):
+    answers.append(await ask(server))
+
+async def ask_all(servers):
+    answers = []
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            nursery.start_soon(note, server, answers)
+    return len(answers)
+""",
+        "ask_all has returned 3; it should return a dict, of addresses and answers",
+    ),
+    "makes it up": (
+        f"""{ONE}
+async def ask_all(servers):
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            nursery.start_soon(ask, server)
+    return dict.fromkeys(servers, b"20.0 degrees")
+""",
+        "ask_all says that `roof` has answered b'20.0 degrees', and it has answered b'",
+    ),
+    "sleeps": (
+        find("two").solution.replace("    return answers", "    await trio.sleep(1)\n    return answers"),
+        "ask_all has returned after 2.6 s, and the last answer can be here after 1.6 s",
+    ),
+    "waits for one more": (
+        find("two").solution.replace(
+            "        answers[server] = answer", "        answers[server] = answer\n        await sock.recv(100)"
+        ),
+        "18: your program waits for ever in this line",
+    ),
+    "raises": ("async def ask_all(servers):\n    return servers[3]\n", "2: your program raised IndexError"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
+    source, message = WRONG[name]
+    assert refused("two", source, tmp_path).startswith(message)

@@ -1,0 +1,178 @@
+"""Lesson 4: anybody may send to a port, and write any address on it.
+
+There are two who forge. Eve sees the questions, as somebody on the same wireless network does, and knows their numbers;
+but her provider lets nothing out that has another's address (RFC 2827 asks providers for that). Mallory's provider
+does, so she sends as the server; but she sees nothing, and tries the number of the question before. Both need the
+port of the program: Eve sees it, and Mallory is taken to have guessed it, since there are few.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from string import ascii_letters
+from typing import TYPE_CHECKING, NamedTuple
+
+import trio
+
+from ....faults import Link
+from ..._lesson import Lesson
+from ..._look import line_of, readings, sent
+from ..._verdict import Finding, went_wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..._learner import Learner
+    from ..._played import Run
+
+SERVER = ("10.0.0.1", 7)
+
+PATIENCE = 2.0  # seconds that the program is to wait
+EXACT = 0.05  # seconds: what it may be early or late
+DELAY = 0.01  # seconds, each way
+WORK = 0.5  # seconds that the server takes: whoever forges is faster
+EVERY = 0.25  # seconds between two that are forged
+
+
+class Round(NamedTuple):
+    """Who forges, how often, and whether the server answers."""
+
+    eve: int = 0
+    mallory: int = 0
+    answers: bool = True
+
+
+ROUNDS = (Round(), Round(eve=1), Round(mallory=1), Round(eve=4, mallory=3), Round(eve=30, mallory=30, answers=False))
+
+# Seconds between two rounds: nothing that is forged in one comes in the next.
+PAUSE = 10.0
+
+REASONS = {
+    "eve": "That came from somebody else, to whom your program has sent nothing. Anybody may send to its port, and "
+    "one who has seen the question knows its number",
+    "mallory": "That has the server's address on it, but not the number of this question. Who sends a datagram can "
+    "write any address on it; the number is known only to who has seen the question",
+}
+
+QUESTION = f"""\
+The server needs half a second for its answer. Meanwhile two others answer, to
+the port that your program has: one who has seen your question, but has to send
+from an address of her own; and one who has not seen it, but sends with the
+address of the server.
+
+`ask(server, number)` sends four bytes that nobody can guess, and its question.
+It is to return what the server has answered, without these bytes, or None when
+the server has said nothing for {PATIENCE:.0f} seconds, whatever else has come.
+It is called {len(ROUNDS)} times, with another number each time.
+"""
+
+HINTS = (
+    "How does your program know that the server has sent what it returns?",
+    "`recvfrom` gives two things. Compare the address with the server's, and the first four bytes of the answer with "
+    "the number. And then? What is wrong says nothing about what may still come.",
+    "Receive in a loop, `while True:`, inside of the `move_on_after`; return only if `address == server and "
+    "answer[:4] == number`.",
+)
+
+
+async def stage(learner: Learner) -> None:
+    random = Random(4)
+    numbers = ["".join(random.choices(ascii_letters, k=4)).encode() for _ in ROUNDS]  # bytes that one can read
+    answers, eves, mallorys = ([b"%06d" % random.randrange(10**6) for _ in ROUNDS] for _ in range(3))
+    learner.note("answers", answers)
+    learner.note("forged", {"eve": eves, "mallory": mallorys})
+
+    async def answer(question: bytes, client: tuple[str, int]) -> None:
+        if question[:4] not in numbers:
+            return
+        place = numbers.index(question[:4])
+        with eve:
+            nursery.start_soon(from_herself, client, question[:4] + eves[place], ROUNDS[place].eve)
+        with mallory:
+            nursery.start_soon(as_the_server, client, numbers[place - 1] + mallorys[place], ROUNDS[place].mallory)
+        await trio.sleep(WORK)
+        if ROUNDS[place].answers:
+            await sock.sendto(question[:4] + answers[place], client)
+
+    async def from_herself(client: tuple[str, int], data: bytes, times: int) -> None:
+        with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as own:
+            for _ in range(times):
+                await trio.sleep(EVERY)
+                await own.sendto(data, client)
+
+    async def as_the_server(client: tuple[str, int], data: bytes, times: int) -> None:
+        await trio.sleep(EVERY / 2)
+        for _ in range(times):
+            await trio.sleep(EVERY)
+            network.forge(mallory, SERVER, client, data)
+
+    async def serve() -> None:
+        while True:
+            nursery.start_soon(answer, *await sock.recvfrom(65535))
+
+    async with learner.network(Link(delay=DELAY)) as network, trio.open_nursery() as nursery:
+        eve, mallory = network.host("10.0.0.66", name="eve"), network.host("10.0.0.99", name="mallory")
+        with network.host(SERVER[0], name="server"), trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+            await sock.bind(SERVER)
+            nursery.start_soon(serve)
+            with network.host("10.0.0.2", name="you"):
+                for number in numbers:
+                    began = trio.current_time()
+                    learner.note("rounds", [began, await learner.call("ask", SERVER, number), trio.current_time()])
+                    await trio.sleep(PAUSE)
+            nursery.cancel_scope.cancel()
+
+
+def check(run: Run) -> Iterator[Finding]:
+    if not sent(run, "you", "server"):
+        yield from went_wrong(run, "raised", "spins")
+        yield Finding("your program has sent nothing to the server", run.ending.line)
+        return
+    for place, (began, result, ended) in enumerate(run.notes.get("rounds", ())):
+        yield from _forged(run, place, result, ended)
+        yield from _answered(run, place, began, result, ended)
+    yield from went_wrong(run, "raised", "waits", "floods", "spins")
+
+
+def _forged(run: Run, place: int, result: object, ended: float) -> Iterator[Finding]:
+    (forged,) = run.notes["forged"]
+    for name, reason in REASONS.items():
+        data = forged[name][place]
+        if isinstance(result, bytes) and data in result:
+            taken = readings(run, "you", data)
+            line, time = (line_of(run, taken[-1]), taken[-1].time) if taken else (None, ended)
+            yield Finding(f"question {place + 1}: ask has returned {data!r}. {reason}", line, time)
+
+
+def _answered(run: Run, place: int, began: float, result: object, ended: float) -> Iterator[Finding]:
+    answer = run.notes["answers"][0][place] if ROUNDS[place].answers else None
+    what, took = f"question {place + 1}", ended - began
+    if answer is not None and result is None:
+        yield Finding(
+            f"{what}: ask has returned None after {took:.3g} s, and the server has answered after {WORK} s. What is "
+            "wrong says nothing about what is still to come, so the wait should go on",
+            time=ended,
+        )
+    elif result != answer:
+        yield Finding(f"{what}: ask has returned {result!r}, but the server has answered {answer!r}", time=ended)
+    if answer is None and took < PATIENCE - EXACT:
+        yield Finding(
+            f"{what}: ask has returned after {took:.3g} s. For {PATIENCE:.0f} s the server may still answer", time=ended
+        )
+    if took > PATIENCE + EXACT:
+        yield Finding(
+            f"{what}: ask has returned after {took:.3g} s, and it was to wait for {PATIENCE:.0f} s. If each forged "
+            "datagram begins the wait anew, who forges decides how long your program waits",
+            time=ended,
+        )
+
+
+LESSON = Lesson(
+    number=4,
+    name="forged",
+    title="the forged reply",
+    question=QUESTION,
+    hints=HINTS,
+    stage=stage,
+    check=check,
+)
