@@ -1,0 +1,199 @@
+"""`Bars`: the boxes of a timeline, one inside the other, each with its name and what became of it.
+
+A name that is cut says nothing: two timeouts look alike. So a box that is too short for its name has it across, in an
+edge that is wide enough, and one that took no time at all is as high as its name. Only where that would make a picture
+wider than anybody's window are names cut.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect
+from functools import partial
+from html import escape
+from typing import TYPE_CHECKING
+
+from ._boxes import SPINE, side_by_side
+from ._plan import MARGIN, TOP
+from ._show import shortened, show_duration, show_text
+from ._timeline_names import is_cancelled, names_of_bars
+from ._trace import known_until, when_it_stops
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ._axis import Axis
+    from ._boxes import Box
+    from ._timeline import Bar, Timeline
+    from ._trace import Trace
+
+# Pixels.
+LEAST_HEIGHT = 3.0  # so that what took no time is seen
+LETTER = 5.6  # the mean width of one in a box
+LEAST_FOR_NUMBER = 12.0
+WIDEST = 1000  # with names that run across
+LOWEST_NAME = 7.5  # a box with one that does
+LONGEST_NAME = 40
+
+
+class Bars:
+    """Those of a timeline, where they stand.
+
+    Args:
+      trace: what they are from.
+      bars: the boxes.
+      axis: says how far down.
+      callers: names for tasks of which several have the same one.
+
+    ``right`` is where the last one ends, and ``breaks`` how far down each silence is cut out.
+    """
+
+    def __init__(self, trace: Trace, bars: Timeline, axis: Axis, callers: Mapping[int, str]) -> None:
+        self._trace = trace
+        self._ended = known_until(trace)
+        self._axis = axis
+        self.breaks = [TOP + (cut.top + cut.bottom) / 2 for cut in axis.cuts]
+        self._names = names_of_bars(bars, callers)
+        place = partial(side_by_side, bars.bars, int(MARGIN) + 8)
+        self._boxes, self.right = place(spine=self._spine)
+        if self.right > WIDEST:
+            self._boxes, self.right = place()
+
+    def draw(self) -> Iterator[str]:
+        """Each in a group of its own."""
+        for box in self._boxes:
+            yield from self._box(box)
+
+    # -- where they are ------------------------------------------------------------------------------------------------
+
+    def y(self, time: float) -> float:
+        """Where several things in the ladder are below each other at one instant, their first."""
+        return TOP + self._axis.get(("bars", time), self._axis.at(time))
+
+    def _edges(self, bar: Bar) -> tuple[float, float]:
+        """The upper and the lower one."""
+        top, end = self.y(bar.begin), self._end(bar)
+        instant = TOP + self._axis.get(("instant", 2, end), -TOP) if bar.is_instant else 0.0
+        return top, max(self.y(end), top + LEAST_HEIGHT, instant - 2)
+
+    def _end(self, bar: Bar) -> float:
+        return self._ended if bar.end is None else bar.end
+
+    def _spine(self, bar: Bar) -> int:
+        """How wide the edge has to be that the name stands in."""
+        top, bottom = self._edges(bar)
+        length = LETTER * min(len(self._name(bar)), LONGEST_NAME) + 8
+        if bar.kind == "attempt" or length <= bottom - top or bottom - top < LOWEST_NAME:
+            return SPINE
+        return max(SPINE, int(length))
+
+    # -- each of them -------------------------------------------------------------------------------------------------
+
+    def _box(self, box: Box, since: float = math.inf) -> Iterator[str]:
+        """One, and then all inside it. Since when something around it has been cancelled?"""
+        bar = box.bar
+        task = "" if bar.task is None else f' data-task="{bar.task}"'
+        top, bottom = self._edges(bar)
+        yield f'<g class="bar {bar.kind}{_fate(bar)}" data-entry="{bar.entry}"{task}>'
+        yield f"<title>{escape(self._told(bar))}</title>"
+        yield from self._time_left(box, bottom)
+        yield _outline(box, top, bottom)
+        yield from self._breaks(box, top, bottom)
+        yield from self._label(box, top, bottom)
+        yield "</g>"
+        for inner in box.inside:
+            yield from self._box(inner, min(since, math.inf if bar.cancelled is None else bar.cancelled))
+        if is_cancelled(bar, since):
+            yield f'<g class="over"{task}>{self._cancellation(box, bottom)}</g>'
+
+    def _breaks(self, box: Box, top: float, bottom: float) -> Iterator[str]:
+        """Where a silence is cut out, so is a piece of the box; its name goes on."""
+        inside = self.breaks[bisect(self.breaks, top) : bisect(self.breaks, bottom)]
+        if inside:
+            way = "".join(f"M{box.x - 1} {y:.1f}h{box.width + 2}" for y in inside)
+            yield f'<path class="cut" d="{way}"/>'
+
+    def _time_left(self, box: Box, bottom: float) -> Iterator[str]:
+        """The way to a deadline that was not reached, as far as there is room."""
+        deadline = box.bar.deadline
+        if deadline is None or math.isinf(deadline) or box.bar.end is None or deadline <= box.bar.end:
+            return
+        room = min(box.room, self._ended)
+        x, low = box.x + SPINE / 2, self.y(min(deadline, room))
+        if low > bottom + 2:
+            cap = "m-4 0h8" if deadline <= room else ""
+            yield f'<path class="rest" d="M{x:g} {bottom:.1f}V{low:.1f}{cap}"/>'
+
+    def _cancellation(self, box: Box, bottom: float) -> str:
+        assert box.bar.cancelled is not None
+        y = min(self.y(box.bar.cancelled), bottom)
+        caught = f'<path class="caught" d="M{box.x} {bottom:.1f}h{box.width}"/>' if box.bar.caught else ""
+        return f'<path class="cancelled" d="M{box.x} {y:.1f}h{box.width}"/>{caught}'
+
+    def _name(self, bar: Bar) -> str:
+        return self._names.get(bar.entry) or show_text(bar.name)
+
+    def _label(self, box: Box, top: float, bottom: float) -> Iterator[str]:
+        """Its name: along the left edge, as much as there is room for, or across."""
+        bar, height = box.bar, bottom - top
+        if bar.kind == "attempt":
+            yield from self._label_of_attempt(box, top, bottom)
+            return
+        name, room = self._name(bar), int((height - 8) / LETTER)
+        if box.spine > SPINE:
+            y = min(top + 11, top + height / 2 + 3.5)
+            yield f'<text class="across" x="{box.x + 4}" y="{y:.1f}">{escape(shortened(name, LONGEST_NAME))}</text>'
+        elif room >= min(len(name), 4):
+            yield _down(box, top, shortened(name, room))
+
+    def _label_of_attempt(self, box: Box, top: float, bottom: float) -> Iterator[str]:
+        """Which it is, and its deadline and what became of it if there is room."""
+        bar = box.bar
+        deadline = f", deadline {self._at(bar.deadline)}" if bar.deadline is not None else ""
+        outcome = f": {show_text(bar.outcome)}" if bar.outcome else ""
+        room = int((bottom - top - 8) / LETTER)
+        for text in (f"{bar.name}{outcome}{deadline}", f"{bar.name}{outcome}", bar.name):
+            if len(text) <= room:
+                yield _down(box, top, text)
+                return
+        if bottom - top >= LEAST_FOR_NUMBER:
+            number = ".".join(word for word in bar.name.replace(",", "").split() if word.isdigit())
+            yield f'<text class="number" x="{box.x + SPINE / 2:g}" y="{top + 10:.1f}">{number}</text>'
+
+    def _told(self, bar: Bar) -> str:
+        """What is known of a bar, a line each."""
+        name = self._name(bar)
+        lines = [name if bar.kind in ("attempt", "nursery") else f"{bar.kind} {name}"]
+        if bar.end is None:
+            lines.append(f"from {self._at(bar.begin)}, still running {when_it_stops(self._trace)}")
+        else:
+            lines.append(f"{self._at(bar.begin)} to {self._at(bar.end)}: {show_duration(bar.end - bar.begin)}")
+        if bar.deadline is not None:
+            lines.append("no deadline" if math.isinf(bar.deadline) else f"deadline {self._at(bar.deadline)}")
+        if bar.kind != "attempt" and bar.cancelled is not None:
+            caught = "" if bar.kind == "nursery" or bar.end is None else ", caught" if bar.caught else ", not caught"
+            lines.append(f"cancelled at {self._at(bar.cancelled)}{caught}")
+        if bar.outcome:
+            lines.append(show_text(bar.outcome))
+        return "\n".join(lines)
+
+    def _at(self, time: float) -> str:
+        return f"{time - self._trace.started:.6f} s"
+
+
+def _fate(bar: Bar) -> str:
+    """The class of an attempt without an answer."""
+    if bar.kind != "attempt" or bar.outcome in ("answered", ""):
+        return ""
+    return " timed-out" if bar.caught else " given-up"
+
+
+def _outline(box: Box, top: float, bottom: float) -> str:
+    """Without a lower edge for what is open there."""
+    way = f"M{box.x} {bottom:.1f}V{top:.1f}h{box.width}V{bottom:.1f}"
+    return f'<path class="box" d="{way}{"" if box.bar.end is None else "z"}"/>'
+
+
+def _down(box: Box, top: float, text: str) -> str:
+    where = f"translate({box.x + SPINE / 2 - 3:g} {top + 4:.1f}) rotate(90)"
+    return f'<text transform="{where}">{escape(text)}</text>'
