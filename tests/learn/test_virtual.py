@@ -74,7 +74,7 @@ WRONG = {
     ),
     "has no end": (
         SOLUTION.replace(", trio.fail_after(60)", ""),
-        "37: your test waits for ever in this line, with a program that asks once, and then waits for ever. "
+        "36: your test waits for ever in this line, with a program that asks once, and then waits for ever. "
         "A test has to come to an end, whatever it tests",
     ),
     "can be guessed": (
