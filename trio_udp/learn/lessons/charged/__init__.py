@@ -129,7 +129,12 @@ def _charged_once(run: Run, order: Order) -> Iterator[Finding]:
     charges, what = _charges(run, order), order.data.decode()
     came = [time for time, each in arrivals(run, "server", order.customer) if each.data == order.data]
     if not charges:
-        yield Finding(f"the order `{what}` came at {came[0]:.3g} s, and was never charged", time=came[0])
+        when = (
+            f"came at {came[0]:.3g} s, and was"
+            if came
+            else f"was sent at {order.time:.3g} s, when nobody listened, and"
+        )
+        yield Finding(f"the order `{what}` {when} never charged", run.ending.line, order.time)
     if len(charges) > 1:
         (first, _), (second, _) = charges[:2]
         yield Finding(
