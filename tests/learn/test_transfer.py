@@ -154,7 +154,11 @@ async def receive(port):
         SOLUTION.replace("return data\n", "return len(data)\n"),
         "receive has returned 5000 at 10 s; it should return the file, as bytes",
     ),
-    "nobody stays": (
+    "adds something": (
+        SOLUTION.replace("return data\n", "return data or b'!'\n"),
+        "file 3 has 0 bytes, and what has come has 1",
+    ),
+    "writes nothing": (
         find("transfer").exercise.replace("            data += block", "            data += b''"),
         "file 1 has 5,000 bytes, and what has come has 0. Something is missing: it was lost, and not sent again",
     ),
