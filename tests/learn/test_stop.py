@@ -1,0 +1,200 @@
+"""Lesson 9: the graceful stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.learn.judged import judged, refused
+from trio_udp.learn import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_exercise_cuts_its_clients_off(tmp_path: Path) -> None:
+    assert refused("stop", find("stop").exercise, tmp_path) == (
+        "ben had asked `job 2` at 1 s, and the work for it was cancelled at 3 s, when the server was told to stop "
+        "at 3 s. It had been taken, so ben still waits for the answer"
+    )
+
+
+HEAD = """\
+from functools import partial
+import trio, trio_udp
+
+async def answer(sock, question, client, work):
+    await sock.sendto(await work(question), client)
+
+async def listen(sock, nursery, work):
+    while True:
+        question, client = await sock.recvfrom(65535)
+        nursery.start_soon(answer, sock, question, client, work)
+
+async def bound(port):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    return sock
+
+"""
+
+LIBRARY = """
+async def serve(port, work, stop):
+    async def handler(datagram):
+        return await work(datagram.data)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(trio_udp.serve_udp, handler, port, grace_period=GRACE))
+        await stop.wait()
+        nursery.cancel_scope.cancel()
+"""
+
+RIGHT = {
+    "solution": find("stop").solution,
+    "library": f"{HEAD}GRACE = 10{LIBRARY}",
+    "a scope for listening": f"""{HEAD}
+async def end(stop, scope):
+    await stop.wait()
+    scope.cancel()
+
+async def serve(port, work, stop):
+    sock = await bound(port)
+    async with trio.open_nursery() as nursery:
+        with trio.CancelScope() as listening:
+            nursery.start_soon(end, stop, listening)
+            await listen(sock, nursery, work)
+    sock.close()
+""",
+    "each answer in a shield": f"""{HEAD}
+async def shielded(sock, question, client, work):
+    with trio.CancelScope(shield=True):
+        await answer(sock, question, client, work)
+
+async def serve(port, work, stop):
+    sock = await bound(port)
+    async with trio.open_nursery() as nursery:
+        async def hear():
+            while True:
+                question, client = await sock.recvfrom(65535)
+                nursery.start_soon(shielded, sock, question, client, work)
+        nursery.start_soon(hear)
+        await stop.wait()
+        nursery.cancel_scope.cancel()
+""",
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_finishes_what_it_has_taken_passes(name: str, tmp_path: Path) -> None:
+    assert judged("stop", RIGHT[name], tmp_path) is None
+
+
+WRONG = {
+    "ignores it": (
+        f"""{HEAD}
+async def serve(port, work, stop):
+    async with trio.open_nursery() as nursery:
+        await listen(await bound(port), nursery, work)
+""",
+        "emil asked `job 5` at 3.5 s, and your server has begun to work at it. It was told to stop at 3 s; "
+        "if it takes what comes later, it need never end",
+    ),
+    "looks between two questions": (
+        f"""{HEAD}
+async def serve(port, work, stop):
+    sock = await bound(port)
+    async with trio.open_nursery() as nursery:
+        while not stop.is_set():
+            nursery.start_soon(answer, sock, *await sock.recvfrom(65535), work)
+""",
+        "emil asked `job 5` at 3.5 s, and your server has begun to work at it. It was told to stop at 3 s; "
+        "if it takes what comes later, it need never end",
+    ),
+    "throws away, and never ends": (
+        f"""{HEAD}
+async def serve(port, work, stop):
+    sock = await bound(port)
+    async with trio.open_nursery() as nursery:
+        while True:
+            question, client = await sock.recvfrom(65535)
+            if not stop.is_set():
+                nursery.start_soon(answer, sock, question, client, work)
+""",
+        "22: your server waits for ever in this line. It was told to stop at 3 s, and had answered all that it had "
+        "taken at 6.01 s: nothing is left to wait for",
+    ),
+    "waits a fixed time": (
+        f"""{HEAD}
+async def serve(port, work, stop):
+    sock = await bound(port)
+    async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as listening:
+            listening.start_soon(listen, sock, nursery, work)
+            await stop.wait()
+            listening.cancel_scope.cancel()
+        await trio.sleep(10)
+""",
+        "serve has returned at 13 s. The last answer was sent at 6.01 s, and nothing was left to do",
+    ),
+    "too short a grace": (
+        f"{HEAD}GRACE = 2{LIBRARY}",
+        "ben had asked `job 2` at 1 s, and the work for it was cancelled at 5 s, when the server was told to stop at "
+        "3 s. It had been taken, so ben still waits for the answer",
+    ),
+    "closes the socket at once": (
+        f"""{HEAD}
+async def serve(port, work, stop):
+    sock = await bound(port)
+    async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as listening:
+            listening.start_soon(listen, sock, nursery, work)
+            await stop.wait()
+            listening.cancel_scope.cancel()
+        sock.close()
+""",
+        "5: your program raised OSError: [Errno 9] Bad file descriptor",
+    ),
+    "works, and answers nobody": (
+        f"""{HEAD}
+async def serve(port, work, stop):
+    sock = await bound(port)
+    async with trio.open_nursery() as nursery:
+        with trio.move_on_at(3):
+            while True:
+                question, client = await sock.recvfrom(65535)
+                nursery.start_soon(work, question)
+""",
+        "anna asked `job 1` at 0.5 s, before the server was told to stop at 3 s, and never got what work has to say, "
+        "though the work for it was begun",
+    ),
+    "answers without work": (
+        f"""{HEAD}
+async def serve(port, work, stop):
+    sock = await bound(port)
+    with trio.move_on_at(3):
+        while True:
+            question, client = await sock.recvfrom(65535)
+            await sock.sendto(b"123456", client)
+""",
+        "anna asked `job 1` at 0.5 s, before the server was told to stop at 3 s, and never got what work has to say, "
+        "and the work for it was never begun",
+    ),
+    "ends too soon": (
+        "async def serve(port, work, stop):\n    pass\n",
+        "serve has returned at 0 s, but nobody had told it to stop",
+    ),
+    "answers twice": (
+        find("stop").solution.replace(
+            "await sock.sendto(await work(question), client)",
+            "result = await work(question)\n        for _ in range(2):\n            await sock.sendto(result, client)",
+        ),
+        "26: anna got more than one answer to `job 1`",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
+    source, message = WRONG[name]
+    assert refused("stop", source, tmp_path).startswith(message)

@@ -1,0 +1,191 @@
+"""Lesson 11: a file over a network that loses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.learn.judged import judged, refused
+from trio_udp.learn import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOLUTION = find("transfer").solution
+
+
+def test_the_exercise_brings_another_file(tmp_path: Path) -> None:
+    assert refused("transfer", find("transfer").exercise, tmp_path) == (
+        "file 1 has 5,000 bytes, and what has come has 7,000; from byte 500 on it is another one. The same 500 bytes "
+        "came at 1.05 s and at 1.55 s, since the answer, sent at 1.05 s, was lost"
+    )
+
+
+HEAD = """\
+import struct
+import trio, trio_udp
+
+def socket():
+    return trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+
+async def ask(sock, datagram, receiver, header):
+    while True:
+        await sock.sendto(datagram, receiver)
+        with trio.move_on_after(0.5):
+            while await sock.recv(100) != header:
+                pass
+            return
+
+async def send(data, receiver):
+    sock = socket()
+    for start in range(0, len(data), 900):
+        header = struct.pack("!II", start, len(data))
+        await ask(sock, header + data[start:start+900], receiver, header)
+    if not data:
+        await ask(sock, struct.pack("!II", 0, 0), receiver, struct.pack("!II", 0, 0))
+
+"""
+
+RIGHT = {
+    "solution": SOLUTION,
+    "places instead of numbers": f"""{HEAD}
+async def receive(port):
+    parts, rest = {{}}, None
+    sock = socket()
+    await sock.bind(("0.0.0.0", port))
+    while rest != 0:
+        datagram, sender = await sock.recvfrom(2000)
+        start, size = struct.unpack("!II", datagram[:8])
+        parts[start] = datagram[8:]
+        rest = size - sum(map(len, parts.values()))
+        await sock.sendto(datagram[:8], sender)
+    with trio.move_on_after(4):
+        while True:
+            datagram, sender = await sock.recvfrom(2000)
+            await sock.sendto(datagram[:8], sender)
+    sock.close()
+    return bytearray().join(part for _, part in sorted(parts.items()))
+""",
+    "library": """\
+import trio, trio_udp
+
+async def send(data, receiver):
+    retry = trio_udp.Retry(attempts=30, first=0.25, multiplier=1.0, jitter=0.0)
+    parts = [data[start:start + 900] for start in range(0, len(data), 900)]
+    async with await trio_udp.open_udp_client(*receiver, correlate=lambda data: data[:2]) as client:
+        for number, part in enumerate([*parts, b""]):
+            await client.request(number.to_bytes(2, "big") + part, retry=retry)
+
+async def receive(port):
+    parts = {}
+    async def handler(datagram):
+        header, part = datagram.data[:2], datagram.data[2:]
+        parts[header] = part
+        if not part:
+            nursery.cancel_scope.deadline = min(nursery.cancel_scope.deadline, trio.current_time() + 6)
+        return header
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio_udp.serve_udp, handler, port)
+    return b"".join(part for _, part in sorted(parts.items()))
+""",
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_brings_the_same_file_passes(name: str, tmp_path: Path) -> None:
+    assert judged("transfer", RIGHT[name], tmp_path) is None
+
+
+WRONG = {
+    "leaves too soon": (
+        SOLUTION.replace("+ 5", "+ 0.01"),
+        "24: send waits for ever in this line. At 5.06 s receive has returned, and is gone; but its last answer was "
+        "lost, and who asks again now asks nobody",
+    ),
+    "an answer that names no block": (
+        SOLUTION.replace("== header\n", "== b'ok'\n", 1).replace("sendto(header, sender)", "sendto(b'ok', sender)"),
+        "33: receive waits for ever in this line; send has returned at 18.6 s, before all had come",
+    ),
+    "knows a block by what is in it": (
+        """\
+import trio
+
+async def send(data, receiver):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    for start in range(0, len(data) + 500, 500):
+        block, arrived = data[start:start+500], False
+        while not arrived:
+            await sock.sendto(block, receiver)
+            with trio.move_on_after(0.5):
+                while not arrived:
+                    arrived = await sock.recv(2000) == block
+
+async def receive(port):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    blocks = []
+    with trio.CancelScope() as scope:
+        while True:
+            block, sender = await sock.recvfrom(2000)
+            if block not in blocks:
+                blocks.append(block)
+            if not block:
+                scope.deadline = trio.current_time() + 5
+            await sock.sendto(block, sender)
+    sock.close()
+    return b"".join(blocks)
+""",
+        "file 2 has 3,000 bytes, and what has come has 500. Something is missing: it was lost, and not sent again",
+    ),
+    "all in one": (
+        SOLUTION.replace("BLOCK = 500", "BLOCK = 5000"),
+        "21: this sends a datagram of 5,002 bytes, and 1,000 are the most that it may have",
+    ),
+    "sends once": (
+        SOLUTION.replace("trio.move_on_after(0.5)", "trio.move_on_after(1000)"),
+        "33: your program waits for ever in this line. What sender sent at 0 s was lost, and nobody sends it again",
+    ),
+    "asks nobody whether it is there": (
+        SOLUTION.replace("await sock.recv(65535) == header", "True"),
+        "33: receive waits for ever in this line; send has returned at 0 s, before all had come",
+    ),
+    "returns something else": (
+        SOLUTION.replace("return data\n", "return len(data)\n"),
+        "receive has returned 5000 at 10 s; it should return the file, as bytes",
+    ),
+    "adds something": (
+        SOLUTION.replace("return data\n", "return data or b'!'\n"),
+        "file 3 has 0 bytes, and what has come has 1",
+    ),
+    "writes nothing": (
+        find("transfer").exercise.replace("            data += block", "            data += b''"),
+        "file 1 has 5,000 bytes, and what has come has 0. Something is missing: it was lost, and not sent again",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
+    source, message = WRONG[name]
+    assert source != SOLUTION
+    assert refused("transfer", source, tmp_path) == message
+
+
+def test_another_way_than_the_network_is_refused(tmp_path: Path) -> None:
+    source = """\
+import trio
+there = trio.Event()
+
+async def send(data, receiver):
+    global file
+    file = data
+    there.set()
+
+async def receive(port):
+    await there.wait()
+    return file
+"""
+    assert refused("transfer", source, tmp_path) == (
+        "receive has returned 5,000 bytes, and datagrams have brought 0: over a network there is no other way"
+    )

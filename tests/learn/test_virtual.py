@@ -1,0 +1,133 @@
+"""Lesson 13: tests in virtual time, which the learner writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.learn.judged import judged, refused
+from trio_udp.learn import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOLUTION = find("virtual").solution
+
+
+def test_the_exercise_loses_nothing(tmp_path: Path) -> None:
+    assert refused("virtual", find("virtual").exercise, tmp_path) == (
+        "your tests are passed by a program that asks once, and then waits for ever. That shows when its question or "
+        "the answer gets lost: is there a test in which this happens?"
+    )
+
+
+HEAD = """\
+import pytest, trio, trio_udp
+from trio_udp.faults import Drop, Link, drop_first
+
+async def late(datagram):
+    await trio.sleep(1)
+    return b"late"
+
+"""
+
+RIGHT = {
+    "solution": SOLUTION,
+    "one for all, with pytest and links": f"""{HEAD}
+async def test_all(ask, network):
+    server, you = network.host(name="server"), network.host(name="you")
+    address = server.addresses[0], 9
+    with trio.fail_after(100):
+        async with trio.open_nursery() as nursery:
+            with server:
+                await nursery.start(trio_udp.serve_udp, late, 9)
+            with you:
+                began = trio.current_time()
+                assert await ask(address) == b"late"
+                assert trio.current_time() - began == 1.25
+                network.set_link(server, you, Link(loss=1))
+                began = trio.current_time()
+                with pytest.raises(trio.TooSlowError):
+                    await ask(address)
+                assert trio.current_time() - began == 2.0
+                sent = [each.time - began for each in network.datagrams if each.source[0] == you.addresses[0]]
+                assert sent[-4:] == [0.0, 0.5, 1.0, 1.5]
+            nursery.cancel_scope.cancel()
+""",
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_tells_right_from_wrong_passes(name: str, tmp_path: Path) -> None:
+    assert judged("virtual", RIGHT[name], tmp_path) is None
+
+
+WRONG = {
+    "fails all": (
+        "async def test_ask(ask, network):\n    await ask(('10.0.0.1', 7))\n",
+        "2: your test fails here with a program that is right: TooSlowError",
+    ),
+    "fails all without asking": (
+        "async def test_ask(ask, network):\n    assert False\n",
+        "2: your test fails here with a program that is right: AssertionError",
+    ),
+    "has no end": (
+        SOLUTION.replace(", trio.fail_after(60)", ""),
+        "36: your test waits for ever in this line, with a program that asks once, and then waits for ever. "
+        "A test has to come to an end, whatever it tests",
+    ),
+    "can be guessed": (
+        SOLUTION.replace("pong 271828", "pong").replace(" - began == 1.25", " > 0").replace("raise Ass", "print; Ass"),
+        "your tests are passed by a program that asks nobody, and returns b'pong'. That shows when the server has "
+        "something else to say: is there a test in which this happens?",
+    ),
+    "does not look at the time": (
+        SOLUTION.replace(" - began == 1.25", " > 0").replace(" - began == 2", " > 0"),
+        "your tests are passed by a program that asks every 0.05 seconds, 40 times. That shows when an answer is long "
+        "in coming, or none comes: is there a test in which this happens?",
+    ),
+    "has nobody who is silent": (
+        SOLUTION.replace("async def test_never", "async def never"),
+        "your tests are passed by a program that asks for ever. That shows when nobody answers: "
+        "is there a test in which this happens?",
+    ),
+    "minds what is asked": (
+        SOLUTION.replace("recvfrom(65535)\n", "recvfrom(65535)\n            assert question == b'ask'\n"),
+        "26: your test fails here with a program that is right: AssertionError",
+    ),
+    "counts": (
+        """\
+number = 0
+
+async def test_ask(ask, network):
+    global number
+    number += 1
+    assert number == 1
+""",
+        "6: your test fails here with a program that is right: AssertionError",
+    ),
+    "looks at what it is called with and not at what that does": (
+        """\
+async def test_ask(ask, network):
+    (program, *_) = [each.cell_contents for each in ask.__closure__ if hasattr(each.cell_contents, "fault")]
+    assert not program.fault
+""",
+        "your tests have judged a program, and never called `ask`: they can know nothing of it",
+    ),
+    "no test": (
+        "async def tset_ask(ask, network):\n    pass\n",
+        "there is no function test_ask in this file, which the lesson calls; there is tset_ask",
+    ),
+    "not async": (
+        "def test_ask(ask, network):\n    pass\n",
+        "1: test_ask has to be an async function: async def test_ask(...)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
+    source, message = WRONG[name]
+    assert source != SOLUTION
+    assert refused("virtual", source, tmp_path) == message

@@ -1,0 +1,138 @@
+"""Lesson 12: the same file with a window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.learn.judged import judged, refused
+from trio_udp.learn import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOLUTION = find("window").solution
+
+
+def test_the_exercise_is_slow(tmp_path: Path) -> None:
+    assert refused("window", find("window").exercise, tmp_path) == (
+        "the file took 27.5 s, and should take less than 10 s. There and back takes 0.5 s, and in that time only one "
+        "datagram was sent: for the rest of it the sender was waiting"
+    )
+
+
+GO_BACK = """\
+import trio
+
+SIZE = 1000 - 4
+
+async def send(data, receiver):
+    blocks = [data[start:start + SIZE] for start in range(0, len(data), SIZE)] + [b""]
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    done = after = 0
+    while done < len(blocks):
+        while after < min(done + 8, len(blocks)):
+            await sock.sendto(after.to_bytes(4, "big") + blocks[after], receiver)
+            after += 1
+        with trio.move_on_after(0.75) as late:
+            known = done
+            while done == known:
+                done = max(done, int.from_bytes(await sock.recv(100), "big"))
+        if late.cancelled_caught:
+            after = done
+
+async def receive(port):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    blocks = []
+    with trio.CancelScope() as scope:
+        while True:
+            datagram, sender = await sock.recvfrom(2000)
+            if int.from_bytes(datagram[:4], "big") == len(blocks):
+                blocks.append(datagram[4:])
+                if not blocks[-1]:
+                    scope.deadline = trio.current_time() + 5
+            await sock.sendto(len(blocks).to_bytes(4, "big"), sender)
+    return b"".join(blocks)
+"""
+
+LIBRARY = """\
+import trio, trio_udp
+
+async def send(data, receiver):
+    retry = trio_udp.Retry(attempts=10, first=0.75, multiplier=1.0, jitter=0.0)
+    starts = range(0, len(data), 900)
+    total = len(starts).to_bytes(2, "big")
+    limit = trio.CapacityLimiter(10)
+    async def deliver(number, part):
+        async with limit:
+            await client.request(number.to_bytes(2, "big") + total + part, retry=retry)
+    async with await trio_udp.open_udp_client(*receiver, correlate=lambda data: data[:2]) as client:
+        async with trio.open_nursery() as nursery:
+            for number, start in enumerate(starts):
+                nursery.start_soon(deliver, number, data[start:start + 900])
+
+async def receive(port):
+    parts = {}
+    async def handler(datagram):
+        parts[datagram.data[:2]] = datagram.data[4:]
+        if len(parts) == int.from_bytes(datagram.data[2:4], "big"):
+            nursery.cancel_scope.deadline = trio.current_time() + 5
+        return datagram.data[:2]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio_udp.serve_udp, handler, port)
+    return b"".join(part for _, part in sorted(parts.items()))
+"""
+
+RIGHT = {"solution": SOLUTION, "go back": GO_BACK, "library": LIBRARY}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_uses_a_window_passes(name: str, tmp_path: Path) -> None:
+    assert judged("window", RIGHT[name], tmp_path) is None
+
+
+WRONG = {
+    "all at once": (
+        SOLUTION.replace("Semaphore(10)", "Semaphore(1000)"),
+        "27: 21 datagrams were sent in 0 s, and the first can be acknowledged after 0.5 s at best: "
+        "that is no window of 10",
+    ),
+    "without end": (
+        """\
+import trio
+
+async def send(data, receiver):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    while True:
+        await sock.sendto(data[:1000], receiver)
+
+async def receive(port):
+    pass
+""",
+        "6: 21 datagrams were sent in 0 s, and the first can be acknowledged after 0.5 s at best: "
+        "that is no window of 10",
+    ),
+    "two at a time": (
+        SOLUTION.replace("Semaphore(10)", "Semaphore(2)"),
+        "the file took 13.7 s, and should take less than 10 s. There and back takes 0.5 s, and in that time at most 2 "
+        "datagrams were sent: for the rest of it the sender was waiting",
+    ),
+    "in the order of coming": (
+        SOLUTION.replace("sorted(blocks.items())", "blocks.items()"),
+        "file 1 has 40,000 bytes, and what has come has 40,000; from byte 8,100 on it is another one. "
+        "Some of it is not in its place",
+    ),
+    "no second time": (
+        SOLUTION.replace("trio.move_on_after(1)", "trio.move_on_after(1000)"),
+        "49: your program waits for ever in this line, and in line 22 and 29 and 36",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
+    source, message = WRONG[name]
+    assert source != SOLUTION
+    assert refused("window", source, tmp_path) == message

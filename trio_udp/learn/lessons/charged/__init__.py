@@ -1,0 +1,187 @@
+"""Lesson 10: who gets no answer asks again, and what has an effect must not have it again.
+
+Three things bring an order twice: its answer is lost, its answer takes longer than the customer waits, and the network
+doubles it. A receipt is a number of no pattern, another one each time that money is taken.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple
+
+import trio
+
+from ....faults import Drop, Link
+from ..._lesson import Lesson
+from ..._look import arrivals, lost, sent
+from ..._verdict import Finding, went_wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ....faults import InFlight
+    from ..._learner import Learner
+    from ..._played import Run
+
+SERVER = ("10.0.0.1", 7)
+ANNA = "10.0.0.2"
+DELAY = 0.05  # seconds, each way
+AGAIN = 2.0  # seconds that a customer waits before asking again
+TRIES = 6
+
+
+class Order(NamedTuple):
+    """Who orders when, in seconds, and how long the bank needs."""
+
+    customer: str
+    time: float
+    data: bytes
+    bank: float
+
+
+ORDERS = (
+    Order("anna", 1.0, b"anna 1 250", 0.5),  # the answer is lost
+    Order("ben", 2.0, b"ben 1 250", 5.0),  # asks again meanwhile
+    Order("carla", 3.0, b"carla 1 990", 0.5),  # is doubled
+    Order("anna", 20.0, b"anna 2 250", 0.5),  # the same once more, and meant
+)
+
+QUESTION = """\
+`charge(order)` takes the money for an order, when it is called, and returns the
+receipt, as soon as the bank has said yes. An order is bytes like `anna 1 250`:
+who, which of the customer's orders, and how much. Your server sends the receipt
+to whoever has sent the order.
+
+A customer who has no answer after 2 seconds sends the same again, and some pay
+twice. Take the money once for each order, and still answer each customer, who
+may have missed the first answer. `serve(port, charge)` goes on for ever.
+"""
+
+HINTS = (
+    "A customer asks again. Which of these can have happened: the order was lost, the answer was lost, or the bank is "
+    "slow? Can your server know?",
+    "The same order is the same bytes. Keep the receipt of each in a dictionary, and look there before you charge.",
+    "The bank takes its time, and the order may come again meanwhile. So put it into the dictionary before you await "
+    "`charge`, with None for its receipt; whoever finds None has nothing to do, since the first will answer.",
+)
+
+
+async def stage(learner: Learner) -> None:
+    random = Random(10)
+    banks = {each.data: each.bank for each in ORDERS}
+
+    async def charge(order: bytes) -> bytes:
+        receipt = b"%06d" % random.randrange(10**6)
+        learner.note("charged", [bytes(order), trio.current_time(), receipt])
+        await trio.sleep(banks.get(bytes(order), 0))
+        return receipt
+
+    async def serve() -> None:
+        await learner.call("serve", SERVER[1], charge)
+        learner.note("over", trio.current_time())
+
+    async with learner.network(Link(delay=DELAY)) as network, trio.open_nursery() as nursery:
+        with network.host(SERVER[0], name="server"):
+            nursery.start_soon(serve)
+        hosts = {"anna": network.host(ANNA, name="anna")}
+        hosts |= {name: network.host(name=name) for name in ("ben", "carla")}
+        network.set_link("carla", "server", Link(delay=DELAY, duplicate=1.0))
+        with network.rule(_lose_the_first_answer):
+            async with trio.open_nursery() as customers:
+                for order in ORDERS:
+                    with hosts[order.customer]:
+                        customers.start_soon(_buy, order)
+        nursery.cancel_scope.cancel()
+
+
+def _lose_the_first_answer(flight: InFlight) -> Drop | None:
+    is_first = flight.source[0] == SERVER[0] and flight.destination[0] == ANNA and flight.n == 1
+    return Drop("lost") if is_first else None
+
+
+async def _buy(order: Order) -> None:
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await trio.sleep_until(order.time)
+        for _ in range(TRIES):
+            await sock.sendto(order.data, SERVER)
+            with trio.move_on_after(AGAIN):
+                await sock.recvfrom(65535)
+                break
+        with trio.move_on_after(2 * AGAIN):
+            while True:
+                await sock.recvfrom(65535)
+
+
+def check(run: Run) -> Iterator[Finding]:
+    yield from went_wrong(run, "raised", "floods", "spins")
+    for time in run.notes.get("over", ()):
+        yield Finding(f"serve has returned, at {time:.3g} s. A server goes on", time=time)
+    for order in ORDERS:
+        yield from _charged_once(run, order)
+        yield from _answered(run, order)
+
+
+def _charges(run: Run, order: Order) -> list[tuple[float, bytes]]:
+    return [(time, receipt) for data, time, receipt in run.notes.get("charged", ()) if data == order.data]
+
+
+def _charged_once(run: Run, order: Order) -> Iterator[Finding]:
+    charges, what = _charges(run, order), order.data.decode()
+    came = [time for time, each in arrivals(run, "server", order.customer) if each.data == order.data]
+    if not charges:
+        when = (
+            f"came at {came[0]:.3g} s, and was"
+            if came
+            else f"was sent at {order.time:.3g} s, when nobody listened, and"
+        )
+        yield Finding(f"the order `{what}` {when} never charged", run.ending.line, order.time)
+    if len(charges) > 1:
+        (first, _), (second, _) = charges[:2]
+        yield Finding(
+            f"{order.customer} has paid twice for the order `{what}`: it was charged at {first:.3g} s, and again at "
+            f"{second:.3g} s. {_why(run, order, second)}",
+            time=second,
+        )
+
+
+def _why(run: Run, order: Order, second: float) -> str:
+    gone = [each for each in lost(run, "server", order.customer) if each.time < second]
+    if gone:
+        return (
+            f"The answer, sent at {gone[0].time:.3g} s, was lost, so the same order was sent again. That somebody has "
+            "seen no answer does not mean that nothing was done"
+        )
+    if any(each.data == order.data and len(each.delivered) > 1 for each in sent(run, order.customer)):
+        return "It was sent once, and the network has delivered it twice, as networks do at times"
+    return "The same order was sent again, since the bank was still at work for the first: known already, but not done"
+
+
+def _answered(run: Run, order: Order) -> Iterator[Finding]:
+    questions = [each for each in sent(run, order.customer, "server") if each.data == order.data]
+    port, what = questions[0].source_port, order.data.decode()
+    answers = [(time, each) for time, each in arrivals(run, order.customer, "server") if each.destination_port == port]
+    if not answers:
+        yield Finding(
+            f"{order.customer} has sent the order `{what}` {len(questions)} times, and never got an answer. It was "
+            f"charged, and nobody knows it",
+            time=questions[-1].time,
+        )
+    for time, answer in answers:
+        if answer.data not in [receipt for _, receipt in _charges(run, order)]:
+            yield Finding(
+                f"{order.customer} was answered {answer.data!r} to `{what}`, which is not what charge has returned "
+                "for it",
+                answer.line,
+                time,
+            )
+
+
+LESSON = Lesson(
+    number=10,
+    name="charged",
+    title="the duplicate that charged twice",
+    question=QUESTION,
+    hints=HINTS,
+    stage=stage,
+    check=check,
+)

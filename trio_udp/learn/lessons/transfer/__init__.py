@@ -1,0 +1,189 @@
+"""Lesson 11: a file, block after block, over a network that loses and doubles.
+
+Three mistakes are in nearly every first one. A block whose acknowledgement was lost is written twice. An
+acknowledgement that says only "yes" is taken for that of another block: this network doubles some datagrams, and the
+second copy of an answer comes when the next block has been sent (the Sorcerer's Apprentice of RFC 1123, section
+4.2.3.1). And when the last acknowledgement is lost, the receiver is gone.
+
+Both ends are the learner's, so what is in the datagrams is the learner's own affair. The second file is all zeros, for
+those who would know a block by what is in it; the third is empty.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from ....faults import Link
+from ..._lesson import Lesson
+from ..._look import arrivals, lost, sent
+from ..._verdict import Finding, went_wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..._learner import Learner
+    from ..._played import Run
+
+RECEIVER = ("10.0.0.1", 7)
+SEED = 11
+FILES = (Random(SEED).randbytes(5000), bytes(3000), b"")
+
+# Bytes in a datagram.
+LARGEST = 1000
+
+# Seconds between two files: nothing of one comes in the next.
+PAUSE = 5.0
+
+QUESTION = """\
+`send(data, receiver)` sends a file, and returns when it has arrived, where
+`receive(port)` returns it. Both run at the same time, on two hosts; 3 of 10
+datagrams get lost between them, and some arrive twice. It is done with three
+files, one of them empty. A datagram may have 1,000 bytes at most.
+
+Your program sends a block, waits for an `ok`, and sends the block again if none
+comes. But what arrives is another file, and then the sender waits for ever.
+Make it the same file, and make both ends come to an end.
+"""
+
+HINTS = (
+    "The receiver gets a block, and its `ok` is lost. What comes next, and what does the receiver do with it? And what "
+    "is an `ok` for, when it arrives twice?",
+    "Give each block a number, in front of its data, and let the answer say that number. The receiver keeps only what "
+    "is next in line, but answers everything; the sender believes only the answer to the block that it has sent.",
+    "When the last answer is lost, the sender asks again. So the receiver has to stay for a while after the end, 5 "
+    "seconds say, and answer: put it all into `with trio.CancelScope() as scope:`, and then set `scope.deadline`.",
+)
+
+
+async def stage(learner: Learner) -> None:
+    async with learner.network(Link(delay=0.05, loss=0.3, duplicate=0.1), seed=SEED) as network:
+        receiver, sender = network.host(RECEIVER[0], name="receiver"), network.host(name="sender")
+        for data in FILES:
+            learner.note("began", trio.current_time())
+            async with trio.open_nursery() as nursery:
+                with receiver:
+                    nursery.start_soon(receive, learner)
+                with sender:
+                    nursery.start_soon(send, learner, data)
+            await trio.sleep(PAUSE)
+
+
+async def send(learner: Learner, data: bytes) -> None:
+    await learner.call("send", data, RECEIVER)
+    learner.note("sent", trio.current_time())
+
+
+async def receive(learner: Learner) -> None:
+    data = await learner.call("receive", RECEIVER[1])
+    learner.note("received", [data, trio.current_time()])
+
+
+def check(run: Run) -> Iterator[Finding]:
+    yield from went_wrong(run, "raised", "floods", "spins")
+    yield from transferred(run, FILES)
+    yield from never_ends(run)
+
+
+# -- the same for a transfer with a window -----------------------------------------------------------------------------
+
+
+def transferred(run: Run, files: tuple[bytes, ...]) -> Iterator[Finding]:
+    """What is wrong with the files that have come, and with the datagrams that brought them."""
+    for each in sent(run):
+        if len(each.data) > LARGEST:
+            words = f"this sends a datagram of {len(each.data):,} bytes, and {LARGEST:,} are the most that it may have"
+            yield Finding(words, each.line, each.time)
+    begins = [*run.notes.get("began", ()), float("inf")]
+    for number, (got, time) in enumerate(run.notes.get("received", ())):
+        if got != files[number]:
+            yield _another(run, number + 1, files[number], got, (begins[number], time))
+        if number == 0:
+            yield from _by_other_ways(run, files[0], time)
+
+
+def _another(run: Run, number: int, data: bytes, got: Any, span: tuple[float, float]) -> Finding:
+    if not isinstance(got, bytes):
+        words = f"receive has returned {got!r:.40} at {span[1]:.3g} s; it should return the file, as bytes"
+        return Finding(words, time=span[1])
+    shorter = min(len(data), len(got))
+    same = next((place for place in range(shorter) if data[place] != got[place]), shorter)
+    words = f"file {number} has {len(data):,} bytes, and what has come has {len(got):,}"
+    words += "" if same == shorter else f"; from byte {same:,} on it is another one"
+    if len(got) < len(data):
+        return Finding(f"{words}. Something is missing: it was lost, and not sent again", time=span[1])
+    if len(got) == len(data):
+        return Finding(f"{words}. Some of it is not in its place", time=span[1])
+    why, time = _came_twice(run, span)
+    return Finding(f"{words}{why}", time=time)
+
+
+def _came_twice(run: Run, span: tuple[float, float]) -> tuple[str, float]:
+    """What the receiver may have taken twice, and when."""
+    came: dict[bytes, float] = {}
+    for time, each in arrivals(run, "receiver"):
+        if not span[0] <= time <= span[1] or len(each.data) < 4:
+            continue
+        if each.data not in came:
+            came[each.data] = time
+            continue
+        first = came[each.data]
+        gone = [answer for answer in lost(run, "receiver", "sender") if first <= answer.time <= time]
+        why = f", since the answer, sent at {gone[0].time:.3g} s, was lost" if gone else ""
+        return f". The same {len(each.data)} bytes came at {first:.3g} s and at {time:.3g} s{why}", time
+    return "", span[1]
+
+
+def _by_other_ways(run: Run, data: bytes, time: float) -> Iterator[Finding]:
+    came = sum(len(each.data) for when, each in arrivals(run, "receiver") if when <= time)
+    if came < len(data):
+        yield Finding(
+            f"receive has returned {len(data):,} bytes, and datagrams have brought {came:,}: over a network there is "
+            "no other way",
+            time=time,
+        )
+
+
+# -- the end -----------------------------------------------------------------------------------------------------------
+
+
+def never_ends(run: Run) -> Iterator[Finding]:
+    if run.ending.kind != "waits":
+        return
+    received, done = run.notes.get("received", []), run.notes.get("sent", [])
+    if len(received) > len(done):
+        when = received[-1][1]
+        yield Finding(
+            f"send waits for ever in this line. At {when:.3g} s receive has returned, and is gone; but its last answer "
+            "was lost, and who asks again now asks nobody",
+            run.ending.line,
+            when,
+        )
+    if len(done) > len(received):
+        yield Finding(
+            f"receive waits for ever in this line; send has returned at {done[-1]:.3g} s, before all had come",
+            run.ending.line,
+            done[-1],
+        )
+    last = sent(run)[-1:]
+    if last and last[0].lost:
+        yield Finding(
+            f"your program waits for ever in this line. What {last[0].source} sent at {last[0].time:.3g} s was lost, "
+            "and nobody sends it again",
+            run.ending.line,
+            last[0].time,
+        )
+
+
+LESSON = Lesson(
+    number=11,
+    name="transfer",
+    title="a file over a network that loses",
+    question=QUESTION,
+    hints=HINTS,
+    stage=stage,
+    check=check,
+    longest=600.01,  # in the middle of a wait, for whoever asks again every half second
+)

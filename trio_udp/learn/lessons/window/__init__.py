@@ -1,0 +1,115 @@
+"""Lesson 12: who waits for each block uses a long way for a small part of the time.
+
+The same two functions as in lesson 11, and any protocol between them. What is measured is virtual time, until one end
+is done: the receiver may stay longer. How many datagrams are under way is what was sent within one way there and back,
+in which nothing of it can have been acknowledged. The limit for that is twice what the task says: those of a window and
+as many that are sent again.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+import trio
+
+from ....faults import Link
+from ..._lesson import Lesson
+from ..._look import sent
+from ..._verdict import Finding, went_wrong
+from ..transfer import RECEIVER, never_ends, receive, send, transferred
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..._learner import Learner
+    from ..._played import Run
+
+SEED = 15
+DELAY = 0.25  # seconds, each way
+LINK = Link(delay=DELAY, rate=1e6, loss=0.05, reorder=0.05, reorder_delay=0.02)
+FILE = Random(SEED).randbytes(40_000)
+WINDOW = 10  # datagrams
+
+# Seconds. A block at a time takes 27, three windows in the tests from 3 to 5.2.
+QUICK = 10.0
+
+QUESTION = """\
+The same task as in lesson 11: `send(data, receiver)` and `receive(port)`, and
+datagrams of 1,000 bytes at most. Of this network 1 datagram in 20 gets lost,
+and some overtake others; but it is far: 0.25 seconds, there and again back.
+
+Your program does all right, but takes half a minute for 40,000 bytes: a block,
+and half a second of waiting. Let it take less than 10 seconds, with a window:
+up to 10 blocks are under way at a time. More would be too much for the network.
+"""
+
+HINTS = (
+    "How long does one block take? And how many could be under way in that time?",
+    "The receiver keeps each block by its number, in a dictionary, in whatever order they come, and puts them together "
+    "at the end. For that it has to know how many there are: the sender can tell it in each datagram.",
+    "In `send` start a task for each block, which sends it until a `trio.Event` of its own is set, and one more task "
+    "that reads the acknowledgements and sets the events. Only that one calls `recvfrom`.",
+    "A window is `window = trio.Semaphore(10)`: `await window.acquire()` before you start a block's task, and "
+    "`window.release()` when that block has been acknowledged.",
+)
+
+
+async def stage(learner: Learner) -> None:
+    async with learner.network(LINK, seed=SEED) as network, trio.open_nursery() as nursery:
+        learner.note("began", trio.current_time())
+        with network.host(RECEIVER[0], name="receiver"):
+            nursery.start_soon(receive, learner)
+        with network.host(name="sender"):
+            nursery.start_soon(send, learner, FILE)
+
+
+def check(run: Run) -> Iterator[Finding]:
+    yield from went_wrong(run, "raised", "spins")
+    yield from _too_many(run)
+    yield from went_wrong(run, "floods")
+    yield from transferred(run, (FILE,))
+    yield from never_ends(run)
+    yield from _too_slow(run)
+
+
+def _too_many(run: Run) -> Iterator[Finding]:
+    datagrams = sent(run, "sender")
+    for first, last in zip(datagrams, datagrams[2 * WINDOW :], strict=False):
+        if last.time < first.time + 2 * DELAY - 1e-6:
+            yield Finding(
+                f"{2 * WINDOW + 1} datagrams were sent in {last.time - first.time:.3g} s, and the first can be "
+                f"acknowledged after {2 * DELAY:.3g} s at best: that is no window of {WINDOW}",
+                last.line,
+                last.time,
+            )
+
+
+def _too_slow(run: Run) -> Iterator[Finding]:
+    ends = [*run.notes.get("sent", ()), *(time for _, time in run.notes.get("received", ()))]
+    if len(ends) == 2 and min(ends) > QUICK:
+        most = _most_under_way(run)
+        few = "only one datagram was" if most == 1 else f"at most {most} datagrams were"
+        yield Finding(
+            f"the file took {min(ends):.3g} s, and should take less than {QUICK:.3g} s. There and back takes "
+            f"{2 * DELAY:.3g} s, and in that time {few} sent: for the rest of it the sender was waiting",
+            time=0.0,
+        )
+
+
+def _most_under_way(run: Run) -> int:
+    """How many datagrams were sent within one way there and back, at most."""
+    times = [each.time for each in sent(run, "sender")]
+    return max(sum(time <= other < time + 2 * DELAY - 1e-6 for other in times) for time in times)
+
+
+LESSON = Lesson(
+    number=12,
+    name="window",
+    title="the same file with a window, and sooner",
+    question=QUESTION,
+    hints=HINTS,
+    stage=stage,
+    check=check,
+    longest=600.01,
+)
