@@ -51,7 +51,12 @@ from trio_udp._offload import (
 from .fakes import echo
 
 LOCAL = "127.0.0.1"
-HERE, THERE = ("127.0.0.1", 1), ("127.0.0.1", 2)
+HERE, THERE = ("127.0.0.1", 1), ("127.0.0.2", 2)
+
+
+def hosts(count: int) -> list[Address]:
+    return [(f"10.0.{number // 250}.{number % 250 + 1}", 7) for number in range(count)]
+
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux has it")
 
@@ -337,10 +342,11 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trio_udp._offload._REMEMBERED", 3)
     kernel = Kernel(*[errno.EIO] * 4)
     segments = Segments(kernel.sendmsg)
-    for port in range(4):
-        assert segments.send([b"a", b"b"], (LOCAL, port)) == 0
-    assert segments.send([b"a", b"b"], (LOCAL, 0)) == 2  # forgotten, and found out again
-    assert [segments.send([b"a", b"b"], (LOCAL, port)) for port in (1, 2, 3)] == [0, 0, 0]
+    first, *others = hosts(4)
+    for address in (first, *others):
+        assert segments.send([b"a", b"b"], address) == 0
+    assert segments.send([b"a", b"b"], first) == 2  # forgotten, and found out again
+    assert [segments.send([b"a", b"b"], address) for address in others] == [0, 0, 0]
 
 
 # -- an endpoint with a kernel that has its moods ---------------------------------------------------------------------
@@ -502,6 +508,17 @@ async def asked_at_once(
 
 async def receive(client: UDPEndpoint, count: int) -> list[bytes]:
     return [(await client.receive()).data for _ in range(count)]
+
+
+@linux_only
+async def test_a_socket_that_had_asked_for_it_before() -> None:
+    """Regression: to an endpoint without ``bulk`` twenty datagrams were one."""
+    sock = trio.socket.socket(type=socket.SOCK_DGRAM)
+    await sock.bind((LOCAL, 0))
+    sock.setsockopt(IPPROTO_UDP, UDP_GRO, 1)
+    with UDPEndpoint(sock) as endpoint, await open_udp_endpoint(LOCAL) as other:
+        await other.send_many([Datagram(bytes(100), endpoint.address)] * 20)
+        assert [len(datagram.data) for datagram in await endpoint.receive_many()] == [100] * 20
 
 
 @linux_only
@@ -745,12 +762,31 @@ def test_what_works_for_nobody_is_turned_off() -> None:
 
     def refuse(_: object, __: object, ___: int, address: Address) -> int:
         tried.append(address)
-        raise OSError(errno.EINVAL, "Invalid argument")
+        raise OSError(errno.EIO, "Input/output error")
 
     segments = Segments(refuse)
-    for port in range(2000):
-        assert segments.send([b"xx", b"xx"], (LOCAL, port)) == 0
+    for address in hosts(2000):
+        assert segments.send([b"xx", b"xx"], address) == 0
     assert len(tried) == 64
+
+
+def test_a_size_that_works_for_nobody_is_not_tried_any_more() -> None:
+    """Regression: and neither was any other, so that one path with a small MTU slowed all."""
+    tried: list[int] = []
+
+    def refuse_large(buffers: list[bytes], control: list[tuple[int, int, bytes]], _: int, __: Address) -> int:
+        [size] = struct.unpack("=H", control[0][2])
+        tried.append(size)
+        if size > 1472:
+            raise OSError(errno.EMSGSIZE, "Message too long")
+        return len(buffers[0])
+
+    segments = Segments(refuse_large)
+    for address in hosts(100):
+        assert segments.send([bytes(2000)] * 2, address) == 0
+    assert tried == [2000] * 64
+    assert [segments.send([bytes(size)] * 2, HERE) for size in (100, 1472, 1999, 2000)] == [2, 2, 0, 0]
+    assert tried[64:] == [100, 1472, 1999]
 
 
 def test_one_destination_does_not_turn_it_off_for_all() -> None:
@@ -767,17 +803,31 @@ def test_one_destination_does_not_turn_it_off_for_all() -> None:
     assert segments.send([b"xx", b"xx"], HERE) == 2
 
 
+def test_one_host_is_one_however_many_ports_it_has() -> None:
+    """Regression: 64 clients behind one address that takes nothing were taken for everybody."""
+
+    def refuse_one(buffers: list[bytes], _: object, __: int, address: Address) -> int:
+        if address[0] == "10.0.0.1":
+            raise OSError(errno.EIO, "Input/output error")
+        return len(buffers[0])
+
+    segments = Segments(refuse_one)
+    for port in range(1, 1000):
+        assert segments.send([b"xx", b"xx"], ("10.0.0.1", port)) == 0
+    assert segments.send([b"xx", b"xx"], HERE) == 2
+
+
 def test_what_works_for_some_stays_on() -> None:
     tried: list[Address] = []
 
     def refuse_most(buffers: list[bytes], _: object, __: int, address: Address) -> int:
         tried.append(address)
-        if address[1] % 50:
+        if len(tried) % 50:
             raise OSError(errno.EINVAL, "Invalid argument")
         return len(buffers[0])
 
     segments = Segments(refuse_most)
-    assert [segments.send([b"xx", b"xx"], (LOCAL, port)) for port in range(200)].count(2) == 4
+    assert [segments.send([b"xx", b"xx"], address) for address in hosts(200)].count(2) == 4
     assert len(tried) == 200
 
 

@@ -41,8 +41,8 @@ class UDPEndpoint(trio.abc.AsyncResource):
     Args:
       socket: a ``trio.socket`` of type ``SOCK_DGRAM``.
       bulk: long runs of datagrams from one peer are expected: where the system can hand them over together, it is asked
-        to (UDP_GRO, which then stays on for that socket). For many peers with little to say each that would cost more
-        than it saves.
+        to (UDP_GRO, which stays on for that socket until an endpoint without it is made of it). For many peers with
+        little to say each that would cost more than it saves.
       reply_from_asked: if the socket is bound to all addresses of this machine, what is sent to the address of a
         received datagram leaves from that one of them to which the datagram came (IP_PKTINFO, which then stays on for
         that socket). Without it the system chooses, and a peer that has asked another one does not know the reply.

@@ -24,6 +24,7 @@ import os
 import re
 import struct
 import sys
+from contextlib import suppress
 from functools import lru_cache
 from itertools import groupby, islice
 from operator import itemgetter
@@ -59,11 +60,11 @@ CONTROL_ROOM = 256
 _ONE_BY_ONE = errno_numbers("EIO EINVAL EMSGSIZE EAGAIN EWOULDBLOCK ENOBUFS ENOMEM EOPNOTSUPP ENOPROTOOPT")
 _LASTING = errno_numbers("EIO EINVAL EMSGSIZE")
 
-# So many destinations for which it did not work are remembered; what is forgotten is found out again.
+# So many hosts for which it did not work are remembered; what is forgotten is found out again.
 _REMEMBERED = 1024
 
-# So many destinations in a row for which it did not work, and it is turned off for the socket: then it is not about
-# them. (quic-go turns it off at the first.)
+# So many hosts in a row for which it did not work, and the sizes for which it did not are not tried any more, with
+# anybody: then it is not about them. (quic-go turns all of it off at the first.)
 _ENOUGH = 64
 
 
@@ -118,6 +119,13 @@ def merge_received(raw: stdlib_socket.socket) -> bool:
     except OSError:
         return False
     return True
+
+
+def keep_received_apart(raw: stdlib_socket.socket) -> None:
+    """From now on ``recvmsg`` gives one datagram at a time, whatever was asked of this socket before."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # a kernel that has no such thing
+            raw.setsockopt(IPPROTO_UDP, UDP_GRO, 0)
 
 
 def split(data: bytes, control: Iterable[tuple[int, int, bytes]]) -> list[bytes]:
@@ -193,8 +201,10 @@ class Segments:
 
     def __init__(self, sendmsg: Callable[[list[bytes], list[tuple[int, int, bytes]], int, Address], int]) -> None:
         self._sendmsg = sendmsg
-        self._too_large: dict[Address, float] = {}  # the smallest size that did not work; 0: none does
-        self._in_a_row = 0  # destinations for which it did not work, since it last did
+        self._too_large: dict[str, int] = {}  # by host, the smallest size that did not work; 0: none does
+        self._in_a_row = 0  # hosts for which it did not work, since it last did ...
+        self._largest = 0  # ... and the largest of those sizes
+        self._limit: float = math.inf  # from this size on nobody is tried any more
 
     def send(self, run: Run, address: Address) -> int:
         """Send a run; returns how many of its datagrams the kernel has taken. The others are to be sent one by one.
@@ -203,9 +213,7 @@ class Segments:
           OSError: the kernel has something else to say.
         """
         size = len(run[0])
-        if self._in_a_row >= _ENOUGH:
-            return 0
-        if self._too_large and size >= self._too_large.get(address, math.inf):
+        if size >= self._limit or (self._too_large and size >= self._too_large.get(address[0], math.inf)):
             return 0
         control = [(IPPROTO_UDP, UDP_SEGMENT, _SIZE_SENT.pack(size))]
         try:
@@ -214,13 +222,18 @@ class Segments:
             if error.errno not in _ONE_BY_ONE:
                 raise
             if error.errno in _LASTING:
-                self._remember(address, 0 if error.errno == errno.EIO else size)
+                self._remember(address[0], 0 if error.errno == errno.EIO else size)
             return 0
-        self._in_a_row = 0
+        self._in_a_row = self._largest = 0
         return -(-taken // size)
 
-    def _remember(self, address: Address, size: int) -> None:
-        self._in_a_row += address not in self._too_large
+    def _remember(self, host: str, size: int) -> None:
+        if host not in self._too_large:
+            self._in_a_row += 1
+            self._largest = max(self._largest, size)
         if len(self._too_large) >= _REMEMBERED:
             del self._too_large[next(iter(self._too_large))]
-        self._too_large[address] = size
+        self._too_large[host] = size
+        if self._in_a_row >= _ENOUGH:
+            self._limit = min(self._limit, self._largest)
+            self._in_a_row = self._largest = 0

@@ -77,6 +77,8 @@ class ReadSocket(CountedSocket):
         self._postponed: OSError | None = None  # met behind datagrams that had to be handed out first
         self._receiving = False
         self._merges = self._raw is not None and bulk and _offload.merge_received(self._raw)
+        if self._raw is not None and not self._merges:  # it may be a socket with a past
+            _offload.keep_received_apart(self._raw)
         if self._raw is None:
             self.drain = self._drain_taken
         else:

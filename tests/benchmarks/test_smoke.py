@@ -295,4 +295,4 @@ def test_a_relay_at_an_easy_pace_loses_nothing() -> None:
 def test_what_a_peer_costs() -> None:
     ours, bare = (measure_peers(name, 5000) for name in ("serve_peers", "bare tasks"))
     assert ours["heard"] == 5000
-    assert ours["bytes"] - bare["bytes"] <= 2048  # so that it is 3.5 KiB with a bare task's 1.4
+    assert ours["bytes"] - bare["bytes"] <= 1900  # so that it is 3.5 KiB with a bare task's 1.6; about 1000 were seen

@@ -61,7 +61,9 @@ they look like as many clients.
 
 A server on this machine takes all of them for this machine itself. If it is
 "serve", give it --amplification 3: by default its limit on large replies, which
-is there for forged addresses, is only for other machines.
+is there for forged addresses, is only for other machines. The relay itself
+limits no replies, so do not leave it on the internet in front of a server whose
+replies are large.
 
 The fate of a datagram hangs on the seed, on which client it belongs to (1, 2, 3
 in the order in which they first appear), on its direction, and on how many
