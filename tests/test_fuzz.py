@@ -337,7 +337,7 @@ READERS: dict[str, object] = {
     "cli.trace._load": BYTES["trace"],
     "dtls._name._in_ascii": TEXTS["dtls: a name"],
     "dtls._swallowed._cookie": BYTES["dtls: the cookie of a hello"],
-    "cli.learn._judge": "tests/cli/test_learn.py::test_a_file_that_is_no_text_is_shown_as_it_is",
+    "cli._learn_check.judge_file": "tests/cli/test_learn.py::test_a_file_that_is_no_text_is_shown_as_it_is",
     "learn._folder._parsed": BYTES["learn: what has passed"],
     "learn._played._packed": OURS,  # to be written
     "learn._played.read": OURS,  # from the process that we have started

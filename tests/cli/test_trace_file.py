@@ -186,7 +186,8 @@ def test_of_a_long_run_the_last_datagrams_are_written(path: Path, capsys: pytest
 
     trio.run(send, clock=MockClock(autojump_threshold=0))
     assert datagrams_in(path.with_suffix(".pcap")) == 2
-    assert "run.pcap has the last 2 datagrams; 3 went before them\n" in capsys.readouterr().err
+    told = f"{str(path.with_suffix('.pcap'))!r} has the last 2 datagrams; 3 went before them\n"
+    assert told in capsys.readouterr().err
 
 
 # -- request and serve, as real programs ------------------------------------------------------------------------------

@@ -157,7 +157,7 @@ def _write_capture(network: VirtualNetwork, path: Path) -> None:
         except ValueError as error:  # there are times that the format does not have
             raise Failure(f"cannot write {os.fspath(path)!r}: {error}") from None
     if forgotten := network._wire.record.forgotten:
-        say(f"{path} has the last {len(network.datagrams):,} datagrams; {forgotten:,} went before them")
+        say(f"{os.fspath(path)!r} has the last {len(network.datagrams):,} datagrams; {forgotten:,} went before them")
 
 
 def _write(recording: Recording, path: Path, names: Namer) -> None:

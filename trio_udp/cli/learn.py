@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import trio
 
-from ._common import ExitCode, Failure, plural, printable_text, say, write
+from ._common import ExitCode, Failure, plural, say
+from ._learn_check import FOLDER, command, go_on, judge_file, passed_all, shown, start_command, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,11 +44,6 @@ examples:
 
 exit codes: 0 passed, 1 not passed, or an error, 2 usage, 130 interrupted
 """
-
-FOLDER = "trio_udp_lessons"
-
-# A line that is longer than this nobody wants to read.
-WIDEST = 100
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -120,7 +115,7 @@ def _progress(folder: Path) -> Progress:
     from ..learn._folder import Progress, has_lessons
 
     if not has_lessons(folder):
-        raise Failure(f"there are no lessons in {_shown(folder)}; write them there with: {_start_command(folder)}")
+        raise Failure(f"there are no lessons in {shown(folder)}; write them there with: {start_command(folder)}")
     progress = Progress(folder)
     if progress.remark:
         say(progress.remark)
@@ -134,14 +129,6 @@ def _lesson(text: str) -> Lesson:
         return find(Path(text).name)
     except ValueError as problem:
         raise Failure(str(problem), ExitCode.USAGE) from None
-
-
-def _shown(path: Path) -> str:
-    return printable_text(str(path))
-
-
-def _tell(text: str) -> None:
-    write(text.encode("utf-8", "backslashreplace"))
 
 
 # -- actions -----------------------------------------------------------------------------------------------------------
@@ -160,12 +147,12 @@ async def _list(args: argparse.Namespace) -> int:
     longest = max(len(lesson.title) for lesson in LESSONS)
     for lesson in LESSONS:
         row = f"{lesson.number:3}  {lesson.name:12}{lesson.title:{longest}}  {states[lesson.name]}"
-        _tell(f"{row.rstrip()}\n")
+        tell(f"{row.rstrip()}\n")
     if not has_lessons(folder):
         say("begin with: python -m trio_udp learn start")
     else:
         done = sum(state == "done" for state in states.values())
-        say(f"{done} of {plural(len(LESSONS), 'lesson')} done, in {_shown(folder)}")
+        say(f"{done} of {plural(len(LESSONS), 'lesson')} done, in {shown(folder)}")
     return ExitCode.ANSWERED
 
 
@@ -177,65 +164,28 @@ async def _start(args: argparse.Namespace) -> int:
     try:
         started = start(folder)
     except (FileExistsError, NotADirectoryError):
-        raise Failure(f"{_shown(folder)} is no folder: name one that is, or one that is not there yet") from None
+        raise Failure(f"{shown(folder)} is no folder: name one that is, or one that is not there yet") from None
     except OSError as problem:
-        raise Failure(f"cannot write to {_shown(folder)}: {problem.strerror or problem}") from None
+        raise Failure(f"cannot write to {shown(folder)}: {problem.strerror or problem}") from None
     if started.kept:
         say(f"kept as they are: {', '.join(started.kept)}")
     if started.written:
-        say(f"written to {_shown(folder)}: {', '.join(started.written)}")
-        say(f"Open {_shown(folder / started.written[0])} in your editor, and let this run beside it:")
-        say(f"  {_command('watch', folder)}")
+        say(f"written to {shown(folder)}: {', '.join(started.written)}")
+        say(f"Open {shown(folder / started.written[0])} in your editor, and let this run beside it:")
+        say(f"  {command('watch', folder)}")
     return ExitCode.ANSWERED
 
 
 async def _check(args: argparse.Namespace) -> int:
     if not args.lessons:
-        return ExitCode.ANSWERED if await _go_on(_progress(_folder(args))) else ExitCode.ERROR
+        return ExitCode.ANSWERED if await go_on(_progress(_folder(args))) else ExitCode.ERROR
     passed = []
     for name in args.lessons:
         lesson, named = _lesson(name), Path(name)
         # A file that was named with its folder is that one, wherever the others are.
         progress = _progress(_folder(args) if named.parent == Path() else named.parent)
-        passed.append(await _judge(lesson, progress))
+        passed.append(await judge_file(lesson, progress))
     return ExitCode.ANSWERED if all(passed) else ExitCode.ERROR
-
-
-async def _go_on(progress: Progress) -> bool:
-    """From the first lesson that is not done to one that fails; True: there is none."""
-    while (lesson := progress.next()) is not None:
-        if not await _judge(lesson, progress):
-            return False
-    _tell("All lessons are done.\n")
-    return True
-
-
-async def _judge(lesson: Lesson, progress: Progress) -> bool:
-    """Play it, and tell what is wrong; True: nothing is."""
-    from ..learn._run import run_lesson
-    from ..learn._verdict import judge, report
-
-    path = progress.path(lesson)
-    try:
-        source = path.read_bytes()
-        run = await run_lesson(lesson, path)
-    except FileNotFoundError:
-        raise Failure(f"{_shown(path)} is not there; {_start_command(progress.folder)} writes it") from None
-    except OSError as problem:
-        raise Failure(f"cannot check {_shown(path)}: {problem.strerror or problem}") from None
-    finding = judge(lesson, run)
-    if finding is None:
-        _tell(f"{lesson.file}: passed\n")
-    else:
-        width = min(shutil.get_terminal_size().columns, WIDEST)
-        text = source.decode("utf-8", "backslashreplace")
-        _tell(f"lesson {lesson.number}, {lesson.name}: {lesson.title}\n\n{report(lesson, run, finding, text, width)}")
-        _tell(f"\nWhat to do is at the top of the file. To think about it: {_command('hint', Path(), lesson.name)}\n")
-    try:
-        progress.note(lesson, source, passed=finding is None)
-    except OSError as problem:
-        say(f"cannot remember that, in {_shown(progress.folder)}: {problem.strerror or problem}")
-    return finding is None
 
 
 async def _hint(args: argparse.Namespace) -> int:
@@ -246,18 +196,18 @@ async def _hint(args: argparse.Namespace) -> int:
     if lesson is None:
         say("all lessons are done")
         return ExitCode.ANSWERED
-    _tell(f"lesson {lesson.number}, {lesson.name}: {lesson.title}\n\n{lesson.question}\n")
+    tell(f"lesson {lesson.number}, {lesson.name}: {lesson.title}\n\n{lesson.question}\n")
     hints = lesson.hints if args.more else lesson.hints[:1]
     for number, hint in enumerate(hints, 1):
-        _tell("".join(f"{line}\n" for line in wrap(f"hint {number}: {hint}", 80)))
+        tell("".join(f"{line}\n" for line in wrap(f"hint {number}: {hint}", 80)))
     if not args.more and len(lesson.hints) > 1:
-        say(f"plainer: {_command('hint', Path(), lesson.name, '--more')}")
+        say(f"plainer: {command('hint', Path(), lesson.name, '--more')}")
     return ExitCode.ANSWERED
 
 
 async def _solution(args: argparse.Namespace) -> int:
     await trio.lowlevel.checkpoint()
-    _tell(_lesson(args.lesson).solution)
+    tell(_lesson(args.lesson).solution)
     return ExitCode.ANSWERED
 
 
@@ -270,32 +220,10 @@ async def _watch(args: argparse.Namespace) -> int:
     watched = Watched(by_path)
     changed: Iterable[Path] = ()
     while True:
-        if await _passed_all(progress, [by_path[path] for path in changed]):
+        if await passed_all(progress, [by_path[path] for path in changed]):
             return ExitCode.ANSWERED
         say("waiting for a file to be saved; Ctrl-C ends it")
         changed = await watched.changed()
-
-
-async def _passed_all(progress: Progress, changed: list[Lesson]) -> bool:
-    """What was saved first; then, if it is right, what comes next. True: all lessons are done."""
-    try:
-        for lesson in changed:
-            if not await _judge(lesson, progress):
-                return False
-        return await _go_on(progress)
-    except Failure as problem:
-        say(str(problem))  # a file that was removed, and may come back
-        return False
-
-
-def _command(action: str, folder: Path, *words: str) -> str:
-    """What to type, for the files in a folder."""
-    where = [] if folder in (Path(), Path(FOLDER)) else ["--dir", _shown(folder)]
-    return " ".join(["python -m trio_udp learn", action, *words, *where])
-
-
-def _start_command(folder: Path) -> str:
-    return "python -m trio_udp learn start" + ("" if folder == Path(FOLDER) else f" {_shown(folder)}")
 
 
 _ACTIONS = {

@@ -1,0 +1,85 @@
+"""Playing lessons, and telling what their runs say: what ``learn check`` and ``learn watch`` do for each."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._common import Failure, printable_text, say, write
+
+if TYPE_CHECKING:
+    from ..learn._folder import Progress
+    from ..learn._lesson import Lesson
+
+FOLDER = "trio_udp_lessons"
+
+# A line that is longer than this nobody wants to read.
+WIDEST = 100
+
+
+async def go_on(progress: Progress) -> bool:
+    """From the first lesson that is not done to one that fails; True: there is none."""
+    while (lesson := progress.next()) is not None:
+        if not await judge_file(lesson, progress):
+            return False
+    tell("All lessons are done.\n")
+    return True
+
+
+async def judge_file(lesson: Lesson, progress: Progress) -> bool:
+    """Play it, and tell what is wrong; True: nothing is."""
+    from ..learn._run import run_lesson
+    from ..learn._verdict import judge, report
+
+    path = progress.path(lesson)
+    try:
+        source = path.read_bytes()
+        run = await run_lesson(lesson, path)
+    except FileNotFoundError:
+        raise Failure(f"{shown(path)} is not there; {start_command(progress.folder)} writes it") from None
+    except OSError as problem:
+        raise Failure(f"cannot check {shown(path)}: {problem.strerror or problem}") from None
+    finding = judge(lesson, run)
+    if finding is None:
+        tell(f"{lesson.file}: passed\n")
+    else:
+        width = min(shutil.get_terminal_size().columns, WIDEST)
+        text = source.decode("utf-8", "backslashreplace")
+        tell(f"lesson {lesson.number}, {lesson.name}: {lesson.title}\n\n{report(lesson, run, finding, text, width)}")
+        tell(f"\nWhat to do is at the top of the file. To think about it: {command('hint', Path(), lesson.name)}\n")
+    try:
+        progress.note(lesson, source, passed=finding is None)
+    except OSError as problem:
+        say(f"cannot remember that, in {shown(progress.folder)}: {problem.strerror or problem}")
+    return finding is None
+
+
+async def passed_all(progress: Progress, changed: list[Lesson]) -> bool:
+    """What was saved first; then, if it is right, what comes next. True: all lessons are done."""
+    try:
+        for lesson in changed:
+            if not await judge_file(lesson, progress):
+                return False
+        return await go_on(progress)
+    except Failure as problem:
+        say(str(problem))  # a file that was removed, and may come back
+        return False
+
+
+def shown(path: Path) -> str:
+    return printable_text(str(path))
+
+
+def tell(text: str) -> None:
+    write(text.encode("utf-8", "backslashreplace"))
+
+
+def command(action: str, folder: Path, *words: str) -> str:
+    """What to type, for the files in a folder."""
+    where = [] if folder in (Path(), Path(FOLDER)) else ["--dir", shown(folder)]
+    return " ".join(["python -m trio_udp learn", action, *words, *where])
+
+
+def start_command(folder: Path) -> str:
+    return "python -m trio_udp learn start" + ("" if folder == Path(FOLDER) else f" {shown(folder)}")
