@@ -30,7 +30,7 @@ from trio_udp._errors import bare_exceptions
 from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls_peers, server_context
 from trio_udp.dtls._line import DTLSLine
 from trio_udp.dtls._receiving import NOTHING_NEW
-from trio_udp.dtls._serve import FAILED, HANDSHAKE_PATIENCE
+from trio_udp.dtls._server import FAILED, HANDSHAKE_PATIENCE
 from trio_udp.dtls._swallowed import BAD_COOKIE, BAD_HELLO, HANDSHAKE_OVER, HELLO_AGAIN, NO_CONVERSATION
 from trio_udp.dtls._unread import QUEUE_FULL
 from trio_udp.faults import Drop, InFlight, Link

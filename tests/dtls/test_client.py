@@ -24,7 +24,7 @@ from tests.fakes import closed_port
 from trio_udp import UDPEndpoint, open_udp_endpoint
 from trio_udp.dtls import client_context, open_dtls_channel, server_context
 from trio_udp.dtls._client import ANEW
-from trio_udp.dtls._serve import FAILED
+from trio_udp.dtls._server import FAILED
 from trio_udp.faults import Drop, InFlight, Link
 from trio_udp.testing import Host, VirtualNetwork
 

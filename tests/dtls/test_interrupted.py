@@ -16,7 +16,7 @@ from tests.cancelling import MANY, Cut, at_line, play
 from tests.dtls.certificates import Authority, Pair
 from tests.dtls.serving import LOCAL, serving, trios_tasks
 from trio_udp._connection import connect
-from trio_udp.dtls import _client, _serve, client_context, open_dtls_channel, server_context
+from trio_udp.dtls import _client, _server, client_context, open_dtls_channel, server_context
 from trio_udp.dtls._line import DTLSLine
 
 if sys.version_info < (3, 11):
@@ -70,7 +70,7 @@ def test_while_a_server_looks_at_a_certificate(authority: Authority, pair: Pair)
     "function",
     [
         *(open_dtls_channel, _client._open, connect, _client._shake_hands_unless_refused),
-        *(_serve._Server._listen, trio.DTLSEndpoint.serve, DTLSLine.close),
+        *(_server.Server._listen, trio.DTLSEndpoint.serve, DTLSLine.close),
     ],
 )
 def test_at_every_line(function: Callable[..., object], authority: Authority, pair: Pair) -> None:

@@ -39,7 +39,7 @@ from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls, serve_d
 from trio_udp.dtls._context import let_trio_set_options
 from trio_udp.dtls._handshake import LARGEST
 from trio_udp.dtls._sending import EMPTY, PEER_ENDED
-from trio_udp.dtls._serve import FAILED, HANDSHAKE_PATIENCE, TOO_MANY
+from trio_udp.dtls._server import FAILED, HANDSHAKE_PATIENCE, TOO_MANY
 from trio_udp.dtls._swallowed import NO_CONVERSATION
 from trio_udp.dtls._unread import QUEUE_FULL, UNREAD
 from trio_udp.faults import Drop, InFlight, Link
