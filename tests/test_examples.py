@@ -637,6 +637,16 @@ async def test_secret_server(certificates: Path) -> None:
         await server.ends_at_ctrl_c()
 
 
+async def test_limited_server(certificates: Path) -> None:
+    async with running("dtls/limited_server", 0, folder=certificates) as server:
+        port, context = await port_of(server), client_context(certificates / "ca.pem")
+        for _ in range(5):
+            async with await open_dtls_channel("localhost", port, context) as channel:
+                await channel.send(b"hello")
+                assert await channel.receive() == b"HELLO"
+        await server.ends_at_ctrl_c()
+
+
 async def test_secret_client(certificates: Path) -> None:
     received: list[bytes] = []
 

@@ -13,6 +13,7 @@ import trio
 import trio.testing
 
 from trio_udp import (
+    Address,
     Datagram,
     DatagramDropped,
     DatagramTooLarge,
@@ -20,6 +21,7 @@ from trio_udp import (
     PeerClosed,
     PeerHandler,
     PeerOpened,
+    RateLimit,
     UDPChannel,
     UDPEndpoint,
     observe,
@@ -230,6 +232,79 @@ async def test_a_full_buffer_is_one_peers_affair(sockets: str) -> None:
             silent.go_on.set()
             await settled()
             assert silent.got == [b"0", b"1", b"2"]  # the newest were dropped
+
+
+async def test_newcomers_are_asked_about_once(sockets: str) -> None:
+    asked: list[Address] = []
+
+    def admit(address: Address) -> bool:
+        asked.append(address)
+        return len(asked) != 1
+
+    async with serving(echo, admit=admit) as server:
+        with await open_udp_endpoint(LOCAL) as first, await open_udp_endpoint(LOCAL) as second:
+            await first.send(b"let me in", server.address)
+            await settled()
+            assert server.statistics().dropped == {"not admitted": 1}
+            for client in (second, second, first, first):
+                await client.send(b"hello", server.address)
+                assert (await client.receive()).data == b"hello"
+            assert asked == [first.address, second.address, first.address]
+
+
+async def test_nobody_is_asked_about_where_there_is_no_place(sockets: str) -> None:
+    asked: list[Address] = []
+
+    def admit(address: Address) -> bool:
+        asked.append(address)
+        return True
+
+    async with serving(echo, max_peers=1, admit=admit) as server:
+        with await open_udp_endpoint(LOCAL) as first, await open_udp_endpoint(LOCAL) as second:
+            await first.send(b"hello", server.address)
+            assert (await first.receive()).data == b"hello"
+            await second.send(b"hello", server.address)
+            await settled()
+            assert asked == [first.address]
+            assert server.statistics().dropped == {"too many peers": 1}
+
+
+async def test_newcomers_a_second(clock: trio.testing.MockClock, network: VirtualNetwork, server: Host) -> None:
+    """One address may not take all places: the others still find one."""
+    greedy, modest = network.host("192.0.2.66"), network.host("192.0.2.67")
+    limit = RateLimit(rate=0.5, burst=3)
+    async with serving(echo, on=server, max_peers=5, admit=limit.admit) as endpoint:
+        with greedy:
+            channels = [await open_udp_channel(*endpoint.address) for _ in range(10)]
+        for channel in channels:
+            await channel.send(b"x")
+        await trio.sleep(1)
+        assert endpoint.statistics().dropped == {"not admitted": 7}
+        with modest:
+            with await open_udp_channel(*endpoint.address) as channel:
+                await channel.send(b"hello")
+                assert await channel.receive() == b"hello"
+        await trio.sleep(1)
+        await channels[-1].send(b"again")
+        assert await channels[-1].receive() == b"again", "a token for each two seconds"
+        for channel in channels:
+            channel.close()
+
+
+async def test_what_admit_raises_ends_the_server(sockets: str) -> None:
+    def admit(_: Address) -> bool:
+        raise KeyError("boom")
+
+    endpoint = await open_udp_endpoint(LOCAL)
+    with await open_udp_endpoint(LOCAL) as client:
+        await client.send(b"x", endpoint.address)
+        with pytest.raises(KeyError, match="boom"):
+            await serve_peers(echo, [endpoint], admit=admit)
+
+
+async def test_admit_is_a_function() -> None:
+    with pytest.raises(TypeError, match="admit must be a function from an address to True or False, or None, not 5"):
+        await serve_udp_peers(echo, 0, admit=5)  # type: ignore[arg-type]
 
 
 async def test_endpoints_share_the_places(ipv6: None) -> None:

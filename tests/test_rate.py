@@ -19,8 +19,8 @@ import trio.testing
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from trio_udp import Address, Datagram, Guard, Retry, limit_rate, open_udp_endpoint, serve_udp
-from trio_udp._rate import _RateLimit
+from trio_udp import Address, Datagram, Guard, RateLimit, Retry, limit_rate, open_udp_endpoint, serve_udp
+from trio_udp._rate import _RateGuard
 
 from .fakes import echo
 
@@ -48,6 +48,16 @@ async def test_a_burst_and_then_the_rate(clock: trio.testing.MockClock) -> None:
     await trio.sleep(3600)
     assert await passed(guarded, ONE, 10) == 3, "a pause does not save up more than a burst"
     assert guarded.statistics() == {"over rate": 7 + 10 + 9 + 8 + 7}
+
+
+async def test_a_limit_without_a_handler(clock: trio.testing.MockClock) -> None:
+    limit = RateLimit(rate=4, burst=3, ipv4_prefix=24)
+    assert [limit.admit(ONE) for _ in range(5)] == [True, True, True, False, False]
+    assert not limit.admit(OTHER), "of the same network"
+    await trio.sleep(0.25)
+    assert [limit.admit(OTHER), limit.admit(ONE)] == [True, False]
+    with pytest.raises(ValueError, match="rate must be"):
+        RateLimit(rate=0, burst=1)
 
 
 async def test_what_is_dropped_is_silence_and_the_handler_does_not_see_it(clock: trio.testing.MockClock) -> None:
@@ -155,8 +165,8 @@ async def test_the_one_least_recently_seen_is_forgotten(clock: trio.testing.Mock
 def test_a_flood_of_a_million_sources() -> None:
     """100,000 forged datagrams a second against a limit of 1000; those who were there before are all served."""
     clients: list[Address] = [(f"10.0.0.{number}", 4711) for number in range(20)]
-    guarded = limit_rate(echo, rate=20, burst=20, total_rate=1000, max_sources=4096)
-    assert isinstance(guarded, _RateLimit)
+    limit = RateLimit(rate=20, burst=20, total_rate=1000, max_sources=4096)
+    guarded = _RateGuard(echo, limit)
     clock, random = trio.testing.MockClock(), Random(1)
     served: Counter[str] = Counter()
 
@@ -176,7 +186,7 @@ def test_a_flood_of_a_million_sources() -> None:
     assert served.total() <= 1000 * 10 + 1000
     assert served["forged"] >= 7000, "what the clients leave"
     assert guarded.statistics() == {"newcomer over total rate": 1_000_000 - served["forged"]}
-    assert len(guarded._came_once) + len(guarded._came_back) == 4096
+    assert len(limit._came_once) + len(limit._came_back) == 4096
 
 
 @pytest.mark.parametrize(
@@ -260,12 +270,12 @@ async def test_who_is_refused_the_second_time_has_not_come_back(clock: trio.test
 
 @pytest.mark.parametrize("max_sources", [1, 2, 3, 10])
 async def test_both_kinds_together_are_bounded(max_sources: int, clock: trio.testing.MockClock) -> None:
-    guarded = limit_rate(echo, rate=1, burst=3, max_sources=max_sources)
-    assert isinstance(guarded, _RateLimit)
+    limit = RateLimit(rate=1, burst=3, max_sources=max_sources)
+    guarded = _RateGuard(echo, limit)
     for number, source in enumerate(forged(100)):
         assert await passed(guarded, source, 1 + number % 3) == 1 + number % 3
-        assert len(guarded._came_once) + len(guarded._came_back) == min(number + 1, max_sources)
-        assert not set(guarded._came_once) & set(guarded._came_back)
+        assert len(limit._came_once) + len(limit._came_back) == min(number + 1, max_sources)
+        assert not set(limit._came_once) & set(limit._came_back)
 
 
 # -- a model of it ----------------------------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ from ._guards import Guard, limit_amplification, log_errors
 from ._handler import Handler
 from ._opening import open_udp_endpoint, open_udp_endpoints
 from ._peers import PeerHandler, serve_peers, serve_udp_peers
-from ._rate import limit_rate
+from ._rate import RateLimit, limit_rate
 from ._reply_cache import cache_replies
 from ._retry import Retry, RoundTripEstimate
 from ._serve import serve_endpoints, serve_udp
@@ -96,6 +96,7 @@ __all__ = [
     "PeerClosed",
     "PeerHandler",
     "PeerOpened",
+    "RateLimit",
     "ReplyAccepted",
     "ReplyIgnored",
     "RequestFailed",

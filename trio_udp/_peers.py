@@ -48,6 +48,9 @@ __all__ = ["PeerHandler", "serve_peers", "serve_udp_peers"]
 PeerHandler: TypeAlias = Callable[[UDPChannel], Awaitable[object]]
 """An async function that talks to one peer, and returns when that is over."""
 
+TOO_MANY = "too many peers"
+NOT_ADMITTED = "not admitted"
+
 
 async def serve_udp_peers(
     handler: PeerHandler,
@@ -55,6 +58,7 @@ async def serve_udp_peers(
     *,
     host: str | None = None,
     max_peers: int = 1000,
+    admit: Callable[[Address], bool] | None = None,
     idle_timeout: float = 60.0,
     incoming_buffer: int = 10,
     grace_period: float = 0.0,
@@ -73,6 +77,9 @@ async def serve_udp_peers(
       host: None listens on every interface, IPv4 and IPv6; ``"localhost"`` for this machine only.
       max_peers: how many handlers may be running at once, at least 1. A datagram of one more peer is dropped and
         counted in the endpoint's statistics, as ``"too many peers"``.
+      admit: asked for the address of each new peer while there is a place; False turns it away, and what it has sent is
+        dropped and counted, as ``"not admitted"``. With that of a `RateLimit` nobody gets all places in no time. What
+        it raises ends the server.
       idle_timeout: seconds. A ``receive`` that has waited so long for its peer raises ``trio.EndOfChannel``, and an
         ``async for`` over the channel ends. A handler that does something else is never idle.
       incoming_buffer: datagrams of one peer that may wait to be received, at least 1. One that comes when there are so
@@ -98,13 +105,14 @@ async def serve_udp_peers(
       ValueError: an argument is out of range, or the platform does not have what it asks for.
     """
     await trio.lowlevel.checkpoint()
-    check_peer_arguments(handler, max_peers, idle_timeout, incoming_buffer)
+    check_peer_arguments(handler, max_peers, admit, idle_timeout, incoming_buffer)
     check_grace_period(grace_period)
     endpoints = await open_udp_endpoints(port, host=host, reply_from_asked=reply_from_asked)
     await serve_peers(
         handler,
         endpoints,
         max_peers=max_peers,
+        admit=admit,
         idle_timeout=idle_timeout,
         incoming_buffer=incoming_buffer,
         grace_period=grace_period,
@@ -117,6 +125,7 @@ async def serve_peers(
     endpoints: Sequence[UDPEndpoint],
     *,
     max_peers: int = 1000,
+    admit: Callable[[Address], bool] | None = None,
     idle_timeout: float = 60.0,
     incoming_buffer: int = 10,
     grace_period: float = 0.0,
@@ -134,17 +143,21 @@ async def serve_peers(
     """
 
     def make_parts() -> list[Part]:
-        check_peer_arguments(handler, max_peers, idle_timeout, incoming_buffer)
+        check_peer_arguments(handler, max_peers, admit, idle_timeout, incoming_buffer)
         idle = Idle(idle_timeout)
         vacancies = _Vacancies(max_peers)
-        return [*(_Peers(handler, endpoint, vacancies, idle, incoming_buffer) for endpoint in endpoints), idle]
+        return [*(_Peers(handler, endpoint, vacancies, admit, idle, incoming_buffer) for endpoint in endpoints), idle]
 
     await serve_in_shelter(make_parts, endpoints, grace_period, task_status)
 
 
-def check_peer_arguments(handler: object, max_peers: int, idle_timeout: float, incoming_buffer: int) -> None:
+def check_peer_arguments(
+    handler: object, max_peers: int, admit: object, idle_timeout: float, incoming_buffer: int
+) -> None:
     """Raise the TypeError or ValueError that says which of them makes no sense."""
     check_handler(handler)
+    if not (admit is None or callable(admit)):
+        raise TypeError(f"admit must be a function from an address to True or False, or None, not {admit!r}")
     check_count("max_peers", max_peers)
     check_count("incoming_buffer", incoming_buffer)
     if not idle_timeout > 0:
@@ -162,11 +175,18 @@ class _Peers:
     """The peers of one endpoint: its datagrams are sorted by their addresses."""
 
     def __init__(
-        self, handler: PeerHandler, endpoint: UDPEndpoint, vacancies: _Vacancies, idle: Idle, incoming_buffer: int
+        self,
+        handler: PeerHandler,
+        endpoint: UDPEndpoint,
+        vacancies: _Vacancies,
+        admit: Callable[[Address], bool] | None,
+        idle: Idle,
+        incoming_buffer: int,
     ) -> None:
         self._io = endpoint._io
         self._handler = handler
         self._vacancies = vacancies
+        self._admit = admit
         self._idle = idle
         self._room = incoming_buffer
         self._table: Table = {}
@@ -195,16 +215,22 @@ class _Peers:
     def _sort(self, batch: list[Datagram]) -> None:
         self._io.report_received(batch)
         for data, address in batch:
-            peer = self._table.get(address) or self._welcome(address)
+            peer = self._table.get(address)
             if peer is None:
-                self._io.drop(data, address, "too many peers", outgoing=False)
-            elif not peer.deliver(data):
+                if objection := self._objection(address):
+                    self._io.drop(data, address, objection, outgoing=False)
+                    continue
+                peer = self._welcome(address)
+            if not peer.deliver(data):
                 self._io.drop(data, address, "peer's buffer full", outgoing=False)
 
-    def _welcome(self, address: Address) -> Peer | None:
-        """A new peer, if there is a place for it."""
+    def _objection(self, address: Address) -> str:
+        """Why this address cannot become a peer; nothing if it can."""
         if not self._vacancies.left:
-            return None
+            return TOO_MANY
+        return NOT_ADMITTED if self._admit is not None and not self._admit(address) else ""
+
+    def _welcome(self, address: Address) -> Peer:
         self._vacancies.left -= 1
         peer = self._table[address] = Peer(address, self._io, self._table, self._idle, self._room)
         talk = self._talk if self._io.emit is None else self._talk_observed

@@ -22,6 +22,9 @@ do: sources that are forged again and again, until they are all known, cannot be
 A bucket of tokens is usually a number of tokens and a time. Here it is one number: the moment at which it will be full
 again. Each token taken moves that further away by 1 / rate; a bucket is empty when it is burst / rate away; and one
 whose moment has passed is full, like that of a source that was never seen. So to forget a source is to be generous.
+
+Where each peer has a task and a channel of its own there is no handler to guard, but there are newcomers to count. So
+the buckets (`RateLimit`) know nothing of handlers and datagrams.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
     from ._batch import Datagram
     from ._handler import Handler
 
-__all__ = ["limit_rate"]
+__all__ = ["RateLimit", "limit_rate"]
 
 # Of a token: what may be missing from a whole one, so that no rounding of times ever costs a datagram.
 _ROUNDING = 0.01
@@ -95,31 +98,67 @@ def limit_rate(
       TypeError: the handler cannot be called.
       ValueError: an argument makes no sense; the message names it.
     """
-    check_positive("rate", rate)
-    check_count("burst", burst)
-    check_count("max_sources", max_sources)
-    if total_rate is not None:
-        check_positive("total_rate", total_rate)
-        if total_rate < rate:
-            raise ValueError(f"total_rate must be at least the rate of one source, {rate!r}, not {total_rate!r}")
-    masks = _mask("ipv4_prefix", ipv4_prefix, 32), _mask("ipv6_prefix", ipv6_prefix, 128)
-    return _RateLimit(handler, rate, burst, total_rate, max_sources, *masks)
+    limit = RateLimit(
+        rate=rate,
+        burst=burst,
+        total_rate=total_rate,
+        max_sources=max_sources,
+        ipv4_prefix=ipv4_prefix,
+        ipv6_prefix=ipv6_prefix,
+    )
+    return _RateGuard(handler, limit)
 
 
-class _RateLimit(Guard):
+class _RateGuard(Guard):
+    def __init__(self, handler: Handler, limit: RateLimit) -> None:
+        super().__init__(handler)
+        self._objection = limit.objection
+
+    def __call__(self, datagram: Datagram) -> Awaitable[bytes | None]:
+        if (objection := self._objection(datagram.address)) is None:
+            return self._handler(datagram)
+        self._counts[objection] += 1
+        return _silence()
+
+
+async def _silence() -> None:
+    pass
+
+
+class RateLimit:
+    """What `limit_rate` asks before each datagram, for who has something else to ask about.
+
+    As the ``admit`` of `serve_udp_peers` or `trio_udp.dtls.serve_dtls_peers`, for example, `admit` bounds how many new
+    peers a second one source can have, and all together. It belongs to one ``trio.run``, as its times are of its clock.
+
+    Args:
+      rate: times a second for one source, in the long run.
+      burst: how often at once after a pause, at least 1.
+      total_rate: times a second for all sources together, at least ``rate``, or None.
+
+    These and the others are as in `limit_rate`, with its errors.
+    """
+
     def __init__(
         self,
-        handler: Handler,
+        *,
         rate: float,
         burst: int,
-        total_rate: float | None,
-        max_sources: int,
-        ipv4_mask: int,
-        ipv6_mask: int,
+        total_rate: float | None = None,
+        max_sources: int = 65536,
+        ipv4_prefix: int = 32,
+        ipv6_prefix: int = 64,
     ) -> None:
-        super().__init__(handler)
+        check_positive("rate", rate)
+        check_count("burst", burst)
+        check_count("max_sources", max_sources)
+        if total_rate is not None:
+            check_positive("total_rate", total_rate)
+            if total_rate < rate:
+                raise ValueError(f"total_rate must be at least the rate of one source, {rate!r}, not {total_rate!r}")
+        ipv4_mask = _mask("ipv4_prefix", ipv4_prefix, 32)
         self._max_sources = max_sources
-        self._masks = ipv4_mask, ipv6_mask
+        self._masks = ipv4_mask, _mask("ipv6_prefix", ipv6_prefix, 128)
         self._each_ipv4_is_one = ipv4_mask & 1 == 1
         # Buckets, each as the time when it is full again, and how far away that may be for another datagram.
         self._came_once: OrderedDict[Hashable, float] = OrderedDict()
@@ -133,13 +172,11 @@ class _RateLimit(Guard):
         )
         self._refused = Refused(0 if total_rate is None else _MARKS * max_sources)
 
-    def __call__(self, datagram: Datagram) -> Awaitable[bytes | None]:
-        if (objection := self._objection(datagram.address)) is None:
-            return self._handler(datagram)
-        self._counts[objection] += 1
-        return _silence()
+    def admit(self, address: Address) -> bool:
+        """May it happen once more from this address, now? If so, that is counted as one time."""
+        return self.objection(address) is None
 
-    def _objection(self, address: Address) -> str | None:
+    def objection(self, address: Address) -> str | None:
         """Take a token from both buckets and return None, or take none and say why."""
         now = trio.current_time()
         source = self._source_of(address)
@@ -191,7 +228,3 @@ def _mask(name: str, prefix: int, bits: int) -> int:
     if not isinstance(prefix, int) or isinstance(prefix, bool) or not 0 <= prefix <= bits:
         raise ValueError(f"{name} must be a whole number from 0 to {bits}, not {prefix!r}")
     return (1 << 128) - (1 << bits - prefix)
-
-
-async def _silence() -> None:
-    pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from trio_udp import dtls
+from trio_udp import _peers, dtls
 from trio_udp.dtls import _receiving, _sending, _server, _swallowed, _unread
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "dtls.rst").read_text("utf-8")
@@ -18,5 +18,13 @@ def test_every_public_name_is_there() -> None:
 def test_every_reason_is_there() -> None:
     of_trio = (_swallowed.NO_CONVERSATION, _swallowed.BAD_HELLO, _swallowed.BAD_COOKIE, _swallowed.HELLO_AGAIN)
     of_line = (_unread.QUEUE_FULL, _unread.UNREAD, _sending.PEER_ENDED, _receiving.NOTHING_NEW, _sending.EMPTY)
-    for reason in (_server.FAILED, _server.TOO_MANY, "not DTLS", *of_trio, _swallowed.HANDSHAKE_OVER, *of_line):
+    for reason in (
+        _server.FAILED,
+        _peers.TOO_MANY,
+        _peers.NOT_ADMITTED,
+        "not DTLS",
+        *of_trio,
+        _swallowed.HANDSHAKE_OVER,
+        *of_line,
+    ):
         assert f"\n``{reason}``" in PAGE

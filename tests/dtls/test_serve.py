@@ -27,6 +27,7 @@ from trio_udp import (
     Event,
     PeerClosed,
     PeerOpened,
+    RateLimit,
     UDPChannel,
     UDPEndpoint,
     observe,
@@ -35,11 +36,12 @@ from trio_udp import (
 )
 from trio_udp._asked import is_available
 from trio_udp._errors import bare_exceptions
+from trio_udp._peers import NOT_ADMITTED, TOO_MANY
 from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls, serve_dtls_peers, server_context
 from trio_udp.dtls._context import let_trio_set_options
 from trio_udp.dtls._handshake import LARGEST
 from trio_udp.dtls._sending import EMPTY, PEER_ENDED
-from trio_udp.dtls._server import FAILED, HANDSHAKE_PATIENCE, TOO_MANY
+from trio_udp.dtls._server import FAILED, HANDSHAKE_PATIENCE
 from trio_udp.dtls._swallowed import NO_CONVERSATION
 from trio_udp.dtls._unread import QUEUE_FULL, UNREAD
 from trio_udp.faults import Drop, InFlight, Link
@@ -401,6 +403,24 @@ async def test_max_peers_turns_the_next_one_away(
                 await third.send(b"hello")
                 assert await third.receive() == b"hello"
         first.close()
+
+
+async def test_newcomers_a_second(
+    network: VirtualNetwork, clock: trio.testing.MockClock, server: Host, pair: Pair, trusting: SSL.Context
+) -> None:
+    """Who is turned away has cost no handshake, and is let in when it tries again late enough."""
+    admit = RateLimit(rate=0.5, burst=2).admit
+    async with serving(pair, on=server, admit=admit) as endpoint:
+        for _ in range(2):
+            (await opened(endpoint, trusting)).close()
+        began, sent = trio.current_time(), endpoint.statistics().sent
+        with trio.move_on_after(0.5) as waiting:
+            await opened(endpoint, trusting)
+        assert waiting.cancelled_caught
+        assert endpoint.statistics().dropped[NOT_ADMITTED] == 1
+        assert endpoint.statistics().sent - sent == 1, "its cookie"
+        (await opened(endpoint, trusting)).close()
+        assert 2 <= trio.current_time() - began < 5
 
 
 async def test_a_handshake_has_a_place_and_a_deadline(

@@ -28,7 +28,7 @@ from .._errors import logger
 from ._answering import make_answering
 from ._common import ExitCode, Failure, plural, printable_text, say
 from ._hosts import take_or_open
-from ._limits import limit_requests
+from ._limits import limit_newcomers, limit_requests
 from ._stopping import STOP_SIGNALS, run_until_signal
 from ._telling import say_failures, say_guards, say_statistics, say_where, say_who_is_busy
 
@@ -82,7 +82,7 @@ async def serve_in_secret(args: argparse.Namespace, page: MetricsPage | None = N
     """
     dtls = _room()
     answering = make_answering(args, amplification=math.inf)  # the handshake proves that a peer is where it says it is
-    guarded = limit_requests(answering, args)
+    guarded, admit = limit_requests(answering, args), limit_newcomers(args)
     with _reading_files():
         context = dtls.server_context(*args.dtls)
     endpoints = await take_or_open(args.address)
@@ -92,7 +92,9 @@ async def serve_in_secret(args: argparse.Namespace, page: MetricsPage | None = N
             page.show_server(endpoints, answering, guarded)
         say_where([endpoint.address for endpoint in endpoints], args.print_only)
         converse = _in_conversation(guarded)
-        await dtls.serve_dtls(converse, endpoints, context, max_peers=args.max_tasks, grace_period=args.grace)
+        await dtls.serve_dtls(
+            converse, endpoints, context, max_peers=args.max_tasks, admit=admit, grace_period=args.grace
+        )
 
     try:
         with _told_of_failures():

@@ -17,19 +17,27 @@ from __future__ import annotations
 
 import argparse
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from .._address import is_loopback
 from .._guards import limit_amplification
-from .._rate import limit_rate
+from .._rate import RateLimit, limit_rate
 from ._common import LONGEST, ExitCode, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .._address import Address
     from .._batch import Datagram
     from .._guards import Guard
     from .._handler import Handler
+
+
+class _Rates(TypedDict):
+    rate: float
+    burst: int
+    total_rate: float | None
+
 
 # Bytes around each payload, those of IPv4 and UDP (RFC 791, RFC 768); in IPv6 there are 20 more.
 HEADERS = 28
@@ -72,18 +80,32 @@ def limit_replies(handler: Handler, added: float, factor: float | None) -> Handl
 
 
 def limit_requests(guarded: Guard, args: argparse.Namespace) -> Guard:
-    """A handler that is not asked too often; as a burst, what may come in a second.
+    """A handler that is not asked too often.
 
     Raises:
       Failure: the limits do not go together.
     """
+    return limit_rate(guarded, **rates) if (rates := _rates(args)) else guarded
+
+
+def limit_newcomers(args: argparse.Namespace) -> Callable[[Address], bool] | None:
+    """Of those with whom keys are to be agreed on, as many a second as of what is said afterwards.
+
+    Raises:
+      Failure: the limits do not go together.
+    """
+    return RateLimit(**rates).admit if (rates := _rates(args)) else None
+
+
+def _rates(args: argparse.Namespace) -> _Rates | None:
+    """What was asked for, if anything; as a burst, what may come in a second."""
     if args.rate is None:
         if args.total_rate is not None:
             raise Failure("--total-rate needs --rate N, too: what one address may send", ExitCode.USAGE)
-        return guarded
+        return None
     if args.total_rate is not None and args.total_rate < args.rate:
         raise Failure(f"--total-rate is at least --rate, {args.rate:g}, not {args.total_rate:g}", ExitCode.USAGE)
-    return limit_rate(guarded, rate=args.rate, burst=math.ceil(args.rate), total_rate=args.total_rate)
+    return {"rate": args.rate, "burst": math.ceil(args.rate), "total_rate": args.total_rate}
 
 
 def _is_here(datagram: Datagram) -> bool:

@@ -68,8 +68,8 @@ no limit unless you say --amplification 3: what is given there is for all. A
 How often somebody may ask is not limited, so that nothing is held back when you
 measure; on the internet give --rate and --total-rate. A second's worth may come
 at once. What they drop has no line, and is counted. With --dtls they count what
-is said in secret: handshakes have no limit but --max-tasks, and one address may
-take all of those places.
+is said in secret, and apart from that how often somebody begins: so many new
+clients a second may one address have, and all together.
 
 With --workers each client has one process that answers it, always the same. A
 process that dies is replaced, which is said; what its clients send meanwhile

@@ -19,7 +19,9 @@ from ._context import check_context
 from ._server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from .._address import Address
 
 
 async def serve_dtls_peers(
@@ -29,6 +31,7 @@ async def serve_dtls_peers(
     *,
     host: str | None = None,
     max_peers: int = 1000,
+    admit: Callable[[Address], bool] | None = None,
     idle_timeout: float = 60.0,
     incoming_buffer: int = 10,
     grace_period: float = 0.0,
@@ -48,6 +51,9 @@ async def serve_dtls_peers(
       host: None listens on every interface, IPv4 and IPv6; ``"localhost"`` for this machine only.
       max_peers: how many handlers and handshakes there may be at once, at least 1. A peer that comes then is turned
         away and counted; it will try again.
+      admit: asked for the address of each new peer that has shown that it is there, while there is a place; False turns
+        it away before anything is computed for it, and counts it, as ``"not admitted"``. A handshake takes milliseconds
+        of computing, and a place until it is over, so on the internet have one: that of a `trio_udp.RateLimit`.
       idle_timeout: seconds. A ``receive`` that has waited for so long raises ``trio.EndOfChannel``. A handler that does
         not receive is never idle. A handshake has a minute, whatever this is.
       incoming_buffer: how many datagrams of each peer may wait to be received, at least 1; what comes then is dropped
@@ -78,7 +84,7 @@ async def serve_dtls_peers(
         what an argument asks for.
     """
     await trio.lowlevel.checkpoint()
-    check_peer_arguments(handler, max_peers, idle_timeout, incoming_buffer)
+    check_peer_arguments(handler, max_peers, admit, idle_timeout, incoming_buffer)
     check_grace_period(grace_period)
     _check_context(ssl_context)
     endpoints = await open_udp_endpoints(port, host=host, reply_from_asked=reply_from_asked)
@@ -87,6 +93,7 @@ async def serve_dtls_peers(
         endpoints,
         ssl_context,
         max_peers=max_peers,
+        admit=admit,
         idle_timeout=idle_timeout,
         incoming_buffer=incoming_buffer,
         grace_period=grace_period,
@@ -100,6 +107,7 @@ async def serve_dtls(
     ssl_context: SSL.Context,
     *,
     max_peers: int = 1000,
+    admit: Callable[[Address], bool] | None = None,
     idle_timeout: float = 60.0,
     incoming_buffer: int = 10,
     grace_period: float = 0.0,
@@ -122,9 +130,9 @@ async def serve_dtls(
     """
 
     def make_parts() -> list[Server]:
-        check_peer_arguments(handler, max_peers, idle_timeout, incoming_buffer)
+        check_peer_arguments(handler, max_peers, admit, idle_timeout, incoming_buffer)
         _check_context(ssl_context)
-        return [Server(handler, ssl_context, endpoints, max_peers, idle_timeout, incoming_buffer)]
+        return [Server(handler, ssl_context, endpoints, max_peers, admit, idle_timeout, incoming_buffer)]
 
     await serve_in_shelter(make_parts, endpoints, grace_period, task_status)
 

@@ -35,7 +35,7 @@ async def add_three(counter: Counter, fates: list[Verdict | None]) -> None:
         nursery.cancel_scope.cancel()
 
 
-@settings(derandomize=True, database=None)
+@settings(derandomize=True, database=None, deadline=None)
 @given(st.lists(st.sampled_from([None, Drop("lost"), Deliver(5.0)]), max_size=8))
 def test_three_are_three(fates: list[Verdict | None]) -> None:
     trio.run(add_three, counter := Counter(), fates, clock=MockClock(autojump_threshold=0))
