@@ -308,9 +308,9 @@ async def serve_peers_who_go_when_idle(cut: Cut) -> None:
     await _serve(cut, partial(_serve_peers, serve_peers), endpoints=endpoints, idle_timeout=0.05)
 
 
-@scenario("relay.serve_relay")
+@scenario("relay.serve_relay", "relay.relay_endpoints")
 async def relay(cut: Cut) -> None:
-    """Whatever came to it went on or is counted as dropped, in both directions."""
+    """Whatever came to it went on or is counted as dropped, in both directions; the first does it by the second."""
     started, slow = Started(), Link(delay=0.01, jitter=0.02, duplicate=0.3, reorder=0.3)
     async with two_endpoints() as clients, trio.open_nursery() as nursery:
         [server] = await nursery.start(partial(serve_udp, Handler(), 0, host=HOST))

@@ -19,7 +19,7 @@ from trio_udp import Datagram, DatagramDropped, Event, UDPEndpoint, observe, ope
 from trio_udp._address import Address
 from trio_udp._batch import BatchSocket
 from trio_udp.faults import PRESETS, Deliver, InFlight, Link, Passage, Rebind, drop_first, drop_if, hold, partition
-from trio_udp.relay import Relay, Relayed, WayStatistics, serve_relay
+from trio_udp.relay import Relay, Relayed, WayStatistics, relay_endpoints, serve_relay
 from trio_udp.testing import VirtualNetwork
 
 from .fakes import OtherSocket, OtherSockets, closed_port, echo
@@ -314,6 +314,27 @@ async def test_rules_see_what_is_in_flight(autojump_clock: trio.testing.MockCloc
         InFlight(5.0, here, there, 2, b"two"),
         InFlight(5.0, there, here, 2, b"TWO"),
     ]
+
+
+async def test_rules_for_one_way() -> None:
+    with await open_udp_endpoint(LOCAL) as target, await open_udp_endpoint(LOCAL) as client:
+        async with relaying(
+            target,
+            rules=[drop_if(lambda flight: flight.n == 4, "four")],
+            forward_rules=[drop_first(1)],
+            backward_rules=[drop_if(lambda flight: flight.n == 2, "two")],
+        ) as relay:
+            for n in range(1, 5):
+                await client.send(b"%d" % n, relay.address)
+            for expected in (b"2", b"3"):
+                data, through = await target.receive()
+                assert data == expected
+            for n in range(1, 5):
+                await target.send(b"%d" % n, through)
+            assert await collect(client) == [b"1", b"3"]
+            forward, backward = ways(relay)
+            assert forward.dropped == {"drop_first": 1, "four": 1}
+            assert backward.dropped == {"two": 1, "four": 1}
 
 
 async def test_the_first_rule_that_decides_decides() -> None:
@@ -1114,6 +1135,8 @@ async def test_a_cancelled_relay_is_cancelled() -> None:
         ({"backward": PRESETS["wifi"]}, "backward must be a Link, not Preset"),
         ({"rules": [drop_first(1), Link()]}, "rules must be functions, not Link"),
         ({"rules": drop_first(1)}, "rules must be a list or another sequence of functions, not <function"),
+        ({"forward_rules": [3]}, "forward_rules must be functions, not 3"),
+        ({"backward_rules": drop_first(1)}, "backward_rules must be a list or another sequence of functions, not <"),
         ({"rebind": 5.0}, "rebind must be a Rebind or None, not 5.0"),
         ({"tell": "me"}, "tell must be a function or None, not 'me'"),
         ({"idle_timeout": 0}, "idle_timeout must be a number of seconds above 0"),
@@ -1123,6 +1146,27 @@ async def test_a_cancelled_relay_is_cancelled() -> None:
 async def test_what_makes_no_sense(options: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why), trio.testing.assert_checkpoints():
         await partial(serve_relay, LOCAL, 0, LOCAL, **{"target_port": 7, **options})()
+
+
+async def test_endpoints_that_are_open_already_are_closed_at_the_end() -> None:
+    with await open_udp_endpoint(LOCAL) as target, await open_udp_endpoint(LOCAL) as client:
+        endpoint = await open_udp_endpoint(LOCAL)
+        async with trio.open_nursery() as nursery:
+            relay = await nursery.start(partial(relay_endpoints, [endpoint], *target.address))
+            assert relay.address == endpoint.address
+            await client.send(b"hello", relay.address)
+            assert (await target.receive()).data == b"hello"
+            nursery.cancel_scope.cancel()
+        with pytest.raises(trio.ClosedResourceError):
+            await endpoint.receive()
+
+
+async def test_endpoints_are_closed_when_something_makes_no_sense() -> None:
+    endpoint = await open_udp_endpoint(LOCAL)
+    with pytest.raises(ValueError, match="seed must be"):
+        await relay_endpoints([endpoint], LOCAL, 7, seed="x")  # type: ignore[arg-type]
+    with pytest.raises(trio.ClosedResourceError):
+        await endpoint.receive()
 
 
 async def test_it_cannot_be_its_own_target() -> None:

@@ -9,18 +9,16 @@ from __future__ import annotations
 import argparse
 import signal
 import socket
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, cast
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import trio
 
-from .._address import format_address, resolve
+from .._address import format_address
 from .._statistics import UDPStatistics
-from ..relay import Relay, Relayed
-from ..relay._later import Later
-from ..relay._relay import check_target
+from ..relay import Relay, Relayed, relay_endpoints
 from ..relay._serve import IDLE_TIMEOUT, MAX_CLIENTS, MAX_WAITING
-from ..relay._way import Direction, Terms
 from ._common import ExitCode, Failure, count, plural, say, server_port, statistics_lines
 from ._faults import (
     PRESET_LINES,
@@ -37,9 +35,9 @@ from ._stopping import STOP_SIGNALS, run_until_signal
 from .serve import listen_address
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
-    from .._address import Address, HostPort, Target
+    from .._address import Address, HostPort
     from ..relay import RelayStatistics, WayStatistics
 
     Tell = Callable[[Relayed], None]
@@ -144,27 +142,67 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 async def run(args: argparse.Namespace) -> int:
     """Relay until a signal comes; then say how it went."""
     check_live(args)
-    network = read_network(args)
-    targets = await _find(args.target)
+    relay_there = _set_up(args, read_network(args))
     endpoints = await open_endpoints(args.address)
-    try:
-        await check_target(endpoints, targets)
-    except ValueError as error:
-        raise Failure(str(error)) from None
     async with _shown(args) as (tell, show, view):
-        relay = Relay(endpoints, _make_terms(args, network, targets, tell))
-        show(relay)
+        began = _Began(args.target, show)
 
         async def carry() -> None:
-            _say_where(relay, args.target)  # not before signals are heard: who reads this may send one at once
-            await relay._run(network.rebind, trio.TASK_STATUS_IGNORED)
+            with _told_as_failures(began, args.target):
+                await relay_there(endpoints, *args.target, tell=tell, task_status=began)
 
         try:
             stopped_by = await run_until_signal(carry, *STOP_SIGNALS, heard=view.close, at_once=view.release)
         finally:
             view.close()
-            _say_statistics(relay.statistics())
+            if began.relay is not None:
+                _say_statistics(began.relay.statistics())
     return ExitCode.INTERRUPTED if stopped_by == signal.SIGINT else ExitCode.ANSWERED
+
+
+def _set_up(args: argparse.Namespace, network: Network) -> partial[Coroutine[Any, Any, NoReturn]]:
+    """`relay_endpoints` with what was asked for."""
+    return partial(
+        relay_endpoints,
+        forward=network.forward,
+        backward=network.backward,
+        forward_rules=network.forward_rules,
+        backward_rules=network.backward_rules,
+        seed=args.seed,
+        rebind=network.rebind,
+        max_clients=args.max_clients,
+        max_waiting=args.max_waiting,
+        idle_timeout=args.idle_timeout,
+        follow_port=args.follow_port,
+    )
+
+
+class _Began(trio.TaskStatus[Relay]):
+    """Takes the relay when it listens: it is told where, and not before signals are heard, as somebody may send one."""
+
+    def __init__(self, target: HostPort, show: Callable[[Relay], None]) -> None:
+        self.relay: Relay | None = None
+        self._target = target
+        self._show = show
+
+    def started(self, relay: Relay) -> None:
+        self.relay = relay
+        self._show(relay)
+        where = " and ".join(format_address(address) for address in relay.addresses)
+        say(f"relaying {where} to {format_address(cast('Address', self._target))}")
+
+
+@contextmanager
+def _told_as_failures(began: _Began, target: HostPort) -> Iterator[None]:
+    """What was typed wrong; afterwards it is a bug."""
+    try:
+        yield
+    except (socket.gaierror, ValueError) as error:
+        if began.relay is not None:
+            raise
+        if isinstance(error, socket.gaierror):
+            raise Failure(f"cannot find the host {target.host!r}: {error.strerror}") from None
+        raise Failure(str(error)) from None
 
 
 @asynccontextmanager
@@ -177,27 +215,6 @@ async def _shown(args: argparse.Namespace) -> AsyncIterator[tuple[Tell | None, C
 
     async with watched_relay(f"trio_udp relay to {format_address(cast('Address', args.target))}") as (live, view):
         yield live.tell, live.show, view
-
-
-async def _find(target: HostPort) -> list[Target]:
-    try:
-        return await resolve(target.host, target.port)
-    except socket.gaierror as error:
-        raise Failure(f"cannot find the host {target.host!r}: {error.strerror}") from None
-
-
-def _make_terms(args: argparse.Namespace, network: Network, targets: list[Target], tell: Tell | None) -> Terms:
-    return Terms(
-        forward=Direction(network.forward, network.forward_rules, forward=True),
-        backward=Direction(network.backward, network.backward_rules, forward=False),
-        seed=args.seed,
-        later=Later(args.max_waiting),
-        targets=targets,
-        max_clients=args.max_clients,
-        idle_timeout=args.idle_timeout,
-        follow_port=args.follow_port,
-        tell=tell,
-    )
 
 
 # -- what to say -----------------------------------------------------------------------------------------------------
@@ -213,11 +230,6 @@ def _tell(relayed: Relayed) -> None:
     who = f"client {relayed.client}, {format_address(relayed.address)}"
     what = f"datagram {relayed.n}, {plural(len(relayed.data), 'byte')}"
     say(f"{who} {'->' if relayed.forward else '<-'} {what}, {outcome}")
-
-
-def _say_where(relay: Relay, target: HostPort) -> None:
-    where = " and ".join(format_address(address) for address in relay.addresses)
-    say(f"relaying {where} to {format_address(cast('Address', target))}")
 
 
 def _say_statistics(statistics: RelayStatistics) -> None:

@@ -23,12 +23,12 @@ Refusals are counted.
     _way                 one direction of one client: what becomes of its datagrams
     _client              one client: its socket towards the target, until it is idle
     _statistics          what has gone through, and what has not
-    _relay  _serve       who listens, and admits clients; serve_relay
+    _relay  _serve       who listens, and admits clients; serve_relay, relay_endpoints
 """
 
 from ._relay import Relay
-from ._serve import serve_relay
+from ._serve import relay_endpoints, serve_relay
 from ._statistics import RelayStatistics, WayStatistics
 from ._way import Relayed
 
-__all__ = ["serve_relay", "Relay", "RelayStatistics", "WayStatistics", "Relayed"]
+__all__ = ["serve_relay", "relay_endpoints", "Relay", "RelayStatistics", "WayStatistics", "Relayed"]

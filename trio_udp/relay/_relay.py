@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 
 @final
 class Relay:
-    """A running relay; `serve_relay` makes it.
-
-    It closes the endpoints when it ends.
-    """
+    """A running relay; `serve_relay` and `relay_endpoints` make it."""
 
     def __init__(self, endpoints: Sequence[UDPEndpoint], terms: Terms) -> None:
         self._endpoints = endpoints
@@ -67,8 +64,6 @@ class Relay:
                     task_status.started(self)
         finally:
             self._terms.later.discard()
-            for endpoint in self._endpoints:
-                endpoint.close()
         raise AssertionError("a relay does not end by itself")
 
     async def _listen(self, endpoint: UDPEndpoint) -> None:
@@ -155,17 +150,12 @@ async def check_target(endpoints: Sequence[UDPEndpoint], targets: Sequence[Targe
     """Would it be its own target? Each datagram would come back to it as that of one more client.
 
     Raises:
-      ValueError: it would. The endpoints are closed then, or whatever else is raised.
+      ValueError: it would.
     """
-    try:
-        for target in targets:
-            for endpoint in endpoints:
-                if await _is_reached(endpoint, target):
-                    raise ValueError(f"a relay cannot be its own target: {format_address(target.address)}")
-    except BaseException:
-        for each in endpoints:
-            each.close()
-        raise
+    for target in targets:
+        for endpoint in endpoints:
+            if await _is_reached(endpoint, target):
+                raise ValueError(f"a relay cannot be its own target: {format_address(target.address)}")
 
 
 async def _is_reached(endpoint: UDPEndpoint, target: Target) -> bool:

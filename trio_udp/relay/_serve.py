@@ -1,13 +1,14 @@
-"""`serve_relay`: what may be asked of a relay, and what comes of it."""
+"""`serve_relay` and `relay_endpoints`: what may be asked of a relay, and what comes of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 import trio
 
 from .._address import resolve
+from .._endpoint import UDPEndpoint
 from .._opening import open_udp_endpoints
 from ..faults import Link, Rebind, Rule
 from ..faults._checks import check_seed, check_whole, is_number, is_whole
@@ -36,6 +37,8 @@ async def serve_relay(
     forward: Link = PERFECT,
     backward: Link = PERFECT,
     rules: Sequence[Rule] = (),
+    forward_rules: Sequence[Rule] = (),
+    backward_rules: Sequence[Rule] = (),
     seed: int = 0,
     rebind: Rebind | None = None,
     max_clients: int = MAX_CLIENTS,
@@ -60,7 +63,9 @@ async def serve_relay(
       target_port: its port. Clients of IPv4 and a server of IPv6 are fine, and the other way round.
       forward: what happens on the way to the server.
       backward: what happens on the way back.
-      rules: what must happen; asked in this order, before the links.
+      rules: what must happen, both ways; asked in this order, before the links.
+      forward_rules: the same on the way to the server only, asked after those.
+      backward_rules: the same on the way back only.
       seed: which of all possible stories.
       rebind: when all clients get new ports towards the server, as behind a NAT that has forgotten them.
       max_clients: a datagram of one more is dropped and counted.
@@ -86,37 +91,90 @@ async def serve_relay(
       OSError: the port could not be opened, or a host not be found.
       ValueError: an argument is out of range, or the relay is its own target.
     """
-    await trio.lowlevel.checkpoint()
-    _check_network(forward, backward, rules, rebind)
-    check_seed(seed)
-    _check_arguments(target_port, max_clients, max_waiting, idle_timeout, tell)
-    targets = await resolve(target_host, target_port)
-    terms = Terms(
-        forward=Direction(forward, tuple(rules), forward=True),
-        backward=Direction(backward, tuple(rules), forward=False),
+    await relay_endpoints(
+        await open_udp_endpoints(port, host=host),
+        target_host,
+        target_port,
+        forward=forward,
+        backward=backward,
+        rules=rules,
+        forward_rules=forward_rules,
+        backward_rules=backward_rules,
         seed=seed,
-        later=Later(max_waiting),
-        targets=targets,
+        rebind=rebind,
         max_clients=max_clients,
+        max_waiting=max_waiting,
         idle_timeout=idle_timeout,
         follow_port=follow_port,
         tell=tell,
+        task_status=task_status,
     )
-    endpoints = await open_udp_endpoints(port, host=host)
-    await check_target(endpoints, targets)
-    await Relay(endpoints, terms)._run(rebind, task_status)
 
 
-def _check_network(forward: object, backward: object, rules: object, rebind: object) -> None:
+async def relay_endpoints(
+    endpoints: Sequence[UDPEndpoint],
+    target_host: str,
+    target_port: int,
+    *,
+    forward: Link = PERFECT,
+    backward: Link = PERFECT,
+    rules: Sequence[Rule] = (),
+    forward_rules: Sequence[Rule] = (),
+    backward_rules: Sequence[Rule] = (),
+    seed: int = 0,
+    rebind: Rebind | None = None,
+    max_clients: int = MAX_CLIENTS,
+    max_waiting: int = MAX_WAITING,
+    idle_timeout: float = IDLE_TIMEOUT,
+    follow_port: bool = False,
+    tell: Callable[[Relayed], None] | None = None,
+    task_status: trio.TaskStatus[Relay] = trio.TASK_STATUS_IGNORED,
+) -> NoReturn:
+    """`serve_relay` on endpoints that you have opened, or that `trio_udp.endpoints_from_systemd` has found.
+
+    Args:
+      endpoints: at least one.
+
+    Resource handling:
+      The endpoints are closed when this ends, however it ends.
+
+    The other arguments and everything else are as in `serve_relay`.
+    """
+    try:
+        await trio.lowlevel.checkpoint()
+        named = {"rules": rules, "forward_rules": forward_rules, "backward_rules": backward_rules}
+        _check_network(forward, backward, named, rebind)
+        check_seed(seed)
+        _check_arguments(target_port, max_clients, max_waiting, idle_timeout, tell)
+        terms = Terms(
+            forward=Direction(forward, (*rules, *forward_rules), forward=True),
+            backward=Direction(backward, (*rules, *backward_rules), forward=False),
+            seed=seed,
+            later=Later(max_waiting),
+            targets=await resolve(target_host, target_port),
+            max_clients=max_clients,
+            idle_timeout=idle_timeout,
+            follow_port=follow_port,
+            tell=tell,
+        )
+        await check_target(endpoints, terms.targets)
+        await Relay(endpoints, terms)._run(rebind, task_status)
+    finally:
+        for endpoint in endpoints:
+            endpoint.close()
+
+
+def _check_network(forward: object, backward: object, rules: Mapping[str, object], rebind: object) -> None:
     """What is wrong here would not show before the first datagram."""
     for name, link in (("forward", forward), ("backward", backward)):
         if not isinstance(link, Link):
             raise ValueError(f"{name} must be a Link, not {link!r}")
-    if not isinstance(rules, Sequence):
-        raise ValueError(f"rules must be a list or another sequence of functions, not {rules!r}")
-    for rule in rules:
-        if not callable(rule):
-            raise ValueError(f"rules must be functions, not {rule!r}")
+    for name, some in rules.items():
+        if not isinstance(some, Sequence):
+            raise ValueError(f"{name} must be a list or another sequence of functions, not {some!r}")
+        for rule in some:
+            if not callable(rule):
+                raise ValueError(f"{name} must be functions, not {rule!r}")
     if not isinstance(rebind, Rebind | None):
         raise ValueError(f"rebind must be a Rebind or None, not {rebind!r}")
 
