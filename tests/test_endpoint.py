@@ -343,6 +343,29 @@ async def test_what_was_taken_off_the_socket_is_handed_out_whenever_the_cancella
             assert got == [b"0", b"1", b"2"]
 
 
+async def test_what_an_iterable_gave_is_sent_before_what_it_raises(sockets: str) -> None:
+    """Up to 64 are taken before the first is sent; those were lost where it was Ctrl-C that a generator raised."""
+
+    def five_and_an_error(address: object, error: BaseException) -> Any:
+        for number in range(5):
+            yield (b"%d" % number, address)
+        raise error
+
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        with pytest.raises(trio.Cancelled) as cancelled:
+            await trio.lowlevel.checkpoint()
+    for error in (ZeroDivisionError(), KeyboardInterrupt(), cancelled.value):
+        with await open_udp_endpoint(LOCAL) as one, await open_udp_endpoint(LOCAL) as two:
+            with pytest.raises(type(error)):
+                await one.send_many(five_and_an_error(two.address, error))
+            await one.send(b"end", two.address)
+            seen: list[bytes] = []
+            while seen[-1:] != [b"end"]:
+                seen += [data for data, _ in await two.receive_many()]
+            assert seen == [b"0", b"1", b"2", b"3", b"4", b"end"]
+
+
 async def test_what_was_sent_is_not_cancelled_afterwards() -> None:
     with await open_udp_endpoint(LOCAL) as one:
         with trio.CancelScope() as scope:

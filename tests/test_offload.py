@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from trio_udp import (
     Handler,
     UDPEndpoint,
     _crew,
+    _offload,
     _usage,
     observe,
     open_udp_channel,
@@ -34,7 +36,7 @@ from trio_udp import (
     serve_endpoints,
 )
 from trio_udp._address import Address
-from trio_udp._batch import BATCH, BatchSocket
+from trio_udp._batch import BATCH, RUN_BYTES, BatchSocket
 from trio_udp._offload import (
     IPPROTO_UDP,
     MOST_SEGMENTS,
@@ -106,14 +108,15 @@ def test_other_buffers_go_alone() -> None:
     ]
 
 
-def test_what_the_iterable_raises_comes_after_what_it_gave() -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_what_the_iterable_raises_comes_after_what_it_gave(error: type[BaseException]) -> None:
     def two_and_an_error() -> Iterator[tuple[bytes, Address]]:
         yield b"a", HERE
         yield b"b", HERE
-        raise ZeroDivisionError
+        raise error
 
     found = []
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(error):
         for run, _ in runs_by_address(two_and_an_error(), 65507):
             found.append(run)
     assert found == [[b"a", b"b"]]
@@ -228,6 +231,17 @@ def test_a_kernel_that_corrupts_is_not_used(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("trio_udp._offload.os.uname", Release)
     raw: Any = Raw()
     assert segments_for(raw, None) is None
+
+
+def test_the_page_about_it_tells_these_numbers() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "explanation" / "offload.rst").read_text(encoding="utf-8")
+    text = " ".join(page.split())
+    assert f"Up to {MOST_SEGMENTS} datagrams" in text
+    assert f"{RUN_BYTES:,} bytes together at most" in text
+    assert f"up to {_offload._REMEMBERED} of them, then the oldest" in text
+    assert f"for {_offload._ENOUGH} hosts in a row" in text
+    assert "Linux 7.0 to 7.1.4" in text
+    assert [sends_correctly(release) for release in ("6.99", "7.0", "7.1.4", "7.1.5", "?")] == [1, 0, 0, 1, 0]
 
 
 @pytest.mark.parametrize("platform", ["darwin", "win32"])

@@ -36,15 +36,15 @@ class Target(NamedTuple):
     address: Address
 
 
-def parse_host_port(text: str) -> HostPort:
-    """Read ``"PORT"``, ``"HOST:PORT"`` or ``"[IPV6]:PORT"``.
+def parse_host_port(text: str, least: int = 0) -> HostPort:
+    """Read ``"PORT"``, ``"HOST:PORT"`` or ``"[IPV6]:PORT"``, with a port of at least so much.
 
     Raises:
       ValueError: the text is none of these; says what was wrong and what would be right.
     """
     host, colon, port = text.strip().rpartition(":")
     if not colon:
-        return HostPort(None, parse_port(port))
+        return HostPort(None, parse_port(port, least))
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
         if ":" not in host:
@@ -53,17 +53,17 @@ def parse_host_port(text: str) -> HostPort:
         raise ValueError(f"an IPv6 address before a port stands in brackets, like [::1]:10000, not {text!r}")
     if not host or any(character.isspace() for character in host):
         raise ValueError(f"a host must come before the colon, like localhost:10000, not {text!r}")
-    return HostPort(host, parse_port(port))
+    return HostPort(host, parse_port(port, least))
 
 
-def parse_port(text: str) -> int:
-    """Read a port number, 0 to 65535.
+def parse_port(text: str, least: int = 0) -> int:
+    """Read a port number, 0 to 65535; ``least``: 1 where it is to be sent to.
 
     Raises:
       ValueError: it is not one.
     """
-    if not (text.isascii() and text.isdigit()) or len(text) > 5 or int(text) > 65535:
-        raise ValueError(f"a port is a number from 0 to 65535, not {text!r}")
+    if not (text.isascii() and text.isdigit()) or len(text) > 5 or not least <= int(text) <= 65535:
+        raise ValueError(f"a port is a number from {least} to 65535, not {text!r}")
     return int(text)
 
 

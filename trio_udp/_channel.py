@@ -110,7 +110,8 @@ class UDPChannel(trio.abc.Channel[bytes]):
         """Send datagrams in order; waits while the socket's send buffer is full.
 
         When one cannot be sent the error is raised at once: the ones before it were sent, it and the ones after it were
-        not. The same holds for cancellation. Runs of equal size go to the system together, where it can do that.
+        not. The same holds for cancellation, and for whatever the iterable itself raises. Runs of equal size go to the
+        system together, where it can do that.
 
         Args:
           items: the payloads.

@@ -85,7 +85,7 @@ class UDPEndpoint(trio.abc.AsyncResource):
         """Send datagrams in order; waits while the socket's send buffer is full.
 
         When one cannot be sent the error is raised at once: the ones before it were sent, it and the ones after it were
-        not. The same holds for cancellation.
+        not. The same holds for cancellation, and for whatever the iterable itself raises.
 
         Args:
           datagrams: `Datagram` or plain ``(data, address)`` pairs.

@@ -161,12 +161,13 @@ def runs(items: Iterable[bytes], most_bytes: int) -> Iterator[Run]:
     """
     rest = iter(items)
     for first in rest:
-        chunk, problem = [first], None
+        chunk: Run = [first]
+        problem: BaseException | None = None
         most = min(MOST_SEGMENTS, most_bytes // len(first)) if type(first) is bytes and first else 1
         if most > 1:
             try:
                 chunk.extend(islice(rest, most - 1))
-            except Exception as error:
+            except BaseException as error:  # Ctrl-C in a generator, too: what it gave is to be sent
                 problem = error
         if set(map(type, chunk)) == {bytes} and len(set(map(len, chunk))) == 1:
             yield chunk  # nearly always, and this way to see it takes a tenth of the time

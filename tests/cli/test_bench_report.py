@@ -93,7 +93,15 @@ def test_a_rate_that_was_not_reached() -> None:
 
 
 def test_one_request_has_no_rate() -> None:
-    assert lines(OPEN, make_outcome([0.004]), 80)[4] == "asked for 100 requests/s, sent ?"
+    """One reply after 5 ms is not 200 a second."""
+    outcome = make_outcome([0.004])
+    assert lines(OPEN, outcome, 80)[2:5] == [
+        "1 sent, 1 answered, 0 late, 0 lost, 0 duplicates",
+        "asked for 100 requests/s, sent ?",
+        "",
+    ]
+    told = json.loads(as_json(OPEN, outcome))
+    assert (told["replies_per_second"], told["received_bits_per_second"], told["sent_per_second"]) == (None, None, None)
 
 
 def test_nothing_was_answered() -> None:
@@ -108,6 +116,21 @@ def test_nothing_was_answered() -> None:
     assert (told["latency_ms"], told["histogram_ms"], told["kernel_drops"]) == (None, [], None)
     assert (told["replies_per_second"], told["sent_per_second"]) == (None, None)
     assert (told["refused"], told["errors"], told["load_busy"]) == (1, {"EPERM": 2}, None)
+
+
+def test_a_load_that_got_no_reply_is_not_the_limit() -> None:
+    """Its time ends with the last request then, and its work was the waiting for replies."""
+    record = make_outcome([0.25] * 3, rate=4).record
+    record.answered, record.lost, record.latencies = 0, 3, Latencies()
+    outcome = Outcome(record, Latencies(), 1.0, 0, refused=3, errors={}, kernel_drops=None)
+    assert outcome.seconds > 0
+    assert lines(CLOSED, outcome, 80)[2:] == [
+        "3 sent, 0 answered, 0 late, 3 lost (100 %), 0 duplicates",
+        "refused 3 times: nobody listened there",
+        "0 replies/s, 0.0 Mbit/s of payload received",
+    ]
+    told = json.loads(as_json(CLOSED, outcome))
+    assert (told["replies_per_second"], told["load_busy"]) == (0, None)
 
 
 def test_what_else_happened() -> None:

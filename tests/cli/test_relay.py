@@ -173,8 +173,8 @@ def test_a_server_that_is_not_there(peer: socket.socket, refusing_port: int) -> 
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        ("7000 70000", "a port is a number from 0 to 65535, not '70000'"),
-        ("7000 0", "nobody listens on port 0"),
+        ("7000 70000", "a port is a number from 1 to 65535, not '70000'"),
+        ("7000 0", "a port is a number from 1 to 65535, not '0'"),
         ("7000", "the following arguments are required: HOST:PORT"),
         ("7000 8000 --loss 30", "a probability is a number from 0 to 1, like 0.3, not '30'"),
         ("7000 8000 --delay -1", "a time is a number of seconds of at least 0 and at most 1e+09, like 0.5, not '-1'"),
@@ -194,8 +194,8 @@ def test_a_server_that_is_not_there(peer: socket.socket, refusing_port: int) -> 
         ("7000 8000 --jitter-shape flat", "invalid choice: 'flat'"),
         ("7000 8000 --preset moon", "invalid choice: 'moon' (choose from"),
         ("7000 8000 --drop-first 0", "this has to be a whole number, 1 or more, not '0'"),
-        ("7000 8000 --rebind 0", "this has to be a number of seconds above 0, not '0'"),
-        ("7000 8000 --idle-timeout 0", "this has to be a number of seconds above 0, not '0'"),
+        ("7000 8000 --rebind 0", "a time is a number of seconds above 0 and at most 1e+09 here, like 0.5, not '0'"),
+        ("7000 8000 --idle-timeout 0", "a number of seconds above 0 and at most 1e+09 here, like 0.5, not '0'"),
         ("7000 8000 --max-clients 0", "this has to be a whole number, 1 or more, not '0'"),
         ("7000 8000 --max-waiting x", "this has to be a whole number, 1 or more, not 'x'"),
         ("7000 8000 --forward-only --backward-only", "not allowed with argument"),

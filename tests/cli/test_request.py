@@ -194,7 +194,7 @@ def test_a_host_that_there_is_no_way_to(capsys: pytest.CaptureFixture[str]) -> N
 def test_port_0_is_a_usage_error() -> None:
     ended = run("request", "localhost:0", "Hello")
     assert ended.returncode == 2
-    assert b"nobody listens on port 0" in ended.stderr
+    assert b"a port is a number from 1 to 65535, not '0'" in ended.stderr
 
 
 def test_lines_and_data_exclude_each_other() -> None:

@@ -121,7 +121,7 @@ def stories(draw: st.DrawFn) -> tuple[int, list[tuple[int, str, object]]]:
 
 @linux
 @pytest.mark.usefixtures("ipv6")
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(stories())
 def test_linux_says_the_same(story: tuple[int, list[tuple[int, str, object]]]) -> None:
     family, calls = story

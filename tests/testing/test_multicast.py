@@ -612,7 +612,7 @@ async def heard_on_a_network(*story: Any) -> Heard:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the virtual sockets are Linux's")
 @pytest.mark.usefixtures("ipv6")
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(LISTENERS, min_size=1, max_size=4), st.lists(SENDING, max_size=4))
 def test_linux_tells_the_same_story(listeners: list[Listener], sends: list[tuple[str, str, bool]]) -> None:
     expected = trio.run(heard_on_a_network, listeners, sends, clock=MockClock(autojump_threshold=0))

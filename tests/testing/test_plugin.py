@@ -284,7 +284,7 @@ def test_hypothesis_gets_a_network_for_each_example(run: Run) -> None:
     result = run("""
 networks = []
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, database=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30, database=None)
 @given(delay=st.integers(1, 9))
 async def test_it(virtual_network, autojump_clock, delay):
     assert virtual_network not in networks
@@ -306,7 +306,7 @@ def test_there_were_several():
 
 def test_the_report_is_about_the_example_that_hypothesis_shows(run: Run) -> None:
     result = run("""
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True, database=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, derandomize=True, database=None)
 @given(hosts=st.integers(0, 50))
 async def test_it(virtual_network, autojump_clock, hosts):
     for number in range(hosts):

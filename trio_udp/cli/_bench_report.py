@@ -79,9 +79,13 @@ class Outcome(NamedTuple):
 
     @property
     def busy(self) -> float | None:
-        """For what part of that time this process was at work, 0 to 1; None in no time."""
-        share = self.per_second(self.cpu)
-        return None if share is None else min(share, 1.0)  # it also had to begin, and to wait for what was lost
+        """For what part of that time this process was at work, 0 to 1; None in no time, or without replies.
+
+        Where nothing came back, that time is over before the waiting for it has begun.
+        """
+        if not self.record.replies or self.seconds <= 0:
+            return None
+        return min(self.cpu / self.seconds, 1.0)  # it also had to begin, and to wait for what was lost
 
     @property
     def sent_per_second(self) -> float | None:
@@ -91,8 +95,8 @@ class Outcome(NamedTuple):
         return (record.sent - 1) / took if record.sent > 1 and took > 0 else None
 
     def per_second(self, number: float) -> float | None:
-        """None in no time."""
-        return number / self.seconds if self.seconds > 0 else None
+        """None of fewer than two requests, or in no time: how long one took is no throughput."""
+        return number / self.seconds if self.record.sent > 1 and self.seconds > 0 else None
 
 
 def progress_line(record: Record, now: float, rate: float) -> str:

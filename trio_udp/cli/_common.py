@@ -159,10 +159,10 @@ def quantile(ordered: Sequence[float], fraction: float) -> float:
 # -- what a person may type ------------------------------------------------------------------------------------------
 
 
-def host_port(text: str) -> HostPort:
+def host_port(text: str, least: int = 0) -> HostPort:
     """``[HOST:]PORT``; the host is ``localhost`` where none is given."""
     try:
-        host, port = parse_host_port(text)
+        host, port = parse_host_port(text, least)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return HostPort(host or "localhost", port)
@@ -170,9 +170,7 @@ def host_port(text: str) -> HostPort:
 
 def server_port(text: str) -> HostPort:
     """The same for somebody who is to be talked to: port 0 is nobody, and ``*`` stands for those who listen."""
-    if (server := host_port(text)).port == 0:
-        raise argparse.ArgumentTypeError(f"nobody listens on port 0: a server's port is from 1 to 65535, not {text!r}")
-    if server.host == "*":
+    if (server := host_port(text, least=1)).host == "*":
         raise argparse.ArgumentTypeError(f"* is for listening on every interface; a server has one host, not {text!r}")
     return server
 

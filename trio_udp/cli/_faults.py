@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import math
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from ..faults import PRESETS, GilbertElliott, Link, Preset, Rebind, Rule, drop_first
 from ..faults._link import SHAPES, SMALLEST_MTU
-from ._common import ExitCode, Failure, count, probability, seconds
+from ._common import LONGEST, ExitCode, Failure, count, probability, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -148,9 +149,11 @@ def at_least(least: int) -> Callable[[str], int]:
 
 def positive_seconds(text: str) -> float:
     """A time above 0."""
-    if not (number := seconds(text)):
-        raise argparse.ArgumentTypeError(f"this has to be a number of seconds above 0, not {text!r}")
-    return number
+    with suppress(argparse.ArgumentTypeError):
+        if number := seconds(text):
+            return number
+    wanted = f"a time is a number of seconds above 0 and at most {LONGEST:g} here, like 0.5"
+    raise argparse.ArgumentTypeError(f"{wanted}, not {text!r}")
 
 
 def rebind_every(text: str) -> Rebind:

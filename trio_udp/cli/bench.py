@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 REFUSED = "ECONNREFUSED", "ECONNRESET"  # the second is Windows' word for it
 
+# Requests a second: one in 11 days, and more than any load sends.
+LOWEST_RATE, HIGHEST_RATE = 1e-6, 1e9
+
 DURATION = 5.0  # seconds, when nobody says how long or how many
 
 DESCRIPTION = """\
@@ -119,8 +122,9 @@ def rate(text: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not 1e-6 <= number <= 1e9:
-        raise argparse.ArgumentTypeError(f"a rate is a number of requests a second, like 1000, not {text!r}")
+    if not LOWEST_RATE <= number <= HIGHEST_RATE:
+        wanted = f"a rate is a number of requests a second from {LOWEST_RATE:g} to {HIGHEST_RATE:g}, like 1000"
+        raise argparse.ArgumentTypeError(f"{wanted}, not {text!r}")
     return number
 
 
