@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket as stdlib_socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -135,3 +135,10 @@ async def settled() -> None:
 def about(seconds: float) -> Any:
     """Exact on real sockets; on a virtual network, each of the datagrams before that moment has taken 1e-6 seconds."""
     return pytest.approx(seconds, abs=2e-5)
+
+
+class Later:
+    """What an async function has returned, as far as one can see; nobody needs to await it."""
+
+    def __await__(self) -> Iterator[Any]:
+        raise AssertionError

@@ -37,6 +37,7 @@ FLOORS = [
         ),
         *("_idle", "_peer", "_peers"),
         *("_request", "_waiting", "_replies", "_attempts", "_client", "_first_reply"),
+        *("_sources", "_vacancies"),
         *("_guards", "_refused", "_rate", "_reply_cache", "_cookies"),
     },
     {
@@ -88,6 +89,8 @@ BESIDE = {
     ("_peers", "_idle"),
     ("_peers", "_peer"),
     ("_peers", "_shelter"),
+    ("_peers", "_vacancies"),
+    ("_vacancies", "_sources"),
     ("_replies", "_waiting"),
     ("_replies", "_request"),
     ("_waiting", "_request"),  # this and the next for the type checker only
@@ -101,6 +104,7 @@ BESIDE = {
     ("_guards", "_handler"),
     ("_rate", "_guards"),
     ("_rate", "_refused"),
+    ("_rate", "_sources"),
     ("_rate", "_handler"),  # for the type checker only
     ("_reply_cache", "_guards"),
     ("_reply_cache", "_handler"),

@@ -352,7 +352,7 @@ READERS: dict[str, object] = {
     "_asked._asked_host": test_any_message_beside_a_datagram,
     "_asked._way_back": test_any_message_beside_a_datagram,
     "_offload.split": test_any_message_beside_the_size_of_what_came_together,
-    "_rate.RateLimit._source_of": OURS,  # packed from an address
+    "_sources.Sources.of": OURS,  # packed from an address
     "_statistics.kernel_drops": test_any_answer_about_drops,
     "cli._common.printable": BYTES["cli: shown"],
     "cli._common.printable_text": TEXTS["cli: shown"],

@@ -8,7 +8,7 @@ import math
 import pickle
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from functools import partial
 from textwrap import dedent
@@ -39,7 +39,7 @@ from trio_udp import (
 )
 from trio_udp.testing import Host, VirtualNetwork
 
-from .fakes import echo
+from .fakes import Later, echo
 
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup
@@ -380,10 +380,6 @@ def test_a_guard_of_ones_own() -> None:
 
 async def test_an_async_function_validates_nobody() -> None:
     """Regression: what it returned was never awaited, and counted as yes."""
-
-    class Later:
-        def __await__(self) -> Iterator[bool]:
-            raise AssertionError
 
     async def large(_: Datagram) -> bytes:
         return bytes(1000)

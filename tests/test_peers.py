@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -34,10 +34,11 @@ from trio_udp import (
 from trio_udp._errors import bare_exceptions
 from trio_udp._idle import AT_ONCE, Idle
 from trio_udp._peer import Peer
+from trio_udp._vacancies import Vacancies
 from trio_udp.faults import Link
 from trio_udp.testing import Host, VirtualNetwork
 
-from .fakes import OtherSockets, about, settled
+from .fakes import Later, OtherSockets, about, settled
 
 LOCAL = "127.0.0.1"
 
@@ -300,6 +301,70 @@ async def test_what_admit_raises_ends_the_server(sockets: str) -> None:
         await client.send(b"x", endpoint.address)
         with pytest.raises(KeyError, match="boom"):
             await serve_peers(echo, [endpoint], admit=admit)
+
+
+async def test_one_source_does_not_have_all_places(
+    clock: trio.testing.MockClock, network: VirtualNetwork, server: Host
+) -> None:
+    """Who has gone leaves a place."""
+    peers: list[str] = []
+
+    async def until_goodbye(channel: UDPChannel) -> None:
+        peers.append(channel.peer_address[0])
+        while await channel.receive() != b"goodbye":
+            pass
+
+    async with serving(until_goodbye, on=server, max_peers=5, max_peers_per_source=2) as endpoint:
+        async with AsyncExitStack() as stack:
+            with network.host("192.0.2.66"):
+                greedy = [stack.enter_context(await open_udp_endpoint("0.0.0.0")) for _ in range(4)]
+            with network.host("192.0.2.67"):
+                modest = stack.enter_context(await open_udp_endpoint("0.0.0.0"))
+            for client in (*greedy, modest):
+                await client.send(b"hello", endpoint.address)
+            await trio.sleep(1)
+            assert peers == ["192.0.2.66", "192.0.2.66", "192.0.2.67"]
+            assert endpoint.statistics().dropped == {"too many of one source": 2}
+            await greedy[0].send(b"goodbye", endpoint.address)
+            await trio.sleep(1)
+            await greedy[3].send(b"again", endpoint.address)
+            await trio.sleep(1)
+            assert peers[3:] == ["192.0.2.66"]
+
+
+def test_vacancies_by_source() -> None:
+    vacancies = Vacancies(10, 1, None)
+    one, neighbour, other = ("2001:db8::1", 1, 0, 0), ("2001:db8::2", 2, 0, 0), ("2001:db8:0:1::1", 1, 0, 0)
+    vacancies.take(one)
+    assert [vacancies.objection(who) for who in (one, neighbour, other)] == ["too many of one source"] * 2 + [""]
+    vacancies.give_back(one)
+    assert vacancies.objection(neighbour) == ""
+    assert not vacancies._taken, "nothing is kept of who has gone"
+
+
+async def test_an_async_admit_is_no_yes(sockets: str) -> None:
+    endpoint = await open_udp_endpoint(LOCAL)
+    with await open_udp_endpoint(LOCAL) as client:
+        await client.send(b"x", endpoint.address)
+        with pytest.raises(TypeError, match="admit must be a function that is not async"):
+            await serve_peers(echo, [endpoint], admit=lambda _: Later())  # type: ignore[arg-type,return-value]
+
+
+async def test_what_was_read_is_counted_when_admit_fails() -> None:
+    asked: list[Address] = []
+
+    def admit(address: Address) -> bool:
+        asked.append(address)
+        return bool(1 // (3 - len(asked)))
+
+    endpoint = await open_udp_endpoint(LOCAL)
+    async with AsyncExitStack() as stack:
+        for _ in range(20):
+            await stack.enter_context(await open_udp_endpoint(LOCAL)).send(b"x", endpoint.address)
+        with pytest.raises(ZeroDivisionError):
+            await serve_peers(Silent(), [endpoint], admit=admit)
+    counted = endpoint.statistics()
+    assert counted.received == sum(counted.dropped.values())
 
 
 async def test_admit_is_a_function() -> None:

@@ -58,6 +58,8 @@ async def test_a_limit_without_a_handler(clock: trio.testing.MockClock) -> None:
     assert [limit.admit(OTHER), limit.admit(ONE)] == [True, False]
     with pytest.raises(ValueError, match="rate must be"):
         RateLimit(rate=0, burst=1)
+    with pytest.raises(ValueError, match="burst must be at most 1,000,000,000,000,000, not 1000"):
+        RateLimit(rate=1, burst=10**400)
 
 
 async def test_what_is_dropped_is_silence_and_the_handler_does_not_see_it(clock: trio.testing.MockClock) -> None:

@@ -15,7 +15,7 @@ from trio_udp import Datagram, Guard, Retry, cache_replies, log_errors, open_udp
 from trio_udp.faults import Link
 from trio_udp.testing import Host, VirtualNetwork
 
-from .fakes import echo
+from .fakes import Later, echo
 
 PEER = ("192.0.2.1", 4711)
 
@@ -200,6 +200,13 @@ async def test_a_key_that_fails_is_an_error_of_the_program(caplog: pytest.LogCap
 
 
 # -- bounds -----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_async_key_is_an_error() -> None:
+    """Regression: each request had a key of its own, and was executed again."""
+    guarded = cache_replies(echo, key=lambda _: Later())
+    with pytest.raises(TypeError, match="key must be a function that is not async"):
+        await guarded(Datagram(b"x", ("192.0.2.1", 5)))
 
 
 async def test_strangers_push_no_reply_out(clock: trio.testing.MockClock) -> None:

@@ -24,6 +24,7 @@ Where things are; each file imports only from those above it:
     _shelter  _places  _usage               stopping; how many at once; what this thread has done itself
     _member  _crew                          the tasks that run a handler
     _serve                                  serve_udp
+    _sources  _vacancies                    whose address; who may become a peer
     _idle  _peer  _peers                    who is waited for; one peer; serve_udp_peers
     _request  _waiting  _replies            what is asked; until when; whose reply is it
     _attempts                               one request, sent again until it has one

@@ -34,6 +34,7 @@ from ._idle import Idle
 from ._opening import open_udp_endpoints
 from ._peer import Peer
 from ._shelter import check_grace_period, serve_in_shelter
+from ._vacancies import Vacancies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,9 +49,6 @@ __all__ = ["PeerHandler", "serve_peers", "serve_udp_peers"]
 PeerHandler: TypeAlias = Callable[[UDPChannel], Awaitable[object]]
 """An async function that talks to one peer, and returns when that is over."""
 
-TOO_MANY = "too many peers"
-NOT_ADMITTED = "not admitted"
-
 
 async def serve_udp_peers(
     handler: PeerHandler,
@@ -58,6 +56,7 @@ async def serve_udp_peers(
     *,
     host: str | None = None,
     max_peers: int = 1000,
+    max_peers_per_source: int | None = None,
     admit: Callable[[Address], bool] | None = None,
     idle_timeout: float = 60.0,
     incoming_buffer: int = 10,
@@ -77,9 +76,10 @@ async def serve_udp_peers(
       host: None listens on every interface, IPv4 and IPv6; ``"localhost"`` for this machine only.
       max_peers: how many handlers may be running at once, at least 1. A datagram of one more peer is dropped and
         counted in the endpoint's statistics, as ``"too many peers"``.
-      admit: asked for the address of each new peer while there is a place; False turns it away, and what it has sent is
-        dropped and counted, as ``"not admitted"``. With that of a `RateLimit` nobody gets all places in no time. What
-        it raises ends the server.
+      max_peers_per_source: how many of them one IPv4 address may have, or one network of IPv6 (/64); the next one is
+        counted as ``"too many of one source"``. None: no such bound.
+      admit: asked for the address of each new peer for which there is a place; False turns it away, counted as ``"not
+        admitted"``. That of a `RateLimit` bounds how often somebody comes. What it raises ends the server.
       idle_timeout: seconds. A ``receive`` that has waited so long for its peer raises ``trio.EndOfChannel``, and an
         ``async for`` over the channel ends. A handler that does something else is never idle.
       incoming_buffer: datagrams of one peer that may wait to be received, at least 1. One that comes when there are so
@@ -105,13 +105,14 @@ async def serve_udp_peers(
       ValueError: an argument is out of range, or the platform does not have what it asks for.
     """
     await trio.lowlevel.checkpoint()
-    check_peer_arguments(handler, max_peers, admit, idle_timeout, incoming_buffer)
+    check_peer_arguments(handler, idle_timeout, incoming_buffer)
     check_grace_period(grace_period)
     endpoints = await open_udp_endpoints(port, host=host, reply_from_asked=reply_from_asked)
     await serve_peers(
         handler,
         endpoints,
         max_peers=max_peers,
+        max_peers_per_source=max_peers_per_source,
         admit=admit,
         idle_timeout=idle_timeout,
         incoming_buffer=incoming_buffer,
@@ -125,6 +126,7 @@ async def serve_peers(
     endpoints: Sequence[UDPEndpoint],
     *,
     max_peers: int = 1000,
+    max_peers_per_source: int | None = None,
     admit: Callable[[Address], bool] | None = None,
     idle_timeout: float = 60.0,
     incoming_buffer: int = 10,
@@ -143,32 +145,20 @@ async def serve_peers(
     """
 
     def make_parts() -> list[Part]:
-        check_peer_arguments(handler, max_peers, admit, idle_timeout, incoming_buffer)
+        check_peer_arguments(handler, idle_timeout, incoming_buffer)
         idle = Idle(idle_timeout)
-        vacancies = _Vacancies(max_peers)
-        return [*(_Peers(handler, endpoint, vacancies, admit, idle, incoming_buffer) for endpoint in endpoints), idle]
+        vacancies = Vacancies(max_peers, max_peers_per_source, admit)
+        return [*(_Peers(handler, endpoint, vacancies, idle, incoming_buffer) for endpoint in endpoints), idle]
 
     await serve_in_shelter(make_parts, endpoints, grace_period, task_status)
 
 
-def check_peer_arguments(
-    handler: object, max_peers: int, admit: object, idle_timeout: float, incoming_buffer: int
-) -> None:
+def check_peer_arguments(handler: object, idle_timeout: float, incoming_buffer: int) -> None:
     """Raise the TypeError or ValueError that says which of them makes no sense."""
     check_handler(handler)
-    if not (admit is None or callable(admit)):
-        raise TypeError(f"admit must be a function from an address to True or False, or None, not {admit!r}")
-    check_count("max_peers", max_peers)
     check_count("incoming_buffer", incoming_buffer)
     if not idle_timeout > 0:
         raise ValueError(f"idle_timeout must be a number of seconds above 0, not {idle_timeout!r}")
-
-
-class _Vacancies:
-    """How many handlers may still be started, over all endpoints."""
-
-    def __init__(self, left: int) -> None:
-        self.left = left
 
 
 class _Peers:
@@ -178,15 +168,13 @@ class _Peers:
         self,
         handler: PeerHandler,
         endpoint: UDPEndpoint,
-        vacancies: _Vacancies,
-        admit: Callable[[Address], bool] | None,
+        vacancies: Vacancies,
         idle: Idle,
         incoming_buffer: int,
     ) -> None:
         self._io = endpoint._io
         self._handler = handler
         self._vacancies = vacancies
-        self._admit = admit
         self._idle = idle
         self._room = incoming_buffer
         self._table: Table = {}
@@ -214,24 +202,24 @@ class _Peers:
 
     def _sort(self, batch: list[Datagram]) -> None:
         self._io.report_received(batch)
-        for data, address in batch:
-            peer = self._table.get(address)
-            if peer is None:
-                if objection := self._objection(address):
-                    self._io.drop(data, address, objection, outgoing=False)
-                    continue
-                peer = self._welcome(address)
-            if not peer.deliver(data):
-                self._io.drop(data, address, "peer's buffer full", outgoing=False)
-
-    def _objection(self, address: Address) -> str:
-        """Why this address cannot become a peer; nothing if it can."""
-        if not self._vacancies.left:
-            return TOO_MANY
-        return NOT_ADMITTED if self._admit is not None and not self._admit(address) else ""
+        n = 0
+        try:
+            for n, (data, address) in enumerate(batch):  # noqa: B007 which one it was
+                peer = self._table.get(address)
+                if peer is None:
+                    if objection := self._vacancies.objection(address):
+                        self._io.drop(data, address, objection, outgoing=False)
+                        continue
+                    peer = self._welcome(address)
+                if not peer.deliver(data):
+                    self._io.drop(data, address, "peer's buffer full", outgoing=False)
+        except BaseException:  # of ``admit``, or of an observer
+            for data, address in batch[n:]:
+                self._io.drop(data, address, "server stopped", outgoing=False)
+            raise
 
     def _welcome(self, address: Address) -> Peer:
-        self._vacancies.left -= 1
+        self._vacancies.take(address)
         peer = self._table[address] = Peer(address, self._io, self._table, self._idle, self._room)
         talk = self._talk if self._io.emit is None else self._talk_observed
         self._nursery.start_soon(talk, peer, name=self._name)
@@ -248,7 +236,7 @@ class _Peers:
             raise
         finally:
             peer.close()
-            self._vacancies.left += 1
+            self._vacancies.give_back(peer.peer)
 
     async def _talk_observed(self, peer: Peer) -> None:
         """`_talk`, telling of it."""

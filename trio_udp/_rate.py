@@ -34,10 +34,10 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ._address import IPV4_MAPPED, packed_host, scope_of
 from ._checks import check_count, check_positive
 from ._guards import Guard
 from ._refused import Refused
+from ._sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Hashable
@@ -50,6 +50,9 @@ __all__ = ["RateLimit", "limit_rate"]
 
 # Of a token: what may be missing from a whole one, so that no rounding of times ever costs a datagram.
 _ROUNDING = 0.01
+
+# What comes at once at most: no machine receives as much in a year.
+_MOST = 10**15
 
 # Bytes for each place, twice: for who was refused. With the default places that remembers 262,144 of them, which in a
 # flood of 10,000 a second is half a minute: longer than the longest wait of the default `Retry`.
@@ -83,7 +86,7 @@ def limit_rate(
       max_sources: how many sources are remembered; the next datagram of one that is forgotten finds a full burst. Half
         of the places are for sources that had two datagrams let through, as soon as there are so many: one of those
         stays until as many others of them have been seen after it, however long it is silent and however many
-        sources were forged once meanwhile. Of the rest the one least recently seen goes. A source takes some 160 bytes;
+        sources were forged once meanwhile. Of the rest the one least recently seen goes. A source takes some 210 bytes;
         with ``total_rate`` each place takes 32 more, from the beginning.
       ipv4_prefix: how many leading bits of an IPv4 address make a source (32: each address is one). Mapped addresses
         (``::ffff:192.0.2.1``) are IPv4.
@@ -156,10 +159,10 @@ class RateLimit:
             check_positive("total_rate", total_rate)
             if total_rate < rate:
                 raise ValueError(f"total_rate must be at least the rate of one source, {rate!r}, not {total_rate!r}")
-        ipv4_mask = _mask("ipv4_prefix", ipv4_prefix, 32)
+        if burst > _MOST:
+            raise ValueError(f"burst must be at most {_MOST:,}, not {burst!r}")
         self._max_sources = max_sources
-        self._masks = ipv4_mask, _mask("ipv6_prefix", ipv6_prefix, 128)
-        self._each_ipv4_is_one = ipv4_mask & 1 == 1
+        self._source_of = Sources(ipv4_prefix, ipv6_prefix).of
         # Buckets, each as the time when it is full again, and how far away that may be for another datagram.
         self._came_once: OrderedDict[Hashable, float] = OrderedDict()
         self._came_back: OrderedDict[Hashable, float] = OrderedDict()
@@ -212,19 +215,3 @@ class RateLimit:
         if len(self._came_once) + len(self._came_back) > self._max_sources:
             crowded = self._came_back if len(self._came_back) > self._max_sources // 2 else self._came_once
             crowded.popitem(last=False)
-
-    def _source_of(self, address: Address) -> Hashable:
-        # To take an address apart is more than half of what this guard costs, and most often there is no need to.
-        host = address[0].removeprefix("::ffff:")  # as inet_ntop(3) writes what is mapped
-        if ":" not in host and self._each_ipv4_is_one:
-            return host
-        packed = packed_host(address)
-        prefix = int.from_bytes(packed, "big") & self._masks[not packed.startswith(IPV4_MAPPED)]
-        return prefix | scope_of(address) << 128
-
-
-def _mask(name: str, prefix: int, bits: int) -> int:
-    """What a 128-bit address is cut to, of whose last bits so many can vary."""
-    if not isinstance(prefix, int) or isinstance(prefix, bool) or not 0 <= prefix <= bits:
-        raise ValueError(f"{name} must be a whole number from 0 to {bits}, not {prefix!r}")
-    return (1 << 128) - (1 << bits - prefix)

@@ -18,6 +18,7 @@ its time would keep the server busy, and execute somebody's request twice becaus
 from __future__ import annotations
 
 from collections import OrderedDict
+from inspect import isawaitable
 from typing import TYPE_CHECKING
 
 import trio
@@ -113,6 +114,8 @@ class _ReplyCache(Guard):
         return await self._execute(key, datagram)
 
     async def _execute(self, key: Hashable, datagram: Datagram) -> bytes | None:
+        if isawaitable(key):  # each would be a key of its own, and no request a duplicate
+            raise TypeError(f"key must be a function that is not async; this one returned {key!r}")
         self._running[key] = execution = _Execution()
         was_cancelled = False
         try:

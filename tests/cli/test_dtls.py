@@ -226,9 +226,30 @@ async def test_the_numbers_that_were_typed_are_those_that_are_used(pair: Pair, m
             endpoint.close()
 
     monkeypatch.setattr("trio_udp.dtls.serve_dtls", serve_dtls)
-    args = make_parser().parse_args(["serve", f"{LOCAL}:0", *files(pair), "--max-tasks", "7", "--grace", "2.5"])
+    args = make_parser().parse_args(
+        ["serve", f"{LOCAL}:0", *files(pair), "--max-tasks", "7", "--max-each", "3", "--grace", "2.5"]
+    )
     await args.run(args)
-    assert used == [{"max_peers": 7, "admit": None, "grace_period": 2.5}]
+    assert used == [{"max_peers": 7, "max_peers_per_source": 3, "admit": None, "grace_period": 2.5}]
+
+
+def test_max_each_is_for_dtls() -> None:
+    line = error_of("serve", f"{LOCAL}:0", "--max-each", "3", code=ExitCode.USAGE)
+    assert line == "trio_udp serve: --max-each needs --dtls: without it a client has no place once it is answered"
+
+
+def test_one_address_does_not_have_all_places(authority: Authority, pair: Pair) -> None:
+    options = ("--max-each", "1", "--metrics", f"{LOCAL}:0", "--print")
+    with serve(f"{LOCAL}:0", *files(pair), *options) as (server, port):
+        url = server.err.wait_for(r"metrics at (http://\S+)\n")[1]
+        with asking(port, authority, "here I stay"):
+            server.out.wait_for("here I stay\n")
+            ask = ("request", f"{LOCAL}:{port}", "--dtls", "--ca", str(authority.ca), "--deadline", "0.5", "me too")
+            assert run(*ask).returncode == ExitCode.NO_REPLY
+            with urllib.request.urlopen(url, timeout=60) as response:
+                page = response.read().decode()
+            assert "trio_udp_peers 1.0\n" in page
+            assert re.search(r'dropped.*reason="too many of one source"\} [1-9]', page), page
 
 
 @contextmanager

@@ -95,11 +95,11 @@ def test_workers() -> None:
 
 
 def test_the_page_about_them_has_all_names_and_the_alerts_have_no_others() -> None:
-    page = render([("127.0.0.1:7", IPV4)], answering_badly(), limited(), cast("Workers", TwoOfThree()))
+    page = render([("127.0.0.1:7", IPV4)], answering_badly(), limited(), cast("Workers", TwoOfThree()), ["a peer"])
     names = {name for name, *_ in samples(page)}
     docs = ROOT / "docs"
     told = (docs / "howto" / "operate.rst").read_text(encoding="utf-8")
     assert set(re.findall(r"^``(trio_udp_\w+)``  ", told, re.MULTILINE)) == names
     alerts = (docs / "examples" / "operate" / "alerts.yml").read_text(encoding="utf-8")
-    assert len(found := set(re.findall(r"trio_udp_\w+", alerts))) == 4
+    assert len(found := set(re.findall(r"trio_udp_\w+", alerts))) == 5
     assert found <= names

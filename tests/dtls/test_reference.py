@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from trio_udp import _peers, dtls
+from trio_udp import _vacancies, dtls
 from trio_udp.dtls import _receiving, _sending, _server, _swallowed, _unread
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "dtls.rst").read_text("utf-8")
@@ -20,8 +20,9 @@ def test_every_reason_is_there() -> None:
     of_line = (_unread.QUEUE_FULL, _unread.UNREAD, _sending.PEER_ENDED, _receiving.NOTHING_NEW, _sending.EMPTY)
     for reason in (
         _server.FAILED,
-        _peers.TOO_MANY,
-        _peers.NOT_ADMITTED,
+        _vacancies.TOO_MANY,
+        _vacancies.TOO_MANY_OF_ONE,
+        _vacancies.NOT_ADMITTED,
         "not DTLS",
         *of_trio,
         _swallowed.HANDSHAKE_OVER,

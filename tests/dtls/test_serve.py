@@ -36,7 +36,7 @@ from trio_udp import (
 )
 from trio_udp._asked import is_available
 from trio_udp._errors import bare_exceptions
-from trio_udp._peers import NOT_ADMITTED, TOO_MANY
+from trio_udp._vacancies import NOT_ADMITTED, TOO_MANY
 from trio_udp.dtls import client_context, open_dtls_channel, serve_dtls, serve_dtls_peers, server_context
 from trio_udp.dtls._context import let_trio_set_options
 from trio_udp.dtls._handshake import LARGEST

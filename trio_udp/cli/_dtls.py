@@ -86,14 +86,20 @@ async def serve_in_secret(args: argparse.Namespace, page: MetricsPage | None = N
     with _reading_files():
         context = dtls.server_context(*args.dtls)
     endpoints = await take_or_open(args.address)
+    peers: set[UDPChannel] = set()
 
     async def serve() -> None:
         if page is not None:
-            page.show_server(endpoints, answering, guarded)
+            page.show_server(endpoints, answering, guarded, peers)
         say_where([endpoint.address for endpoint in endpoints], args.print_only)
-        converse = _in_conversation(guarded)
         await dtls.serve_dtls(
-            converse, endpoints, context, max_peers=args.max_tasks, admit=admit, grace_period=args.grace
+            _in_conversation(guarded, peers),
+            endpoints,
+            context,
+            max_peers=args.max_tasks,
+            max_peers_per_source=args.max_each,
+            admit=admit,
+            grace_period=args.grace,
         )
 
     try:
@@ -106,10 +112,17 @@ async def serve_in_secret(args: argparse.Namespace, page: MetricsPage | None = N
         say_failures(answering.failures)
 
 
-def _in_conversation(answering: Handler) -> Callable[[UDPChannel], Awaitable[None]]:
-    """A handler of channels around one of datagrams."""
+def _in_conversation(answering: Handler, peers: set[UDPChannel]) -> Callable[[UDPChannel], Awaitable[None]]:
+    """A handler of channels around one of datagrams; ``peers`` are those who are in one."""
 
     async def converse(channel: UDPChannel) -> None:
+        peers.add(channel)
+        try:
+            await answer_all(channel)
+        finally:
+            peers.remove(channel)
+
+    async def answer_all(channel: UDPChannel) -> None:
         async for data in channel:
             reply = await answering(Datagram(data, channel.peer_address))
             if reply is not None:

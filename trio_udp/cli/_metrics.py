@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from .._guards import Guard
     from .._statistics import UDPStatistics
@@ -27,7 +27,11 @@ PREFIX = "trio_udp_"
 
 
 def render(
-    sockets: Sockets, answering: Answering | None = None, guarded: Guard | None = None, workers: Workers | None = None
+    sockets: Sockets,
+    answering: Answering | None = None,
+    guarded: Guard | None = None,
+    workers: Workers | None = None,
+    peers: Collection[object] | None = None,
 ) -> bytes:
     """What Prometheus reads, as text.
 
@@ -36,18 +40,25 @@ def render(
       answering: the handler, where it is in this process.
       guarded: the same with the guards around it.
       workers: the processes that it is in, where there are several.
+      peers: with whom there is a conversation, where there are such.
     """
-    return generate_latest(_Snapshot(sockets, answering, guarded, workers))
+    return generate_latest(_Snapshot(sockets, answering, guarded, workers, peers))
 
 
 class _Snapshot(Collector):
     def __init__(
-        self, sockets: Sockets, answering: Answering | None, guarded: Guard | None, workers: Workers | None
+        self,
+        sockets: Sockets,
+        answering: Answering | None,
+        guarded: Guard | None,
+        workers: Workers | None,
+        peers: Collection[object] | None,
     ) -> None:
         self._sockets = sockets
         self._answering = answering
         self._guarded = guarded
         self._workers = workers
+        self._peers = peers
 
     def collect(self) -> Iterator[Metric]:
         """All of it; each family with a line that says what it is."""
@@ -58,6 +69,8 @@ class _Snapshot(Collector):
             yield from _handlers(self._answering)
         if self._guarded is not None:
             yield from _guards(self._guarded)
+        if self._peers is not None:
+            yield GaugeMetricFamily(f"{PREFIX}peers", "Peers in conversation.", len(self._peers))
         if self._workers is not None:
             yield from _processes(self._workers)
 

@@ -23,7 +23,7 @@ from ._common import Failure, say
 from ._hosts import open_metrics_listeners
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
     from .._address import HostPort
     from .._endpoint import UDPEndpoint
@@ -90,12 +90,19 @@ class MetricsPage:
         self._render = render
         say("metrics at " + " and ".join(f"http://{address}{PATH}" for address in self._addresses))
 
-    def show_server(self, endpoints: Sequence[UDPEndpoint], answering: Answering, guarded: Guard) -> None:
-        """Show what a server in this process counts."""
+    def show_server(
+        self,
+        endpoints: Sequence[UDPEndpoint],
+        answering: Answering,
+        guarded: Guard,
+        peers: Collection[object] | None = None,
+    ) -> None:
+        """Show what a server in this process counts; ``peers``: with whom there is a conversation."""
         from ._metrics import render  # needs the extra
 
         def show() -> bytes:
-            return render([(format_address(each.address), each.statistics()) for each in endpoints], answering, guarded)
+            sockets = [(format_address(each.address), each.statistics()) for each in endpoints]
+            return render(sockets, answering, guarded, peers=peers)
 
         self.show(show)
 

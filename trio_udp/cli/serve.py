@@ -69,7 +69,9 @@ How often somebody may ask is not limited, so that nothing is held back when you
 measure; on the internet give --rate and --total-rate. A second's worth may come
 at once. What they drop has no line, and is counted. With --dtls they count what
 is said in secret, and apart from that how often somebody begins: so many new
-clients a second may one address have, and all together.
+clients a second may one address have, and all together. A client keeps its
+place as long as it says something once a minute, so that does not keep one
+address from having all places in the end: --max-each does.
 
 With --workers each client has one process that answers it, always the same. A
 process that dies is replaced, which is said; what its clients send meanwhile
@@ -87,8 +89,9 @@ meanwhile, a handler's traceback for example, follows at the end.
 
 With --dtls the datagrams are encrypted, and the server needs a certificate and
 its key, in PEM files. Datagrams of one client are handled one after another;
---max-tasks is how many clients there may be at once, and who is silent for a
-minute is forgotten. A client with whom keys were agreed on has shown where it
+--max-tasks is how many clients there may be at once, --max-each how many of
+them at one address (IPv6: one /64), and who is silent for a minute is
+forgotten. A client with whom keys were agreed on has shown where it
 is, so replies have no limit. A restart ends all conversations, on systemd's
 sockets as well: the keys go with the server, and clients begin anew. It needs
 the extra: python -m pip install 'trio_udp[dtls]'
@@ -158,6 +161,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--workers", type=count, metavar="N", help="answer in so many processes (Linux only)")
     parser.add_argument("--dtls", nargs=2, metavar=("CERT", "KEY"), help="encrypted, with this certificate and its key")
+    parser.add_argument("--max-each", type=count, metavar="N", help="with --dtls: clients of one address at once")
     parser.add_argument("--metrics", type=local_address, metavar="[HOST:]PORT", help="statistics for Prometheus")
     add_limits(parser)
     parser.add_argument("--quiet", action="store_true", help="no line per datagram")
@@ -203,6 +207,8 @@ def _check(args: argparse.Namespace) -> None:
         raise Failure("--dtls and --workers do not go together: keys are agreed on with one process", ExitCode.USAGE)
     if args.trace is not None and args.workers is not None:
         raise Failure("--trace and --workers do not go together: the trace is of one process", ExitCode.USAGE)
+    if args.max_each is not None and not args.dtls:
+        raise Failure("--max-each needs --dtls: without it a client has no place once it is answered", ExitCode.USAGE)
     if args.dtls and args.amplification is not None:
         raise Failure(
             "--dtls and --amplification do not go together: the handshake shows where a client is, and replies to it "

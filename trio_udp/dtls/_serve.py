@@ -15,6 +15,7 @@ from .._endpoint import UDPEndpoint
 from .._opening import open_udp_endpoints
 from .._peers import PeerHandler, check_peer_arguments
 from .._shelter import check_grace_period, serve_in_shelter
+from .._vacancies import Vacancies
 from ._context import check_context
 from ._server import Server
 
@@ -31,6 +32,7 @@ async def serve_dtls_peers(
     *,
     host: str | None = None,
     max_peers: int = 1000,
+    max_peers_per_source: int | None = None,
     admit: Callable[[Address], bool] | None = None,
     idle_timeout: float = 60.0,
     incoming_buffer: int = 10,
@@ -51,9 +53,11 @@ async def serve_dtls_peers(
       host: None listens on every interface, IPv4 and IPv6; ``"localhost"`` for this machine only.
       max_peers: how many handlers and handshakes there may be at once, at least 1. A peer that comes then is turned
         away and counted; it will try again.
-      admit: asked for the address of each new peer that has shown that it is there, while there is a place; False turns
-        it away before anything is computed for it, and counts it, as ``"not admitted"``. A handshake takes milliseconds
-        of computing, and a place until it is over, so on the internet have one: that of a `trio_udp.RateLimit`.
+      max_peers_per_source: how many of these one IPv4 address may have, or one network of IPv6 (/64); the next one is
+        counted as ``"too many of one source"``. None: no such bound. On the internet have one.
+      admit: asked for the address of each new peer for which there is a place, when it has shown that it is there.
+        False turns it away before anything is computed for it, counted as ``"not admitted"``. A handshake takes
+        milliseconds of computing, so on the internet have one: that of a `trio_udp.RateLimit`.
       idle_timeout: seconds. A ``receive`` that has waited for so long raises ``trio.EndOfChannel``. A handler that does
         not receive is never idle. A handshake has a minute, whatever this is.
       incoming_buffer: how many datagrams of each peer may wait to be received, at least 1; what comes then is dropped
@@ -84,7 +88,7 @@ async def serve_dtls_peers(
         what an argument asks for.
     """
     await trio.lowlevel.checkpoint()
-    check_peer_arguments(handler, max_peers, admit, idle_timeout, incoming_buffer)
+    check_peer_arguments(handler, idle_timeout, incoming_buffer)
     check_grace_period(grace_period)
     _check_context(ssl_context)
     endpoints = await open_udp_endpoints(port, host=host, reply_from_asked=reply_from_asked)
@@ -93,6 +97,7 @@ async def serve_dtls_peers(
         endpoints,
         ssl_context,
         max_peers=max_peers,
+        max_peers_per_source=max_peers_per_source,
         admit=admit,
         idle_timeout=idle_timeout,
         incoming_buffer=incoming_buffer,
@@ -107,6 +112,7 @@ async def serve_dtls(
     ssl_context: SSL.Context,
     *,
     max_peers: int = 1000,
+    max_peers_per_source: int | None = None,
     admit: Callable[[Address], bool] | None = None,
     idle_timeout: float = 60.0,
     incoming_buffer: int = 10,
@@ -130,9 +136,10 @@ async def serve_dtls(
     """
 
     def make_parts() -> list[Server]:
-        check_peer_arguments(handler, max_peers, admit, idle_timeout, incoming_buffer)
+        check_peer_arguments(handler, idle_timeout, incoming_buffer)
         _check_context(ssl_context)
-        return [Server(handler, ssl_context, endpoints, max_peers, admit, idle_timeout, incoming_buffer)]
+        vacancies = Vacancies(max_peers, max_peers_per_source, admit)
+        return [Server(handler, ssl_context, endpoints, vacancies, idle_timeout, incoming_buffer)]
 
     await serve_in_shelter(make_parts, endpoints, grace_period, task_status)
 

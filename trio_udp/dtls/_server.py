@@ -19,7 +19,7 @@ from .._address import format_address
 from .._channel import UDPChannel
 from .._errors import bare_exceptions, is_cancellation, logger
 from .._handler import check_awaitable
-from .._peers import NOT_ADMITTED, TOO_MANY, PeerHandler, told_of
+from .._peers import PeerHandler, told_of
 from ._between import Between
 from ._context import let_trio_set_options
 from ._handshake import shake_hands
@@ -31,10 +31,10 @@ if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so b
     from exceptiongroup import BaseExceptionGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from .._address import Address
     from .._endpoint import UDPEndpoint
+    from .._vacancies import Vacancies
 
 
 # Seconds for a handshake. The timer of RFC 6347 section 4.2.4.1 begins at one second and doubles: in a minute each side
@@ -61,15 +61,13 @@ class Server:
         handler: PeerHandler,
         context: SSL.Context,
         endpoints: Sequence[UDPEndpoint],
-        max_peers: int,
-        admit: Callable[[Address], bool] | None,
+        vacancies: Vacancies,
         idle_timeout: float,
         incoming_buffer: int,
     ) -> None:
         self._handler = handler
         self._context = context
-        self._max_peers = max_peers
-        self._admit = admit
+        self._vacancies = vacancies
         self._idle_timeout = idle_timeout
         self._incoming_buffer = incoming_buffer
         self._stopping = False
@@ -119,20 +117,20 @@ class Server:
 
     async def _talk(self, channel: trio.DTLSChannel, between: Between) -> None:
         """The rest of the handshake, and the handler."""
-        if objection := self._objection(channel.peer_address):
-            between.io.drop(b"", channel.peer_address, objection, outgoing=False)
+        address = channel.peer_address
+        if objection := self._vacancies.objection(address):
+            between.io.drop(b"", address, objection, outgoing=False)
             drop_unheard(channel, between.io)
-        elif await self._shake_hands(channel, between):
-            await self._converse(DTLSLine(channel, between, idle_timeout=self._idle_timeout), between)
-        else:
-            drop_unheard(channel, between.io)
+            return
+        self._vacancies.take(address)
+        try:
+            if await self._shake_hands(channel, between):
+                await self._converse(DTLSLine(channel, between, idle_timeout=self._idle_timeout), between)
+            else:
+                drop_unheard(channel, between.io)
+        finally:
+            self._vacancies.give_back(address)
         self._leave_if_done()
-
-    def _objection(self, address: Address) -> str:
-        """Why this address cannot become a peer; nothing if it can."""
-        if len(self._handshakes) + len(self._lines) >= self._max_peers:
-            return TOO_MANY
-        return NOT_ADMITTED if self._admit is not None and not self._admit(address) else ""
 
     async def _shake_hands(self, channel: trio.DTLSChannel, between: Between) -> bool:
         who = format_address(channel.peer_address)

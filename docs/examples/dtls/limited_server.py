@@ -1,4 +1,4 @@
-"""Nobody keeps this server busy with handshakes: one a second for each, 100 for all."""
+"""Nobody keeps this server busy with handshakes, or has all of its places."""
 
 import signal
 import sys
@@ -20,8 +20,9 @@ async def main(port: int = 4433) -> None:
     context = server_context("cert.pem", "key.pem")
     with trio.open_signal_receiver(signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
-            serve = partial(serve_dtls_peers, shout, port, context, admit=admit)
-            [endpoint, *_] = await nursery.start(partial(serve, host="localhost"))
+            serve = partial(serve_dtls_peers, shout, port, context, host="localhost")
+            limited = partial(serve, admit=admit, max_peers_per_source=20)
+            [endpoint, *_] = await nursery.start(limited)
             print(f"listening at port {endpoint.address[1]}")
             await anext(signals)
             nursery.cancel_scope.cancel()
