@@ -67,7 +67,7 @@ class Wire:
         self._life = trio.CancelScope(shield=True)
         self._sleep = trio.CancelScope()
         self._due = math.inf  # until when `run` sleeps
-        self.failure: BaseException | None = None  # what a rule has raised, or an observer
+        self.failure: BaseException | None = None  # the first that a rule has raised, or an observer
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
@@ -129,15 +129,22 @@ class Wire:
         self._settle_all(trio.current_time())
 
     def _settle_all(self, sent_before: float) -> None:
-        # What a rule raises must not come out of whatever the program does just now. No rule is asked after that.
+        self._guarded(self.decide, sent_before)
+        self._guarded(self._let_arrive, trio.current_time())
+
+    def _guarded(self, step: Callable[[float], None], until: float) -> None:
+        """What a rule raises must not come out of whatever the program does just now. No rule is asked after that."""
         while True:
             try:
-                self.decide(sent_before)
-                break
+                step(until)
+                return
             except BaseException as failure:
-                self.failure = failure
-                self._sleep.cancel()
-        self._let_arrive(trio.current_time())
+                self._fail(failure)
+
+    def _fail(self, failure: BaseException) -> None:
+        if self.failure is None:
+            self.failure = failure
+        self._sleep.cancel()
 
     def finish(self) -> None:
         """Nothing more is sent: decide what becomes of the last datagrams, which belong into the record, too."""
@@ -179,7 +186,7 @@ class Wire:
                 else:
                     self._decide(sent)
         finally:
-            self._outbox += outbox  # those behind one whose rule has raised
+            self._outbox += outbox  # those behind one at which Ctrl-C came
 
     def _copies(self, sent: Sent) -> list[Sent]:
         """What goes to many, once for each host that takes it; to nobody if none does."""
@@ -203,9 +210,9 @@ class Wire:
                 self._lose(sent.time, sent, recorded, "no listener" if sent.interface else "no such host")
             elif not sent.rules or self.failure is not None or self._obey(sent, recorded):
                 self._put_on_link(sent, recorded)
-        except BaseException:
+        except BaseException as failure:
+            self._fail(failure)
             self._lose(sent.time, sent, recorded, "rule failed")
-            raise
 
     def _obey(self, sent: Sent, recorded: RecordedDatagram) -> bool:
         """Do what the rules say; True: they say nothing."""
@@ -251,8 +258,7 @@ class Wire:
         try:
             sent.emit(DatagramLost(time, local, remote, sent.data, reason, recorded.time))
         except BaseException as failure:  # it must not come out of whatever the program does just now
-            self.failure = failure if self.failure is None else self.failure
-            self._sleep.cancel()
+            self._fail(failure)
 
     # -- arriving -----------------------------------------------------------------------------------------------------
 
