@@ -9,8 +9,9 @@ A page must not say something else each time it is built, and a build must not w
 that uses Trio runs in virtual time, and its sockets are on a virtual network: one that it makes itself or, if it makes
 none, one of ours, on which a datagram to the own host takes a microsecond and is never lost. Whose turn it is among
 tasks that are all ready is drawn by lot in Trio; here it comes from a seed, as does what `random` gives. Plain sockets
-of Trio tell nothing to a recording, but the network has seen every datagram, and its record is turned into events of
-the library. What waits for ever is stopped, and the last line of its output says that we did it.
+tell of a datagram when the program reads it, which on these pages is often late, or never; so they are silent here, and
+the record of the network, which knows when each arrived, is turned into events of the library. What waits for ever is
+stopped, and the last line of its output says that we did it.
 
 Two programs that talk have real sockets and real time. There a relay stands between them and sees what goes by. Its
 times are rounded to tenths of a second, and what happened within one tenth is drawn one after the other.
@@ -34,13 +35,14 @@ from itertools import groupby
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 import trio
 from trio.testing import MockClock
 
 from trio_udp import AttemptStarted, DatagramLost, DatagramReceived, DatagramSent, testing, tracing
 from trio_udp._address import format_address
+from trio_udp._events import told_by_caller
 from trio_udp.relay import Relayed, serve_relay
 from trio_udp.testing import VirtualNetwork
 from trio_udp.tracing import Happened, Trace
@@ -101,7 +103,7 @@ class Stage:
 
     async def _main(self, main: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Any:
         async with testing.VirtualNetwork():
-            with tracing.record() as recording:
+            with tracing.record() as recording, told_by_caller(None):
                 try:
                     with trio.move_on_after(PATIENCE) as patience:
                         return await main(*args)
@@ -118,20 +120,10 @@ def _stopped(seconds: float) -> str:
 
 def whole_trace(trace: Trace, networks: Sequence[VirtualNetwork]) -> Trace:
     """With the datagrams of sockets that the library does not own, as the networks have recorded them."""
-    told = {entry.event.local[:2] for entry in trace.entries if _is_told_by_the_library(entry)}
+    told = {entry.event.local[:2] for entry in trace.entries if isinstance(entry, Happened)}
     seen = [Happened(event, None, None) for network in networks for event in _seen(network, told)]
-    kept = [entry for entry in trace.entries if not _is_loss(entry) or entry.event.local[:2] in told]
-    entries = sorted([*kept, *seen], key=lambda entry: entry.time)  # which keeps the order of what is equal
+    entries = sorted([*trace.entries, *seen], key=lambda entry: entry.time)  # which keeps the order of what is equal
     return replace(trace, entries=tuple(entries), names={**_names(networks, entries), **trace.names})
-
-
-def _is_loss(entry: Entry) -> TypeGuard[Happened]:
-    """Of these the network tells itself, also of other sockets than the library's; the record has them as well."""
-    return isinstance(entry, Happened) and isinstance(entry.event, DatagramLost)
-
-
-def _is_told_by_the_library(entry: Entry) -> TypeGuard[Happened]:
-    return isinstance(entry, Happened) and not _is_loss(entry)
 
 
 def _seen(network: VirtualNetwork, told: Collection[Place]) -> Iterator[Event]:

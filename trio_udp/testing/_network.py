@@ -55,6 +55,9 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
     the same seed gives the same `datagrams`, in every run.
 
     Code that is in no host's ``with`` runs on a host named ``localhost``, with the addresses 192.0.2.1 and 2001:db8::1.
+    Whoever observes a task (`trio_udp.observe`) is told what it sends and receives with plain Trio sockets, too, with
+    the address by which others know its host, and what of all that was told as sent the network has lost.
+
     Datagrams that a host sends to itself take a microsecond and are never lost, unless `set_link` says so; rules are
     asked about them, too.
 
@@ -270,6 +273,12 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         """
         self._settle()
         return list(self._wire.record.datagrams)
+
+    @property
+    def forgotten(self) -> int:
+        """How many datagrams are in `datagrams` no more, as ``record_limit`` later ones have come."""
+        self._settle()
+        return self._wire.record.forgotten
 
     def describe(self) -> str:
         """Who listens where, what waits in which queue, and the counters, as text."""

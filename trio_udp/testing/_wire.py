@@ -13,9 +13,9 @@ each other at once still let time pass.
 One that goes to a group, or to everybody, becomes a copy for each host that takes it when its fate is decided, which is
 then a tick after it was sent: whoever joins at that moment is in. Each copy has its own way, number and record.
 
-Whoever observes what a task does (`trio_udp.observe`) is told of what it sends and the network loses. A datagram that a
-rule or a link takes is lost when it is sent, one that nobody can take at its destination when it arrives there. That is
-the time in the event; it may come later, since nothing is decided at once.
+Whoever observes what a task does (`trio_udp.observe`) is told what it sends, by its endpoint or else here, and what the
+network then loses. A datagram that a rule or a link takes is lost when it is sent, one that nobody can take at its
+destination when it arrives there. That is the time in the event; it may come later, since nothing is decided at once.
 
 One task, `run`, sleeps until the next datagram can arrive. It is an ordinary task in the network's nursery.
 """
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .._events import DatagramLost, current_emit
+from .._events import DatagramLost, DatagramSent, emit_of_socket
 from ..faults import Drop, Held, InFlight, Rule, first_verdict
 from ..faults._link import headers
 from ._ip import LOOPBACK, NETWORK, Place, parse_ip, shown
@@ -90,8 +90,16 @@ class Wire:
             )
         self._number += 1
         order = time, source, destination, mailbox.host.name, self._number
-        self._outbox.append(Sent(*order, way, self.rules, mailbox, data, interface, ways, emit=current_emit()))
+        emit, is_ours_to_tell = emit_of_socket()
+        told = None
+        if emit is not None:
+            told = emit, shown(mailbox.family, source) if is_ours_to_tell else mailbox.shown_local
+        self._outbox.append(Sent(*order, way, self.rules, mailbox, data, interface, ways, told=told))
+        mailbox.sent += 1
         self._wake_by(_after(time, TICK if self.rules or ways else way.earliest))
+        if told is not None and is_ours_to_tell:
+            emit, local = told
+            emit(DatagramSent(time, local, shown(mailbox.family, destination), data))
 
     def _wake_by(self, time: float) -> None:
         if time < self._due:
@@ -250,13 +258,14 @@ class Wire:
     # -- losing -------------------------------------------------------------------------------------------------------
 
     def _lose(self, time: float, sent: Sent, recorded: RecordedDatagram, reason: str) -> None:
-        """A datagram, or one of two copies, ends here: into the record, and to those who observe its sender."""
+        """A datagram, or one of two copies, ends here: into the record, and to those who were told that it was sent."""
         self.record.drop(recorded, reason)
-        if sent.emit is None:
+        if sent.told is None:
             return
-        local, remote = sent.mailbox.shown_local, shown(sent.mailbox.family, sent.destination)
+        emit, local = sent.told
         try:
-            sent.emit(DatagramLost(time, local, remote, sent.data, reason, recorded.time))
+            remote = shown(sent.mailbox.family, sent.destination)
+            emit(DatagramLost(time, local, remote, sent.data, reason, recorded.time))
         except BaseException as failure:  # it must not come out of whatever the program does just now
             self._fail(failure)
 
