@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from trio_udp.tracing import Entry
 
 PATIENCE = 10  # seconds of virtual time; a program that is still there waits for ever
+PROMPT = 20  # of time that passes: so long a server may take to say that it is there
 MOST = 50  # of time that passes: so long a client may take to begin
 PORT = 9000  # on which all servers of the tutorial are
 WILDCARDS = ("0.0.0.0", "::")
@@ -88,18 +89,28 @@ class Stage:
         with redirect_stdout(said), redirect_stderr(said):
             try:
                 runpy.run_path(str(path), run_name="__main__")
+            except SystemExit as end:
+                if not isinstance(end.code, int | None):
+                    print(end.code)  # as Python does
             except Exception as error:
+                if _is_ours(error):
+                    raise  # which ends the build: it is no part of what the program says
                 traceback.print_exception(_only_lines_of(PROGRAMS, error))
         return said.getvalue()
 
     def _run(
-        self, trio_run: Callable[..., Any], main: Callable[..., Awaitable[Any]], *args: Any, clock: object = None
+        self,
+        trio_run: Callable[..., Any],
+        main: Callable[..., Awaitable[Any]],
+        *args: Any,
+        clock: object = None,
+        **options: Any,
     ) -> Any:
         """Whatever clock the program asks for: it is this one."""
         trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = True  # as Hypothesis does for tests with Trio
         trio._core._run._r.seed(0)
         random.seed(0)
-        return trio_run(self._main, main, args, clock=MockClock(autojump_threshold=0))
+        return trio_run(self._main, main, args, clock=MockClock(autojump_threshold=0), **options)
 
     async def _main(self, main: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Any:
         async with testing.VirtualNetwork():
@@ -168,6 +179,12 @@ def _numbered(name: str, count: int) -> list[str]:
     return [name] if count == 1 else [f"{name} {number}" for number in range(1, count + 1)]
 
 
+def _is_ours(error: BaseException) -> bool:
+    """Was it raised here, and not in the program or in what that has called?"""
+    *_, last = _frames(error.__traceback__)
+    return last.tb_frame.f_code.co_filename == __file__
+
+
 def _only_lines_of(folder: Path, error: BaseException) -> BaseException:
     """Without the lines of Trio's own files, which say nothing to a beginner; the same for all exceptions inside."""
     lines = [each for each in _frames(error.__traceback__) if folder in Path(each.tb_frame.f_code.co_filename).parents]
@@ -205,7 +222,10 @@ async def talk(server_path: Path, client_path: Path, silence: float, words: Sequ
     port = _free_port()
     server = await _start(server_path, port)
     try:
-        await _listen(server, server_said, b"\n")  # a server of the tutorial says when it is there
+        with trio.move_on_after(PROMPT) as patience_with_server:
+            await _listen(server, server_said, b"\n")  # a server of the tutorial says when it is there
+        if patience_with_server.cancelled_caught:
+            sys.exit(f"{server_path.name} has not said a line in {PROMPT} seconds; a server says when it is there")
         async with trio.open_nursery() as nursery:
             relay = await nursery.start(partial(serve_relay, "127.0.0.1", 0, "127.0.0.1", port, tell=tell))
             client = await _start(client_path, relay.address[1], *words)
@@ -220,6 +240,8 @@ async def talk(server_path: Path, client_path: Path, silence: float, words: Sequ
             nursery.cancel_scope.cancel()
     finally:
         server.kill()
+        with trio.CancelScope(shield=True):
+            await server.wait()
     await _listen(server, server_said)
     return (
         server_said.decode().replace(str(port), str(PORT)),
