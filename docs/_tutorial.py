@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,8 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sphinx.application import Sphinx
 
 DOCS = Path(__file__).resolve().parent
@@ -83,13 +86,30 @@ def run(name: str, folder: Path) -> None:
     else:
         command = ["run", out, program(name)]
     importable = os.pathsep.join([str(DOCS.parent), str(PROGRAMS)])  # a mistake may import what is right in it
-    subprocess.run(
-        [sys.executable, DOCS / "_tutorial_stage.py", *map(str, command)],
-        env={**os.environ, "PYTHONPATH": importable, "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"},
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-        check=True,
+    run_bounded(
+        [sys.executable, str(DOCS / "_tutorial_stage.py"), *map(str, command)],
+        {**os.environ, "PYTHONPATH": importable, "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"},
     )
+
+
+def run_bounded(command: list[str], env: Mapping[str, str], limit: float = 60) -> None:
+    """Run it for so many seconds at most; what it has started itself ends with it then.
+
+    Raises:
+      subprocess.TimeoutExpired: it has taken longer.
+      subprocess.CalledProcessError: it has failed.
+    """
+    process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        code = process.wait(limit)
+    except BaseException:
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+        process.wait()
+        raise
+    if code:
+        raise subprocess.CalledProcessError(code, command)
 
 
 def program(name: str) -> Path:

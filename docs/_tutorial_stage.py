@@ -9,8 +9,9 @@ A page must not say something else each time it is built, and a build must not w
 that uses Trio runs in virtual time, and its sockets are on a virtual network: one that it makes itself or, if it makes
 none, one of ours, on which a datagram to the own host takes a microsecond and is never lost. Whose turn it is among
 tasks that are all ready is drawn by lot in Trio; here it comes from a seed, as does what `random` gives. Plain sockets
-of Trio tell nothing to a recording, but the network has seen every datagram, and its record is turned into events of
-the library. What waits for ever is stopped, and the last line of its output says that we did it.
+tell of a datagram when the program reads it, which on these pages is often late, or never; so they are silent here, and
+the record of the network, which knows when each arrived, is turned into events of the library. What waits for ever is
+stopped, and the last line of its output says that we did it.
 
 Two programs that talk have real sockets and real time. There a relay stands between them and sees what goes by. Its
 times are rounded to tenths of a second, and what happened within one tenth is drawn one after the other.
@@ -34,13 +35,14 @@ from itertools import groupby
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 import trio
 from trio.testing import MockClock
 
 from trio_udp import AttemptStarted, DatagramLost, DatagramReceived, DatagramSent, testing, tracing
 from trio_udp._address import format_address
+from trio_udp._events import told_by_caller
 from trio_udp.relay import Relayed, serve_relay
 from trio_udp.testing import VirtualNetwork
 from trio_udp.tracing import Happened, Trace
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from trio_udp.tracing import Entry
 
 PATIENCE = 10  # seconds of virtual time; a program that is still there waits for ever
+PROMPT = 20  # of time that passes: so long a server may take to say that it is there
 MOST = 50  # of time that passes: so long a client may take to begin
 PORT = 9000  # on which all servers of the tutorial are
 WILDCARDS = ("0.0.0.0", "::")
@@ -86,22 +89,32 @@ class Stage:
         with redirect_stdout(said), redirect_stderr(said):
             try:
                 runpy.run_path(str(path), run_name="__main__")
+            except SystemExit as end:
+                if not isinstance(end.code, int | None):
+                    print(end.code)  # as Python does
             except Exception as error:
+                if _is_ours(error):
+                    raise  # which ends the build: it is no part of what the program says
                 traceback.print_exception(_only_lines_of(PROGRAMS, error))
         return said.getvalue()
 
     def _run(
-        self, trio_run: Callable[..., Any], main: Callable[..., Awaitable[Any]], *args: Any, clock: object = None
+        self,
+        trio_run: Callable[..., Any],
+        main: Callable[..., Awaitable[Any]],
+        *args: Any,
+        clock: object = None,
+        **options: Any,
     ) -> Any:
         """Whatever clock the program asks for: it is this one."""
         trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = True  # as Hypothesis does for tests with Trio
         trio._core._run._r.seed(0)
         random.seed(0)
-        return trio_run(self._main, main, args, clock=MockClock(autojump_threshold=0))
+        return trio_run(self._main, main, args, clock=MockClock(autojump_threshold=0), **options)
 
     async def _main(self, main: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Any:
         async with testing.VirtualNetwork():
-            with tracing.record() as recording:
+            with tracing.record() as recording, told_by_caller(None):
                 try:
                     with trio.move_on_after(PATIENCE) as patience:
                         return await main(*args)
@@ -118,20 +131,10 @@ def _stopped(seconds: float) -> str:
 
 def whole_trace(trace: Trace, networks: Sequence[VirtualNetwork]) -> Trace:
     """With the datagrams of sockets that the library does not own, as the networks have recorded them."""
-    told = {entry.event.local[:2] for entry in trace.entries if _is_told_by_the_library(entry)}
+    told = {entry.event.local[:2] for entry in trace.entries if isinstance(entry, Happened)}
     seen = [Happened(event, None, None) for network in networks for event in _seen(network, told)]
-    kept = [entry for entry in trace.entries if not _is_loss(entry) or entry.event.local[:2] in told]
-    entries = sorted([*kept, *seen], key=lambda entry: entry.time)  # which keeps the order of what is equal
+    entries = sorted([*trace.entries, *seen], key=lambda entry: entry.time)  # which keeps the order of what is equal
     return replace(trace, entries=tuple(entries), names={**_names(networks, entries), **trace.names})
-
-
-def _is_loss(entry: Entry) -> TypeGuard[Happened]:
-    """Of these the network tells itself, also of other sockets than the library's; the record has them as well."""
-    return isinstance(entry, Happened) and isinstance(entry.event, DatagramLost)
-
-
-def _is_told_by_the_library(entry: Entry) -> TypeGuard[Happened]:
-    return isinstance(entry, Happened) and not _is_loss(entry)
 
 
 def _seen(network: VirtualNetwork, told: Collection[Place]) -> Iterator[Event]:
@@ -176,6 +179,12 @@ def _numbered(name: str, count: int) -> list[str]:
     return [name] if count == 1 else [f"{name} {number}" for number in range(1, count + 1)]
 
 
+def _is_ours(error: BaseException) -> bool:
+    """Was it raised here, and not in the program or in what that has called?"""
+    *_, last = _frames(error.__traceback__)
+    return last.tb_frame.f_code.co_filename == __file__
+
+
 def _only_lines_of(folder: Path, error: BaseException) -> BaseException:
     """Without the lines of Trio's own files, which say nothing to a beginner; the same for all exceptions inside."""
     lines = [each for each in _frames(error.__traceback__) if folder in Path(each.tb_frame.f_code.co_filename).parents]
@@ -213,7 +222,10 @@ async def talk(server_path: Path, client_path: Path, silence: float, words: Sequ
     port = _free_port()
     server = await _start(server_path, port)
     try:
-        await _listen(server, server_said, b"\n")  # a server of the tutorial says when it is there
+        with trio.move_on_after(PROMPT) as patience_with_server:
+            await _listen(server, server_said, b"\n")  # a server of the tutorial says when it is there
+        if patience_with_server.cancelled_caught:
+            sys.exit(f"{server_path.name} has not said a line in {PROMPT} seconds; a server says when it is there")
         async with trio.open_nursery() as nursery:
             relay = await nursery.start(partial(serve_relay, "127.0.0.1", 0, "127.0.0.1", port, tell=tell))
             client = await _start(client_path, relay.address[1], *words)
@@ -228,6 +240,8 @@ async def talk(server_path: Path, client_path: Path, silence: float, words: Sequ
             nursery.cancel_scope.cancel()
     finally:
         server.kill()
+        with trio.CancelScope(shield=True):
+            await server.wait()
     await _listen(server, server_said)
     return (
         server_said.decode().replace(str(port), str(PORT)),

@@ -326,8 +326,8 @@ async def test_who_watches_sees_the_peers_address_and_which_was_asked(sockets: s
         async with opened() as (endpoint, port):
             async with client() as asking:
                 there = asking.address
+                await asking.send(b"hello", (SECOND, port))
                 events.clear()
-                await asking.socket.sendto(b"hello", (SECOND, port))
                 await endpoint.send_many([await endpoint.receive()] * 2)
     assert [type(event) for event in events] == [DatagramReceived, DatagramSent, DatagramSent]
     assert [event.remote for event in events] == [there] * 3

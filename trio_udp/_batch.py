@@ -26,7 +26,7 @@ import trio
 from . import _asked, _offload
 from ._address import Address, format_address, not_a_name, payload_limit, payload_size
 from ._errors import PEER_REFUSES, REFUSALS, DatagramTooLarge, errno_name
-from ._events import DatagramSent, Emit
+from ._events import DatagramSent, Emit, told_by_caller
 from ._reading import BATCH, Datagram, ReadSocket, would_block
 from ._statistics import Tally
 
@@ -187,12 +187,13 @@ class BatchSocket(ReadSocket):
             await self._writers.park()
 
     async def _sendto(self, data: bytes, address: Address) -> int:
-        if self.peer is not None:
-            return await self.socket.send(data)
-        control = _asked.way_back(address) if self._remembers_asked else ()
-        if control:
-            return await self.socket.sendmsg([data], control, 0, address)
-        return await self.socket.sendto(data, address)
+        with told_by_caller(self.emit):
+            if self.peer is not None:
+                return await self.socket.send(data)
+            control = _asked.way_back(address) if self._remembers_asked else ()
+            if control:
+                return await self.socket.sendmsg([data], control, 0, address)
+            return await self.socket.sendto(data, address)
 
     # -- sending all of them ------------------------------------------------------------------------------------------
 

@@ -6,11 +6,15 @@ see calls `observe`: a ladder diagram, a log and a test are three callbacks.
 The obvious way is an "is anybody listening?" at every datagram. A server that handles one in 5 microseconds should not
 pay for questions, so an endpoint asks once, when it is opened, and without an observer its loop has no trace of all
 this. For the same reason events are NamedTuples: they are made per datagram while somebody watches.
+
+Plain sockets of Trio tell nothing. Those of a virtual network do, and an endpoint may be around one of them; each
+datagram is told of once all the same. So while an endpoint calls a socket that may be such a one, it says that it tells
+by itself, and whom: in a context variable, which reaches the socket through whatever is in between.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -77,8 +81,8 @@ class DatagramLost(NamedTuple):
     """A virtual network lost a datagram, or one of two copies, that a socket at ``local`` sent to ``remote``.
 
     ``sent_at`` is when it was sent, and ``reason`` the one in the network's record. ``time`` is when it arrived where
-    it could not be taken; what a rule or the link takes is lost when it is sent, or let go on. Whoever observed the
-    task that sent it is told, at that time or later. What a real network loses nobody tells.
+    it could not be taken; what a rule or the link takes is lost when it is sent, or let go on. Whoever was told that it
+    was sent is told, at that time or later. What a real network loses nobody tells.
     """
 
     time: float
@@ -225,7 +229,8 @@ def observe(callback: Callable[[Event], None]) -> Iterator[None]:
     """Call ``callback(event)`` for everything that happens at endpoints and clients opened inside the ``with``.
 
     Tasks started inside count too, wherever they run. An endpoint keeps its observers for life, so one that was opened
-    before the ``with`` says nothing, and one that outlives it falls silent at its end. Observers nest: each is called,
+    before the ``with`` says nothing, and one that outlives it falls silent at its end. Of plain Trio sockets those of a
+    virtual network tell what is sent and received with them by tasks that are inside. Observers nest: each is called,
     the outermost first. The callback runs in the middle of sending and receiving, so it should be quick; what it
     raises comes out of there, and datagrams that were in hand at that moment are lost.
     """
@@ -251,3 +256,36 @@ def current_emit() -> Emit | None:
                 observer.callback(event)
 
     return emit
+
+
+class _ToldByCaller:
+    __slots__ = ("_before", "emit")
+
+    def __init__(self, emit: Emit | None) -> None:
+        self.emit = emit
+
+    def __enter__(self) -> None:
+        self._before = _told_by_caller.get()
+        _told_by_caller.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        _told_by_caller.set(self._before)
+
+
+_told_by_caller: ContextVar[_ToldByCaller | None] = ContextVar("trio_udp told by caller", default=None)
+_TO_NOBODY = nullcontext()
+
+
+def told_by_caller(emit: Emit | None) -> AbstractContextManager[None]:
+    """While a task is in this ``with``, whoever calls a socket tells what it does; the socket itself does not.
+
+    Args:
+      emit: whom the caller tells; None: nobody.
+    """
+    return _TO_NOBODY if emit is None and not _observers.get() else _ToldByCaller(emit)
+
+
+def emit_of_socket() -> tuple[Emit | None, bool]:
+    """Who is to know of what a socket does just now (None: nobody), and whether it has to tell them itself."""
+    caller = _told_by_caller.get()
+    return (current_emit(), True) if caller is None else (caller.emit, False)

@@ -18,7 +18,7 @@ from . import _asked, _offload
 from ._address import Address
 from ._counted import CountedSocket
 from ._errors import NETWORK_ERRORS
-from ._events import DatagramReceived, Emit
+from ._events import DatagramReceived, Emit, told_by_caller
 from ._statistics import Tally
 
 if TYPE_CHECKING:
@@ -157,9 +157,10 @@ class ReadSocket(CountedSocket):
             self._receive_failed(error)
 
     async def _recvfrom(self) -> tuple[bytes, Address]:
-        if not self._remembers_asked:
-            return await self.socket.recvfrom(READ_SIZE)
-        data, control, _, address = await self.socket.recvmsg(READ_SIZE, _offload.CONTROL_ROOM)
+        with told_by_caller(self.emit):
+            if not self._remembers_asked:
+                return await self.socket.recvfrom(READ_SIZE)
+            data, control, _, address = await self.socket.recvmsg(READ_SIZE, _offload.CONTROL_ROOM)
         return data, _asked.return_address(cast("Address", address), control)
 
     def _is_readable(self) -> bool:

@@ -162,7 +162,7 @@ async def test_a_nat_that_has_forgotten(network: VirtualNetwork, autojump_clock:
     with observe(events.append):
         await server.sendto(b"!", address)
         await trio.sleep(1)
-    assert events == [DatagramLost(0.75, ("0.0.0.0", 7), address, b"!", "rebound", 0.5)]
+    assert losses(events) == [DatagramLost(0.75, SERVER, address, b"!", "rebound", 0.5)]
 
 
 async def test_to_many_there_is_one_for_each_that_does_not_hear(
@@ -175,8 +175,8 @@ async def test_to_many_there_is_one_for_each_that_does_not_hear(
     with observe(events.append):
         await socket.sendto(b"x", ("255.255.255.255", 7))
         await trio.sleep(1)
-    one = DatagramLost(1e-6, ("0.0.0.0", 32768), ("255.255.255.255", 7), b"x", "no listener", 0)
-    assert events == [one, one]
+    one = DatagramLost(1e-6, HERE, ("255.255.255.255", 7), b"x", "no listener", 0)
+    assert losses(events) == [one, one]
 
 
 async def test_ipv6_is_shown_as_its_socket_does(virtual_network: VirtualNetwork, autojump_clock: MockClock) -> None:
@@ -210,7 +210,7 @@ async def test_the_last_ones_are_told_at_the_end(autojump_clock: MockClock) -> N
             client = network.host("10.0.0.2")
             network.host("10.0.0.1")
             await (await udp(client)).sendto(b"x", SERVER)
-    assert events == [DatagramLost(0, ("0.0.0.0", 32768), SERVER, b"x", "loss", 0)]
+    assert losses(events) == [DatagramLost(0, HERE, SERVER, b"x", "loss", 0)]
 
 
 class Odd(Exception):
@@ -218,7 +218,8 @@ class Odd(Exception):
 
 
 def odd(event: Event) -> None:
-    raise Odd
+    if isinstance(event, DatagramLost):
+        raise Odd
 
 
 def fail(flight: InFlight) -> Deliver:
@@ -283,4 +284,4 @@ async def test_without_observers_nothing_is_made(network: VirtualNetwork, autoju
     socket = await udp(network.hosts["client"])
     await socket.sendto(b"x", SERVER)
     [sent] = network._wire._outbox
-    assert sent.emit is None
+    assert sent.told is None

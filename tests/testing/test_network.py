@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock, assert_checkpoints, wait_all_tasks_blocked
 
 from tests.testing.hosts import answers, arrivals, echo_for_ever, fates, udp
 from trio_udp.faults import PRESETS, Deliver, Drop, InFlight, Link, drop_first, drop_if, hold, partition
@@ -708,9 +708,9 @@ async def fails() -> None:
 
 async def cancels() -> None:
     with trio.CancelScope() as scope:
-        scope.cancel()
         async with VirtualNetwork() as network:
             assert installed() == (network, network)
+            scope.cancel()
             await trio.sleep_forever()
     assert scope.cancelled_caught
 
@@ -901,6 +901,124 @@ async def test_a_rule_that_fails_in_the_end_does_not_hide_an_interrupt(autojump_
                 await (await udp(two_hosts(network)[0])).sendto(b"x", SERVER)
                 raise KeyboardInterrupt("mine")
     assert fates(network) == ["rule failed"]
+
+
+def broken_at_refusals(flight: InFlight) -> None:
+    if flight.refusal:
+        raise KeyError("the rule")
+
+
+async def test_a_rule_that_raises_about_a_refusal_leaves_the_network_to_those_who_clean_up(
+    autojump_clock: MockClock,
+) -> None:
+    """Regression: it ended the task that delivers, and so all that was sent after it was lost."""
+    with pytest.raises(KeyError, match="the rule"):
+        async with VirtualNetwork() as network:
+            here, there = two_hosts(network)
+            server, client = await udp(here, 8), await udp(there)
+            with network.rule(broken_at_refusals):
+                await client.sendto(b"x", SERVER)
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    with trio.CancelScope(shield=True):
+                        await client.sendto(b"bye", ("10.0.0.1", 8))
+                        assert [data for _, data in await arrivals(server, 1)] == [b"bye"]
+    assert fates(network) == ["refused", [2 * TICK]]
+
+
+async def test_a_rule_that_raises_about_a_refusal_does_so_in_nobodys_call(autojump_clock: MockClock) -> None:
+    """Regression: it came out of whatever the program did at that moment, of ``close`` for example."""
+    with pytest.raises(KeyError, match="the rule"):
+        async with VirtualNetwork() as network:
+            here, there = two_hosts(network)
+            client = await udp(there)
+            with network.rule(broken_at_refusals):
+                await client.sendto(b"x", SERVER)
+                autojump_clock.jump(1)
+                client.close()
+                assert not network.hosts["client"]._open
+                here.crash()
+                await trio.sleep_forever()
+
+
+async def test_of_two_failures_of_rules_the_first_comes_out(autojump_clock: MockClock) -> None:
+    def broken_in_its_own_way(flight: InFlight) -> None:
+        raise LookupError(flight.n)
+
+    with pytest.raises(LookupError, match=r"^1$"):
+        async with VirtualNetwork() as network:
+            _, there = two_hosts(network)
+            client = await udp(there)
+            with network.rule(broken_in_its_own_way):
+                for _ in range(3):
+                    await client.sendto(b"x", SERVER)
+                await trio.sleep_forever()
+
+
+async def test_what_the_program_raises_before_a_rule_does_comes_out(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Regression: a test's own failed assertion was lost behind a mistake in a rule that was asked at the end."""
+    with pytest.raises(AssertionError, match="the test's own"):
+        async with VirtualNetwork() as network:
+            with network.rule(broken):
+                await (await udp(two_hosts(network)[0])).sendto(b"x", SERVER)
+                raise AssertionError("the test's own")
+    [record] = caplog.records
+    assert record.name == "trio_udp"
+    assert record.levelname == "ERROR"
+    assert record.exc_info is not None
+    assert repr(record.exc_info[1]) == "KeyError('the rule')"
+
+
+@pytest.mark.parametrize("in_a_nursery", [False, True])
+async def test_what_the_program_raises_after_a_rule_is_logged(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, in_a_nursery: bool
+) -> None:
+    """In a nursery it is in a group with Cancelled, which was taken for an interrupt and hid the rule's own."""
+
+    async def fail_when_it_is_over() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ValueError("when it was over")
+
+    with pytest.raises(KeyError, match="the rule"):
+        async with VirtualNetwork() as network:
+            with network.rule(broken):
+                await (await udp(two_hosts(network)[0])).sendto(b"x", SERVER)
+                if in_a_nursery:
+                    async with trio.open_nursery() as nursery:
+                        nursery.start_soon(fail_when_it_is_over)
+                        nursery.start_soon(trio.sleep_forever)
+                await fail_when_it_is_over()
+    [record] = caplog.records
+    assert record.exc_info is not None
+    assert "when it was over" in repr(record.exc_info[1])
+    assert "Cancelled" not in repr(record.exc_info[1])
+
+
+async def test_to_enter_it_is_a_checkpoint(autojump_clock: MockClock) -> None:
+    network = VirtualNetwork()
+    with assert_checkpoints():
+        await network.__aenter__()
+    with assert_checkpoints(), pytest.raises(RuntimeError, match="only once"):
+        await network.__aenter__()
+    with assert_checkpoints():
+        await network.__aexit__(None, None, None)
+
+
+async def test_who_is_cancelled_does_not_enter_it(autojump_clock: MockClock) -> None:
+    network = VirtualNetwork()
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        async with network:
+            raise AssertionError("it was entered")
+    assert scope.cancelled_caught
+    assert installed() == (None, None)
+    async with network:
+        pass
 
 
 async def test_what_is_released_after_the_end_goes_nowhere(autojump_clock: MockClock) -> None:

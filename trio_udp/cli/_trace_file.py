@@ -156,7 +156,7 @@ def _write_capture(network: VirtualNetwork, path: Path) -> None:
             network.write_pcap(path)
         except ValueError as error:  # there are times that the format does not have
             raise Failure(f"cannot write {os.fspath(path)!r}: {error}") from None
-    if forgotten := network._wire.record.forgotten:
+    if forgotten := network.forgotten:
         say(f"{os.fspath(path)!r} has the last {len(network.datagrams):,} datagrams; {forgotten:,} went before them")
 
 

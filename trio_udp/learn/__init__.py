@@ -10,7 +10,6 @@ program prints: who sent what to whom and when, what was lost, which tasks lived
     _verdict    what is wrong, and how it is told
     _learner    the learner's file, as a lesson has it in its hands
     _carried    what the network has carried, brought together with the trace
-    _network    the network, which tells of every datagram, plain Trio sockets' as well
     _lesson     what a lesson is made of, and how to make one
     _lessons    all of them, in order
     _stage      plays one: what runs in a child process

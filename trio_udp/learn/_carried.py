@@ -2,7 +2,7 @@
 
 A trace tells of sockets by their own addresses, and of a program by its lines. A network knows which host a datagram
 came from and what became of it, and nothing of programs. Here each gets from the other what it lacks: the trace the
-addresses of sockets that are bound to all addresses of their host, and the datagrams the lines that have sent them.
+addresses of endpoints that are bound to all addresses of their host, and the datagrams the lines that have sent them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .._events import DatagramLost, DatagramSent
+from .._events import DatagramSent
 from ..tracing import Happened
 from ._look import line_in
 from ._played import Carried
@@ -19,43 +19,41 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .._events import Event
-    from ..testing import RecordedDatagram
+    from ..testing import RecordedDatagram, VirtualNetwork
     from ..tracing import Entry, Recording, Trace
-    from ._network import LessonNetwork
 
 
-def name_hosts(recording: Recording, networks: Sequence[LessonNetwork]) -> None:
+def name_hosts(recording: Recording, networks: Sequence[VirtualNetwork]) -> None:
     """Call them in pictures what they are called on their network."""
     for address, name in _names(networks).items():
         recording.name(address, name)
 
 
-def _names(networks: Sequence[LessonNetwork]) -> dict[str, str]:
+def _names(networks: Sequence[VirtualNetwork]) -> dict[str, str]:
     return {address: host.name for network in networks for host in network.hosts.values() for address in host.addresses}
 
 
-def _recorded(networks: Sequence[LessonNetwork]) -> list[RecordedDatagram]:
+def _recorded(networks: Sequence[VirtualNetwork]) -> list[RecordedDatagram]:
     return [each for network in networks for each in network.datagrams]
 
 
 # -- the trace gets addresses ------------------------------------------------------------------------------------------
 
 
-def with_own_addresses(trace: Trace, networks: Sequence[LessonNetwork]) -> Trace:
+def with_own_addresses(trace: Trace, networks: Sequence[VirtualNetwork]) -> Trace:
     """The trace, in which nobody is at 0.0.0.0.
 
-    A socket that is bound to all addresses of its host knows no better. But its peers know it by one, and so does the
-    network; else two hosts with such sockets at one port would be one to a picture.
+    An endpoint that is bound to all addresses of its host knows no better. But its peers know it by one, and so does
+    the network; else two hosts with such endpoints at one port would be one to a picture.
     """
     addresses = _Addresses(_recorded(networks))
     return replace(trace, entries=tuple(map(addresses.placed, trace.entries)))
 
 
 class _Addresses:
-    """Which address of its host a socket uses: by what it has sent, or else by its port and its peer."""
+    """Which address of its host an endpoint uses: by its port and its peer."""
 
     def __init__(self, datagrams: Sequence[RecordedDatagram]) -> None:
-        self._senders = {(each.time, each.source[1], each.destination, each.data): each.source[0] for each in datagrams}
         self._ends: dict[tuple[int, object], set[str]] = {}
         for each in datagrams:
             self._ends.setdefault((each.source[1], each.destination), set()).add(each.source[0])
@@ -64,16 +62,10 @@ class _Addresses:
     def placed(self, entry: Entry) -> Entry:
         if not isinstance(entry, Happened) or entry.event.local[0] not in ("0.0.0.0", "::"):
             return entry
-        address = self._sender(entry.event) or self._end(entry.event)
+        address = self._end(entry.event)
         if address is None:
             return entry
         return entry._replace(event=entry.event._replace(local=(address, entry.event.local[1])))
-
-    def _sender(self, event: Event) -> str | None:
-        if not isinstance(event, (DatagramSent, DatagramLost)):
-            return None
-        time = event.sent_at if isinstance(event, DatagramLost) else event.time
-        return self._senders.get((time, event.local[1], event.remote[:2], event.data))
 
     def _end(self, event: Event) -> str | None:
         ends = self._ends.get((event.local[1], event.remote[:2]), set())
@@ -83,7 +75,7 @@ class _Addresses:
 # -- datagrams get lines -----------------------------------------------------------------------------------------------
 
 
-def carried(networks: Sequence[LessonNetwork], trace: Trace, file: str) -> tuple[Carried, ...]:
+def carried(networks: Sequence[VirtualNetwork], trace: Trace, file: str) -> tuple[Carried, ...]:
     """All datagrams, in the order in which they were sent.
 
     Args:

@@ -14,7 +14,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
-from ._network import LessonNetwork
+from ..testing import VirtualNetwork
 from ._played import plain
 
 if TYPE_CHECKING:
@@ -45,17 +45,15 @@ class Learner:
 
     Args:
       path: the learner's file.
-      flooded: called when the program sends without end.
     """
 
-    def __init__(self, path: Path, flooded: Callable[[], None]) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.module = ModuleType(MODULE)
         self.module.__file__ = str(path)
-        self.networks: list[LessonNetwork] = []
+        self.networks: list[VirtualNetwork] = []
         self.notes: dict[str, list[Any]] = {}
         self.is_loaded = False
-        self._flooded = flooded
 
     def load(self) -> None:
         """Run the file, as an import does.
@@ -68,9 +66,9 @@ class Learner:
         exec(code, self.module.__dict__)
         self.is_loaded = True
 
-    def network(self, link: Link, *, seed: int = 0) -> LessonNetwork:
+    def network(self, link: Link, *, seed: int = 0) -> VirtualNetwork:
         """A network to play on: ``async with learner.network(Link(loss=0.3), seed=3) as network:``."""
-        network = LessonNetwork(link, seed, self._flooded)
+        network = VirtualNetwork(link, seed=seed)
         self.networks.append(network)
         return network
 

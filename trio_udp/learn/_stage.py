@@ -4,9 +4,10 @@ The lesson's ``stage`` runs with the learner's file on a virtual network, in vir
 it is a deadline, an hour of that time: then whoever still waits will wait for ever, and in which line each task of the
 learner's does is what a learner has to know. It is looked up just before everything is cancelled.
 
-A loop that never waits stops the clock, and this process with it. So there are limits from outside as well: in real
-time Python's faulthandler writes where the loop is, and ends the process; and the memory that it may take is bounded,
-where the system can do that.
+A loop that sends for ever would fill the memory before any deadline in virtual time comes, as that stands still
+meanwhile; so what is sent is counted, and too much ends the play. A loop that does not even send stops this process,
+too. So there are limits from outside as well: in real time Python's faulthandler writes where the loop is, and ends the
+process; and the memory that it may take is bounded, where the system can do that.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 import trio
 from trio.testing import MockClock
 
+from .._events import DatagramSent, observe
 from ..tracing import record
 from ._carried import carried, name_hosts, with_own_addresses
 from ._learner import MODULE, Learner, NotAsAsked
@@ -33,11 +35,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType, TracebackType
 
+    from .._events import Event
     from ..tracing import Recording
     from ._lesson import Lesson
 
 # Bytes; a lesson takes some 50 MB.
 MOST_MEMORY = 2 << 30
+
+# No lesson needs a tenth of these datagrams.
+MOST_SENT = 10_000
 
 # Of tasks, at one moment of virtual time: no lesson comes near it.
 MOST_STEPS = 50_000
@@ -71,7 +77,8 @@ class _Play:
         self._abandon = abandon
         self._life = trio.CancelScope()
         self._ending: Ending | None = None
-        self._learner = Learner(path, flooded=lambda: self.end(Ending("floods", line=_running_line(path))))
+        self._learner = Learner(path)
+        self._sent = 0
 
     def end(self, ending: Ending) -> None:
         """Cancel what goes on; the first to say so is right."""
@@ -80,7 +87,7 @@ class _Play:
 
     async def run(self) -> Run:
         trio.lowlevel.add_instrument(Spins(self.end, self._path))
-        with record() as recording:
+        with observe(self._count), record() as recording:
             main = trio.lowlevel.current_task()
             trio.lowlevel.spawn_system_task(self._watch, main, recording)  # one of Trio's own is in no picture
             try:
@@ -90,6 +97,12 @@ class _Play:
             except BaseException as problem:  # a program may raise anything
                 self.end(_ending_of(problem, self._path, self._learner))
         return self._outcome(recording)
+
+    def _count(self, event: Event) -> None:
+        if isinstance(event, DatagramSent):
+            self._sent += 1
+            if self._sent == MOST_SENT:
+                self.end(Ending("floods", line=_running_line(self._path)))
 
     async def _watch(self, main: trio.lowlevel.Task, recording: Recording) -> None:
         await trio.sleep(self._lesson.longest)

@@ -130,8 +130,9 @@ class Handle(trio.socket.SocketType):
 
     def dup(self) -> Self:
         mailbox = self._opened()
+        duplicate = type(self)(mailbox)
         mailbox.handles += 1
-        return type(self)(mailbox)
+        return duplicate
 
     def close(self) -> None:
         if self._fileno < 0:

@@ -253,7 +253,6 @@ class Host:
         """Send a datagram; a host that has crashed sends nothing, and nobody is told."""
         if not mailbox.unplugged and not self.network_is_over:
             self._wire.send(mailbox, self._map.way_to(self, ip), source, (ip.text, port), data)
-            mailbox.sent += 1
 
     def spread(self, mailbox: Mailbox, interface: int, source: Place, ip: IP, port: int, data: bytes) -> None:
         """Send a datagram to a group, or to everybody."""
@@ -265,7 +264,6 @@ class Host:
         near = interface == LOOPBACK or ip.is_broadcast or options.multicast_loop(is_ipv4=is_ipv4)
         ways = self._map.ways_to_many(self, is_ipv4, near, far)
         self._wire.send(mailbox, self._map.way(self, None), source, (ip.text, port), data, interface, ways)
-        mailbox.sent += 1
 
     def outside(self, place: Place) -> Place:
         """How the network sees one of its sockets."""

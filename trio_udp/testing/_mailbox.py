@@ -120,6 +120,13 @@ class Mailbox:
         wildcard = "::" if self.family == trio.socket.AF_INET6 else "0.0.0.0"
         return shown(self.family, self.local or (wildcard, 0))
 
+    def shown_asked(self, arrived: Arrived) -> Address:
+        """Where a datagram came to: one to many, to the address that its sender knows the host by."""
+        assert self.local is not None, "else nothing comes"
+        ip = parse_ip(arrived.destination)
+        own = self.host.address_towards(parse_ip(arrived.source[0])) if ip.is_for_many else ip.text
+        return self.shown_local if own is None else shown(self.family, (own, self.local[1]))
+
     # -- what arrives -------------------------------------------------------------------------------------------------
 
     def put(self, data: bytes, source: Place, destination: str, interface: int = LOOPBACK) -> bool:

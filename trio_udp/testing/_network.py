@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket as stdlib_socket
+import sys
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from .._errors import bare_exceptions, is_cancellation
+from .._errors import bare_exceptions, logger
 from ..faults import Link, Rule
 from ..faults._checks import check_function, check_seed
 from ._describe import describe
@@ -22,6 +23,9 @@ from ._record import RecordedDatagram
 from ._resolver import Resolver, normal_name
 from ._socket import VirtualSocket
 from ._wire import Wire
+
+if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
+    from exceptiongroup import BaseExceptionGroup
 
 if TYPE_CHECKING:
     import os
@@ -51,6 +55,9 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
     the same seed gives the same `datagrams`, in every run.
 
     Code that is in no host's ``with`` runs on a host named ``localhost``, with the addresses 192.0.2.1 and 2001:db8::1.
+    Whoever observes a task (`trio_udp.observe`) is told what it sends and receives with plain Trio sockets, too, with
+    the address by which others know its host, and what of all that was told as sent the network has lost.
+
     Datagrams that a host sends to itself take a microsecond and are never lost, unless `set_link` says so; rules are
     asked about them, too.
 
@@ -63,7 +70,7 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
       ValueError: an argument makes no sense.
 
     Exceptions of the code inside come out as they are, never in a group of the network's; an exception of a rule does,
-    too.
+    too. Of both the first comes out, and the other is logged as an error.
     """
 
     def __init__(self, link: Link = Link(), *, seed: int = 0, record_limit: int = 100_000) -> None:
@@ -82,6 +89,10 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
     # -- its life -----------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
+        await trio.lowlevel.checkpoint()
+        return await self._enter()
+
+    async def _enter(self) -> Self:
         if self._running is not None:
             raise RuntimeError("a VirtualNetwork can be entered only once: make a new one")
         self._running = self._run()
@@ -103,12 +114,11 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
                     yield
                 except BaseException as error:
                     problem = error
+                before = self._wire.failure
                 self._wire.finish()
                 self._wire.stop()
-                # What a rule has raised comes first: the rest may be its consequence. Ctrl-C is not.
-                failure = self._wire.failure
-                if failure is not None and (isinstance(problem, Exception | None) or is_cancellation(problem)):
-                    raise failure
+                if (failure := self._wire.failure) is not None:
+                    _raise_the_first(failure, problem, was_first=before is not None)
                 if problem is not None:
                     raise problem
 
@@ -264,6 +274,12 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         self._settle()
         return list(self._wire.record.datagrams)
 
+    @property
+    def forgotten(self) -> int:
+        """How many datagrams are in `datagrams` no more, as ``record_limit`` later ones have come."""
+        self._settle()
+        return self._wire.record.forgotten
+
     def describe(self) -> str:
         """Who listens where, what waits in which queue, and the counters, as text."""
         self._settle()
@@ -304,6 +320,26 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
     async def getnameinfo(self, sockaddr: Any, flags: int) -> tuple[str, str]:
         """Look an address up; Trio calls this."""
         return await self._resolver.getnameinfo(sockaddr, flags)
+
+
+def _raise_the_first(failure: BaseException, problem: BaseException | None, *, was_first: bool) -> None:
+    """Raise what a rule has raised, unless the program's own exception came before it. The other of both is logged.
+
+    The second may be a consequence of the first, and it may not. Ctrl-C is nobody's consequence.
+    """
+    own = _without_cancellation(problem)
+    if own is None:
+        raise failure
+    was_first = was_first and isinstance(own, Exception)
+    logger.error("a virtual network ends with two failures; this is the second", exc_info=own if was_first else failure)
+    if was_first:
+        raise failure
+
+
+def _without_cancellation(problem: BaseException | None) -> BaseException | None:
+    if isinstance(problem, BaseExceptionGroup):
+        return problem.split(trio.Cancelled)[1]
+    return None if isinstance(problem, trio.Cancelled) else problem
 
 
 def _a_link(link: Link) -> Link:

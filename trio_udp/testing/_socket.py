@@ -2,7 +2,8 @@
 
 It does what Trio's own socket over a Linux UDP socket does: the same results, the same errors at the same moments, the
 same checkpoints. What it cannot do raises NotImplementedError and says what that is; nothing is accepted and ignored.
-A test makes the same calls on both kinds and compares.
+A test makes the same calls on both kinds and compares. And it tells those who observe the calling task what was sent
+and received, unless an endpoint of this library calls, which tells that itself.
 
 This file has the calls that wait, or could: for an address, for a datagram. The rest of what a program holds is the
 `Handle`; what is behind it is a `Mailbox`; what the system does in a call is in `_kernel`.
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from .._events import DatagramReceived, emit_of_socket
 from . import _kernel
 from ._ancillary import ControlMessage, told
 from ._buffers import TRUNC, as_bytes, check_buffers, check_room, check_sizes, cut, is_empty, scatter
@@ -125,7 +127,17 @@ class VirtualSocket(Handle):
         while arrived is None:
             await self._wait_readable()
             arrived = self._mailbox.take(peek=bool(flags & _PEEK))
+        if not flags & _PEEK:
+            self._tell(arrived)
         return arrived
+
+    def _tell(self, arrived: Arrived) -> None:
+        """Tell who observes this task what it has received, and at which address; what was sent the `Wire` tells."""
+        emit, is_ours_to_tell = emit_of_socket()
+        if emit is not None and is_ours_to_tell:
+            mailbox = self._mailbox
+            local, remote = mailbox.shown_asked(arrived), shown(mailbox.family, arrived.source)
+            emit(DatagramReceived(trio.current_time(), local, remote, arrived.data))
 
     async def _wait_readable(self) -> None:
         if self._reading:

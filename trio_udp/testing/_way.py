@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..faults import Passage
 
 if TYPE_CHECKING:
+    from .._address import Address
     from .._events import Emit
     from ..faults import Link, Rule
     from ._host import Host
@@ -51,7 +52,7 @@ class Sent(NamedTuple):
     interface: int = 0  # of the sender, for what goes to many; for one to one host, 0
     ways: tuple[Way, ...] = ()  # to all hosts that a datagram to many might go to; each copy has its own
     held: RecordedDatagram | None = None  # it was in the outbox before, and a rule has held it
-    emit: Emit | None = None  # tells those who observe what the sending task does; None: nobody does
+    told: tuple[Emit, Address] | None = None  # to whom it was told, and as sent from where; None: to nobody
 
     @property
     def decided_after(self) -> float:

@@ -13,9 +13,9 @@ each other at once still let time pass.
 One that goes to a group, or to everybody, becomes a copy for each host that takes it when its fate is decided, which is
 then a tick after it was sent: whoever joins at that moment is in. Each copy has its own way, number and record.
 
-Whoever observes what a task does (`trio_udp.observe`) is told of what it sends and the network loses. A datagram that a
-rule or a link takes is lost when it is sent, one that nobody can take at its destination when it arrives there. That is
-the time in the event; it may come later, since nothing is decided at once.
+Whoever observes what a task does (`trio_udp.observe`) is told what it sends, by its endpoint or else here, and what the
+network then loses. A datagram that a rule or a link takes is lost when it is sent, one that nobody can take at its
+destination when it arrives there. That is the time in the event; it may come later, since nothing is decided at once.
 
 One task, `run`, sleeps until the next datagram can arrive. It is an ordinary task in the network's nursery.
 """
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .._events import DatagramLost, current_emit
+from .._events import DatagramLost, DatagramSent, emit_of_socket
 from ..faults import Drop, Held, InFlight, Rule, first_verdict
 from ..faults._link import headers
 from ._ip import LOOPBACK, NETWORK, Place, parse_ip, shown
@@ -67,7 +67,7 @@ class Wire:
         self._life = trio.CancelScope(shield=True)
         self._sleep = trio.CancelScope()
         self._due = math.inf  # until when `run` sleeps
-        self.failure: BaseException | None = None  # what a rule has raised, or an observer
+        self.failure: BaseException | None = None  # the first that a rule has raised, or an observer
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
@@ -90,8 +90,16 @@ class Wire:
             )
         self._number += 1
         order = time, source, destination, mailbox.host.name, self._number
-        self._outbox.append(Sent(*order, way, self.rules, mailbox, data, interface, ways, emit=current_emit()))
+        emit, is_ours_to_tell = emit_of_socket()
+        told = None
+        if emit is not None:
+            told = emit, shown(mailbox.family, source) if is_ours_to_tell else mailbox.shown_local
+        self._outbox.append(Sent(*order, way, self.rules, mailbox, data, interface, ways, told=told))
+        mailbox.sent += 1
         self._wake_by(_after(time, TICK if self.rules or ways else way.earliest))
+        if told is not None and is_ours_to_tell:
+            emit, local = told
+            emit(DatagramSent(time, local, shown(mailbox.family, destination), data))
 
     def _wake_by(self, time: float) -> None:
         if time < self._due:
@@ -129,15 +137,22 @@ class Wire:
         self._settle_all(trio.current_time())
 
     def _settle_all(self, sent_before: float) -> None:
-        # What a rule raises must not come out of whatever the program does just now. No rule is asked after that.
+        self._guarded(self.decide, sent_before)
+        self._guarded(self._let_arrive, trio.current_time())
+
+    def _guarded(self, step: Callable[[float], None], until: float) -> None:
+        """What a rule raises must not come out of whatever the program does just now. No rule is asked after that."""
         while True:
             try:
-                self.decide(sent_before)
-                break
+                step(until)
+                return
             except BaseException as failure:
-                self.failure = failure
-                self._sleep.cancel()
-        self._let_arrive(trio.current_time())
+                self._fail(failure)
+
+    def _fail(self, failure: BaseException) -> None:
+        if self.failure is None:
+            self.failure = failure
+        self._sleep.cancel()
 
     def finish(self) -> None:
         """Nothing more is sent: decide what becomes of the last datagrams, which belong into the record, too."""
@@ -179,7 +194,7 @@ class Wire:
                 else:
                     self._decide(sent)
         finally:
-            self._outbox += outbox  # those behind one whose rule has raised
+            self._outbox += outbox  # those behind one at which Ctrl-C came
 
     def _copies(self, sent: Sent) -> list[Sent]:
         """What goes to many, once for each host that takes it; to nobody if none does."""
@@ -203,9 +218,9 @@ class Wire:
                 self._lose(sent.time, sent, recorded, "no listener" if sent.interface else "no such host")
             elif not sent.rules or self.failure is not None or self._obey(sent, recorded):
                 self._put_on_link(sent, recorded)
-        except BaseException:
+        except BaseException as failure:
+            self._fail(failure)
             self._lose(sent.time, sent, recorded, "rule failed")
-            raise
 
     def _obey(self, sent: Sent, recorded: RecordedDatagram) -> bool:
         """Do what the rules say; True: they say nothing."""
@@ -243,16 +258,16 @@ class Wire:
     # -- losing -------------------------------------------------------------------------------------------------------
 
     def _lose(self, time: float, sent: Sent, recorded: RecordedDatagram, reason: str) -> None:
-        """A datagram, or one of two copies, ends here: into the record, and to those who observe its sender."""
+        """A datagram, or one of two copies, ends here: into the record, and to those who were told that it was sent."""
         self.record.drop(recorded, reason)
-        if sent.emit is None:
+        if sent.told is None:
             return
-        local, remote = sent.mailbox.shown_local, shown(sent.mailbox.family, sent.destination)
+        emit, local = sent.told
         try:
-            sent.emit(DatagramLost(time, local, remote, sent.data, reason, recorded.time))
+            remote = shown(sent.mailbox.family, sent.destination)
+            emit(DatagramLost(time, local, remote, sent.data, reason, recorded.time))
         except BaseException as failure:  # it must not come out of whatever the program does just now
-            self.failure = failure if self.failure is None else self.failure
-            self._sleep.cancel()
+            self._fail(failure)
 
     # -- arriving -----------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ being asked: no automatic fixture, no header. And pytest-trio is not imported, a
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,7 +63,12 @@ async def virtual_network(request: pytest.FixtureRequest, _run_by_pytest_trio: N
     """
     if not isinstance(trio.lowlevel.current_clock(), MockClock):
         pytest.fail(NEEDS_MOCK_CLOCK.format(test=request.node.originalname), pytrace=False)
-    async with VirtualNetwork(seed=request.config.getoption("--udp-seed")) as network:
+    async with AsyncExitStack() as stack:
+        network = VirtualNetwork(seed=request.config.getoption("--udp-seed"))
+        await (
+            network._enter()
+        )  # no checkpoint: with Hypothesis pytest-trio does not wait, and has that of the last example
+        stack.push_async_exit(network)
         request.node.stash[_network_of_test] = network
         yield network
 

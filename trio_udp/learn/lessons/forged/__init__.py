@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import trio
 
 from ....faults import Link
+from ....testing._ip import parse_ip
+from ....testing._mailbox import Mailbox
 from ..._lesson import Lesson
 from ..._look import line_of, readings, sent
 from ..._verdict import Finding, went_wrong
@@ -22,6 +24,7 @@ from ..._verdict import Finding, went_wrong
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ....testing import Host
     from ..._learner import Learner
     from ..._played import Run
 
@@ -104,7 +107,7 @@ async def stage(learner: Learner) -> None:
         await trio.sleep(EVERY / 2)
         for _ in range(times):
             await trio.sleep(EVERY)
-            network.forge(mallory, SERVER, client, data)
+            forge(mallory, SERVER, client, data)
 
     async def serve() -> None:
         while True:
@@ -121,6 +124,17 @@ async def stage(learner: Learner) -> None:
                     learner.note("rounds", [began, await learner.call("ask", SERVER, number), trio.current_time()])
                     await trio.sleep(PAUSE)
             nursery.cancel_scope.cancel()
+
+
+def forge(host: Host, source: tuple[str, int], destination: tuple[str, int], data: bytes) -> None:
+    """Send a datagram that says it comes from somewhere else; in pictures it comes from there.
+
+    Whoever may use raw sockets can do that wherever nobody prevents it (RFC 2827 asks providers to). A plain socket
+    cannot, so the host is handed a datagram of one that is none of its own.
+    """
+    mailbox = Mailbox(host, trio.socket.AF_INET, 0)
+    mailbox.listen_at(parse_ip(source[0]), source[1])
+    host.send(mailbox, source, parse_ip(destination[0]), destination[1], data)
 
 
 def check(run: Run) -> Iterator[Finding]:
