@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -334,6 +335,34 @@ def in_real_time() -> dict[str, str]:
 def test_in_real_time_it_says_the_same(name: str) -> None:
     """The first over a real socket; the others bring their network, and their waits are real."""
     assert in_real_time()[name] == ran(name).said
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_is_shown_is_whole_and_is_run(page: Path) -> None:
+    """A reader who saves what is shown has a program, and below it the page has the command that runs it."""
+    text = page.read_text(encoding="utf-8")
+    assert ":pyobject:" not in text
+    assert ":lines:" not in text
+    shown = list(re.finditer(r":caption: (\S+\.py)$", text, re.MULTILINE))
+    assert shown
+    for each in shown:
+        command = rf"^   \$ python (-m pytest -v )?{re.escape(each[1])}\b"
+        assert re.search(command, text[each.end() :], re.MULTILINE), each[1]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_output_is_of_the_command_above_it(page: Path) -> None:
+    """The client's, where two programs talk, with the words that the build gives it."""
+    told: list[str] = []
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.startswith("   $ python "):
+            told.append(line.removeprefix("   $ python "))
+        elif (output := re.match(r"\.\. literalinclude:: ../_pictures/tutorial/(\S+)\.txt", line)) is not None:
+            name = output[1] if output[1] in _tutorial.names() else output[1].removesuffix("_server")
+            if (talk := _tutorial.TALKS.get(name)) is not None:
+                assert shlex.split(told[-1]) == [f"{talk.client}.py", "9000", *talk.words]
+            else:
+                assert told[-1].endswith(f"{name}.py") or told[-1] == f"{Path(name).name}.py"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
