@@ -244,16 +244,23 @@ async def test_time_for_dig() -> None:
     reply = await handler_of("time_for_dig")(query())
     assert reply is not None
     assert re.fullmatch(
-        re.escape(struct.pack("!HHHHHH", 0xABCD, 0x8400, 1, 1, 0, 0) + QUESTION + struct.pack("!HH", 16, 1))
+        re.escape(struct.pack("!HHHHHH", 0xABCD, 0x8500, 1, 1, 0, 0) + QUESTION + struct.pack("!HH", 16, 1))
         + re.escape(struct.pack("!HHHIHB", 0xC00C, 16, 1, 0, 9, 8))
         + rb"\d\d:\d\d:\d\d",
         reply,
     )
 
 
+async def test_time_for_dig_says_whether_recursion_was_desired() -> None:
+    """RFC 1035 section 4.1.1: RD is copied."""
+    reply = await handler_of("time_for_dig")(query(flags=0))
+    assert reply is not None
+    assert reply[2:4] == b"\x84\x00"
+
+
 async def test_time_for_dig_has_no_other_records() -> None:
     reply = await handler_of("time_for_dig")(query(kind=1))
-    assert reply == struct.pack("!HHHHHH", 0xABCD, 0x8400, 1, 0, 0, 0) + QUESTION + struct.pack("!HH", 1, 1)
+    assert reply == struct.pack("!HHHHHH", 0xABCD, 0x8500, 1, 0, 0, 0) + QUESTION + struct.pack("!HH", 1, 1)
 
 
 async def test_time_for_dig_does_not_answer_an_answer() -> None:

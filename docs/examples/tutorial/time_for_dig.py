@@ -19,7 +19,8 @@ async def answer(datagram: Datagram) -> bytes | None:
         return None  # this is an answer itself: two who answer answers never end
     question = query[12 : query.index(0, 12) + 5]  # a name, 0, a type and a class
     found = question.endswith(struct.pack("!HH", TXT, INTERNET))
-    reply = struct.pack("!HHHHHH", number, 0x8400, 1, found, 0, 0) + question
+    flags = 0x8400 | flags & 0x0100
+    reply = struct.pack("!HHHHHH", number, flags, 1, found, 0, 0) + question
     if found:
         text = time.strftime("%H:%M:%S").encode()
         record = struct.pack("!HHHIHB", 0xC00C, TXT, INTERNET, 0, len(text) + 1, len(text))
