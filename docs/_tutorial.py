@@ -3,13 +3,8 @@
 Output that was pasted into a page is true on that day. So the pages have none: each program is run, in a child process
 by ``_tutorial_stage.py``, and the pages include what it said and the ladder of what it did, from
 ``docs/_pictures/tutorial/``. A program that is new there is run by itself, in virtual time; only those that need
-another one to talk to are named here. tests/test_tutorial.py runs them by the same function.
-
-For the pages there are two directives::
-
-    .. ladder:: saved
-
-    .. solution:: saved_1
+another one to talk to are named here. tests/test_tutorial.py runs them by the same function, and
+``_tutorial_directives.py`` has it done in a build.
 """
 
 from __future__ import annotations
@@ -20,19 +15,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
-
-from docutils import nodes
-from docutils.parsers.rst import Directive
-from docutils.statemachine import StringList
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from sphinx.application import Sphinx
 
 DOCS = Path(__file__).resolve().parent
 PROGRAMS = DOCS / "examples" / "tutorial"
@@ -135,55 +123,3 @@ def run_tests(name: str, out: Path) -> None:
         )
     text = re.sub(r"=+ (\d+ passed) in \S+ =+", r"\1", ran.stdout)  # the time it takes is different in every build
     out.with_suffix(".txt").write_text(text, encoding="utf-8")
-
-
-def run_all(app: Sphinx) -> None:
-    """At the beginning of a build. Child processes wait, mostly, so that threads are enough."""
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        list(threads.map(lambda name: run(name, PICTURES), names()))
-
-
-class Ladder(Directive):
-    """The ladder of a program's run; where it is wider than the page, it scrolls in itself."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        """As docutils wants it."""
-        picture = PICTURES / f"{self.arguments[0]}.svg"
-        self.state.document.settings.record_dependencies.add(str(picture))
-        svg = picture.read_text(encoding="utf-8")
-        return [
-            nodes.raw(
-                "", f'<div class="tutorial-ladder" style="overflow-x: auto" tabindex="0">{svg}</div>', format="html"
-            )
-        ]
-
-
-class Solution(Directive):
-    """The program that solves an exercise, folded: the reader opens it. What is below it is said behind the program."""
-
-    required_arguments = 1
-    has_content = True
-    summary: ClassVar[str] = '<details class="tutorial-solution"><summary>A solution</summary>'
-
-    def run(self) -> list[nodes.Node]:
-        """As docutils wants it."""
-        name = f"solutions/{self.arguments[0]}"
-        shown = [f".. literalinclude:: /examples/tutorial/{name}.py", "", "It prints:", ""]
-        shown += [f".. literalinclude:: /_pictures/tutorial/{name}.txt", "   :language: none", "", *self.content]
-        inside = nodes.container()
-        self.state.nested_parse(StringList(shown, source=f"solution {name}"), self.content_offset, inside)
-        return [
-            nodes.raw("", self.summary, format="html"),
-            *inside.children,
-            nodes.raw("", "</details>", format="html"),
-        ]
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Called by Sphinx."""
-    app.connect("builder-inited", run_all)
-    app.add_directive("ladder", Ladder)
-    app.add_directive("solution", Solution)
-    return {"parallel_read_safe": True}

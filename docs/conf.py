@@ -32,7 +32,7 @@ author = "the trio_udp authors"
 copyright = f"2026 {author}"
 version = release = trio_udp.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "_tutorial"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "_tutorial_directives"]
 exclude_patterns = ["_build", "examples"]
 default_role = "py:obj"  # `name` in a docstring is a link, and a name that is not there an error
 highlight_language = "python3"
