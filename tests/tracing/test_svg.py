@@ -243,7 +243,7 @@ def test_attempts_side_by_side_do_not_cover_each_other() -> None:
     events = [begins(0.0, request=number) for number in (1, 2, 3)]
     root = drawing(trace_of(*events, fails(0.5, request=2, reason="Cancelled")))
     brackets = of_class(root, "attempt")
-    assert [one.get("class") for one in brackets] == ["attempt", "attempt given-up", "attempt"]
+    assert [one.get("class") for one in brackets] == ["attempt undecided", "attempt given-up", "attempt undecided"]
     starts = {of_class(one, "bracket")[0].get("d", "").split(" ")[0] for one in brackets}
     assert len(starts) == 3
 

@@ -33,7 +33,7 @@ from ._timeline_bars import Bars
 from ._trace import known_until, what_is_forgotten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ._ladder import Ladder
     from ._timeline import Timeline
@@ -72,6 +72,7 @@ STYLE = (
 .timeline .attempt>.box{--own:var(--wait);stroke-width:1.2}
 .timeline .timed-out>.box{--own:var(--lost)}
 .timeline .given-up>.box{--own:var(--quiet)}
+.timeline .undecided>.box{--own:var(--ink);stroke-dasharray:4 3}
 .timeline .number{text-anchor:middle;font-size:9px}
 .timeline .across{paint-order:stroke;stroke:var(--paper);stroke-width:2px}
 .timeline .sign text{font-size:11px}
@@ -127,6 +128,7 @@ def draw_timeline(
     callers: Mapping[int, str],
     *,
     hidden: int = 0,
+    hidden_in: Mapping[int, Sequence[int]] | None = None,
     styled: bool = True,
     legend: bool = True,
 ) -> str:
@@ -138,10 +140,12 @@ def draw_timeline(
       trace: what they are from.
       callers: names for tasks of which several have the same one.
       hidden: how many tasks of the library's own are left out.
+      hidden_in: and other tasks that are, by the entry of the bar that they are in: for a page.
       styled: it has a style of its own.
       legend: it has a legend.
     """
-    return "\n".join(_Drawing(trace, bars, axis, callers, hidden, legend).parts(styled=styled))
+    boxes = Bars(trace, bars, axis, callers, hidden_in or {})
+    return "\n".join(_Drawing(trace, bars, axis, boxes, hidden, legend).parts(styled=styled))
 
 
 def _moments(bars: Timeline) -> set[float]:
@@ -150,13 +154,11 @@ def _moments(bars: Timeline) -> set[float]:
 
 
 class _Drawing:
-    def __init__(
-        self, trace: Trace, bars: Timeline, axis: Axis, callers: Mapping[int, str], hidden: int, legend: bool
-    ) -> None:
+    def __init__(self, trace: Trace, bars: Timeline, axis: Axis, boxes: Bars, hidden: int, legend: bool) -> None:
         self._trace = trace
         self._bars = bars
         self._axis = axis
-        self._boxes = Bars(trace, bars, axis, callers)
+        self._boxes = boxes
         self._width = max(self._boxes.right + 16, LEAST_WIDTH)
         self._caption = self._say(hidden)
         self._legend = legend
