@@ -26,10 +26,11 @@ from ._excerpt import count_library, without_library
 from ._ladder import make_ladder
 from ._legend import ROW, SIGNS, legend_svg
 from ._plan import MARGIN, TOP
-from ._show import plural, show_duration
+from ._show import plural
 from ._style import DARK, LIGHT
 from ._timeline import timeline
 from ._timeline_bars import Bars
+from ._times import draw_times
 from ._trace import known_until, what_is_forgotten
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["timeline_svg"]
 
 # Pixels.
-LINE = 12.0  # between two times in the margin
 LEAST_WIDTH = 320.0
 CAPTION_LETTER = 5.9
 BELOW = 62.0  # to what is said there
@@ -190,19 +190,12 @@ class _Drawing:
 
     def _margin(self) -> Iterator[str]:
         times = sorted(_moments(self._bars))
-        since = [time - self._trace.started for time in times]
-        digits = 3 if all(abs(seconds - round(seconds, 3)) < 1e-7 for seconds in since) else 6
-        last = -LINE
-        for time, seconds in zip(times, since, strict=True):
-            y = self._boxes.y(time)
-            if y - last >= LINE:
-                last = y
-                yield f'<text class="time" x="66" y="{y + 3.5:.1f}">{seconds:.{digits}f}</text>'
-                yield f'<path class="tick" d="M71 {y:.1f}h5"/>'
+        moments = [(self._boxes.y(time), time - self._trace.started) for time in times]
+        silences = zip(self._boxes.breaks, (cut.seconds for cut in self._axis.cuts), strict=True)
+        yield from draw_times(moments, list(silences))
 
     def _cuts(self) -> Iterator[str]:
-        for cut, y in zip(self._axis.cuts, self._boxes.breaks, strict=True):
-            yield f'<text class="silence" x="66" y="{y + 3.5:.1f}">\u22ee {show_duration(cut.seconds)}</text>'
+        for y in self._boxes.breaks:
             yield f'<path class="edge" d="M72 {y - 3:.1f}H{self._width - 8:.0f}m0 6H72"/>'
 
     def _say(self, hidden: int) -> list[str]:
