@@ -75,7 +75,7 @@ def test_none_lies_upon_another(count: int, seed: int) -> None:
             half = width / 2 * math.cos(math.atan(slope))
             assert LEFT < x - half < x + half < RIGHT
             placed.append((x - half, x + half, y + (-MIDDLE if is_above else MIDDLE) - slope * x, slope))
-    assert len(placed) > count / 2
+    assert len(placed) > count / 3
     for (left, right, at, slope), (other_left, other_right, other_at, other_slope) in combinations(placed, 2):
         shared = max(left, other_left), min(right, other_right)
         for x in shared if shared[0] < shared[1] else ():
