@@ -180,6 +180,35 @@ async def test_every_page_can_be_read_at_a_desk_and_on_a_phone(site: Path, addre
     assert {page: found for page, found in faults.items() if found} == {}
 
 
+# Of each ladder: how much smaller it is than it was made, by how much it is wider than what it is in, and is that seen?
+LADDERS = """
+[...document.querySelectorAll("svg.ladder")].map(ladder => {
+    const scale = ladder.getBoundingClientRect().width / ladder.viewBox.baseVal.width
+    let outer = ladder.parentElement
+    while (outer.tagName !== "ARTICLE" && !["auto", "scroll"].includes(getComputedStyle(outer).overflowX))
+        outer = outer.parentElement
+    outer.scrollLeft = 10000
+    return [scale, outer.scrollWidth - outer.clientWidth, outer.scrollLeft]
+})
+"""
+
+
+async def test_ladders_stay_readable_on_a_phone(site: Path, address: str, tmp_path: Path) -> None:
+    """Regression: those of the tutorial shrank to half, and their words to 4.5 pixels."""
+    pages = [page for page in pages_of(site) if 'class="ladder"' in (site / page).read_text(encoding="utf-8")]
+    count = 0
+    async with browsing(address, tmp_path, PHONE) as browser:
+        for page in pages:
+            await browser.open(address + page)
+            await browser.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+            for scale, hidden, scrolled in await browser.evaluate(LADDERS):
+                count += 1
+                assert scale >= 0.9, f"{page}: words of 10 pixels are smaller than 9"
+                assert hidden > 0, f"{page}: it needs room that a phone does not have"
+                assert scrolled == pytest.approx(hidden, abs=1), f"{page}: it does not scroll in itself"
+    assert count > 10
+
+
 async def test_that_would_find_what_cannot_be_read(address: str, tmp_path: Path) -> None:
     wide = '<p style="width: 3000px">wide</p>'
     async with browsing(address, tmp_path) as browser:

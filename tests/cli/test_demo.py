@@ -18,12 +18,16 @@ import trio.testing
 from tests.fakes import OtherSocket, OtherSockets
 from trio_udp import DatagramSent, Event
 from trio_udp.cli import demo, main, make_parser
+from trio_udp.cli._common import leaves
 from trio_udp.cli._faults import Network, read_network
 from trio_udp.cli._play import play, retry_for
 from trio_udp.cli._story import Story
 from trio_udp.cli.demo import character, choose_network, introduction, run
 from trio_udp.faults import Link, Rebind, blackhole
 from trio_udp.testing import VirtualNetwork
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import BaseExceptionGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -465,3 +469,15 @@ def test_what_else_goes_wrong_is_not_taken_for_ctrl_c(monkeypatch: pytest.Monkey
     monkeypatch.setattr(demo, "play", play)
     with pytest.raises(ValueError, match="a bug"):
         in_virtual_time(demo_args())
+
+
+def test_what_goes_wrong_at_ctrl_c_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: a group with a KeyboardInterrupt was an interruption, whatever else was in it."""
+
+    async def play(*_: object) -> None:
+        raise BaseExceptionGroup("", [KeyboardInterrupt(), BaseExceptionGroup("", [ValueError("a bug")])])
+
+    monkeypatch.setattr(demo, "play", play)
+    with pytest.raises(BaseExceptionGroup) as raised:
+        in_virtual_time(demo_args())
+    assert [repr(error) for error in leaves(raised.value)] == ["ValueError('a bug')"]

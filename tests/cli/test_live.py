@@ -17,6 +17,7 @@ from trio_udp.cli._common import Failure
 from trio_udp.cli._live import check_live, demo_is_live, why_plain
 from trio_udp.cli._live_held import KEPT, LONGEST, Held, held_streams
 from trio_udp.cli._live_keys import Keys, check_keys
+from trio_udp.cli._live_refresh import LONGEST as LONGEST_PAUSE
 from trio_udp.cli._live_refresh import PERIOD, SHARE, News, keep_drawing
 from trio_udp.cli._pace import choose_clock
 
@@ -162,18 +163,30 @@ async def test_keys_that_mean_something(monkeypatch: pytest.MonkeyPatch) -> None
 # -- drawing -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("took", "speed", "pictures"), [(0.0, 1.0, 10), (PERIOD, 1.0, 1), (0.0, 0.5, 20)])
-async def test_so_often_and_not_more(took: float, speed: float, pictures: int, autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize(("cost", "speed", "pictures"), [(0.0, 1.0, 10), (PERIOD, 1.0, 1), (0.0, 0.5, 20)])
+async def test_so_often_and_not_more(cost: float, speed: float, pictures: int, autojump_clock: MockClock) -> None:
     drawn = []
 
     def draw() -> float:
         drawn.append(trio.current_time())
-        return took
+        return cost
 
     with trio.move_on_after(PERIOD * 9.5 if speed == 1.0 else PERIOD * 9.75):
         await keep_drawing(draw, speed)
     assert len(drawn) == pictures
     assert SHARE == 0.1
+
+
+async def test_however_dear_a_picture_is_the_next_one_comes(autojump_clock: MockClock) -> None:
+    drawn = []
+
+    def draw() -> float:
+        drawn.append(trio.current_time())
+        return 3600.0
+
+    with trio.move_on_after(2.5 * LONGEST_PAUSE):
+        await keep_drawing(draw)
+    assert drawn == [0.0, LONGEST_PAUSE, 2 * LONGEST_PAUSE]
 
 
 async def test_where_time_jumps_it_is_drawn_when_something_happens(
@@ -197,6 +210,27 @@ async def test_where_time_jumps_it_is_drawn_when_something_happens(
             await trio.sleep(1)
         nursery.cancel_scope.cancel()
     assert drawn == [0.6, 1.2]
+
+
+async def test_where_time_jumps_the_next_one_comes_too(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    wall, drawn = [1.0], []
+    monkeypatch.setattr(_live_refresh, "perf_counter", lambda: wall[0])
+
+    def draw() -> float:
+        drawn.append(wall[0])
+        return 3600.0
+
+    news = News(draw)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(news.keep_drawing)
+        for now in (2.0, 3.9, 4.1):
+            wall[0] = now
+            news.tell()
+            await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert drawn == [2.0, 4.1]
 
 
 # -- what is said meanwhile --------------------------------------------------------------------------------------------
@@ -241,7 +275,18 @@ def test_the_latest_is_kept() -> None:
     assert held.text("utf-8").startswith("(5 lines before these were not kept)\n5\n6\n")
     assert held.text("utf-8").endswith(f"\n{KEPT + 4}\nbegun")
     held.write(b" x" * LONGEST)
-    assert held.shown(1)[0].startswith("begun x x")
+    assert held.shown(2)[0].startswith("begun x x")
+
+
+def test_a_line_may_not_be_as_long_as_it_likes() -> None:
+    """Regression: lines were bounded, and their bytes were not."""
+    held = Held()
+    for _ in range(20):
+        held.write(b"x" * (LONGEST * 100) + b"\n")
+    assert sum(map(len, held.lines)) <= KEPT * LONGEST
+    assert len(held.text("utf-8")) > KEPT * LONGEST
+    held.write(b"a" * LONGEST + b"b\n\nend\n")
+    assert list(held.lines)[-4:] == [b"a" * LONGEST, b"b", b"", b"end"]
 
 
 def test_what_an_encoding_does_not_have_is_escaped() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import io
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from rich.text import Text
 
+from trio_udp.cli import _live_screen
 from trio_udp.cli._live_screen import Screen
 
 if TYPE_CHECKING:
@@ -120,3 +122,20 @@ def test_a_terminal_that_is_gone_is_a_broken_pipe() -> None:
         with pytest.raises(BrokenPipeError):
             screen.draw(picture)
         screen.release()
+
+
+def test_a_picture_in_which_the_process_was_stopped_was_not_dear(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: after Ctrl-Z in the middle of one, the view stood still for ten times as long."""
+    stopped = [0.0]
+    clocks = {name: getattr(time, name) for name in ("perf_counter", "monotonic", "time")}
+    for name, clock in clocks.items():
+        monkeypatch.setattr(time, name, lambda clock=clock: clock() + stopped[0])
+        if hasattr(_live_screen, name):
+            monkeypatch.setattr(_live_screen, name, getattr(time, name))
+
+    def draw(*_: object) -> Text:
+        stopped[0] += 3600
+        return Text("picture")
+
+    with Screen(pipe.file) as screen:
+        assert 0 < screen.draw(draw) < 3000

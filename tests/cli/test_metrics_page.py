@@ -78,6 +78,20 @@ async def test_before_there_is_anything_to_show() -> None:
     assert (await ask(MetricsPage([]), GET)).endswith(b"\r\n\r\nthe server is not ready yet\n")
 
 
+async def test_what_cannot_be_rendered_ends_nothing(page: MetricsPage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Regression: it ended the server."""
+
+    def render() -> bytes:
+        raise ValueError("no label \x1b[2J")
+
+    page.show(render)
+    for _ in range(2):
+        assert (await ask(page, GET)).startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    said = capsys.readouterr().err
+    assert said.count("the metrics cannot be shown:\n  Traceback") == 2
+    assert said.endswith("\n  ValueError: no label \\x1b[2J\n")
+
+
 async def test_who_says_nothing_is_not_waited_for(page: MetricsPage, autojump_clock: MockClock) -> None:
     ours, theirs = memory_stream_pair()
     await ours.send_all(GET[:-1])

@@ -232,6 +232,21 @@ async def test_json_tells_the_same(clock: MockClock, capsys: pytest.CaptureFixtu
     }
 
 
+async def test_lateness_does_not_add_up_and_no_burst_follows_a_stall(
+    clock: MockClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Regression: the next one was an interval after this one, however late this was."""
+    seen: list[float] = []
+
+    async def stall(endpoint: UDPEndpoint, datagram: Datagram) -> None:
+        seen.append(trio.current_time())
+        clock.jump({2: 1.25, 4: 3.5}.get(len(seen), 0.0))
+        await endpoint.send(*datagram)
+
+    assert await ping_with(stall, "-c", "6", "-W", "9") == 0
+    assert seen == [0.0, 1.0, 2.25, 3.0, 6.5, 7.5]
+
+
 async def test_no_more_than_a_thousand_are_waited_for_at_once(
     clock: MockClock, capsys: pytest.CaptureFixture[str]
 ) -> None:

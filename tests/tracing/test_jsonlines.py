@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_udp import AttemptStarted, DatagramLost, DatagramSent, Event
-from trio_udp.tracing import Entry, Happened, ScopeEntered, TaskStarted, Trace, load, save
+from trio_udp.tracing import Entry, Happened, ScopeEntered, TaskEnded, TaskStarted, Trace, load, save
 from trio_udp.tracing._entries import EVENTS
 from trio_udp.tracing._jsonlines import _KINDS, LATEST, LONGEST, _lines, _read
 
@@ -255,3 +255,12 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         load(tmp_path / "none.jsonl")
     with pytest.raises(FileNotFoundError):
         save(TRACE, tmp_path / "nowhere" / "run.jsonl")
+
+
+@pytest.mark.parametrize("where", ["ended", "entries"])
+def test_a_time_that_could_not_be_read_again_is_not_written(where: str, tmp_path: Path) -> None:
+    """Regression: what was saved of a virtual clock that had been far away could not be loaded."""
+    trace = Trace((TaskEnded(-2e15, 1),), 0.0, 1.0) if where == "entries" else Trace((), 0.0, 2e15)
+    with pytest.raises(ValueError, match=r"a time of -?2e\+15 s cannot be read again: .* within 1e\+15 s of 0"):
+        save(trace, tmp_path / "run.jsonl")
+    assert list(tmp_path.iterdir()) == []

@@ -18,9 +18,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from tests.tracing import runs
 from tests.tracing.browser import Browser, open_browser
 from tests.tracing.runs import CLIENT, SERVER, run, trace
-from trio_udp import DatagramDropped, DatagramLost, DatagramReceived, DatagramSent
+from trio_udp import AttemptStarted, AttemptTimedOut, DatagramDropped, DatagramLost, DatagramReceived, DatagramSent
 from trio_udp.tracing import Happened, TaskStarted, Trace, html, record, scope
 
 if TYPE_CHECKING:
@@ -229,6 +230,33 @@ async def test_hovering_a_datagram_tells_of_it_and_lights_up_its_task(recorded: 
         await browser.mouse("mouseMoved", 800, 5)
         assert await count(browser, ".lit") == 0
         assert "Point at" in (await texts(browser, "#told"))[0]
+
+
+async def test_every_datagram_of_the_demo_lights_up_something_beside_it(tmp_path: Path) -> None:
+    """Regression: those that the relay and the server sent did not, as the library's own tasks are out of sight."""
+    page = await demo(3, tmp_path)
+    async with open_browser(tmp_path / "profile") as browser:
+        await browser.resize(1500, 1000)
+        await browser.open(page)
+        for client, boxes in (
+            ("", {"client 1", "client 2", "client 3", "relay", "server"}),
+            ("client 2", {"client 2"}),
+        ):
+            await choose(browser, client)
+            lit = await of_all(browser, "#ladder .datagram", LIT_BY)
+            assert len(lit) > 10
+            assert all(lit), "each one"
+            assert boxes <= {name for names in lit for name in names}
+        await choose(browser, "")
+        await browser.mouse("mouseMoved", *await middle(browser, "#tasks [data-hidden] > text"))
+        assert await count(browser, "#ladder .datagram.lit") > 5, "and the other way round"
+        assert await browser.complaints() == []
+
+
+# What lights up in the timeline when the pointer comes to a datagram, by its name.
+LIT_BY = """(e.dispatchEvent(new PointerEvent("pointerover", { bubbles: true })),
+    [...document.querySelectorAll("#tasks .bar.lit")]
+        .map(box => about.get(box).split("\\n")[0].replace("task ", "")))"""
 
 
 async def test_hovering_a_task_lights_up_its_datagrams(recorded: Trace, tmp_path: Path) -> None:
@@ -530,6 +558,33 @@ async def test_an_empty_trace_is_a_page_too(tmp_path: Path) -> None:
     async with shown(trace([]), tmp_path) as browser:
         assert await count(browser, "[data-entry]") == 0
         assert await texts(browser, ".caption") == ["No datagram was recorded.", "No task was recorded."]
+
+
+async def test_without_a_datagram_the_timeline_has_the_page(tmp_path: Path) -> None:
+    """Regression: two fifths of it were an empty ladder."""
+    entries: list[Entry] = [entry for entry in runs.ENTRIES if not isinstance(entry, Happened)]
+    for width in (1400, 390):
+        async with shown(trace(entries), tmp_path, width=width) as browser:
+            assert await of_all(browser, ".pane", "e.clientWidth") == [0, width]
+            assert "No datagram was recorded" in (await texts(browser, "header p"))[0]
+            await browser.click(*await middle(browser, "#larger"))
+            await browser.mouse("mouseMoved", *await middle(browser, ".bar.scope > text"))
+            assert (await texts(browser, "#told p"))[0] == "scope lunch"
+            await browser.click(*await middle(browser, "#fit"))
+            assert await browser.evaluate("panes[1].scrollWidth - panes[1].clientWidth") == 0
+            await picture(browser, f"page-without-datagrams-{width}")
+
+
+def test_on_a_page_that_was_cut_attempts_look_the_same_on_both_sides() -> None:
+    """Regression: what ends after that was answered in the timeline, whatever became of it."""
+    begin = AttemptStarted(10.0, CLIENT, SERVER, 1, 1, 9.0, b"1")
+    entries: list[Entry] = [Happened(begin, 1, None)]
+    entries += [Happened(DatagramSent(10.0 + n / 1000, CLIENT, SERVER, b"%d" % n), 1, None) for n in range(2001)]
+    entries.append(Happened(AttemptTimedOut(19.0, CLIENT, SERVER, 1, 1), 1, None))
+    page = html(trace(entries, ended=20.0))
+    for kind in ("attempt", "bar attempt"):
+        assert f'<g class="{kind} timed-out" data-entry="0" data-task="1"' in page
+    assert "from 0.000000 s, to beyond what is drawn\ndeadline 9.000000 s\ntimed out" in page
 
 
 def test_what_was_forgotten_is_said() -> None:

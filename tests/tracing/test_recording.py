@@ -223,6 +223,60 @@ def test_a_nursery_that_is_cancelled_says_so_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_nursery_in_a_scope_that_is_cancelled_only_follows(deep: bool) -> None:
+    """Regression: Trio cancels it as a task of it ends by that, and that looked as if somebody had."""
+
+    async def child() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            if not deep:
+                nursery.cancel_scope.shield = True
+                await trio.sleep(1)
+                nursery.cancel_scope.cancel()
+
+    async def main() -> Trace:
+        with record() as recording:
+            with trio.move_on_after(0.5):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(child)
+                    await trio.sleep_forever()
+            with trio.move_on_after(0.5), suppress(ExceptionGroup):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(partial(trio.sleep, 0.25))
+                    await trio.sleep(0.25)
+                    raise KeyError
+        return recording.trace()
+
+    cancelled = [entry for entry in structure(in_virtual_time(main)) if isinstance(entry, NurseryCancelled)]
+    assert cancelled == ([NurseryCancelled(0.75, 3)] if deep else [NurseryCancelled(1, 2), NurseryCancelled(1.25, 3)])
+
+
+def test_a_task_whose_child_says_that_it_has_started_is_where_it_came_to() -> None:
+    """Regression: the nursery of ``nursery.start`` was closed when the task took its next step, and stayed."""
+
+    async def child(task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        await trio.sleep(1)
+
+    async def service(task_status: trio.TaskStatus[None]) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(child, task_status)
+            await trio.sleep(2)
+
+    async def main() -> Trace:
+        with record() as recording:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(service, name="service")
+        return recording.trace()
+
+    entries = structure(in_virtual_time(main))
+    opened = [entry for entry in entries if isinstance(entry, NurseryOpened)]
+    assert [(entry.task, entry.time) for entry in opened] == [(1, 0), (2, 0)]
+    started = {entry.name: entry.nursery for entry in entries if isinstance(entry, TaskStarted)}
+    assert started["service"] == opened[0].nursery
+
+
 def test_trios_own_tasks_are_left_out_until_something_happens_in_them() -> None:
     async def system(done: trio.Event) -> None:
         with scope("in a system task"):

@@ -243,7 +243,7 @@ def test_attempts_side_by_side_do_not_cover_each_other() -> None:
     events = [begins(0.0, request=number) for number in (1, 2, 3)]
     root = drawing(trace_of(*events, fails(0.5, request=2, reason="Cancelled")))
     brackets = of_class(root, "attempt")
-    assert [one.get("class") for one in brackets] == ["attempt", "attempt given-up", "attempt"]
+    assert [one.get("class") for one in brackets] == ["attempt undecided", "attempt given-up", "attempt undecided"]
     starts = {of_class(one, "bracket")[0].get("d", "").split(" ")[0] for one in brackets}
     assert len(starts) == 3
 
@@ -404,3 +404,29 @@ async def test_over_loopback() -> None:
     assert sum(isinstance(event, (DatagramSent, DatagramReceived)) for event in events) == 8
     assert [one.get("class") for one in of_class(root, "datagram")] == ["datagram", "datagram answer"] * 2
     assert not of_class(root, "guess")
+
+
+def test_two_who_ask_at_once_have_both_their_labels() -> None:
+    """Regression: their arrows cross in the middle, where one of the labels was."""
+    events: list[Event] = [
+        sent(0.0, CLIENT, SERVER, b"time"),
+        sent(0.0, OTHER, SERVER, b"hello"),
+        received(0.001, SERVER, CLIENT, b"time"),
+        received(0.002, SERVER, OTHER, b"hello"),
+    ]
+    labels = ["".join(text.itertext()) for text in drawing(trace_of(*events)).iter(f"{SVG}text")]
+    assert {"time1 ms", "hello2 ms"} <= set(labels)
+
+
+def test_who_is_believed_has_a_label_before_who_is_ignored() -> None:
+    """Regression: it had none, and its arrow ran through the words of the other."""
+    events: list[Event] = [
+        sent(0.0, SERVER, CLIENT, b"ticket 1"),
+        sent(0.0, SERVER, CLIENT, b"ticket 1"),
+        received(1.0, CLIENT, SERVER, b"ticket 1"),
+        received(1.0, CLIENT, SERVER, b"ticket 1"),
+        ignored(1.0, CLIENT, SERVER, b"ticket 1"),
+    ]
+    root = drawing(trace_of(*events))
+    labels = [text for text in root.iter(f"{SVG}text") if text.get("class") == "label"]
+    assert sorted("".join(text.itertext()) for text in labels) == ["ticket 11 s", "ticket 1ignored: answered already"]

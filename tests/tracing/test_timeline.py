@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.tracing.runs import CLIENT, ENTRIES, SERVER, run, trace
-from trio_udp import AttemptStarted, ReplyAccepted, RequestFailed
+from trio_udp import AttemptStarted, AttemptTimedOut, ReplyAccepted, RequestFailed
 from trio_udp.tracing import (
     Happened,
     NurseryCancelled,
@@ -21,10 +21,11 @@ from trio_udp.tracing import (
     TaskEnded,
     TaskStarted,
     Trace,
+    ladder_svg,
     timeline_svg,
 )
 from trio_udp.tracing._boxes import GAP, SPINE, side_by_side
-from trio_udp.tracing._excerpt import count_library, only_of, without_library
+from trio_udp.tracing._excerpt import count_library, hidden_tasks, only_of, without_library
 from trio_udp.tracing._timeline import DEEPEST, Bar, Timeline, timeline
 
 if TYPE_CHECKING:
@@ -396,7 +397,7 @@ def test_an_attempt_says_which_it_is_and_its_deadline_where_there_is_room() -> N
     [whole] = [
         texts(group) for group in groups(timeline_svg(trace(entries, 19.0))) if "attempt" in group.get("class", "")
     ]
-    assert whole == ["request 3, attempt 1, deadline 1.000000 s"]
+    assert whole == ["request 3, attempt 1: undecided, deadline 1.000000 s"]
 
 
 def test_the_legend_says_what_each_line_means_and_the_caption_is_whole() -> None:
@@ -408,6 +409,29 @@ def test_the_legend_says_what_each_line_means_and_the_caption_is_whole() -> None
         assert any(word in caption for caption in captions[1:]), word
     lowest = max(float(text.get("y", "")) for text in root.iter(f"{SVG}text") if text.get("class") == "caption")
     assert lowest < float(root.get("height", ""))
+
+
+def test_an_attempt_looks_as_in_the_ladder() -> None:
+    """Regression: one that was still waiting was drawn as answered, there as well."""
+    entries: list[Entry] = [
+        Happened(AttemptStarted(10.0, CLIENT, SERVER, number, 1, 1.0, b"1"), None, None) for number in range(1, 6)
+    ]
+    entries += [
+        Happened(AttemptTimedOut(11.0, CLIENT, SERVER, 1, 1), None, None),
+        Happened(AttemptTimedOut(10.5, CLIENT, SERVER, 2, 1, "ECONNREFUSED"), None, None),
+        Happened(ReplyAccepted(10.5, CLIENT, SERVER, 3, 1, 0.5, b"1"), None, None),
+        Happened(RequestFailed(10.5, CLIENT, SERVER, 4, 1, "Cancelled"), None, None),
+    ]
+    fates = [" timed-out", " given-up", "", " given-up", " undecided"]
+    for until in (10.2, 12.0):
+        assert [bar.fate for bar in timeline(trace(entries), until=until).walk()] == fates
+    own = groups(timeline_svg(trace(entries)))
+    assert [group.get("class") for group in own] == [f"bar attempt{fate}" for fate in fates]
+    ladder = ElementTree.fromstring(ladder_svg(trace(entries))).iter(f"{SVG}g")
+    assert [group.get("class") for group in ladder if group.get("data-entry")] == [f"attempt{fate}" for fate in fates]
+    assert title(own[4]).endswith("still running at the end\ndeadline 1.000000 s\nundecided")
+    for word in ("undecided", "timed-out", "given-up"):
+        assert f'<g class="attempt {word}">' in timeline_svg(trace(entries)), "it is in the legend"
 
 
 # -- the library's own tasks -------------------------------------------------------------------------------------------
@@ -440,6 +464,22 @@ def test_the_librarys_own_tasks_are_left_out() -> None:
     assert "Of the library's own, 2 tasks are not shown." in " ".join(
         text for text in texts(ElementTree.fromstring(timeline_svg(trace(LIBRARY))))
     )
+
+
+def test_a_programs_module_with_a_name_like_ours_is_the_programs() -> None:
+    """Regression: all tasks whose names began with trio_udp were taken for the library's."""
+    names = ["trio_udp_bot.poll", "trio_udpate", "trio_udp.relay._relay.run", "trio_udp relay"]
+    entries: list[Entry] = [TaskStarted(10.0, number, name, None) for number, name in enumerate(names)]
+    bars = timeline(trace(entries))
+    assert [bar.name for bar in without_library(bars).bars] == names[:2]
+
+
+def test_for_those_that_are_left_out_stands_the_nearest_bar_in_sight() -> None:
+    everything = timeline(trace(LIBRARY))
+    assert hidden_tasks(everything, without_library(everything), {1, 2, 3, 4, None}) == {1: [2, 3]}
+    assert hidden_tasks(everything, without_library(everything), {3}) == {1: [3]}
+    assert hidden_tasks(everything, everything, {1, 2, 3, 4}) == {}
+    assert hidden_tasks(everything, Timeline([], 0), {1, 2, 3, 4}) == {}
 
 
 def test_they_stand_last_where_one_asks_for_them() -> None:

@@ -58,6 +58,20 @@ def test_what_fails_in_the_middle_leaves_it_as_it_was(
     assert not is_there or path.read_text() == "before"
 
 
+def test_ctrl_c_when_it_has_its_place_already(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: it came out as a FileNotFoundError, of a name that nobody had typed."""
+
+    def replace(here: str, there: str) -> None:
+        real(here, there)
+        raise KeyboardInterrupt
+
+    real = os.replace
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        write(path)
+    assert path.read_bytes() == b"new"
+
+
 @only_unix
 def test_a_link_stays_one(path: Path, tmp_path: Path) -> None:
     (tmp_path / "there").write_text("before")

@@ -11,6 +11,7 @@ import io
 import sys
 from collections import deque
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, TextIO
 
 import trio
@@ -20,7 +21,7 @@ from ._common import printable_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Lines, and bytes of one that does not end.
+# Lines, and bytes of one: what is longer becomes several.
 KEPT = 500
 LONGEST = 10_000
 
@@ -53,9 +54,9 @@ class Held(io.RawIOBase):
     def write(self, data: object) -> int:
         """Keep it."""
         written = bytes(data)  # type: ignore[call-overload]
-        *lines, self._begun = (self._begun + written).split(b"\n")
-        if len(self._begun) > LONGEST:
-            lines, self._begun = [*lines, self._begun], b""
+        *ended, begun = (self._begun + written).split(b"\n")
+        *more, self._begun = _pieces(begun)
+        lines = [*chain.from_iterable(map(_pieces, ended)), *more]
         self.lost += max(0, len(self.lines) + len(lines) - KEPT)
         self.lines.extend(lines)
         return len(written)
@@ -71,6 +72,11 @@ class Held(io.RawIOBase):
     def shown(self, most: int) -> list[str]:
         """The last lines, without anything that a terminal obeys."""
         return [printable_text(line.decode("utf-8", "backslashreplace")) for line in list(self.lines)[-most:]]
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    """At least one, none longer than may be."""
+    return [line[begin : begin + LONGEST] for begin in range(0, len(line) or 1, LONGEST)]
 
 
 @contextmanager

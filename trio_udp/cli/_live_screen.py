@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from time import perf_counter
+from time import thread_time
 from typing import IO, TYPE_CHECKING, NoReturn, TextIO, cast
 
 import trio
@@ -94,7 +94,7 @@ class Screen:
         """Show ``draw(width, height, look)``, or later, if the terminal does not take it now.
 
         Returns:
-          How many seconds that took.
+          How many seconds that cost, of this thread's time on a processor.
 
         Raises:
           BrokenPipeError: the terminal has gone.
@@ -102,14 +102,14 @@ class Screen:
         self._latest, self._is_shown = draw, False
         if self._released or not self._is_ready():
             return 0.0
-        began = perf_counter()
+        began = thread_time()
         width, height = self._console.size = size_of(self._file)
         picture = draw(width, height, self.look)
         self._is_shown = True
         with _terminal_may_be_gone():
             self._show(picture)
         self._send()
-        return perf_counter() - began
+        return thread_time() - began
 
     def _send(self) -> bool:
         """What the terminal takes now; was that all?"""

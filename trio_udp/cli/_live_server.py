@@ -41,14 +41,17 @@ class LiveServer(View):
         self._task = trio.lowlevel.current_task()
         self._outer = len(self._task.child_nurseries) + 1  # and the one of the view itself
 
-    def _open(self) -> None:
+    @trio.lowlevel.enable_ki_protection  # what was taken is known to whoever closes it
+    def open(self) -> None:
+        """Take the terminal; what fails in the middle has to be followed by `close`, too."""
         terminal = sys.stderr
         self._held = self._stack.enter_context(held_streams())
-        self._screen = screen = self._stack.enter_context(Screen(terminal))
+        self.screen = screen = self._stack.enter_context(Screen(terminal))
         self._stack.enter_context(handing_back(screen.release, screen.suspend, screen.resume))
 
-    def _refresh(self) -> float:
-        return self._screen.draw(self._page)
+    def refresh(self) -> float:
+        """Draw it anew; returns what that cost, as `Screen.draw` does."""
+        return self.screen.draw(self._page)
 
     def _page(self, width: int, height: int, look: Look) -> Text:
         tree = tree_of(self._task, self._outer)
@@ -56,7 +59,7 @@ class LiveServer(View):
 
     def release(self) -> None:
         """Give the terminal back, whatever hangs: signal handlers may call this."""
-        self._screen.release()
+        self.screen.release()
 
     def close(self) -> None:
         """The end of the view; what was said meanwhile is said now."""
@@ -73,10 +76,10 @@ async def live_server(draw: Draw) -> AsyncIterator[LiveServer]:
     view = LiveServer(draw)
     with bare_exceptions():
         async with trio.open_nursery() as nursery:
-            view._open()
             try:
-                nursery.start_soon(keep_drawing, view._refresh, name="the live view")
-                nursery.start_soon(view._screen.keep_up, name="the live view's output")
+                view.open()
+                nursery.start_soon(keep_drawing, view.refresh, name="the live view")
+                nursery.start_soon(view.screen.keep_up, name="the live view's output")
                 yield view
             finally:
                 view.close()

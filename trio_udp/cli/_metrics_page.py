@@ -12,6 +12,7 @@ It is no web server: HTTP/1.1 (RFC 9112) as far as a GET of one page needs it, a
 
 from __future__ import annotations
 
+import traceback
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ import trio
 
 from .._address import format_address
 from .._errors import bare_exceptions
-from ._common import Failure, say
+from ._common import Failure, printable_text, say
 from ._hosts import open_metrics_listeners
 
 if TYPE_CHECKING:
@@ -128,7 +129,15 @@ class MetricsPage:
             return _http("404 Not Found", f"the metrics are at {PATH}\n")
         if self._render is None:
             return _http("503 Service Unavailable", "the server is not ready yet\n")
-        response = _http("200 OK", self._render(), content_type=TEXT_FORMAT)
+        try:
+            page = self._render()
+        except Exception as error:
+            lines = "".join(traceback.format_exception(error)).splitlines()
+            say("\n  ".join(["the metrics cannot be shown:", *map(printable_text, lines)]))
+            return _http(
+                "500 Internal Server Error", "the metrics cannot be shown; the server's standard error says why\n"
+            )
+        response = _http("200 OK", page, content_type=TEXT_FORMAT)
         return response if method == "GET" else response.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
 
 

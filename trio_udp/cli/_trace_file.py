@@ -152,10 +152,7 @@ def _write_and_say(path: Path, write: Callable[[], None], quiet: bool) -> None:
 
 def _write_capture(network: VirtualNetwork, path: Path) -> None:
     with _explained(path):
-        try:
-            network.write_pcap(path)
-        except ValueError as error:  # there are times that the format does not have
-            raise Failure(f"cannot write {os.fspath(path)!r}: {error}") from None
+        network.write_pcap(path)
     if forgotten := network.forgotten:
         say(f"{os.fspath(path)!r} has the last {len(network.datagrams):,} datagrams; {forgotten:,} went before them")
 
@@ -166,11 +163,13 @@ def _write(recording: Recording, path: Path, names: Namer) -> None:
     for address, name in names(recording.trace()).items():
         recording.name(address, name)
     trace = recording.trace()
+    kind = path.suffix.lower()
+    text = "" if kind == LINES else view(trace, VIEWS[kind])
     with _explained(path):
-        if path.suffix.lower() == LINES:
+        if kind == LINES:
             save(trace, path)
         else:
-            write_text(path, view(trace, VIEWS[path.suffix.lower()]))
+            write_text(path, text)
     if trace.forgotten:
         say(f"{os.fspath(path)!r} has the first {len(trace.entries):,} entries; {trace.forgotten:,} came after them")
     if recording.problems:
@@ -192,6 +191,8 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise Failure(f"cannot write {os.fspath(path)!r}: {error.strerror or error}") from None
+    except ValueError as error:  # there are times that a format does not have
+        raise Failure(f"cannot write {os.fspath(path)!r}: {error}") from None
 
 
 @contextmanager

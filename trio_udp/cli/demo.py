@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from ..faults import PRESETS
-from ._common import ExitCode, Failure, count, leaves, line_width, plural, say, say_prose
+from ._common import ExitCode, Failure, count, line_width, plural, say, say_prose
 from ._faults import Network, add_link_options, add_preset, read_network
 from ._live import demo_is_live, has_rich
 from ._next import next_lines
@@ -24,9 +24,11 @@ from ._play import play
 from ._story import Story, print_summary, summary, tell_json, tell_line
 from ._trace_file import add_trace, captured, clients_relay_and_server, is_capture, traced
 
+if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
+    from exceptiongroup import BaseExceptionGroup
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-
 
 DESCRIPTION = """\
 See datagrams get lost, and every answer come all the same.
@@ -164,14 +166,22 @@ async def _tell_live(args: argparse.Namespace, network: Network) -> tuple[Story,
 
 
 async def _play_until_interrupted(args: argparse.Namespace, play: Callable[[], Awaitable[None]]) -> bool:
-    """To the end; True: Ctrl-C came first. What has happened until then is to be told all the same."""
+    """To the end; True: Ctrl-C came first. What has happened until then is to be told all the same.
+
+    What else went wrong at that moment is raised, without the Ctrl-C.
+    """
     try:
         async with sockets(args):
             await play()
-    except BaseException as error:
-        if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
-            return True
-        raise
+    except KeyboardInterrupt:
+        return True
+    except BaseExceptionGroup as group:
+        interrupts, others = group.split(KeyboardInterrupt)
+        if interrupts is None:
+            raise
+        if others is not None:
+            raise others from None
+        return True
     return False
 
 

@@ -136,12 +136,19 @@ class Pinger:
     async def _ping_all(self, client: UDPClient) -> None:
         with bare_exceptions():
             async with trio.open_nursery() as nursery:
+                due = trio.current_time()
                 for number in itertools.count(1):
                     await self._room.acquire()
                     nursery.start_soon(self._ping, client, number)
                     if number == self._args.count:
                         break
-                    await trio.sleep(self._args.interval)
+                    due = self._next_due(due)
+                    await trio.sleep_until(due)
+
+    def _next_due(self, due: float) -> float:
+        """When the next one is: lateness does not add up, and what is late by an interval is not made up for."""
+        interval, now = self._args.interval, trio.current_time()
+        return float((due if now - due < interval else now) + interval)
 
     async def _ping(self, client: UDPClient, number: int) -> None:
         payload = self._payloads.make(number)

@@ -13,6 +13,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from ._axis import NOWHERE, Mark
+from ._labels import Labels
 from ._plan import TOP
 from ._show import plural, shortened, show_data, show_duration, show_text
 
@@ -33,8 +34,8 @@ LOOP = 30.0  # how far one that comes back to its own lifeline goes out
 HEAD = 7.0
 CROSS = 4.0
 LETTER = 6.05  # of a label
-CELL = (10.0, 6.0)  # in a grid of which a label takes the squares that it crosses
 SHORTEST_LABEL = 12  # characters
+MINOR = 2  # has a label only where no other arrow runs through it
 
 Point = tuple[float, float]
 
@@ -46,7 +47,6 @@ class Arrows:
         self._ladder = ladder
         self._began: dict[int, int] = {}  # where a datagram began, also for its copies: by its entry, the first arrow
         self._typical = _typical_times(ladder)
-        self._taken: set[tuple[int, int]] = set()  # by labels
         for number, arrow in enumerate(ladder.arrows):
             self._began.setdefault(arrow.travel.entry, number)
 
@@ -77,10 +77,9 @@ class Arrows:
         """Each in a group of its own."""
         lines = [self._line(plan, axis, number) for number in range(len(self._ladder.arrows))]
         labels: dict[int, str] = {}
-        for is_plain in (False, True):  # where there is no room for all labels, those of losses come first
-            for number, (arrow, line) in enumerate(zip(self._ladder.arrows, lines, strict=True)):
-                if (arrow.travel.outcome == "arrived") is is_plain:
-                    labels[number] = self._label(plan, arrow, *line)
+        places = Labels(lines)
+        for number in sorted(range(len(lines)), key=lambda number: _urgency(self._ladder.arrows[number].travel)):
+            labels[number] = self._label(plan, number, *lines[number], places)
         for number, (arrow, line) in enumerate(zip(self._ladder.arrows, lines, strict=True)):
             yield f"<g {self._attributes(arrow)}>"
             yield f"<title>{escape(self._tell(arrow))}</title>"
@@ -146,46 +145,52 @@ class Arrows:
             lines.append(f"sent by {show_text(arrow.task_name)}")
         return "\n".join(lines)
 
-    def _label(self, plan: Plan, arrow: Arrow, start: Point, end: Point) -> str:
-        """Above its line, if no other label is there."""
+    def _label(self, plan: Plan, number: int, start: Point, end: Point, places: Labels) -> str:
+        """Along its line, where no other label is; a shorter one if there is no other place."""
+        arrow = self._ladder.arrows[number]
         if arrow.travel.outcome == "not sent" or arrow.source == arrow.destination:
-            return self._label_beside(arrow, start, end)
+            return self._label_beside(arrow, start, end, places)
         begin, until = plan.widest_gap(arrow.source, arrow.destination)
         if arrow.travel.outcome == "lost":
             until = min(until, end[0]) if begin < until else max(until, end[0])
         letters = int((abs(until - begin) - 24) / LETTER)
-        if letters < SHORTEST_LABEL:
-            return ""
-        text, length = _label_text(arrow, letters)
-        middle, slope = (begin + until) / 2, (end[1] - start[1]) / (end[0] - start[0])
-        y, angle = start[1] + slope * (middle - start[0]), math.atan(slope)
-        if not self._is_free(middle, y, length * LETTER / 2, angle):
-            return ""
-        turn = f"rotate({math.degrees(angle):.2f} {middle:.1f} {y:.1f})"
-        return f'<text class="label" x="{middle:.1f}" y="{y - 3.5:.1f}" transform="{turn}">{text}</text>'
+        tried = 0
+        for most in (letters, letters // 2):
+            if most < SHORTEST_LABEL:
+                break
+            text, length = _label_text(arrow, most)
+            if length == tried:
+                break
+            is_alone = _urgency(arrow.travel) == MINOR
+            place = places.place(number, begin, until, length * LETTER, is_alone=is_alone)
+            if place is not None:
+                return _along(text, *place, math.degrees(math.atan((end[1] - start[1]) / (end[0] - start[0]))))
+            tried = length
+        return ""
 
-    def _label_beside(self, arrow: Arrow, start: Point, end: Point) -> str:
+    def _label_beside(self, arrow: Arrow, start: Point, end: Point, places: Labels) -> str:
         """Of a short line, beyond its end."""
         text, length = _label_text(arrow, 30)
         direction = math.copysign(1, end[0] - start[0])
         x = end[0] + direction * 9 if arrow.travel.outcome == "not sent" else start[0] + LOOP + 9
-        half = length * LETTER / 2
-        if not self._is_free(x + direction * half, start[1], half, 0.0):
+        width = length * LETTER
+        if not places.place_beside(x + direction * width / 2, start[1], width):
             return ""
         anchor = "start" if direction > 0 else "end"
         return f'<text class="label {anchor}" x="{x:.1f}" y="{start[1] + 3.5:.1f}">{text}</text>'
 
-    def _is_free(self, x: float, y: float, half: float, angle: float) -> bool:
-        """No label is where one of this length would be, around this point; now there is one."""
-        wide, high = CELL
-        steps = [step * wide - half for step in range(int(2 * half / wide) + 1)]
-        cells = {
-            (round((x + step * math.cos(angle)) / wide), round((y + step * math.sin(angle)) / high)) for step in steps
-        }
-        if any((across, down + beside) in self._taken for across, down in cells for beside in (-1, 0, 1)):
-            return False
-        self._taken |= cells
-        return True
+
+def _urgency(travel: Travel) -> int:
+    """Whose label comes first where there is no room for all: a loss is what one looks for, a copy what one knows."""
+    if travel.is_copy or travel.outcome == "ignored":
+        return MINOR
+    return 1 if travel.outcome == "arrived" else 0
+
+
+def _along(text: str, x: float, y: float, is_above: bool, degrees: float) -> str:
+    baseline = y - 3.5 if is_above else y + 10.5
+    turn = f"rotate({degrees:.2f} {x:.1f} {y:.1f})"
+    return f'<text class="label" x="{x:.1f}" y="{baseline:.1f}" transform="{turn}">{text}</text>'
 
 
 def _typical_times(ladder: Ladder) -> dict[tuple[int, int] | None, float]:

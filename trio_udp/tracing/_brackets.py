@@ -124,10 +124,9 @@ class Brackets:
     def _attempt(
         self, asked: Asked, attempt: Attempt, x: float, top: float, bottom: float, axis: Axis, until: float
     ) -> Iterator[str]:
-        kind = {"timed out": " timed-out", "answered": "", "": ""}.get(attempt.outcome, " given-up")
         task = "" if asked.task is None else f' data-task="{asked.task}"'
         client = escape(self._ladder.lifelines[asked.lifeline].name)
-        yield f'<g class="attempt{kind}" data-entry="{attempt.entry}"{task} data-client="{client}">'
+        yield f'<g class="attempt{attempt.fate}" data-entry="{attempt.entry}"{task} data-client="{client}">'
         yield f"<title>{escape(self._tell(asked, attempt))}</title>"
         is_open = attempt.ended is None or attempt.ended > self._ladder.ended
         foot = f"M{x - HOOK:.1f} {bottom - 1:.1f}h{HOOK}" if not (is_open or attempt.is_timeout) else ""

@@ -73,7 +73,10 @@ class NurseryOpened(NamedTuple):
 
 
 class NurseryCancelled(NamedTuple):
-    """Its own cancel scope was cancelled: somebody called ``cancel``, or a task of it has failed."""
+    """Its own cancel scope was cancelled: somebody called ``cancel``, or a task of it has failed.
+
+    Not told of one that only ends because something around it was cancelled.
+    """
 
     time: float
     nursery: int

@@ -3,7 +3,8 @@
 A learner's program has three tasks, and the library has ten more below them: handlers at work, a relay's ways, the
 virtual network. All of them are in nurseries that one can see, as promised, and in a picture of three tasks they are
 most of it. So a task that has a name of the library's is left out with all that is in it, unless something of the
-program's is there: a task with another name, a scope that is marked, or an attempt.
+program's is there: a task with another name, a scope that is marked, or an attempt. Trio calls a task by its function's
+module unless told otherwise, so a program's module that is called ``trio_udp_bot`` must not be taken for ours.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
     from ._timeline import Bar
 
-__all__ = ["count_library", "is_library", "only_of", "without_library"]
+__all__ = ["count_library", "hidden_tasks", "is_library", "only_of", "without_library"]
 
 # How the names begin that this library gives its tasks; those of its own programs begin so, too, and are in the picture
 # as their clients are.
-LIBRARY = ("trio_udp", "the virtual network delivers datagrams")
+LIBRARY = ("trio_udp.", "trio_udp ", "the virtual network delivers datagrams")
 
 
 def is_library(bar: Bar) -> bool:
@@ -46,6 +47,22 @@ def count_library(timeline: Timeline) -> int:
     return sum(bar.kind == "task" for bar in timeline.walk()) - sum(
         bar.kind == "task" for bar in without_library(timeline).walk()
     )
+
+
+def hidden_tasks(whole: Timeline, shown: Timeline, wanted: set[int | None]) -> dict[int, list[int]]:
+    """Those of some tasks that are not shown, by the entry of the nearest bar around each that is."""
+    in_sight = {bar.entry for bar in shown.walk()}
+    found: dict[int, list[int]] = {}
+
+    def look(bars: Iterable[Bar], nearest: int | None) -> None:
+        for bar in bars:
+            here = bar.entry if bar.entry in in_sight else nearest
+            if bar.kind == "task" and bar.task in wanted and here is not None and here != bar.entry:
+                found.setdefault(here, []).append(bar.task or 0)
+            look(bar.children, here)
+
+    look(whole.bars, None)
+    return found
 
 
 def only_of(timeline: Timeline, tasks: Iterable[int]) -> Timeline:

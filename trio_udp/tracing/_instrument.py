@@ -6,7 +6,8 @@ leaving one is a checkpoint. Nor does Trio tell that a cancel scope is cancelled
 ``scope.cancel_called``, is none: where the deadline has passed and Trio has not noticed yet, it cancels the scope, so
 that a program would take another course because it is watched. So it is not asked before the scope has been left.
 A nursery has a cancel scope of its own. There are more of these, so they are looked at once in each round of Trio's
-loop, and not after each step: none can be cancelled and left within one.
+loop, and not after each step: none can be cancelled and left within one. Where something around a nursery is cancelled,
+Trio cancels the nursery itself, too, as soon as a task of it has ended by that: nobody's doing, and not told.
 
 An instrument that raises is removed by Trio, with a line in a log that nobody reads. So nothing here does: what goes
 wrong is counted in ``problems``. For the same reason Ctrl-C waits: Trio would take it for a mistake of the instrument.
@@ -18,6 +19,7 @@ happens, or that enters a marked scope, is told of from then on, with no parent.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, OrderedDict
 from itertools import count
 from typing import TYPE_CHECKING, TypeVar
@@ -36,6 +38,9 @@ from ._entries import (
     TaskStarted,
 )
 
+if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
+    from exceptiongroup import BaseExceptionGroup
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -51,13 +56,17 @@ MOST_LOOKS = 50
 
 
 class _Known:
-    """A task that was told of: its number, where in the log; in whose nursery it is, and in which of its own."""
+    """A task that was told of: its number, where in the log; in whose nursery it is, and in which of its own.
 
-    __slots__ = ("number", "nurseries", "parent", "place")
+    ``inside`` is the number of the former, which may be closed already when the task turns out to have left it.
+    """
 
-    def __init__(self, number: int, parent: trio.Nursery | None) -> None:
+    __slots__ = ("inside", "number", "nurseries", "parent", "place")
+
+    def __init__(self, number: int, parent: trio.Nursery | None, inside: int | None) -> None:
         self.number = number
         self.parent = parent
+        self.inside = inside
         self.place: int | None = None
         self.nurseries: list[trio.Nursery] = []
 
@@ -196,14 +205,15 @@ class Watch(trio.abc.Instrument):
 
     def _start(self, task: trio.lowlevel.Task) -> _Known:
         parent = task.parent_nursery
-        known = self._tasks[task] = _Known(next(self._numbers["task"]), parent)
-        known.place = self._add(TaskStarted(trio.current_time(), known.number, task.name, self._number(parent)))
+        known = self._tasks[task] = _Known(next(self._numbers["task"]), parent, self._number(parent))
+        known.place = self._add(TaskStarted(trio.current_time(), known.number, task.name, known.inside))
         return known
 
     def _moved(self, task: trio.lowlevel.Task, known: _Known) -> None:
         """``nursery.start`` has opened a nursery for it, from which it has come into the one that is meant."""
-        before, known.parent = known.parent, task.parent_nursery
-        self._log.moved(known.place, self._number(before), self._number(known.parent))
+        before, known.parent = known.inside, task.parent_nursery
+        known.inside = self._number(known.parent)
+        self._log.moved(known.place, before, known.inside)
 
     def _number(self, nursery: trio.Nursery | None) -> int | None:
         return None if nursery is None else self._nurseries.get(nursery)
@@ -237,7 +247,8 @@ class Watch(trio.abc.Instrument):
     def _look_at_nursery(self, nursery: trio.Nursery) -> None:
         if getattr(nursery.cancel_scope, "_cancel_called", False):
             del self._unhurt[nursery]
-            self._add(NurseryCancelled(trio.current_time(), self._nurseries[nursery]))
+            if not _only_follows(nursery):
+                self._add(NurseryCancelled(trio.current_time(), self._nurseries[nursery]))
 
     # -- scopes -------------------------------------------------------------------------------------------------------
 
@@ -268,6 +279,23 @@ class Watch(trio.abc.Instrument):
         if getattr(scope, "_cancel_called", False):
             del self._scopes[number]
             self._add(ScopeCancelled(trio.current_time(), number))
+
+
+def _only_follows(nursery: trio.Nursery) -> bool:
+    """Is something around it cancelled, and has that ended its tasks? False where Trio does not tell."""
+    status = getattr(nursery.cancel_scope, "_cancel_status", None)
+    ended_by = getattr(nursery, "_pending_excs", ())
+    return (
+        getattr(status, "parent_cancellation_is_visible_to_us", False)
+        and len(ended_by) > 0
+        and all(_is_cancellation(error) for error in ended_by)
+    )
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(trio.Cancelled)[1] is None
+    return isinstance(error, trio.Cancelled)
 
 
 def _next_ones(waiting: OrderedDict[T, trio.CancelScope]) -> list[T]:

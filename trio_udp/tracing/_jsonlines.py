@@ -55,8 +55,9 @@ def save(trace: Trace, path: str | os.PathLike[str]) -> None:
 
     Raises:
       OSError: the file cannot be written.
-      ValueError: a name in the trace is so long that `load` would refuse it.
+      ValueError: `load` would refuse it: a name in the trace is too long, or a time too far from 0.
     """
+    _check_times(trace)
     with written(path, "ascii") as file:
         file.writelines(_lines(trace))
 
@@ -73,6 +74,14 @@ def load(path: str | os.PathLike[str]) -> Trace:
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def _check_times(trace: Trace) -> None:
+    farthest = max((trace.started, trace.ended, *(entry.time for entry in trace.entries)), key=abs)
+    if abs(farthest) > LATEST:
+        raise ValueError(
+            f"a time of {farthest:g} s cannot be read again: those of a trace are within {LATEST:g} s of 0"
+        )
 
 
 def _lines(trace: Trace) -> Iterator[str]:

@@ -22,6 +22,7 @@ SIGNS = (
     (f'<g class="attempt"><path class="box" d="{_BOX}"/></g>', "2.1: attempt 1 of request 2, answered"),
     (f'<g class="attempt timed-out"><path class="box" d="{_BOX}"/></g>', "one that timed out"),
     (f'<g class="attempt given-up"><path class="box" d="{_BOX}"/></g>', "one that was given up"),
+    ('<g class="attempt undecided"><path class="box" d="M1 12V1h20V12"/></g>', "one that was not decided yet"),
     ('<path class="cancelled" d="M1 6h20"/>', "cancelled at this moment"),
     ('<path class="caught" d="M1 6h20"/>', "and here the cancellation was caught"),
     ('<path class="rest" d="M11 0V11m-4 0h8"/>', "the time left until a deadline"),

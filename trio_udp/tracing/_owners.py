@@ -23,7 +23,7 @@ __all__ = ["ladders_of_clients"]
 
 @dataclass
 class _Part:
-    """What one client has of a ladder, by numbers of its arrows and handlers."""
+    """What one client has of a ladder: its arrows, and the sockets that these go between."""
 
     arrows: list[Arrow] = field(default_factory=list)
     places: set[Place] = field(default_factory=set)

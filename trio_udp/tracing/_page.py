@@ -10,7 +10,9 @@ told of each thing (``<title>``). Without a script the pictures are still there.
 To show one client alone, hiding the others would leave a page of nothing with an arrow somewhere. So each client has
 two pictures of its own, with its own lifelines and heights, made by the same functions; they wait in a ``<template>``,
 which costs a browser nothing until it is looked at. All clients together have the arrows of the whole once more. The
-timeline with the library's own tasks waits there, too.
+timeline with the library's own tasks waits there, too. Where these are hidden, a box in sight stands for those in it.
+
+A program without a datagram has no ladder, and its timeline all of the page.
 """
 
 from __future__ import annotations
@@ -25,11 +27,11 @@ from typing import TYPE_CHECKING
 
 from .._events import DatagramDropped, DatagramLost, DatagramSent
 from ._entries import Happened, TaskStarted
-from ._excerpt import count_library, only_of, without_library
+from ._excerpt import count_library, hidden_tasks, only_of, without_library
 from ._ladder import make_ladder
 from ._legend import legend_html
 from ._owners import ladders_of_clients
-from ._show import plural, show_duration
+from ._show import NOTHING, plural, show_duration
 from ._style import DARK, LIGHT
 from ._style import STYLE as LADDER_STYLE
 from ._svg import MOST_DATAGRAMS, draw_ladder
@@ -76,7 +78,7 @@ def html(trace: Trace) -> str:
     drawn = replace(trace, entries=tuple(e for e in trace.entries if e.time <= ladder.ended), ended=ladder.ended)
     if ladder.ended < known_until(trace):
         drawn = replace(drawn, forgotten=0)  # this part was recorded as a whole
-    everything = timeline(drawn)
+    everything = timeline(trace, until=ladder.ended)
     bars, hidden, names = without_library(everything), count_library(everything), callers(ladder)
     left, axis = draw_ladder(ladder, trace, marks(bars, drawn), styled=False)
     with_library = draw_timeline(everything, axis, drawn, names, styled=False, legend=False) if hidden else ""
@@ -87,21 +89,39 @@ def html(trace: Trace) -> str:
         css=COLOURS + LADDER_STYLE + TIMELINE_STYLE + _part("page.css"),
         js=script,
         legend=legend_html(),
+        alone="" if ladder.lifelines else ' class="alone"',
         ladder=left,
-        timeline=draw_timeline(bars, axis, drawn, names, hidden=hidden, styled=False, legend=False),
+        timeline=draw_timeline(
+            bars,
+            axis,
+            drawn,
+            names,
+            hidden=hidden,
+            hidden_in=hidden_tasks(everything, bars, _tasks_in(ladder)),
+            styled=False,
+            legend=False,
+        ),
         library=f'<template id="with-library">{with_library}</template>' if hidden else "",
-        clients="\n".join(_clients(ladder, bars, drawn, names)),
+        clients="\n".join(_clients(ladder, everything, bars, drawn, names)),
     )
 
 
-def _clients(ladder: Ladder, bars: Timeline, trace: Trace, names: Mapping[int, str]) -> Iterator[str]:
+def _clients(
+    ladder: Ladder, everything: Timeline, bars: Timeline, trace: Trace, names: Mapping[int, str]
+) -> Iterator[str]:
     """The pictures of each alone, if there are several."""
     clients = list(ladders_of_clients(ladder))
     for name, own in clients if len(clients) > 1 else ():
         mine = only_of(bars, {task for task, client in names.items() if client == name})
         left, axis = draw_ladder(own, trace, marks(mine, trace), styled=False)
-        right = draw_timeline(mine, axis, trace, names, styled=False, legend=False)
+        hidden_in = hidden_tasks(everything, mine, _tasks_in(own))
+        right = draw_timeline(mine, axis, trace, names, hidden_in=hidden_in, styled=False, legend=False)
         yield f'<template data-view="{escape(name)}">{left}{right}</template>'
+
+
+def _tasks_in(ladder: Ladder) -> set[int | None]:
+    """Whose work is to be seen there."""
+    return {one.task for kind in (ladder.arrows, ladder.asked, ladder.work) for one in kind}
 
 
 def _part(name: str) -> str:
@@ -125,6 +145,8 @@ def _facts(trace: Trace, drawn_until: float) -> str:
     lost = sum(isinstance(event, DatagramLost) or _is_unsent(event) for event in events)
     tasks = sum(isinstance(entry, TaskStarted) for entry in trace.entries)
     facts = [show_duration(trace.ended - trace.started), f"{plural(sent, 'datagram')} sent, {lost:,} lost"]
+    if not events:
+        facts[1:] = [NOTHING.rstrip(".")]
     facts += [plural(tasks, "task")] + [f"{trace.forgotten:,} entries forgotten"] * bool(trace.forgotten)
     if drawn_until < trace.ended:
         facts.append(f"drawn are the first {show_duration(drawn_until - trace.started)}")

@@ -53,6 +53,11 @@ class Attempt:
         if self.ended is None:
             self.ended, self.ended_entry, self.outcome = time, entry, outcome
 
+    @property
+    def fate(self) -> str:
+        """The class of its shape in pictures, after a space; none if it was answered."""
+        return {"answered": "", "timed out": " timed-out", "": " undecided"}.get(self.outcome, " given-up")
+
 
 @dataclass
 class Request:

@@ -18,8 +18,9 @@ from ._axis import NOWHERE, Axis, Mark
 from ._brackets import Brackets
 from ._ladder import arranged, make_ladder
 from ._plan import MARGIN, TOP, Plan
-from ._show import NOTHING, plural, show_duration
+from ._show import NOTHING, plural
 from ._style import STYLE
+from ._times import draw_times
 from ._trace import what_is_forgotten
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 MOST_DATAGRAMS = 2000  # some 2 MB
 MANY_DATAGRAMS = 100  # more are drawn closer
-LINE = 12.0  # between two labels, from one baseline to the next
 CAPTION_LETTER = 5.9
 TALL = 900.0  # a picture whose names stand at its foot as well
 
@@ -80,7 +80,7 @@ def _draw(
     if styled:
         yield f"<style>{STYLE}</style>"
     yield f'<rect class="paper" width="{width:.0f}" height="{height:.0f}"/>'
-    yield from _margin(plan, axis, ladder.started)
+    yield from _margin(axis, ladder.started)
     yield from _lifelines(plan, axis, ladder)
     yield from brackets.draw(plan, axis)
     yield from arrows.draw(plan, axis)
@@ -89,22 +89,9 @@ def _draw(
     yield "</svg>"
 
 
-def _margin(plan: Plan, axis: Axis, started: float) -> Iterator[str]:
-    digits = 3 if all(_is_round(time - started) for _, time in axis.labels) else 6
-    last = -LINE
-    for height, time in axis.labels:
-        if height - last >= LINE:
-            last, y = height, TOP + height
-            yield f'<text class="time" x="66" y="{y + 3.5:.1f}">{time - started:.{digits}f}</text>'
-            yield f'<path class="tick" d="M71 {y:.1f}h5"/>'
-    for cut in axis.cuts:
-        y = TOP + (cut.top + cut.bottom) / 2
-        yield f'<text class="silence" x="66" y="{y + 3.5:.1f}">\u22ee {show_duration(cut.seconds)}</text>'
-
-
-def _is_round(seconds: float) -> bool:
-    """Can three digits tell it?"""
-    return abs(seconds - round(seconds, 3)) < 1e-7
+def _margin(axis: Axis, started: float) -> Iterator[str]:
+    moments = [(TOP + height, time - started) for height, time in axis.labels]
+    yield from draw_times(moments, [(TOP + (cut.top + cut.bottom) / 2, cut.seconds) for cut in axis.cuts])
 
 
 def _lifelines(plan: Plan, axis: Axis, ladder: Ladder) -> Iterator[str]:

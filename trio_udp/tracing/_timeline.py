@@ -13,6 +13,7 @@ by then is for the eye to see.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -55,7 +56,7 @@ class Bar:
     ``entry`` is the index in the trace of the entry that began it, ``task`` the number of its task, and ``end`` None if
     it was still running. ``deadline`` is of scopes and attempts, and ``cancelled`` when they were, by that or by
     somebody, as nurseries may be; ``caught`` says that the cancellation ended there. ``outcome`` is what became of an
-    attempt, empty if nobody knows.
+    attempt, empty if nobody knows, and ``fate`` its class in pictures.
     """
 
     kind: Kind
@@ -68,6 +69,7 @@ class Bar:
     cancelled: float | None = None
     caught: bool = False
     outcome: str = ""
+    fate: str = ""
     children: list[Bar] = field(default_factory=list)
     depth: int = 0
 
@@ -96,19 +98,24 @@ class Timeline:
             yield from bar.walk()
 
 
-def timeline(trace: Trace, *, most: int = MOST_BARS) -> Timeline:
-    """The bars of a trace: the first ``most`` to begin."""
-    builder = _Builder(trace, most)
+def timeline(trace: Trace, *, most: int = MOST_BARS, until: float = math.inf) -> Timeline:
+    """The bars of a trace: the first ``most`` to begin.
+
+    What ends after ``until`` has no end in it. But what became of an attempt is told if the trace knows it.
+    """
+    builder = _Builder(trace, most, until)
     for index, entry in enumerate(trace.entries):
-        builder.take(index, entry)
+        if entry.time <= until:
+            builder.take(index, entry)
     return Timeline(builder.bars, builder.left_out)
 
 
 class _Builder:
-    def __init__(self, trace: Trace, most: int) -> None:
+    def __init__(self, trace: Trace, most: int, until: float) -> None:
         self.bars: list[Bar] = []
         self.left_out = 0
         self._room = most
+        self._until = until
         self._nurseries: dict[int, Bar] = {}
         self._scopes: dict[int, Bar] = {}
         asked = requests(trace.entries, Sockets(trace.entries))
@@ -150,11 +157,11 @@ class _Builder:
     def _attempt(self, index: int, task: int | None, number: int, attempt: Attempt) -> None:
         """Nothing is inside an attempt, so it is not among what its task has open."""
         name = f"request {number}, attempt {attempt.number}"
-        bar = Bar(
-            "attempt", name, index, task, attempt.started, attempt.ended, attempt.deadline, outcome=attempt.outcome
-        )
+        ended = attempt.ended if attempt.ended is not None and attempt.ended <= self._until else None
+        bar = Bar("attempt", name, index, task, attempt.started, ended, attempt.deadline)
+        bar.outcome, bar.fate = attempt.outcome, attempt.fate
         if attempt.is_timeout:
-            bar.cancelled, bar.caught = attempt.ended, True
+            bar.cancelled, bar.caught = ended, True
         self._put_inside(bar)
 
     # -- beginning and ending --------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from ._timeline_names import is_cancelled, names_of_bars
 from ._trace import known_until, when_it_stops
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ._axis import Axis
     from ._boxes import Box
@@ -44,14 +44,23 @@ class Bars:
       bars: the boxes.
       axis: says how far down.
       callers: names for tasks of which several have the same one.
+      hidden: tasks that are not drawn, by the entry of the bar that they are in.
 
     ``right`` is where the last one ends, and ``breaks`` how far down each silence is cut out.
     """
 
-    def __init__(self, trace: Trace, bars: Timeline, axis: Axis, callers: Mapping[int, str]) -> None:
+    def __init__(
+        self,
+        trace: Trace,
+        bars: Timeline,
+        axis: Axis,
+        callers: Mapping[int, str],
+        hidden: Mapping[int, Sequence[int]],
+    ) -> None:
         self._trace = trace
         self._ended = known_until(trace)
         self._axis = axis
+        self._hidden_in = hidden
         self.breaks = [TOP + (cut.top + cut.bottom) / 2 for cut in axis.cuts]
         self._names = names_of_bars(bars, callers)
         place = partial(side_by_side, bars.bars, int(MARGIN) + 8)
@@ -94,7 +103,7 @@ class Bars:
         bar = box.bar
         task = "" if bar.task is None else f' data-task="{bar.task}"'
         top, bottom = self._edges(bar)
-        yield f'<g class="bar {bar.kind}{_fate(bar)}" data-entry="{bar.entry}"{task}>'
+        yield f'<g class="bar {bar.kind}{bar.fate}" data-entry="{bar.entry}"{task}{self._hidden(bar)}>'
         yield f"<title>{escape(self._told(bar))}</title>"
         yield from self._time_left(box, bottom)
         yield _outline(box, top, bottom)
@@ -105,6 +114,11 @@ class Bars:
             yield from self._box(inner, min(since, math.inf if bar.cancelled is None else bar.cancelled))
         if is_cancelled(bar, since):
             yield f'<g class="over"{task}>{self._cancellation(box, bottom)}</g>'
+
+    def _hidden(self, bar: Bar) -> str:
+        """For a page: whoever points at something of these tasks means this bar."""
+        tasks = self._hidden_in.get(bar.entry)
+        return f' data-hidden="{" ".join(map(str, tasks))}"' if tasks else ""
 
     def _breaks(self, box: Box, top: float, bottom: float) -> Iterator[str]:
         """Where a silence is cut out, so is a piece of the box; its name goes on."""
@@ -150,7 +164,7 @@ class Bars:
         """Which it is, and its deadline and what became of it if there is room."""
         bar = box.bar
         deadline = f", deadline {self._at(bar.deadline)}" if bar.deadline is not None else ""
-        outcome = f": {show_text(bar.outcome)}" if bar.outcome else ""
+        outcome = f": {show_text(bar.outcome) or 'undecided'}"
         room = int((bottom - top - 8) / LETTER)
         for text in (f"{bar.name}{outcome}{deadline}", f"{bar.name}{outcome}", bar.name):
             if len(text) <= room:
@@ -165,7 +179,8 @@ class Bars:
         name = self._name(bar)
         lines = [name if bar.kind in ("attempt", "nursery") else f"{bar.kind} {name}"]
         if bar.end is None:
-            lines.append(f"from {self._at(bar.begin)}, still running {when_it_stops(self._trace)}")
+            goes_on = "to beyond what is drawn" if bar.outcome else f"still running {when_it_stops(self._trace)}"
+            lines.append(f"from {self._at(bar.begin)}, {goes_on}")
         else:
             lines.append(f"{self._at(bar.begin)} to {self._at(bar.end)}: {show_duration(bar.end - bar.begin)}")
         if bar.deadline is not None:
@@ -173,19 +188,12 @@ class Bars:
         if bar.kind != "attempt" and bar.cancelled is not None:
             caught = "" if bar.kind == "nursery" or bar.end is None else ", caught" if bar.caught else ", not caught"
             lines.append(f"cancelled at {self._at(bar.cancelled)}{caught}")
-        if bar.outcome:
-            lines.append(show_text(bar.outcome))
+        if bar.kind == "attempt":
+            lines.append(show_text(bar.outcome) or "undecided")
         return "\n".join(lines)
 
     def _at(self, time: float) -> str:
         return f"{time - self._trace.started:.6f} s"
-
-
-def _fate(bar: Bar) -> str:
-    """The class of an attempt without an answer."""
-    if bar.kind != "attempt" or bar.outcome in ("answered", ""):
-        return ""
-    return " timed-out" if bar.caught else " given-up"
 
 
 def _outline(box: Box, top: float, bottom: float) -> str:

@@ -26,14 +26,15 @@ from ._excerpt import count_library, without_library
 from ._ladder import make_ladder
 from ._legend import ROW, SIGNS, legend_svg
 from ._plan import MARGIN, TOP
-from ._show import plural, show_duration
+from ._show import plural
 from ._style import DARK, LIGHT
 from ._timeline import timeline
 from ._timeline_bars import Bars
+from ._times import draw_times
 from ._trace import known_until, what_is_forgotten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ._ladder import Ladder
     from ._timeline import Timeline
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["timeline_svg"]
 
 # Pixels.
-LINE = 12.0  # between two times in the margin
 LEAST_WIDTH = 320.0
 CAPTION_LETTER = 5.9
 BELOW = 62.0  # to what is said there
@@ -72,6 +72,7 @@ STYLE = (
 .timeline .attempt>.box{--own:var(--wait);stroke-width:1.2}
 .timeline .timed-out>.box{--own:var(--lost)}
 .timeline .given-up>.box{--own:var(--quiet)}
+.timeline .undecided>.box{--own:var(--ink);stroke-dasharray:4 3}
 .timeline .number{text-anchor:middle;font-size:9px}
 .timeline .across{paint-order:stroke;stroke:var(--paper);stroke-width:2px}
 .timeline .sign text{font-size:11px}
@@ -127,6 +128,7 @@ def draw_timeline(
     callers: Mapping[int, str],
     *,
     hidden: int = 0,
+    hidden_in: Mapping[int, Sequence[int]] | None = None,
     styled: bool = True,
     legend: bool = True,
 ) -> str:
@@ -138,10 +140,12 @@ def draw_timeline(
       trace: what they are from.
       callers: names for tasks of which several have the same one.
       hidden: how many tasks of the library's own are left out.
+      hidden_in: and other tasks that are, by the entry of the bar that they are in: for a page.
       styled: it has a style of its own.
       legend: it has a legend.
     """
-    return "\n".join(_Drawing(trace, bars, axis, callers, hidden, legend).parts(styled=styled))
+    boxes = Bars(trace, bars, axis, callers, hidden_in or {})
+    return "\n".join(_Drawing(trace, bars, axis, boxes, hidden, legend).parts(styled=styled))
 
 
 def _moments(bars: Timeline) -> set[float]:
@@ -150,13 +154,11 @@ def _moments(bars: Timeline) -> set[float]:
 
 
 class _Drawing:
-    def __init__(
-        self, trace: Trace, bars: Timeline, axis: Axis, callers: Mapping[int, str], hidden: int, legend: bool
-    ) -> None:
+    def __init__(self, trace: Trace, bars: Timeline, axis: Axis, boxes: Bars, hidden: int, legend: bool) -> None:
         self._trace = trace
         self._bars = bars
         self._axis = axis
-        self._boxes = Bars(trace, bars, axis, callers)
+        self._boxes = boxes
         self._width = max(self._boxes.right + 16, LEAST_WIDTH)
         self._caption = self._say(hidden)
         self._legend = legend
@@ -188,19 +190,12 @@ class _Drawing:
 
     def _margin(self) -> Iterator[str]:
         times = sorted(_moments(self._bars))
-        since = [time - self._trace.started for time in times]
-        digits = 3 if all(abs(seconds - round(seconds, 3)) < 1e-7 for seconds in since) else 6
-        last = -LINE
-        for time, seconds in zip(times, since, strict=True):
-            y = self._boxes.y(time)
-            if y - last >= LINE:
-                last = y
-                yield f'<text class="time" x="66" y="{y + 3.5:.1f}">{seconds:.{digits}f}</text>'
-                yield f'<path class="tick" d="M71 {y:.1f}h5"/>'
+        moments = [(self._boxes.y(time), time - self._trace.started) for time in times]
+        silences = zip(self._boxes.breaks, (cut.seconds for cut in self._axis.cuts), strict=True)
+        yield from draw_times(moments, list(silences))
 
     def _cuts(self) -> Iterator[str]:
-        for cut, y in zip(self._axis.cuts, self._boxes.breaks, strict=True):
-            yield f'<text class="silence" x="66" y="{y + 3.5:.1f}">\u22ee {show_duration(cut.seconds)}</text>'
+        for y in self._boxes.breaks:
             yield f'<path class="edge" d="M72 {y - 3:.1f}H{self._width - 8:.0f}m0 6H72"/>'
 
     def _say(self, hidden: int) -> list[str]:

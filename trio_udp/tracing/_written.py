@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from secrets import token_hex
 from typing import TYPE_CHECKING, TextIO
 
@@ -47,7 +47,8 @@ def written(path: str | os.PathLike[str], encoding: str, errors: str = "strict")
             os.chmod(beside.name, stat.S_IMODE(before.st_mode))
         os.replace(beside.name, path)
     except BaseException:
-        os.unlink(beside.name)
+        with suppress(FileNotFoundError):  # Ctrl-C came when it had its place already
+            os.unlink(beside.name)
         raise
 
 

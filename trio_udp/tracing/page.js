@@ -7,6 +7,7 @@ const panes = [...document.querySelectorAll(".pane")];
 const told = document.getElementById("told");
 const help = told.innerHTML;
 const SVG = "http://www.w3.org/2000/svg";
+const isAlone = main.matches(".alone");  // the timeline: there is no datagram
 const about = new Map();  // what is told of a thing
 
 // What is shown: both pictures, and all in them that has a beginning.
@@ -48,12 +49,16 @@ function tell(thing) {
 let picked = null;  // what is shown
 let pinned = null;  // what stays shown: it was clicked, or chosen with the keyboard
 
+// The tasks that are not shown and that a box stands for.
+const hiddenIn = thing => thing.dataset.hidden?.split(" ") ?? [];
+
 function pick(thing) {
   for (const lit of main.querySelectorAll(".lit")) lit.classList.remove("lit", "picked");
   picked = thing;
   main.classList.toggle("looking", Boolean(thing));
   if (thing) {
-    for (const other of byTask.get(thing.dataset.task) ?? []) other.classList.add("lit");
+    for (const task of [thing.dataset.task, ...hiddenIn(thing)])
+      for (const other of byTask.get(task) ?? []) other.classList.add("lit");
     thing.classList.add("lit", "picked");
     const there = panes.find(pane => !pane.contains(thing)).querySelector(".lit");
     if (there) bringIntoView(there);
@@ -118,7 +123,7 @@ main.addEventListener("pointermove", showMoment);
 let zoom = 1;
 
 // What is at this point of a pane stays there.
-function setZoom(factor, pane = panes[0], x = pane.clientWidth / 2, y = pane.clientHeight / 2) {
+function setZoom(factor, pane = isAlone ? panes[1] : panes[0], x = pane.clientWidth / 2, y = pane.clientHeight / 2) {
   const before = zoom;
   zoom = Math.min(8, Math.max(1 / 8, factor));
   const left = (pane.scrollLeft + x) * zoom / before - x, top = (pane.scrollTop + y) * zoom / before - y;
@@ -268,9 +273,10 @@ function show(both) {
   things = [...main.querySelectorAll("[data-entry]")];
   byTask = new Map();
   for (const thing of main.querySelectorAll("[data-task]")) {
-    const task = thing.dataset.task;
-    if (!byTask.has(task)) byTask.set(task, []);
-    byTask.get(task).push(thing);
+    for (const task of [thing.dataset.task, ...hiddenIn(thing)]) {
+      if (!byTask.has(task)) byTask.set(task, []);
+      byTask.get(task).push(thing);
+    }
   }
   takeTitles();
   heads = makeHeads(pictures[0]);
@@ -314,7 +320,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme)
 function fit() {
   const [ladder, tasks] = pictures.map(picture => picture.viewBox.baseVal.width);
   const areBeside = panes[1].offsetLeft > panes[0].offsetLeft;
-  const width = areBeside ? Math.max(ladder + tasks, ladder * 1.52) : Math.max(ladder, tasks);
+  const width = isAlone ? tasks : areBeside ? Math.max(ladder + tasks, ladder * 1.52) : Math.max(ladder, tasks);
   setZoom(Math.min(1, (main.clientWidth - 2) / width));
 }
 
