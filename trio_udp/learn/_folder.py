@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from ._lessons import LESSONS
+from ._source import read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,12 +47,22 @@ def start(folder: Path) -> Started:
     started = Started([], [])
     for lesson in LESSONS:
         try:
-            with (folder / lesson.file).open("x", encoding="utf-8", newline="\n") as file:
-                file.write(lesson.exercise)
+            _write_new(folder / lesson.file, lesson.exercise)
             started.written.append(lesson.file)
         except FileExistsError:
             started.kept.append(lesson.file)
     return started
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that is not there; whole, or not at all: half of one would be kept as the learner's own."""
+    file = path.open("x", encoding="utf-8", newline="\n")
+    try:
+        with file:
+            file.write(text)
+    except BaseException:
+        path.unlink()
+        raise
 
 
 def has_lessons(folder: Path) -> bool:
@@ -69,6 +81,9 @@ class Progress:
         self.folder = folder
         self.remark = ""  # something that a person should know about the file with the hashes
         self._passed: dict[str, str] = {}
+        self._read()
+
+    def _read(self) -> None:
         try:
             with self._path.open("rb") as file:
                 self._passed = _parsed(file.read(MOST + 1))
@@ -104,6 +119,7 @@ class Progress:
         Raises:
           OSError: that cannot be written down.
         """
+        self._read()  # another one may have noted something since, in another terminal
         before = dict(self._passed)
         if passed:
             self._passed[lesson.name] = _hash_of(source)
@@ -115,8 +131,13 @@ class Progress:
     def _save(self) -> None:
         text = json.dumps({"format": FORMAT, "passed": self._passed}, indent=1) + "\n"
         half = self._path.with_name(f"{PROGRESS}.half")
-        half.write_text(text, encoding="utf-8")
-        half.replace(self._path)
+        try:
+            half.write_text(text, encoding="utf-8")
+            half.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                half.unlink()
+            raise
 
 
 def _parsed(data: bytes) -> dict[str, str]:
@@ -139,7 +160,7 @@ def _parsed(data: bytes) -> dict[str, str]:
 
 def _hash(path: Path) -> str:
     try:
-        return _hash_of(path.read_bytes())
+        return _hash_of(read(path))
     except OSError:
         return ""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..tracing import Happened, ladder_text
 from ..tracing._show import shortened, show_text
+from ._source import lines as lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +109,7 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
 
 def _source(source: str, line: int | None, width: int) -> Iterator[str]:
     """The line, with two above it."""
-    lines = source.splitlines()
+    lines = lines_of(source)
     if line is None or not 1 <= line <= len(lines):
         return
     yield ""
