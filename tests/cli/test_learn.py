@@ -99,6 +99,82 @@ def test_several_are_checked(here: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert out.endswith("02_scope.py: passed\n")
 
 
+def test_commands_to_type_are_as_a_shell_wants_them(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, _, err = learn(capsys, "start", "my lessons")
+    quoted = '"my lessons"' if sys.platform == "win32" else "'my lessons'"
+    assert err.endswith(f"\n  python -m trio_udp learn watch --dir {quoted}\n")
+    (here / "my lessons/01_ping.py").unlink()
+    _, _, err = learn(capsys, "check", "ping", "--dir", "my lessons")
+    assert err.endswith(f"01_ping.py is not there; python -m trio_udp learn start {quoted} writes it\n")
+    _, _, err = learn(capsys, "start", "--", "-d")
+    assert err.endswith("\n  python -m trio_udp learn watch --dir ./-d\n")
+
+
+@pytest.mark.parametrize("action", [(), ("check",), ("watch",)])
+def test_a_folder_that_cannot_be_looked_into_is_said(
+    action: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "x" * 300  # which is too long; a folder of somebody else's is the same, but not for root
+    code, _, err = learn(capsys, *action, "--dir", name)
+    assert code == 1
+    assert name in err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_is_not_waited_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    learn(capsys, "start", ".")
+    (here / "01_ping.py").unlink()
+    os.mkfifo(here / "01_ping.py")
+    assert learn(capsys, "check") == (1, "", "trio_udp learn: cannot check 01_ping.py: it is no regular file\n")
+
+
+def test_a_program_that_changes_its_own_file_is_checked_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    learn(capsys, "start", ".")
+    source = f"open(__file__, 'a').write('#\\n')\n{find('ping').solution}"
+    (here / "01_ping.py").write_text(source, encoding="utf-8")
+    code, out, _ = learn(capsys, "check")
+    assert code == 1
+    assert out.startswith("01_ping.py: passed\nlesson 2, scope")
+    assert learn(capsys)[1].splitlines()[0].endswith("  changed since")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGQUIT"])
+@pytest.mark.parametrize("action", ["check", "watch"])
+def test_a_signal_ends_the_program_that_is_played_too(
+    name: str,
+    action: str,
+    here: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    learn(capsys, "start", ".")
+    (here / "01_ping.py").write_text(
+        "import os\nopen('mark', 'w').write(f'{os.getpid()} ')\nasync def ping(server):\n    while True: pass\n"
+    )
+    (here / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(here / "temporary"))
+    command = (sys.executable, "-c", WITHOUT_CORE, "learn", action)
+    with start(cwd=here, command=command) as child:
+        while not (here / "mark").exists() or not (here / "mark").read_text().endswith(" "):
+            assert child.process.poll() is None
+        child.send_signal(signal.Signals[name])
+        assert child.ended() == -signal.Signals[name]
+    assert b"Traceback" not in child.err.all()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((here / "mark").read_text()), 0)
+    assert list((here / "temporary").iterdir()) == []
+
+
+WITHOUT_CORE = """\
+import resource, sys
+from trio_udp.cli import main
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 def test_start_keeps_what_is_there(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     learn(capsys, "start")
     (here / "trio_udp_lessons/01_ping.py").unlink()
