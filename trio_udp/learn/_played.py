@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-Kind: TypeAlias = Literal["returned", "raised", "waits", "floods", "spins", "not loaded", "too long", "gone"]
+Kind: TypeAlias = Literal["returned", "raised", "waits", "floods", "spins", "cut", "not loaded", "too long", "gone"]
 """How a play ended: all was played; the program raised; it waits for ever; it sends without end; it goes round
-without ever waiting; its file cannot be loaded, or has not what the lesson calls; it has taken too much real time; its
-process has ended without a word."""
+without ever waiting; the stage was cancelled before its end; its file cannot be loaded, or has not what the lesson
+calls; it has taken too much real time; its process has ended without a word."""
 
 
 class Waiting(NamedTuple):
@@ -35,7 +35,8 @@ class Ending(NamedTuple):
 
     ``words`` say it where the kind does not: what was raised, why it cannot be loaded. ``line`` is the one in the
     learner's file, None if there is none. ``exception`` is the name of what was raised; ``waiting`` are the tasks that
-    wait for ever, children before their parents.
+    wait for ever, children before their parents. ``catches`` is the line in which the program catches that it is
+    cancelled, and goes on; None if it does not.
     """
 
     kind: Kind
@@ -43,6 +44,7 @@ class Ending(NamedTuple):
     line: int | None = None
     exception: str = ""
     waiting: tuple[Waiting, ...] = ()
+    catches: int | None = None
 
 
 class Carried(NamedTuple):
@@ -108,8 +110,8 @@ def read(folder: Path, output: str) -> Run | None:
     if not (folder / REST).exists():
         return None
     rest = _unpacked(json.loads((folder / REST).read_text(encoding="utf-8")))
-    ending, waiting = Ending(*rest["ending"]), rest["ending"][-1]
-    ending = ending._replace(waiting=tuple(Waiting(*each) for each in waiting))
+    ending = Ending(*rest["ending"])
+    ending = ending._replace(waiting=tuple(Waiting(*each) for each in ending.waiting))
     datagrams = (Carried(*one) for one in rest["datagrams"])
     datagrams = (one._replace(delivered=tuple(one.delivered)) for one in datagrams)
     return Run(load(folder / TRACE), tuple(datagrams), ending, rest["notes"], rest["file"], output)

@@ -28,6 +28,10 @@ BELOW = 6  # of them after the moment that a finding is about
 # Lines of what the program has printed.
 MOST_PRINTED = 10
 
+# Characters of a finding, and lines of it: nothing that a check says is half as long.
+MOST_SAID = 800
+MOST_SAID_LINES = 12
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -46,10 +50,32 @@ class Finding:
 
 def judge(lesson: Lesson, run: Run) -> Finding | None:
     """What is wrong with a run, the most helpful thing; None: it has passed."""
-    if run.ending.kind in ("not loaded", "too long", "gone"):
-        return _in_general(run.ending)
-    found = next(lesson.check(run), None)
-    return found or next(went_wrong(run, "raised", "waits", "floods", "spins"), None)
+    if run.ending.kind in ("not loaded", "cut", "too long", "gone"):
+        finding: Finding | None = _in_general(run.ending)
+    else:
+        finding = next(lesson.check(run), None) or next(went_wrong(run, "raised", "waits", "floods", "spins"), None)
+    return None if finding is None else replace(finding, message=_bounded(finding.message) + _caught(run.ending))
+
+
+def _caught(ending: Ending) -> str:
+    if ending.catches is None:
+        return ""
+    return (
+        f". When Trio cancelled it then, your program caught that in line {ending.catches} and went on: `except:` and "
+        "`except BaseException:` catch trio.Cancelled, too, and nothing can end such a loop"
+    )
+
+
+def _bounded(message: str) -> str:
+    """Without the middle of what is long: what an exception says, or a function returns, may be of any length."""
+    if len(message) > MOST_SAID:
+        more = len(message) - MOST_SAID
+        message = f"{message[: MOST_SAID // 2]} ... {more:,} characters more ... {message[-MOST_SAID // 2 :]}"
+    lines = message.splitlines()
+    if len(lines) > MOST_SAID_LINES:
+        half = MOST_SAID_LINES // 2
+        lines[half:-half] = [f"... {len(lines) - 2 * half:,} lines more ..."]
+    return "\n".join(lines)
 
 
 def went_wrong(run: Run, *kinds: Kind) -> Iterator[Finding]:
@@ -65,6 +91,8 @@ def _in_general(ending: Ending) -> Finding:
         "waits": "your program waits for ever" + (" in this line" if ending.line else "") + _others(ending),
         "floods": "your program sends without end: 10,000 datagrams, and no end to be seen",
         "spins": "your program goes round here without end and never waits, so that time stands still",
+        "cut": "your program has cancelled more than its own: the lesson around it was over before its end. A scope or "
+        "nursery that your program has not opened is not its to cancel",
         "too long": ending.words,
         "gone": ending.words,
     }
