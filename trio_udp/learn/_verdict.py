@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ._lesson import Lesson
-    from ._played import Ending, Kind, Run
+    from ._played import Ending, Kind, Run, Unawaited
 
 # Lines of a ladder; with what is said above and below, that is a screen.
 MOST_ROWS = 20
@@ -47,8 +47,18 @@ def judge(lesson: Lesson, run: Run) -> Finding | None:
     """What is wrong with a run, the most helpful thing; None: it has passed."""
     if run.ending.kind in ("not loaded", "too long", "gone"):
         return _in_general(run.ending)
-    found = next(lesson.check(run), None)
-    return found or next(went_wrong(run, "raised", "waits", "floods", "spins"), None)
+    found = next(lesson.check(run), None) or next(went_wrong(run, "raised", "waits", "floods", "spins"), None)
+    return _not_awaited(run.unawaited[0]) if found and run.unawaited else found
+
+
+def _not_awaited(call: Unawaited) -> Finding:
+    """What it is owed to that anything else is wrong, most likely."""
+    name = call.name.rpartition(".")[2]
+    return Finding(
+        f"`{name}(...)` without `await` does nothing. Python's words for that are: coroutine '{call.name}' was never "
+        "awaited",
+        call.line,
+    )
 
 
 def went_wrong(run: Run, *kinds: Kind) -> Iterator[Finding]:
