@@ -38,9 +38,7 @@ SOCKET = "    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)\n"
 
 
 def played(source: str | bytes, folder: Path, lesson: Lesson = LESSON) -> Run:
-    path = folder / "mine.py"
-    path.write_bytes(source if isinstance(source, bytes) else source.encode())
-    return play(lesson, path)
+    return play(lesson, folder / "mine.py", source if isinstance(source, bytes) else source.encode())
 
 
 ENDINGS: dict[str, tuple[str, Ending]] = {

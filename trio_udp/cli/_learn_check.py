@@ -44,7 +44,7 @@ async def judge_file(lesson: Lesson, progress: Progress) -> bool:
     path = progress.path(lesson)
     try:
         source = read(path)
-        run = await run_lesson(lesson, path)
+        run = await run_lesson(lesson, path, source)
     except FileNotFoundError:
         raise Failure(f"{shown(path)} is not there; {start_command(progress.folder)} writes it") from None
     except OSError as problem:

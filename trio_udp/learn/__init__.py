@@ -14,6 +14,8 @@ program prints: who sent what to whom and when, what was lost, which tasks lived
     _lesson     what a lesson is made of, and how to make one
     _lessons    all of them, in order
     _stage      plays one: what runs in a child process
+    _bounds     what a program may not take there
+    _unawaited  calls that have done nothing, for want of an ``await``
     _run        starts that child, and understands what becomes of it
     _folder     the learner's files, and which have passed
     _watch      waits for a file to change

@@ -45,16 +45,18 @@ class Learner:
 
     Args:
       path: the learner's file.
+      source: what was in it when it was read.
       flooded: called when the program sends without end.
     """
 
-    def __init__(self, path: Path, flooded: Callable[[], None]) -> None:
+    def __init__(self, path: Path, source: bytes, flooded: Callable[[], None]) -> None:
         self.path = path
         self.module = ModuleType(MODULE)
         self.module.__file__ = str(path)
         self.networks: list[LessonNetwork] = []
         self.notes: dict[str, list[Any]] = {}
         self.is_loaded = False
+        self._source = source
         self._flooded = flooded
 
     def load(self) -> None:
@@ -63,7 +65,7 @@ class Learner:
         Raises:
           BaseException: whatever is wrong with it.
         """
-        code = compile(self.path.read_bytes(), str(self.path), "exec", dont_inherit=True)
+        code = compile(self._source, str(self.path), "exec", dont_inherit=True)
         sys.modules[MODULE] = self.module
         exec(code, self.module.__dict__)
         self.is_loaded = True
@@ -76,7 +78,8 @@ class Learner:
 
     def note(self, word: str, value: object = None) -> None:
         """Keep something for the check: ``run.notes[word]`` is a list of what was noted."""
-        self.notes.setdefault(word, []).append(plain(value))
+        kept = [plain(each) for each in value] if isinstance(value, list) else plain(value)
+        self.notes.setdefault(word, []).append(kept)
 
     async def call(self, name: str, *args: object) -> Any:
         """Call an async function of the learner's, in this task, on the host that the task is in.

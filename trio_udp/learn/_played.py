@@ -47,6 +47,13 @@ class Ending(NamedTuple):
     catches: int | None = None
 
 
+class Unawaited(NamedTuple):
+    """A call whose coroutine nobody has awaited: its line in the learner's file, and the function's name."""
+
+    line: int
+    name: str
+
+
 class Carried(NamedTuple):
     """A datagram, and what became of it.
 
@@ -78,6 +85,7 @@ class Run:
       notes: what the stage has noted, for its check: a list of values for each word.
       file: the name of the learner's file, without its folder.
       output: what the program has printed, both streams; cut if it was much.
+      unawaited: calls that have done nothing, since there is no ``await``.
     """
 
     trace: Trace
@@ -86,6 +94,7 @@ class Run:
     notes: Mapping[str, list[Any]] = field(default_factory=dict)
     file: str = ""
     output: str = ""
+    unawaited: tuple[Unawaited, ...] = ()
 
 
 def empty(ending: Ending, file: str, output: str = "") -> Run:
@@ -99,7 +108,7 @@ TRACE, REST = "trace.jsonl", "rest.json"
 def write(run: Run, folder: Path) -> None:
     """Write it into a folder; what was printed is not the writer's to know."""
     save(run.trace, folder / TRACE)
-    rest = {"datagrams": run.datagrams, "ending": run.ending, "notes": run.notes, "file": run.file}
+    rest = {name: getattr(run, name) for name in ("datagrams", "ending", "notes", "file", "unawaited")}
     half = folder / f"{REST}.half"
     half.write_text(json.dumps(_packed(rest)), encoding="utf-8")
     half.replace(folder / REST)  # it is there whole, or not at all
@@ -112,19 +121,21 @@ def read(folder: Path, output: str) -> Run | None:
     rest = _unpacked(json.loads((folder / REST).read_text(encoding="utf-8")))
     ending = Ending(*rest["ending"])
     ending = ending._replace(waiting=tuple(Waiting(*each) for each in ending.waiting))
-    datagrams = (Carried(*one) for one in rest["datagrams"])
-    datagrams = (one._replace(delivered=tuple(one.delivered)) for one in datagrams)
-    return Run(load(folder / TRACE), tuple(datagrams), ending, rest["notes"], rest["file"], output)
+    datagrams = tuple(Carried(*one) for one in rest["datagrams"])
+    unawaited = tuple(Unawaited(*one) for one in rest["unawaited"])
+    return Run(load(folder / TRACE), datagrams, ending, rest["notes"], rest["file"], output, unawaited)
 
 
 def _packed(value: Any) -> Any:
-    """JSON has no bytes: they become an object, with a character for each."""
+    """JSON has no bytes, no tuples, and names for strings only: these become an object with one name, which says so."""
     if isinstance(value, (bytes, bytearray)):
         return {"bytes": bytes(value).decode("latin-1")}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, tuple):
+        return {"tuple": [_packed(each) for each in value]}
+    if isinstance(value, list):
         return [_packed(each) for each in value]
     if isinstance(value, dict):
-        return {str(name): _packed(each) for name, each in value.items()}
+        return {"dict": {str(name): _packed(each) for name, each in value.items()}}
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return repr(value)
@@ -133,13 +144,19 @@ def _packed(value: Any) -> Any:
 def _unpacked(value: Any) -> Any:
     if isinstance(value, list):
         return [_unpacked(each) for each in value]
-    if isinstance(value, dict):
-        if value.keys() == {"bytes"}:
-            return value["bytes"].encode("latin-1")
-        return {name: _unpacked(each) for name, each in value.items()}
-    return value
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "bytes":
+        return content.encode("latin-1")
+    if kind == "tuple":
+        return tuple(_unpacked(each) for each in content)
+    return {name: _unpacked(each) for name, each in content.items()}
 
 
 def plain(value: Any) -> Any:
-    """A value of the learner's as it comes out at the other end: a tuple is a list there, an odd thing its ``repr``."""
-    return _unpacked(_packed(value))
+    """A value of the learner's as it comes out at the other end: an odd thing is its ``repr``, if it has one."""
+    try:
+        return _unpacked(json.loads(json.dumps(_packed(value))))
+    except Exception:  # a list in itself, a number of 5,000 digits, a `__repr__` that raises
+        return f"a value of type {type(value).__name__} that cannot be shown"

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from ._played import Ending, Run, empty, read
+from ._stage import SOURCE, STUCK
 
 if TYPE_CHECKING:
     from ._lesson import Lesson
@@ -41,7 +42,6 @@ AFTERWARDS = 0.5
 # Bytes that are kept of what it prints.
 MOST_OUTPUT = 20_000
 
-_STUCK = "stuck.txt"
 _START = """\
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -50,24 +50,24 @@ main(sys.argv[2:])
 """
 
 
-async def run_lesson(lesson: Lesson, path: Path, *, limit: float = LIMIT) -> Run:
-    """Play a lesson with a file.
+async def run_lesson(lesson: Lesson, path: Path, source: bytes, *, limit: float = LIMIT) -> Run:
+    """Play a lesson with a program.
 
     Args:
       lesson: which one.
       path: the learner's file.
+      source: what is in it, read once: what is played is then what is shown, and what is noted as passed.
       limit: seconds of real time that it may take.
 
     Returns:
       What happened; also if it did not come to its end.
 
     Raises:
-      OSError: the file cannot be read, or no process be started.
+      OSError: no process can be started.
     """
     path = path.absolute()  # noqa: ASYNC240 - looks nothing up
-    with path.open("rb"):
-        pass
     with TemporaryDirectory(prefix="trio_udp_learn") as folder:
+        Path(folder, SOURCE).write_bytes(source)  # noqa: ASYNC240 - some 1,000 bytes
         arguments = [json.dumps(_import_path()), lesson.name, str(path), folder, str(limit)]
         # -I: nothing of the environment, and not the current folder; what to import from is the first argument.
         child = _Child([sys.executable, "-X", "utf8", "-I", "-c", _START, *arguments], path.parent)
@@ -141,7 +141,7 @@ def _kill(process: trio.Process) -> None:
 
 
 def _ended_otherwise(folder: Path, path: Path, code: int | None, limit: float) -> Ending:
-    stuck = folder / _STUCK
+    stuck = folder / STUCK
     text = stuck.read_text("ascii", "replace") if stuck.exists() else ""
     if "Timeout" in text or code is None:
         words = (

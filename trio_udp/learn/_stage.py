@@ -4,9 +4,8 @@ The lesson's ``stage`` runs with the learner's file on a virtual network, in vir
 it is a deadline, an hour of that time: then whoever still waits will wait for ever, and in which line each task of the
 learner's does is what a learner has to know. It is looked up just before everything is cancelled.
 
-A loop that never waits stops the clock, and this process with it. So there are limits from outside as well: in real
-time Python's faulthandler writes where the loop is, and ends the process; and the memory that it may take is bounded,
-where the system can do that.
+A loop that never waits stops the clock, and this process with it. So there is a limit from outside as well: in real
+time Python's faulthandler writes where the loop is, and ends the process.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -21,10 +21,12 @@ import trio
 from trio.testing import MockClock
 
 from ..tracing import record
+from ._bounds import bound_memory, refuse_real_network, refuse_real_sleep
 from ._carried import carried, name_hosts, with_own_addresses
 from ._learner import MODULE, Learner, NotAsAsked
 from ._lessons import find
 from ._played import Ending, Run, Waiting, write
+from ._unawaited import unawaited
 
 if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
     from exceptiongroup import BaseExceptionGroup
@@ -33,45 +35,45 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType, TracebackType
 
-    from ..tracing import Recording
     from ._lesson import Lesson
-
-# Bytes; a lesson takes some 50 MB.
-MOST_MEMORY = 2 << 30
 
 # Of tasks, at one moment of virtual time: no lesson comes near it.
 MOST_STEPS = 50_000
 
-# In the child's folder: where it was when its time was over.
-STUCK = "stuck.txt"
+# In the child's folder: the program; and where it was when its time was over.
+SOURCE, STUCK = "source.py", "stuck.txt"
 
 
-def play(lesson: Lesson, path: Path, abandon: Callable[[Run], None] | None = None) -> Run:
-    """Play a lesson with a file, in this process; it may never end, if that has an endless loop.
+def play(lesson: Lesson, path: Path, source: bytes, abandon: Callable[[Run], None] | None = None) -> Run:
+    """Play a lesson with a program, in this process; it may never end, if that has an endless loop.
 
     Args:
       lesson: which one.
-      path: the learner's file.
+      path: the learner's file; it is not read, as somebody may be saving it just now.
+      source: what was in it.
       abandon: called if the program cannot be cancelled, as something in it is shielded; it should end the process.
 
     Returns:
       What happened, without what was printed.
     """
-    the_play = _Play(lesson, path.absolute(), abandon)
+    path = path.absolute()
+    the_play = _Play(lesson, path, source, abandon)
     try:
-        return trio.run(the_play.run, clock=MockClock(autojump_threshold=0))
+        with unawaited(path) as found:
+            run = trio.run(the_play.run, clock=MockClock(autojump_threshold=0))
+        return replace(run, unawaited=tuple(found))
     finally:
         sys.modules.pop(MODULE, None)
 
 
 class _Play:
-    def __init__(self, lesson: Lesson, path: Path, abandon: Callable[[Run], None] | None) -> None:
+    def __init__(self, lesson: Lesson, path: Path, source: bytes, abandon: Callable[[Run], None] | None) -> None:
         self._lesson = lesson
         self._path = path
         self._abandon = abandon
         self._life = trio.CancelScope()
         self._ending: Ending | None = None
-        self._learner = Learner(path, flooded=lambda: self.end(Ending("floods", line=_running_line(path))))
+        self._learner = Learner(path, source, flooded=lambda: self.end(Ending("floods", line=_running_line(path))))
 
     def end(self, ending: Ending) -> None:
         """Cancel what goes on; the first to say so is right."""
@@ -80,29 +82,33 @@ class _Play:
 
     async def run(self) -> Run:
         trio.lowlevel.add_instrument(Spins(self.end, self._path))
-        with record() as recording:
-            main = trio.lowlevel.current_task()
-            trio.lowlevel.spawn_system_task(self._watch, main, recording)  # one of Trio's own is in no picture
-            try:
-                with self._life:
-                    self._learner.load()
-                    await self._lesson.stage(self._learner)
-            except BaseException as problem:  # a program may raise anything
-                self.end(_ending_of(problem, self._path, self._learner))
-        return self._outcome(recording)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch, trio.lowlevel.current_task())
+            with record() as self._recording:  # the watching task was there before, so it is in no picture
+                await self._act()
+            nursery.cancel_scope.cancel()
+        return self._outcome()
 
-    async def _watch(self, main: trio.lowlevel.Task, recording: Recording) -> None:
+    async def _act(self) -> None:
+        try:
+            with self._life:
+                self._learner.load()
+                await self._lesson.stage(self._learner)
+        except BaseException as problem:  # a program may raise anything
+            self.end(_ending_of(problem, self._path, self._learner))
+
+    async def _watch(self, main: trio.lowlevel.Task) -> None:
         await trio.sleep(self._lesson.longest)
         waiting = tuple(_waiting(main, self._path))
         self.end(Ending("waits", line=waiting[0].line if waiting else None, waiting=waiting))
         await trio.sleep(self._lesson.longest)
         if self._abandon is not None:
-            self._abandon(self._outcome(recording))
+            self._abandon(self._outcome())
 
-    def _outcome(self, recording: Recording) -> Run:
+    def _outcome(self) -> Run:
         learner = self._learner
-        name_hosts(recording, learner.networks)
-        trace = with_own_addresses(recording.trace(), learner.networks)
+        name_hosts(self._recording, learner.networks)
+        trace = with_own_addresses(self._recording.trace(), learner.networks)
         datagrams = carried(learner.networks, trace, self._path.name)
         return Run(trace, datagrams, self._ending or Ending("returned"), learner.notes, self._path.name)
 
@@ -157,9 +163,9 @@ def _running_line(path: Path) -> int | None:
 def _ending_of(problem: BaseException, path: Path, learner: Learner) -> Ending:
     """What was raised, and in which line: in groups, the first thing that has one."""
     found = list(_leaves(problem, path))
-    asked = next((leaf for leaf, _ in found if isinstance(leaf, NotAsAsked)), None)
-    if asked is not None:
-        return Ending("not loaded", str(asked), asked.line)
+    asked, line_of_it = next((each for each in found if isinstance(each[0], NotAsAsked)), (None, None))
+    if isinstance(asked, NotAsAsked):
+        return Ending("not loaded", str(asked), asked.line or line_of_it)
     leaf, line = next((each for each in found if each[1] is not None), found[0])
     if isinstance(leaf, SyntaxError) and leaf.filename == str(path):
         return Ending("not loaded", f"this is no Python: {leaf.msg}", leaf.lineno)
@@ -192,30 +198,26 @@ def _last_line(traceback: TracebackType | None, path: Path) -> int | None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Play: the lesson's name, the learner's file, the folder to write to, and the real seconds that it may take."""
-    name, file, folder, limit = arguments
+    """Play: the lesson's name, the learner's file, the folder to write to, and the real seconds that it may take.
+
+    The program itself is in that folder.
+    """
+    name, file, place, limit = arguments
+    path, folder = Path(file), Path(place)
 
     def abandon(run: Run) -> NoReturn:
-        write(run, Path(folder))
+        write(run, folder)
         sys.stdout.flush()
         os._exit(0)
 
-    _bound_memory()
-    with open(Path(folder, STUCK), "w") as stuck:
+    bound_memory()
+    refuse_real_network()
+    refuse_real_sleep(path)
+    with open(folder / STUCK, "w") as stuck:
         faulthandler.dump_traceback_later(float(limit), exit=True, file=stuck)
-        sys.path.append(str(Path(file).parent))  # for what stands beside it; last, so that it hides nothing
-        write(play(find(name), Path(file), abandon), Path(folder))
+        sys.path.append(str(path.parent))  # for what stands beside it; last, so that it hides nothing
+        write(play(find(name), path, (folder / SOURCE).read_bytes(), abandon), folder)
         faulthandler.cancel_dump_traceback_later()
-
-
-def _bound_memory() -> None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = MOST_MEMORY if hard == resource.RLIM_INFINITY else min(MOST_MEMORY, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ._lesson import Lesson
-    from ._played import Ending, Kind, Run
+    from ._played import Ending, Kind, Run, Unawaited
 
 # Lines of a ladder; with what is said above and below, that is a screen.
 MOST_ROWS = 20
@@ -54,7 +54,18 @@ def judge(lesson: Lesson, run: Run) -> Finding | None:
         finding: Finding | None = _in_general(run.ending)
     else:
         finding = next(lesson.check(run), None) or next(went_wrong(run, "raised", "waits", "floods", "spins"), None)
+        finding = _not_awaited(run.unawaited[0]) if finding and run.unawaited else finding
     return None if finding is None else replace(finding, message=_bounded(finding.message) + _caught(run.ending))
+
+
+def _not_awaited(call: Unawaited) -> Finding:
+    """What it is owed to that anything else is wrong, most likely."""
+    name = call.name.rpartition(".")[2]
+    return Finding(
+        f"`{name}(...)` without `await` does nothing. Python's words for that are: coroutine '{call.name}' was never "
+        "awaited",
+        call.line,
+    )
 
 
 def _caught(ending: Ending) -> str:
