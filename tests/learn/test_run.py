@@ -108,6 +108,67 @@ async def test_what_cannot_be_cancelled_is_left_alone(tmp_path: Path) -> None:
     assert said == "5: your program has sent nothing to the server"
 
 
+async def test_who_catches_that_it_is_cancelled_is_told_at_once(tmp_path: Path) -> None:
+    """It can be ended with its process only; and how it stands was known before."""
+    source = f"""{MAIN}
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        while True:
+            try:
+                await sock.sendto(b"ping", server)
+                return await sock.recvfrom(100)
+            except:
+                pass
+"""
+    run, said = await ran(source.replace("return await", "await"), tmp_path)
+    assert (run.ending.kind, run.ending.line, run.ending.catches) == ("waits", 8, 7)
+    assert said.startswith("8: your program waits for ever in this line. Its question, sent at")
+    assert said.endswith(
+        ". When Trio cancelled it then, your program caught that in line 7 and went on: `except:` and "
+        "`except BaseException:` catch trio.Cancelled, too, and nothing can end such a loop"
+    )
+
+
+async def test_whoever_changes_the_stage_has_not_passed(tmp_path: Path) -> None:
+    source = f"import trio_udp.learn._stage\ntrio_udp.learn._stage._Play.end = lambda *a: None\n{find('ping').exercise}"
+    run, said = await ran(source, tmp_path)
+    assert run.ending.kind == "cut"
+    assert said.startswith("None: your program has cancelled more than its own")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import threading, os; threading.Thread(target=lambda: os.read(os.pipe()[0], 1)).start()",
+        "import atexit; atexit.register(lambda: os.read(os.pipe()[0], 1))",
+        "import atexit; atexit.register(os._exit, 7)",
+    ],
+)
+async def test_what_is_left_for_the_end_never_comes(line: str, tmp_path: Path) -> None:
+    """A thread would keep the process alive, and so would a function that is called at its end."""
+    assert (await ran(f"import os\n{line}\n{find('ping').solution}", tmp_path))[1] == "passed"
+
+
+async def test_whoever_breaks_trio_itself_is_told(tmp_path: Path) -> None:
+    """Groups in groups, until Python's stack is full."""
+    body = """\
+    if sys.version_info < (3, 11):
+        from exceptiongroup import ExceptionGroup as Group
+    else:
+        Group = ExceptionGroup
+    problem = KeyError(3)
+    for _ in range(2000):
+        problem = Group("again", [problem])
+    raise problem
+"""
+    _, said = await ran(MAIN + body, tmp_path)
+    assert said.startswith("None: your program has broken what plays it, which ended with ")
+
+
+async def test_the_folder_of_the_run_is_nobodys_business(tmp_path: Path) -> None:
+    source = f"import sys\nassert sys.argv == [__file__]\n{find('ping').solution}"
+    assert (await ran(source, tmp_path))[1] == "passed"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals that kill")
 async def test_a_signal_that_ends_it(tmp_path: Path) -> None:
     _, said = await ran(f"{MAIN}    os.kill(os.getpid(), 9)\n", tmp_path)

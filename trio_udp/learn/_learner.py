@@ -14,8 +14,12 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
+import trio
+
 from ._network import LessonNetwork
 from ._played import plain
+from ._source import check_text
+from ._where import raised_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +60,8 @@ class Learner:
         self.networks: list[LessonNetwork] = []
         self.notes: dict[str, list[Any]] = {}
         self.is_loaded = False
+        self.is_over = False
+        self._returned = 0
         self._source = source
         self._flooded = flooded
 
@@ -65,6 +71,7 @@ class Learner:
         Raises:
           BaseException: whatever is wrong with it.
         """
+        check_text(self._source)
         code = compile(self._source, str(self.path), "exec", dont_inherit=True)
         sys.modules[MODULE] = self.module
         exec(code, self.module.__dict__)
@@ -92,7 +99,26 @@ class Learner:
         if not inspect.isawaitable(result):
             line = self.line_of(function)
             raise NotAsAsked(f"{name} has to be an async function: async def {name}(...)", line)
-        return await result
+        try:
+            returned = await result
+        except trio.Cancelled as problem:
+            if trio.current_effective_deadline() == float("-inf"):
+                raise
+            words = "your program raises Cancelled here, and nobody has cancelled it: only Trio may raise that"
+            raise NotAsAsked(words, raised_line(problem, self.path)) from None
+        self._returned += 1
+        return returned
+
+    def over(self, calls: int = 0) -> None:
+        """The stage has come to its end, as far as it knows: only then has the program passed.
+
+        It cannot see what ends it early. A program may cancel a scope that is not its own, or raise what Trio raises in
+        what it has cancelled, and the stage's nurseries take that for the end of theirs.
+
+        Args:
+          calls: how many of `call` must have returned by now.
+        """
+        self.is_over = self._returned >= calls
 
     def function(self, name: str, *args: object) -> Callable[..., Any]:
         """A function of the learner's that can be called with these arguments, to be handed on: a handler, say.

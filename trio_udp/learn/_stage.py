@@ -13,6 +13,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -23,22 +24,26 @@ from trio.testing import MockClock
 from ..tracing import record
 from ._bounds import bound_memory, refuse_real_network, refuse_real_sleep
 from ._carried import carried, name_hosts, with_own_addresses
-from ._learner import MODULE, Learner, NotAsAsked
+from ._ending import ending_of
+from ._learner import MODULE, Learner
 from ._lessons import find
-from ._played import Ending, Run, Waiting, write
+from ._played import Ending, Run, empty, write
 from ._unawaited import unawaited
-
-if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
-    from exceptiongroup import BaseExceptionGroup
+from ._where import line_of, running_line, waiting, waits_for_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from types import FrameType, TracebackType
+    from collections.abc import Callable, Sequence
 
     from ._lesson import Lesson
 
-# Of tasks, at one moment of virtual time: no lesson comes near it.
+# Of tasks, in a second of virtual time: no lesson comes near it.
 MOST_STEPS = 50_000
+
+HARDLY = "your program goes round here without end, and hardly waits: 50,000 steps in less than a second"
+THREAD = (
+    "your program waits for a thread here. Threads live in real time, and a lesson in virtual time, of which an hour "
+    "goes by while a thread begins: do without"
+)
 
 # In the child's folder: the program; and where it was when its time was over.
 SOURCE, STUCK = "source.py", "stuck.txt"
@@ -73,7 +78,7 @@ class _Play:
         self._abandon = abandon
         self._life = trio.CancelScope()
         self._ending: Ending | None = None
-        self._learner = Learner(path, source, flooded=lambda: self.end(Ending("floods", line=_running_line(path))))
+        self._learner = Learner(path, source, flooded=lambda: self.end(Ending("floods", line=running_line(path))))
 
     def end(self, ending: Ending) -> None:
         """Cancel what goes on; the first to say so is right."""
@@ -81,27 +86,40 @@ class _Play:
         self._life.cancel()
 
     async def run(self) -> Run:
-        trio.lowlevel.add_instrument(Spins(self.end, self._path))
+        trio.lowlevel.add_instrument(Spins(self._spins, self._path))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, trio.lowlevel.current_task())
             with record() as self._recording:  # the watching task was there before, so it is in no picture
-                await self._act()
+                await self._act(nursery.cancel_scope)
             nursery.cancel_scope.cancel()
         return self._outcome()
 
-    async def _act(self) -> None:
+    async def _act(self, around: trio.CancelScope) -> None:
         try:
             with self._life:
                 self._learner.load()
                 await self._lesson.stage(self._learner)
         except BaseException as problem:  # a program may raise anything
-            self.end(_ending_of(problem, self._path, self._learner))
+            if around.cancel_called:  # which nobody but that program has done
+                raise
+            self.end(ending_of(problem, self._path, self._learner.is_loaded))
 
     async def _watch(self, main: trio.lowlevel.Task) -> None:
         await trio.sleep(self._lesson.longest)
-        waiting = tuple(_waiting(main, self._path))
-        self.end(Ending("waits", line=waiting[0].line if waiting else None, waiting=waiting))
+        who = tuple(waiting(main, self._path))
+        words = THREAD if waits_for_thread(main, self._path) else ""
+        self.end(Ending("waits", words, who[0].line if who else None, waiting=who))
         await trio.sleep(self._lesson.longest)
+        self._give_up()
+
+    def _spins(self, line: int, has_time_passed: bool) -> None:
+        if self._ending is None:
+            self.end(Ending("spins", HARDLY if has_time_passed else "", line))
+        elif self._life.cancel_called:  # and still there: whatever is raised in it, it goes on
+            self._ending = self._ending._replace(catches=line)
+            self._give_up()
+
+    def _give_up(self) -> None:
         if self._abandon is not None:
             self._abandon(self._outcome())
 
@@ -110,88 +128,35 @@ class _Play:
         name_hosts(self._recording, learner.networks)
         trace = with_own_addresses(self._recording.trace(), learner.networks)
         datagrams = carried(learner.networks, trace, self._path.name)
-        return Run(trace, datagrams, self._ending or Ending("returned"), learner.notes, self._path.name)
+        ending = self._ending or Ending("returned" if learner.is_over else "cut")
+        return Run(trace, datagrams, ending, learner.notes, self._path.name)
 
 
 class Spins(trio.abc.Instrument):
-    """Ends a play in which time stands still, since somebody always has something to do."""
+    """Tells of a program in which time stands still, or nearly so, since somebody always has something to do.
 
-    def __init__(self, end: Callable[[Ending], None], path: Path) -> None:
-        self._end = end
+    Args:
+      found: called with the line, and whether any time has passed; once again if it goes on.
+      path: of the learner's file.
+    """
+
+    def __init__(self, found: Callable[[int, bool], None], path: Path) -> None:
+        self._found = found
         self._path = path
-        self._time = -1.0
+        self._since = self._time = -1.0
         self._steps = 0
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         self._steps += 1
-        if self._steps >= MOST_STEPS and (line := _line_of(task, self._path)):
+        if self._steps >= MOST_STEPS and (line := line_of(task, self._path)):
             self._steps = 0
-            self._end(Ending("spins", line=line))
+            self._found(line, self._time > self._since)
 
     def before_io_wait(self, timeout: float) -> None:
-        if (now := trio.current_time()) > self._time:
-            self._time = now
+        self._time = trio.current_time()
+        if self._time >= self._since + 1:
+            self._since = self._time
             self._steps = 0
-
-
-def _waiting(task: trio.lowlevel.Task, path: Path) -> Iterator[Waiting]:
-    """The learner's tasks, children before their parents."""
-    for nursery in task.child_nurseries:
-        for child in sorted(nursery.child_tasks, key=lambda child: child.name):
-            yield from _waiting(child, path)
-    if line := _line_of(task, path):
-        yield Waiting(task.name, line)
-
-
-def _line_of(task: trio.lowlevel.Task, path: Path) -> int | None:
-    """In which line of the learner's file a task waits."""
-    lines = [line for frame, line in task.iter_await_frames() if frame.f_code.co_filename == str(path)]
-    return lines[-1] if lines else None
-
-
-def _running_line(path: Path) -> int | None:
-    """Where the learner's program is just now."""
-    frame: FrameType | None = sys._getframe()
-    while frame is not None and frame.f_code.co_filename != str(path):
-        frame = frame.f_back
-    return None if frame is None else frame.f_lineno
-
-
-# -- how it ended ------------------------------------------------------------------------------------------------------
-
-
-def _ending_of(problem: BaseException, path: Path, learner: Learner) -> Ending:
-    """What was raised, and in which line: in groups, the first thing that has one."""
-    found = list(_leaves(problem, path))
-    asked, line_of_it = next((each for each in found if isinstance(each[0], NotAsAsked)), (None, None))
-    if isinstance(asked, NotAsAsked):
-        return Ending("not loaded", str(asked), asked.line or line_of_it)
-    leaf, line = next((each for each in found if each[1] is not None), found[0])
-    if isinstance(leaf, SyntaxError) and leaf.filename == str(path):
-        return Ending("not loaded", f"this is no Python: {leaf.msg}", leaf.lineno)
-    if not learner.is_loaded and "run() from inside a run()" in str(leaf):
-        return Ending("not loaded", "trio.run is called here; the lesson runs your functions itself", line)
-    words = f"{type(leaf).__name__}: {leaf}" if str(leaf) else type(leaf).__name__
-    return Ending("raised" if learner.is_loaded else "not loaded", words, line, type(leaf).__name__)
-
-
-def _leaves(problem: BaseException, path: Path, line: int | None = None) -> Iterator[tuple[BaseException, int | None]]:
-    """What is in a group, in groups inside it too, each with the innermost line of the learner's that it came by."""
-    line = _last_line(problem.__traceback__, path) or line
-    if not isinstance(problem, BaseExceptionGroup):
-        yield problem, line
-        return
-    for inner in problem.exceptions:
-        yield from _leaves(inner, path, line)
-
-
-def _last_line(traceback: TracebackType | None, path: Path) -> int | None:
-    line = None
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == str(path):
-            line = traceback.tb_lineno
-        traceback = traceback.tb_next
-    return line
 
 
 # -- the child process -------------------------------------------------------------------------------------------------
@@ -204,10 +169,13 @@ def main(arguments: Sequence[str]) -> None:
     """
     name, file, place, limit = arguments
     path, folder = Path(file), Path(place)
+    sys.argv = [file]  # as it would be for ``python file``; and the folder is nobody's business
 
-    def abandon(run: Run) -> NoReturn:
+    def leave(run: Run) -> NoReturn:
+        """At once: a thread of the program's, or what it has left for the end, may never come to one."""
         write(run, folder)
-        sys.stdout.flush()
+        with suppress(Exception):  # it may have closed it
+            sys.stdout.flush()
         os._exit(0)
 
     bound_memory()
@@ -216,8 +184,11 @@ def main(arguments: Sequence[str]) -> None:
     with open(folder / STUCK, "w") as stuck:
         faulthandler.dump_traceback_later(float(limit), exit=True, file=stuck)
         sys.path.append(str(path.parent))  # for what stands beside it; last, so that it hides nothing
-        write(play(find(name), path, (folder / SOURCE).read_bytes(), abandon), folder)
-        faulthandler.cancel_dump_traceback_later()
+        try:
+            leave(play(find(name), path, (folder / SOURCE).read_bytes(), leave))
+        except BaseException as problem:  # Trio's own stacks have limits, too
+            words = f"your program has broken what plays it, which ended with {type(problem).__name__}"
+            leave(empty(Ending("gone", words), path.name))
 
 
 if __name__ == "__main__":

@@ -50,7 +50,8 @@ class Finding:
 
 def judge(lesson: Lesson, run: Run) -> Finding | None:
     """What is wrong with a run, the most helpful thing; None: it has passed."""
-    if run.ending.kind in ("not loaded", "cut", "too long", "gone"):
+    is_known = run.ending.kind == "waits" and run.ending.words  # a check could not know it
+    if is_known or run.ending.kind in ("not loaded", "cut", "too long", "gone"):
         finding: Finding | None = _in_general(run.ending)
     else:
         finding = next(lesson.check(run), None) or next(went_wrong(run, "raised", "waits", "floods", "spins"), None)
@@ -96,6 +97,8 @@ def went_wrong(run: Run, *kinds: Kind) -> Iterator[Finding]:
 
 
 def _in_general(ending: Ending) -> Finding:
+    if ending.kind in ("waits", "spins") and ending.words:
+        return Finding(ending.words, ending.line)
     words = {
         "not loaded": ending.words,
         "raised": f"your program raised {ending.words}",

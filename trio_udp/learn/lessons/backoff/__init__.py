@@ -70,6 +70,7 @@ async def stage(learner: Learner) -> None:
                 began = trio.current_time()
                 learner.note("asked", [name, began, await learner.call("ask", address), trio.current_time()])
                 await trio.sleep(PAUSE)
+        learner.over(len(SERVERS))
         nursery.cancel_scope.cancel()
 
 

@@ -91,6 +91,7 @@ async def stage(learner: Learner) -> None:
                 for order in ORDERS:
                     with hosts[order.customer]:
                         customers.start_soon(_buy, order)
+        learner.over()
         nursery.cancel_scope.cancel()
 
 

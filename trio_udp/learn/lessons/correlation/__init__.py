@@ -85,6 +85,7 @@ async def stage(learner: Learner) -> None:
             nursery.start_soon(serve)
             with network.host("10.0.0.2", name="you"):
                 learner.note("result", await learner.call("look_up", SERVER, list(words)))
+            learner.over(1)
             nursery.cancel_scope.cancel()
 
 

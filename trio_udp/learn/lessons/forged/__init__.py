@@ -120,6 +120,7 @@ async def stage(learner: Learner) -> None:
                     began = trio.current_time()
                     learner.note("rounds", [began, await learner.call("ask", SERVER, number), trio.current_time()])
                     await trio.sleep(PAUSE)
+            learner.over(len(ROUNDS))
             nursery.cancel_scope.cancel()
 
 

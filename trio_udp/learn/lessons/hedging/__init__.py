@@ -99,6 +99,7 @@ async def stage(learner: Learner) -> None:
                 began = trio.current_time()
                 learner.note("rounds", [began, await learner.call("ask", list(addresses)), trio.current_time()])
                 await trio.sleep(PAUSE)
+        learner.over(len(ROUNDS))
         nursery.cancel_scope.cancel()
 
 

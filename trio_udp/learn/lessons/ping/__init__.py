@@ -56,6 +56,7 @@ async def stage(learner: Learner) -> None:
             for _ in range(PINGS):
                 began = trio.current_time()
                 learner.note("pings", [began, await learner.call("ping", SERVER), trio.current_time()])
+        learner.over(PINGS)
         nursery.cancel_scope.cancel()
 
 

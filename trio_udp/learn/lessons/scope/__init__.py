@@ -66,6 +66,7 @@ async def stage(learner: Learner) -> None:
                 began = trio.current_time()
                 learner.note("rounds", [began, await learner.call("ask_all", list(addresses)), trio.current_time()])
                 await trio.sleep(PAUSE)
+        learner.over(ROUNDS)
         nursery.cancel_scope.cancel()
 
 

@@ -94,6 +94,7 @@ async def stage(learner: Learner) -> None:
             for asked in QUESTIONS:
                 with hosts[asked.client]:
                     clients.start_soon(_ask, asked)
+        learner.over()
         nursery.cancel_scope.cancel()
 
 
@@ -116,9 +117,8 @@ def check(run: Run) -> Iterator[Finding]:
 
 
 def _answered(run: Run, asked: Asked, results: dict[str, bytes]) -> Iterator[Finding]:
-    question = next(each for each in sent(run, asked.client, "server") if each.data == asked.question)
-    port = question.source_port
-    answers = [(time, each) for time, each in arrivals(run, asked.client) if each.destination_port == port]
+    ports = {each.source_port for each in sent(run, asked.client, "server") if each.data == asked.question}
+    answers = [(time, each) for time, each in arrivals(run, asked.client) if each.destination_port in ports]
     who, what = asked.client, asked.question.decode()
     if not answers:
         reason = "" if asked.question in run.notes.get("done", ()) else ", and its work was not done"

@@ -102,6 +102,7 @@ async def stage(learner: Learner) -> None:
                 nursery.start_soon(_ask, asked)
         await trio.sleep_until(STOP)
         stop.set()
+    learner.over(1)
 
 
 async def _ask(asked: Asked) -> None:

@@ -69,6 +69,7 @@ async def stage(learner: Learner) -> None:
                 with sender:
                     nursery.start_soon(send, learner, data)
             await trio.sleep(PAUSE)
+    learner.over(2 * len(FILES))
 
 
 async def send(learner: Learner, data: bytes) -> None:

@@ -67,6 +67,7 @@ async def stage(learner: Learner) -> None:
             names = {address: name for name, address in addresses.items()}
             by_name = {names.get(key, repr(key)): result[key] for key in result} if isinstance(result, dict) else None
             learner.note("result", repr(result) if by_name is None else by_name)
+        learner.over(1)
         nursery.cancel_scope.cancel()
 
 

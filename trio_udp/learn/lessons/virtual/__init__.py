@@ -141,6 +141,7 @@ async def stage(learner: Learner) -> None:
         except BaseException as problem:  # a failed assertion of pytest is no Exception
             await trio.lowlevel.checkpoint_if_cancelled()
             learner.note("failed", [number, type(problem).__name__])
+    learner.over()
 
 
 async def _run(learner: Learner, tests: list[str], program: Program, number: int) -> None:

@@ -62,6 +62,7 @@ async def stage(learner: Learner) -> None:
             nursery.start_soon(receive, learner)
         with network.host(name="sender"):
             nursery.start_soon(send, learner, FILE)
+    learner.over(2)
 
 
 def check(run: Run) -> Iterator[Finding]:
