@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from trio_udp.learn._lesson import Lesson
 
 REAL = (
-    "this would use the real network, and the lesson's is virtual. That is in trio.socket, for what is called inside "
-    "of the functions that the lesson calls"
+    "this would use the real network, and the lesson's is virtual: its sockets come from trio.socket, inside of the "
+    "functions that the lesson calls"
 )
 
 

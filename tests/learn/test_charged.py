@@ -41,7 +41,7 @@ async def serve(port, charge):
 
 RIGHT = {
     "solution": find("charged").solution,
-    "library": LIBRARY.replace("GUARDED", "trio_udp.cache_replies(handler, key=lambda one: (one.address, one.data))"),
+    "library": LIBRARY.replace("GUARDED", "trio_udp.cache_replies(handler, key=lambda one: one.data)"),
     "one after the other": """\
 import trio
 
@@ -121,6 +121,26 @@ async def serve(port, charge):
     "one order for each customer": (
         find("charged").solution.replace("if order not in", "order = order[:3]\n        if order not in"),
         "the order `anna 1 250` came at 1.05 s, and was never charged",
+    ),
+    "one order for each address": (
+        find("charged")
+        .solution.replace("receipts[order]", "receipts[customer]")
+        .replace("if order not in", "if customer not in"),
+        "the order `anna 2 250` came at 20.1 s, and was never charged",
+    ),
+    "an order for each address": (
+        find("charged")
+        .solution.replace("receipts[order]", "receipts[order, customer]")
+        .replace("if order not in", "if (order, customer) not in"),
+        "dora has paid twice for the order `dora 1 470`: it was charged at 6.05 s, and again at 8.05 s. The answer, "
+        "sent at 6.55 s, was lost, so the same order was sent again, from another port: a program that is started "
+        "anew has a new one. Which order it is stands in the order",
+    ),
+    "the library's, for each address": (
+        LIBRARY.replace("GUARDED", "trio_udp.cache_replies(handler, key=lambda one: (one.address, one.data))"),
+        "dora has paid twice for the order `dora 1 470`: it was charged at 6.05 s, and again at 8.05 s. The answer, "
+        "sent at 6.55 s, was lost, so the same order was sent again, from another port: a program that is started "
+        "anew has a new one. Which order it is stands in the order",
     ),
     "one number for all": (
         f"""\

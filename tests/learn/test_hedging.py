@@ -129,6 +129,11 @@ async def ask(servers):
         "the best server is very slow: ask has returned 2.65 s after the first good answer had come. With that there "
         "is nothing left to wait for",
     ),
+    "the last one first": (
+        find("hedging").solution.replace("in servers:", "in servers[::-1]:"),
+        "17: all are well: the third server was asked before the second one. The best server comes first, as in the "
+        "list that `ask` gets",
+    ),
     "one after another": (
         find("hedging").exercise.replace("0.25", "1"),
         "15: the best server is very slow: the second server was asked 1 s after `ask` was called, and it was to be "

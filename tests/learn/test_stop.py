@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def test_the_exercise_cuts_its_clients_off(tmp_path: Path) -> None:
     assert refused("stop", find("stop").exercise, tmp_path) == (
-        "ben had asked `job 2` at 1 s, and the work for it was cancelled at 3 s, when the server was told to stop "
-        "at 3 s. It had been taken, so ben still waits for the answer"
+        "ben had asked `job 2` at 1 s, and the work for it was cancelled at 3 s, when the server was told to stop. "
+        "It had been taken, so ben still waits for the answer"
     )
 
 
@@ -139,8 +139,8 @@ async def serve(port, work, stop):
     ),
     "too short a grace": (
         f"{HEAD}GRACE = 2{LIBRARY}",
-        "ben had asked `job 2` at 1 s, and the work for it was cancelled at 5 s, when the server was told to stop at "
-        "3 s. It had been taken, so ben still waits for the answer",
+        "ben had asked `job 2` at 1 s, and the work for it was cancelled at 5 s, after the stop at 3 s. It "
+        "had been taken, so ben still waits for the answer",
     ),
     "closes the socket at once": (
         f"""{HEAD}

@@ -52,8 +52,8 @@ def refuse_real_network() -> None:
 def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
     if (event == "socket.__new__" and arguments[1] in _INTERNET) or (event in _NAMES and not _is_ours()):
         raise NotAsAsked(
-            "this would use the real network, and the lesson's is virtual. That is in trio.socket, for what is called "
-            "inside of the functions that the lesson calls"
+            "this would use the real network, and the lesson's is virtual: its sockets come from trio.socket, inside "
+            "of the functions that the lesson calls"
         )
 
 

@@ -136,6 +136,14 @@ def _too_early(run: Run, plan: Round, began: float, asked: dict[str, Carried]) -
         if question is None:
             continue
         late = question.time - began
+        earlier = SERVERS[place - 1]
+        if earlier not in asked or asked[earlier].time > question.time:
+            yield Finding(
+                f"{plan.story}: the {name} server was asked before the {earlier} one. The best server comes first, as "
+                "in the list that `ask` gets",
+                question.line,
+                question.time,
+            )
         came = _good(run, began, question.time - EXACT)
         if came:
             yield Finding(

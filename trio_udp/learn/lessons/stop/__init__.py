@@ -139,9 +139,10 @@ def _answered(run: Run, asked: Asked) -> Iterator[Finding]:
         return
     cut = [time for question, time in run.notes.get("cut", ()) if question == asked.question]
     if cut:
+        when = "when the server was told to stop" if cut[0] == STOP else f"after the stop at {STOP:.3g} s"
         yield Finding(
             f"{who} had asked `{what}` at {asked.time:.3g} s, and the work for it was cancelled at {cut[0]:.3g} s, "
-            f"when the server was told to stop at {STOP:.3g} s. It had been taken, so {who} still waits for the answer",
+            f"{when}. It had been taken, so {who} still waits for the answer",
             time=cut[0],
         )
     begun = any(question == asked.question for question, _ in run.notes.get("begun", ()))

@@ -109,8 +109,7 @@ def _another(run: Run, number: int, data: bytes, got: Any, span: tuple[float, fl
     if not isinstance(got, bytes):
         words = f"receive has returned {got!r:.40} at {span[1]:.3g} s; it should return the file, as bytes"
         return Finding(words, time=span[1])
-    shorter = min(len(data), len(got))
-    same = next((place for place in range(shorter) if data[place] != got[place]), shorter)
+    shorter, same = min(len(data), len(got)), in_common(data, got)
     words = f"file {number} has {len(data):,} bytes, and what has come has {len(got):,}"
     words += "" if same == shorter else f"; from byte {same:,} on it is another one"
     if len(got) < len(data):
@@ -119,6 +118,12 @@ def _another(run: Run, number: int, data: bytes, got: Any, span: tuple[float, fl
         return Finding(f"{words}. Some of it is not in its place", time=span[1])
     why, time = _came_twice(run, span)
     return Finding(f"{words}{why}", time=time)
+
+
+def in_common(one: bytes, other: bytes) -> int:
+    """How many bytes they begin with in common."""
+    shorter = min(len(one), len(other))
+    return next((place for place in range(shorter) if one[place] != other[place]), shorter)
 
 
 def _came_twice(run: Run, span: tuple[float, float]) -> tuple[str, float]:
