@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,19 +19,19 @@ FOLDER = "trio_udp_lessons"
 WIDEST = 100
 
 
-async def go_on(progress: Progress) -> bool:
+async def go_on(progress: Progress, *, whole: bool = False) -> bool:
     """From the first lesson that is not done to one that fails; True: there is none."""
     while (lesson := progress.next()) is not None:
-        if not await judge_file(lesson, progress):
+        if not await judge_file(lesson, progress, whole=whole):
             return False
     tell("All lessons are done.\n")
     return True
 
 
-async def judge_file(lesson: Lesson, progress: Progress) -> bool:
-    """Play it, and tell what is wrong; True: nothing is."""
+async def judge_file(lesson: Lesson, progress: Progress, *, whole: bool = False) -> bool:
+    """Play it, and tell what is wrong, with all of the picture if wanted; True: nothing is."""
     from ..learn._run import run_lesson
-    from ..learn._verdict import judge, report
+    from ..learn._verdict import MOST_ROWS, judge, report
 
     path = progress.path(lesson)
     try:
@@ -46,7 +47,8 @@ async def judge_file(lesson: Lesson, progress: Progress) -> bool:
     else:
         width = min(shutil.get_terminal_size().columns, WIDEST)
         text = source.decode("utf-8", "backslashreplace")
-        tell(f"lesson {lesson.number}, {lesson.name}: {lesson.title}\n\n{report(lesson, run, finding, text, width)}")
+        told = report(lesson, run, finding, text, width, sys.maxsize if whole else MOST_ROWS)
+        tell(f"lesson {lesson.number}, {lesson.name}: {lesson.title}\n\n{told}")
         tell(f"\nWhat to do is at the top of the file. To think about it: {command('hint', Path(), lesson.name)}\n")
     try:
         progress.note(lesson, source, passed=finding is None)
