@@ -6,7 +6,7 @@ socket` where `trio.socket` was meant looks the same, and would send real datagr
 lesson; `time.sleep` where `trio.sleep` was meant stops every task, while virtual time stands still. Both are told.
 
 The network is watched by an audit hook (PEP 578), so that it does not matter which module asks for a socket. Trio's
-loop has a pair of them for itself, which on Windows are of the internet's family: what its core asks for is let through.
+loop has a pair of them for itself, which on Windows are of the internet's family: what its core asks for it gets.
 """
 
 from __future__ import annotations
