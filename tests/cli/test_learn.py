@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,13 @@ from tests.cli.child import start
 from trio_udp.cli import main
 from trio_udp.learn import LESSONS, find
 from trio_udp.learn._folder import PROGRESS
+from trio_udp.learn._run import run_lesson
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from trio_udp.learn._lesson import Lesson
+    from trio_udp.learn._played import Run
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +96,36 @@ def test_a_file_is_checked_where_it_is(here: Path, capsys: pytest.CaptureFixture
     assert learn(capsys, "--dir", "far/away")[1].splitlines()[0].endswith("done")
     assert learn(capsys, "check", "ping", "--dir", "far/away")[0] == 0
     assert learn(capsys, "--dir", "far/away", "check", "ping")[0] == 0
+
+
+def test_the_whole_picture(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    learn(capsys, "start", ".")
+    code, out, _ = learn(capsys, "check", "backoff")
+    assert code == 1
+    assert "... 9,980 lines below; `learn check --whole` shows them\n" in out
+    code, whole, _ = learn(capsys, "check", "backoff", "--whole")
+    assert code == 1
+    assert "..." not in whole
+    assert len(whole.splitlines()) == len(out.splitlines()) + 9_979
+    assert learn(capsys, "check", "--whole")[1].startswith("lesson 1, ping")
+
+
+def test_what_is_saved_while_it_is_played_has_not_passed(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file was read once for its hash, and again to be played: what was noted was not what had passed."""
+    learn(capsys, "start", ".")
+
+    def save_and_run(lesson: Lesson, path: Path, source: bytes) -> Awaitable[Run]:
+        path.write_text(lesson.solution, encoding="utf-8")
+        return run_lesson(lesson, path, source)
+
+    monkeypatch.setattr("trio_udp.learn._run.run_lesson", save_and_run)
+    code, out, _ = learn(capsys, "check", "ping")
+    assert code == 1
+    assert ">   14          answer, address = await sock.recvfrom(65535)" in out
+    (here / "01_ping.py").write_text(find("ping").exercise, encoding="utf-8")
+    assert not learn(capsys)[1].splitlines()[0].endswith("done")
 
 
 def test_several_are_checked(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

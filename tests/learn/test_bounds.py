@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
 from tests.learn.test_run import MAIN, ran
 from trio_udp.learn import LESSONS, find
+from trio_udp.learn._bounds import _refuse_network
+from trio_udp.learn._learner import NotAsAsked
 from trio_udp.learn._run import run_lesson
 from trio_udp.learn._verdict import judge
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from trio_udp.learn._lesson import Lesson
 
 REAL = (
@@ -50,6 +52,19 @@ async def ping(server):
 )
 async def test_nor_does_another(source: str, said: str, tmp_path: Path) -> None:
     assert (await ran(source, tmp_path))[1] == said
+
+
+def test_the_loop_may_have_a_pair_of_the_internet() -> None:
+    """As it does on Windows; the module beside it, through which a program asks for sockets, may not."""
+    folder = Path(trio.__file__).parent
+
+    def ask(file: Path) -> None:
+        code = compile("refuse('socket.__new__', (None, family, 1, 0))", str(file), "exec")
+        exec(code, {"refuse": _refuse_network, "family": socket.AF_INET})
+
+    ask(folder / "_core" / "_wakeup_socketpair.py")
+    with pytest.raises(NotAsAsked):
+        ask(folder / "_socket.py")
 
 
 async def test_names_of_the_virtual_network_are_there(tmp_path: Path) -> None:

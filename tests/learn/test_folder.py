@@ -79,7 +79,7 @@ def test_what_has_passed_is_done_until_it_is_changed(folder: Path) -> None:
     path.write_text("x = 1")
     assert (Progress(folder).state(PING), Progress(folder).next()) == ("changed since", PING)
     path.unlink()
-    assert Progress(folder).state(PING) == "changed since"
+    assert (Progress(folder).state(PING), Progress(folder).next()) == ("removed since", PING)
 
 
 def test_what_another_terminal_has_noted_is_kept(folder: Path) -> None:

@@ -71,15 +71,19 @@ def test_the_whole_report(tmp_path: Path) -> None:
 
 def test_a_long_ladder_is_cut_around_the_moment(tmp_path: Path) -> None:
     run = played("ping", PING.solution, tmp_path)
-    whole = excerpt(run, None, 80)
+    whole = excerpt(run, Finding(""))
     assert len(whole) == 22
     assert whole[0].split() == ["you", "server"]
     assert whole[1].startswith("... ")
-    middle = excerpt(run, 2.8, 80)
+    middle = excerpt(run, Finding("", time=2.8))
     assert middle[0].split() == ["you", "server"]
     assert any(row.startswith("   2.8") for row in middle)
     assert middle[-1].startswith("... ")
-    first = excerpt(run, 0.0, 80)
+    assert middle[-1].endswith(" lines below; `learn check --whole` shows them")
+    everything = excerpt(run, Finding("", time=0.0), 80, 1000)
+    assert len(everything) == 40
+    assert not any(row.startswith("...") for row in everything)
+    first = excerpt(run, Finding("", time=0.0))
     assert first[1].startswith("   0.000000")
     assert len(first) == 22
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.learn.judged import judged, refused
+from tests.learn.judged import judged, played, refused
 from trio_udp.learn import find
+from trio_udp.learn._verdict import excerpt, judge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,3 +132,15 @@ def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
     source, message = WRONG[name]
     assert source != SOLUTION
     assert refused("virtual", source, tmp_path) == message
+
+
+def test_the_picture_is_of_the_run_that_is_meant(tmp_path: Path) -> None:
+    """Not of all tests with all programs, which have the same hosts."""
+    lesson = find("virtual")
+    run = played("virtual", SOLUTION.replace("async def test_never", "async def never"), tmp_path)
+    finding = judge(lesson, run)
+    assert finding is not None
+    assert finding.within == "test_late with program 5"
+    rows = excerpt(run, finding)
+    assert [row.split("│")[0].strip() for row in rows[1:]] == ["63.350000", "63.850000", "64.350000", "64.475000"]
+    assert "?" not in "".join(rows)

@@ -21,7 +21,7 @@ FOLDER = "trio_udp_lessons"
 WIDEST = 100
 
 
-async def go_on(progress: Progress) -> bool:
+async def go_on(progress: Progress, *, whole: bool = False) -> bool:
     """From the first lesson that is not done to one that fails; True: there is none.
 
     Each is played once: a program that writes to its own file is never the one that has passed.
@@ -29,17 +29,17 @@ async def go_on(progress: Progress) -> bool:
     from ..learn import LESSONS
 
     for lesson in LESSONS:
-        if progress.state(lesson) != "done" and not await judge_file(lesson, progress):
+        if progress.state(lesson) != "done" and not await judge_file(lesson, progress, whole=whole):
             return False
     tell("All lessons are done.\n")
     return True
 
 
-async def judge_file(lesson: Lesson, progress: Progress) -> bool:
-    """Play it, and tell what is wrong; True: nothing is."""
+async def judge_file(lesson: Lesson, progress: Progress, *, whole: bool = False) -> bool:
+    """Play it, and tell what is wrong, with all of the picture if wanted; True: nothing is."""
     from ..learn._run import run_lesson
     from ..learn._source import read
-    from ..learn._verdict import judge, report
+    from ..learn._verdict import MOST_ROWS, judge, report
 
     path = progress.path(lesson)
     try:
@@ -55,7 +55,8 @@ async def judge_file(lesson: Lesson, progress: Progress) -> bool:
     else:
         width = min(shutil.get_terminal_size().columns, WIDEST)
         text = source.decode("utf-8", "backslashreplace")
-        tell(f"lesson {lesson.number}, {lesson.name}: {lesson.title}\n\n{report(lesson, run, finding, text, width)}")
+        told = report(lesson, run, finding, text, width, sys.maxsize if whole else MOST_ROWS)
+        tell(f"lesson {lesson.number}, {lesson.name}: {lesson.title}\n\n{told}")
         tell(f"\nWhat to do is at the top of the file. To think about it: {command('hint', Path(), lesson.name)}\n")
     try:
         progress.note(lesson, source, passed=finding is None)

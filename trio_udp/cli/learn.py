@@ -74,6 +74,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="LESSON",
         help="which; unless given, from the first that is not done to one that fails",
     )
+    check.add_argument("--whole", action="store_true", help="with all of the picture, however long that is")
     hint = actions.add_parser("hint", help="something to think about")
     hint.add_argument("lesson", nargs="?", metavar="LESSON", help="which; the first that is not done unless given")
     hint.add_argument("--more", action="store_true", help="all hints that there are, down to the plainest")
@@ -194,13 +195,13 @@ async def _start(args: argparse.Namespace) -> int:
 
 async def _check(args: argparse.Namespace) -> int:
     if not args.lessons:
-        return ExitCode.ANSWERED if await go_on(_progress(_folder(args))) else ExitCode.ERROR
+        return ExitCode.ANSWERED if await go_on(_progress(_folder(args)), whole=args.whole) else ExitCode.ERROR
     passed = []
     for name in args.lessons:
         lesson, named = _lesson(name), Path(name)
         # A file that was named with its folder is that one, wherever the others are.
         progress = _progress(_folder(args) if named.parent == Path() else named.parent)
-        passed.append(await judge_file(lesson, progress))
+        passed.append(await judge_file(lesson, progress, whole=args.whole))
     return ExitCode.ANSWERED if all(passed) else ExitCode.ERROR
 
 

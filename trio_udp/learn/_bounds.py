@@ -5,8 +5,8 @@ wants to get out does, by another process for instance. It is for those who do n
 socket` where `trio.socket` was meant looks the same, and would send real datagrams to whoever has the addresses of a
 lesson; `time.sleep` where `trio.sleep` was meant stops every task, while virtual time stands still. Both are told.
 
-The network is watched by an audit hook (PEP 578), so that it does not matter which module asks for a socket. Families
-other than the two of the internet are left alone: Trio's loop has a pair of sockets for itself.
+The network is watched by an audit hook (PEP 578), so that it does not matter which module asks for a socket. Trio's
+loop has a pair of them for itself, which on Windows are of the internet's family: what its core asks for it gets.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ MOST_MEMORY = 2 << 30
 
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 _NAMES = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
-_OURS = tuple(os.path.dirname(os.path.abspath(str(module.__file__))) + os.sep for module in (trio, testing))
+_TRIO, _TESTING = (os.path.dirname(os.path.abspath(str(module.__file__))) + os.sep for module in (trio, testing))
+_CORE = os.path.join(_TRIO, "_core") + os.sep
 
 
 def bound_memory() -> None:
@@ -50,19 +51,23 @@ def refuse_real_network() -> None:
 
 
 def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
-    if (event == "socket.__new__" and arguments[1] in _INTERNET) or (event in _NAMES and not _is_ours()):
+    if event == "socket.__new__":
+        is_real = arguments[1] in _INTERNET and not _asker().startswith(_CORE)
+    else:  # of names Trio, and the virtual network, ask for numbers only, which leaves nothing
+        is_real = event in _NAMES and not _asker().startswith((_TRIO, _TESTING))
+    if is_real:
         raise NotAsAsked(
             "this would use the real network, and the lesson's is virtual: its sockets come from trio.socket, inside "
             "of the functions that the lesson calls"
         )
 
 
-def _is_ours() -> bool:
-    """Is it Trio, or the virtual network, that asks? They do so for numbers only, which leaves nothing."""
+def _asker() -> str:
+    """The file that has called what is audited, through the socket module or not."""
     frame = sys._getframe(2)
     while frame.f_back is not None and frame.f_code.co_filename == socket.__file__:
         frame = frame.f_back
-    return frame.f_code.co_filename.startswith(_OURS)
+    return frame.f_code.co_filename
 
 
 def refuse_real_sleep(path: Path) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ._lesson import Lesson
 
-State: TypeAlias = Literal["", "done", "changed since"]
+State: TypeAlias = Literal["", "done", "changed since", "removed since"]
 
 PROGRESS = ".trio_udp_learn.json"
 FORMAT = "trio_udp lessons"
@@ -104,10 +104,12 @@ class Progress:
 
     def state(self, lesson: Lesson) -> State:
         """Of its file, as it is now."""
-        passed = self._passed.get(lesson.name)
+        passed, now = self._passed.get(lesson.name), _hash(self.path(lesson))
         if passed is None:
             return ""
-        return "done" if passed == _hash(self.path(lesson)) else "changed since"
+        if not now:
+            return "removed since"
+        return "done" if passed == now else "changed since"
 
     def next(self) -> Lesson | None:
         """The first lesson that is not done; None: all are."""
@@ -159,6 +161,7 @@ def _parsed(data: bytes) -> dict[str, str]:
 
 
 def _hash(path: Path) -> str:
+    """Of a file; empty, if there is none."""
     try:
         return _hash_of(read(path))
     except OSError:

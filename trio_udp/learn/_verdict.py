@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from ..tracing import Happened, ladder_text
+from ..tracing import Happened, ScopeEntered, ladder_text
 from ..tracing._show import shortened, show_text
 from ._source import lines as lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..tracing import Entry
     from ._lesson import Lesson
     from ._played import Ending, Kind, Run, Unawaited
 
@@ -41,11 +42,13 @@ class Finding:
       message: what, in a line or three.
       line: where in the learner's file; None: in no one place.
       time: when it happened, in seconds; the ladder is cut around it. None: at the end.
+      within: the name of a scope that the stage has marked; the ladder has only what happened in it. Empty: all.
     """
 
     message: str
     line: int | None = None
     time: float | None = None
+    within: str = ""
 
 
 def judge(lesson: Lesson, run: Run) -> Finding | None:
@@ -121,7 +124,7 @@ def _others(ending: Ending) -> str:
 # -- telling it --------------------------------------------------------------------------------------------------------
 
 
-def report(lesson: Lesson, run: Run, finding: Finding, source: str, width: int = 80) -> str:
+def report(lesson: Lesson, run: Run, finding: Finding, source: str, width: int = 80, most_rows: int = MOST_ROWS) -> str:
     """What a person is told.
 
     Args:
@@ -130,13 +133,14 @@ def report(lesson: Lesson, run: Run, finding: Finding, source: str, width: int =
       finding: the one that is told.
       source: the text of the learner's file.
       width: of a line.
+      most_rows: lines of the ladder.
 
     Returns:
       Lines, each with a newline at its end.
     """
     where = f"{run.file}:{finding.line}" if finding.line else run.file
     lines = [*_wrapped(f"{where}: {finding.message}", width), *_source(source, finding.line, width)]
-    ladder = excerpt(run, finding.time, width)
+    ladder = excerpt(run, finding, width, most_rows)
     if ladder:
         lines += ["", *ladder]
     if run.output.strip():
@@ -168,9 +172,9 @@ def _printed(output: str, width: int) -> Iterator[str]:
         yield f"  ... {len(lines) - MOST_PRINTED:,} more lines"
 
 
-def excerpt(run: Run, time: float | None, width: int = 80) -> list[str]:
-    """The ladder around a moment, or its end; no lines if nothing was sent."""
-    happened = tuple(entry for entry in run.trace.entries if isinstance(entry, Happened))
+def excerpt(run: Run, finding: Finding, width: int = 80, most_rows: int = MOST_ROWS) -> list[str]:
+    """The ladder around the moment of a finding, or its end; no lines if nothing was sent."""
+    happened = tuple(entry for entry in _entries(run, finding.within) if isinstance(entry, Happened))
     if not happened:
         return []
     rows = ladder_text(replace(run.trace, entries=happened), width=max(40, width)).splitlines()
@@ -178,15 +182,25 @@ def excerpt(run: Run, time: float | None, width: int = 80) -> list[str]:
     head = [row for row, when in zip(rows[:1], times, strict=False) if when is None]  # the names, above columns
     rows, times = rows[len(head) :], times[len(head) :]
     last = len(rows)
-    if time is not None:
-        moment = time - run.trace.started
+    if finding.time is not None:
+        moment = finding.time - run.trace.started
         there = next((place for place, when in enumerate(times) if when is not None and when > moment - 5e-7), last)
         last = min(last, there + 1 + BELOW)
-    last = max(last, min(MOST_ROWS, len(rows)))
-    first = max(0, last - MOST_ROWS)
-    above = [f"... {first:,} lines above"] if first else []
-    below = [f"... {len(rows) - last:,} lines below"] if last < len(rows) else []
-    return [*head, *above, *rows[first:last], *below]
+    last = max(last, min(most_rows, len(rows)))
+    first = max(0, last - most_rows)
+    return [*head, *_left_out(first, "above"), *rows[first:last], *_left_out(len(rows) - last, "below")]
+
+
+def _entries(run: Run, within: str) -> tuple[Entry, ...]:
+    """What happened while the scope of this name was open; all, if there is none."""
+    entries = run.trace.entries
+    scope = next((entry.scope for entry in entries if isinstance(entry, ScopeEntered) and entry.name == within), None)
+    ends = [place for place, entry in enumerate(entries) if getattr(entry, "scope", None) == scope]
+    return entries if scope is None else entries[ends[0] : ends[-1]]
+
+
+def _left_out(rows: int, where: str) -> list[str]:
+    return [f"... {rows:,} lines {where}; `learn check --whole` shows them"] if rows else []
 
 
 def _time(row: str) -> float | None:

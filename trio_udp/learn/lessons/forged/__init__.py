@@ -67,9 +67,9 @@ REASONS = {
 
 QUESTION = f"""\
 The server needs half a second for its answer. Meanwhile others answer, to the
-port that your program has: some who have seen your question, but have to send
-from an address of their own, if only the port is another one; and one who has
-not seen it, but sends with the address of the server.
+port that your program has. Some have seen your question, but have to send from
+addresses of their own; one of them is on the server's host, at another port.
+One has not seen it, but sends with the address of the server.
 
 `ask(server, number)` sends four bytes that nobody can guess, and its question.
 It is to return what the server has answered, without these bytes, or None when

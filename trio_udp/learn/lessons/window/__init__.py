@@ -41,6 +41,7 @@ WINDOW = 10  # datagrams
 
 # Seconds after the file is complete, in which what the receiver says is lost.
 MOMENT = 0.1
+MOST_ANSWERS = 1000  # that are looked at for it; a program that answers without end has another fault
 
 # Seconds. A block at a time takes 28, three windows in the tests from 3.6 to 6.4.
 QUICK = 10.0
@@ -84,7 +85,7 @@ def _lose_the_last_answer(network: VirtualNetwork) -> Rule:
 
     def lose(flight: InFlight) -> Drop | None:
         nonlocal complete
-        if flight.source[0] != RECEIVER[0]:
+        if flight.source[0] != RECEIVER[0] or flight.n > MOST_ANSWERS:
             return None
         came = [each.data for each in network.datagrams if each.delivered and each.destination[0] == RECEIVER[0]]
         if complete is None and _is_whole(came):
