@@ -233,3 +233,24 @@ async def test_whoever_is_cancelled_leaves_no_process(tmp_path: Path) -> None:
         nursery.cancel_scope.cancel()
     with pytest.raises(ProcessLookupError):
         os.kill(int(mark.read_text()), signal.SIGTERM)
+
+
+async def test_who_turns_the_clock_off_is_stopped_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trio_udp.learn._run.LAST_WORDS", 0.5)
+    body = "    import faulthandler\n    faulthandler.cancel_dump_traceback_later()\n    while True: pass\n"
+    _, said = await ran(MAIN + body, tmp_path, SHORT)
+    assert said.startswith("None: your program was still at it after 2 seconds")
+
+
+async def test_whoever_writes_over_the_record_has_not_passed(tmp_path: Path) -> None:
+    source = """\
+import os, sys
+frame = sys._getframe()
+while "folder" not in frame.f_locals:
+    frame = frame.f_back
+(frame.f_locals["folder"] / "rest.json").write_text("garbage")
+os._exit(0)
+"""
+    assert (await ran(source, tmp_path))[1] == (
+        "None: what your program has left of its run cannot be read: it has written over the lesson's own files"
+    )

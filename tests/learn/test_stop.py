@@ -97,7 +97,7 @@ async def serve(port, work, stop):
     async with trio.open_nursery() as nursery:
         await listen(await bound(port), nursery, work)
 """,
-        "emil asked `job 5` at 3.5 s, and your server has begun to work at it. It was told to stop at 3 s; "
+        "ben asked `job 5` at 3.5 s, and your server has begun to work at it. It was told to stop at 3 s; "
         "if it takes what comes later, it need never end",
     ),
     "looks between two questions": (
@@ -108,7 +108,7 @@ async def serve(port, work, stop):
         while not stop.is_set():
             nursery.start_soon(answer, sock, *await sock.recvfrom(65535), work)
 """,
-        "emil asked `job 5` at 3.5 s, and your server has begun to work at it. It was told to stop at 3 s; "
+        "ben asked `job 5` at 3.5 s, and your server has begun to work at it. It was told to stop at 3 s; "
         "if it takes what comes later, it need never end",
     ),
     "throws away, and never ends": (

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 # Seconds of real time. A play takes half of one, most of it to start Python.
 LIMIT = 10.0
 
-# For Python to start, and for the child to say where it is, on a machine that has a lot to do.
+# Seconds for Python to start, on a machine that has a lot to do; and for the child to say where it is and end.
 GRACE = 30.0
+LAST_WORDS = 5.0
 
 # What holds its output open once it has ended is something that it has started.
 AFTERWARDS = 0.5
@@ -71,8 +72,12 @@ async def run_lesson(lesson: Lesson, path: Path, source: bytes, *, limit: float 
         arguments = [json.dumps(_import_path()), lesson.name, str(path), folder, str(limit)]
         # -I: nothing of the environment, and not the current folder; what to import from is the first argument.
         child = _Child([sys.executable, "-X", "utf8", "-I", "-c", _START, *arguments], path.parent)
-        code = await child.run(limit + GRACE)
-        run = read(Path(folder), child.output)
+        code = await child.run(Path(folder, STUCK), limit)
+        try:
+            run = read(Path(folder), child.output)
+        except Exception:  # the child is the program's as much as ours: it may have written anything
+            words = "what your program has left of its run cannot be read: it has written over the lesson's own files"
+            return empty(Ending("gone", words), path.name, child.output)
         return run or empty(_ended_otherwise(Path(folder), path, code, limit), path.name, child.output)
 
 
@@ -96,8 +101,13 @@ class _Child:
         text = self._printed.decode("utf-8", "backslashreplace")
         return text + (f"\n... and {self._too_much:,} bytes more\n" if self._too_much else "")
 
-    async def run(self, limit: float) -> int | None:
-        """Until it ends, at most so many seconds; returns its exit code, None if it had to be killed."""
+    async def run(self, begun: Path, limit: float) -> int | None:
+        """Until it ends; returns its exit code, None if it had to be killed.
+
+        Args:
+          begun: a file that is there as soon as the child keeps the time by itself.
+          limit: the seconds that it takes then at most.
+        """
         process = await trio.lowlevel.open_process(
             self._command,
             cwd=self._folder,
@@ -109,9 +119,10 @@ class _Child:
         assert process.stdout is not None
         code: int | None = None
         try:
-            with trio.move_on_after(limit):
+            with trio.move_on_after(GRACE) as scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._read, process.stdout)
+                    nursery.start_soon(_bound, scope, begun, limit + LAST_WORDS)
                     code = await process.wait()
                     nursery.cancel_scope.deadline = trio.current_time() + AFTERWARDS
         finally:
@@ -126,6 +137,12 @@ class _Child:
             room = MOST_OUTPUT - len(self._printed)
             self._printed += data[:room]
             self._too_much += len(data[room:])
+
+
+async def _bound(scope: trio.CancelScope, begun: Path, limit: float) -> None:
+    while not begun.exists():  # noqa: ASYNC110, ASYNC240 - a file tells nobody that it is there
+        await trio.sleep(0.05)
+    scope.deadline = trio.current_time() + limit
 
 
 def _kill(process: trio.Process) -> None:

@@ -100,14 +100,14 @@ def went_wrong(run: Run, *kinds: Kind) -> Iterator[Finding]:
 
 
 def _in_general(ending: Ending) -> Finding:
-    if ending.kind in ("waits", "spins") and ending.words:
-        return Finding(ending.words, ending.line)
+    here = " in this line" if ending.line else ""
     words = {
         "not loaded": ending.words,
         "raised": f"your program raised {ending.words}",
-        "waits": "your program waits for ever" + (" in this line" if ending.line else "") + _others(ending),
-        "floods": "your program sends without end: 10,000 datagrams, and no end to be seen",
-        "spins": "your program goes round here without end and never waits, so that time stands still",
+        "waits": ending.words
+        or "your program waits for ever" + (" in this line" if ending.line else "") + _others(ending),
+        "floods": "your program sends without end: 4,000 datagrams, and no end to be seen",
+        "spins": ending.words or "your program goes round here without end and never waits, so that time stands still",
         "cut": "your program has cancelled more than its own: the lesson around it was over before its end. A scope or "
         "nursery that your program has not opened is not its to cancel",
         "too long": ending.words,

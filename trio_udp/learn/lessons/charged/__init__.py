@@ -118,7 +118,7 @@ async def _buy(customer: str) -> None:
                     with trio.move_on_after(AGAIN):
                         await sock.recvfrom(65535)
                         break
-                with trio.move_on_after(2 * AGAIN):
+                with trio.move_on_after(3 * AGAIN):
                     while True:
                         await sock.recvfrom(65535)
 

@@ -41,9 +41,11 @@ QUESTIONS = (
     Asked("ben", 2.0, b"slow 1", SLOW),
     Asked("carla", 3.0, b"quick 2", 0.0),
     Asked("dora", 3.5, b"slow 2", SLOW),
-    Asked("emil", 4.0, b"quick 3", 0.0),
-    Asked("anna", 4.5, b"quick 4", 0.0),
-)
+    Asked("anna", 4.0, b"quick 3", 0.0),
+    Asked("anna", 4.25, b"slow 3", SLOW),
+    Asked("carla", 4.5, b"slow 4", SLOW),
+    Asked("dora", 5.0, b"quick 4", 0.0),
+)  # of four clients, so that a terminal has room for all of them
 
 # Seconds: what an answer may take beside its work and the way.
 PROMPT = 0.1

@@ -43,7 +43,7 @@ ACCEPTED = (
     Asked("dora", 2.5, b"job 4", 0.25),
 )
 TOO_LATE = (
-    Asked("emil", 3.5, b"job 5", 0.25),
+    Asked("ben", 3.5, b"job 5", 0.25),
     Asked("anna", 5.0, b"job 6", 4.0),
 )
 
