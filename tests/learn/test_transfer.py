@@ -17,7 +17,8 @@ SOLUTION = find("transfer").solution
 
 def test_the_exercise_brings_another_file(tmp_path: Path) -> None:
     assert refused("transfer", find("transfer").exercise, tmp_path) == (
-        "file 1 has 5,000 bytes, and what has come has 6,000; from byte 500 on it is another one. The same 500 bytes "
+        "30: file 1 has 5,000 bytes, and what has come has 6,000; from byte 500 on it is another one. The same 500 "
+        "bytes "
         "came at 1.05 s and at 1.55 s, since the answer, sent at 1.05 s, was lost"
     )
 
@@ -136,7 +137,7 @@ async def receive(port):
     sock.close()
     return b"".join(blocks)
 """,
-        "file 2 has 3,000 bytes, and what has come has 500. Something is missing: it was lost, and not sent again",
+        "19: file 2 has 3,000 bytes, and what has come has 500. Something is missing: it was lost, and not sent again",
     ),
     "all in one": (
         SOLUTION.replace("BLOCK = 500", "BLOCK = 5000"),
@@ -156,11 +157,11 @@ async def receive(port):
     ),
     "adds something": (
         SOLUTION.replace("return data\n", "return data or b'!'\n"),
-        "file 3 has 0 bytes, and what has come has 1",
+        "33: file 3 has 0 bytes, and what has come has 1",
     ),
     "writes nothing": (
         find("transfer").exercise.replace("            data += block", "            data += b''"),
-        "file 1 has 5,000 bytes, and what has come has 0. Something is missing: it was lost, and not sent again",
+        "30: file 1 has 5,000 bytes, and what has come has 0. Something is missing: it was lost, and not sent again",
     ),
 }
 

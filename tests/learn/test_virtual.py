@@ -18,7 +18,8 @@ SOLUTION = find("virtual").solution
 
 def test_the_exercise_loses_nothing(tmp_path: Path) -> None:
     assert refused("virtual", find("virtual").exercise, tmp_path) == (
-        "your tests are passed by a program that asks once, and then waits for ever. That shows when its question or "
+        "32: your tests are passed by a program that asks once, and then waits for ever. That shows when its "
+        "question or "
         "the answer gets lost: is there a test in which this happens?"
     )
 
@@ -80,17 +81,18 @@ WRONG = {
     ),
     "can be guessed": (
         SOLUTION.replace("pong 271828", "pong").replace(" - began == 1.25", " > 0").replace("raise Ass", "print; Ass"),
-        "your tests are passed by a program that asks nobody, and returns b'pong'. That shows when the server has "
+        "47: your tests are passed by a program that asks nobody, and returns b'pong'. That shows when the server has "
         "something else to say: is there a test in which this happens?",
     ),
     "does not look at the time": (
         SOLUTION.replace(" - began == 1.25", " > 0").replace(" - began == 2", " > 0"),
-        "your tests are passed by a program that asks every 0.05 seconds, 40 times. That shows when an answer is long "
+        "47: your tests are passed by a program that asks every 0.05 seconds, 40 times. That shows when an answer "
+        "is long "
         "in coming, or none comes: is there a test in which this happens?",
     ),
     "has nobody who is silent": (
         SOLUTION.replace("async def test_never", "async def never"),
-        "your tests are passed by a program that asks for ever. That shows when nobody answers: "
+        "36: your tests are passed by a program that asks for ever. That shows when nobody answers: "
         "is there a test in which this happens?",
     ),
     "minds what is asked": (

@@ -218,7 +218,7 @@ def test_it_says_what_is_not_there() -> None:
 def test_where_there_is_no_room_for_both_the_payload_is_whole() -> None:
     """How long it took, or why it was lost, is left out first."""
     data = b"twelve bytes"
-    events = [
+    events: list[Event] = [
         sent(0.0, CLIENT, SERVER, data),
         received(0.125, SERVER, CLIENT, data),
         sent(1.0, CLIENT, SERVER, b"short"),

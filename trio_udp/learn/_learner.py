@@ -19,7 +19,7 @@ import trio
 from ._network import LessonNetwork
 from ._played import plain
 from ._source import check_text
-from ._where import raised_line
+from ._where import raised_line, running_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,6 +143,10 @@ class Learner:
         except ValueError:  # something built in, which has no signature to look at
             pass
         return cast("Callable[..., Any]", function)
+
+    def line(self) -> int | None:
+        """Where the learner's program is now: the line that has called whoever asks."""
+        return running_line(self.path)
 
     def line_of(self, function: object) -> int | None:
         """Where it is defined, if that is in the learner's file."""

@@ -104,8 +104,7 @@ def _in_general(ending: Ending) -> Finding:
     words = {
         "not loaded": ending.words,
         "raised": f"your program raised {ending.words}",
-        "waits": ending.words
-        or "your program waits for ever" + (" in this line" if ending.line else "") + _others(ending),
+        "waits": ending.words or f"your program waits for ever{here}{_others(ending)}",
         "floods": "your program sends without end: 4,000 datagrams, and no end to be seen",
         "spins": ending.words or "your program goes round here without end and never waits, so that time stands still",
         "cut": "your program has cancelled more than its own: the lesson around it was over before its end. A scope or "

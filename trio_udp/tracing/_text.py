@@ -35,9 +35,9 @@ def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
     """The ladder diagram of a trace, as lines of text.
 
     Lifelines are columns, datagrams arrows between them: ``✕`` where one was lost, ``?`` where nobody saw it arrive. On
-    the left are the seconds since the recording began, when it was sent; beside a payload, if there is room, how long it took. A
-    client's lifeline is thick while an attempt waits. If columns do not fit, each line is a sentence. Of a very long
-    run the first 10,000 datagrams are shown, and it says so.
+    the left are the seconds since the recording began, when it was sent; beside a payload, if there is room, how long
+    it took. A client's lifeline is thick while an attempt waits. If columns do not fit, each line is a sentence. Of a
+    very long run the first 10,000 datagrams are shown, and it says so.
 
     Args:
       trace: what was recorded.

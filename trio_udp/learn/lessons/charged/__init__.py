@@ -79,7 +79,7 @@ async def stage(learner: Learner) -> None:
 
     async def charge(order: bytes) -> bytes:
         receipt = b"%06d" % random.randrange(10**6)
-        learner.note("charged", [bytes(order), trio.current_time(), receipt])
+        learner.note("charged", [bytes(order), trio.current_time(), receipt, learner.line()])
         await trio.sleep(banks.get(bytes(order), 0))
         return receipt
 
@@ -136,8 +136,9 @@ def check(run: Run) -> Iterator[Finding]:
         yield from _answered(run, order)
 
 
-def _charges(run: Run, order: Order) -> list[tuple[float, bytes]]:
-    return [(time, receipt) for data, time, receipt in run.notes.get("charged", ()) if data == order.data]
+def _charges(run: Run, order: Order) -> list[tuple[float, bytes, int | None]]:
+    """When it was charged, with which receipt, and in which line."""
+    return [(time, receipt, line) for data, time, receipt, line in run.notes.get("charged", ()) if data == order.data]
 
 
 def _sent(run: Run, order: Order) -> list[Carried]:
@@ -155,11 +156,12 @@ def _charged_once(run: Run, order: Order) -> Iterator[Finding]:
         )
         yield Finding(f"the order `{what}` {when} never charged", run.ending.line, order.time)
     if len(charges) > 1:
-        (first, _), (second, _) = charges[:2]
+        (first, _, _), (second, _, line) = charges[:2]
         yield Finding(
             f"{order.customer} has paid twice for the order `{what}`: it was charged at {first:.3g} s, and again at "
             f"{second:.3g} s. {_why(run, order, second)}",
-            time=second,
+            line,
+            second,
         )
 
 
@@ -194,7 +196,7 @@ def _answered(run: Run, order: Order) -> Iterator[Finding]:
             time=questions[-1].time,
         )
     for time, answer in answers:
-        if answer.data not in [receipt for _, receipt in _charges(run, order)]:
+        if answer.data not in [receipt for _, receipt, _ in _charges(run, order)]:
             yield Finding(
                 f"{order.customer} was answered {answer.data!r} to `{what}`, which is not what charge has returned "
                 "for it",

@@ -19,7 +19,7 @@ import trio
 
 from ....faults import Drop, Link
 from ..._lesson import Lesson
-from ..._look import arrivals, lost, sent
+from ..._look import arrivals, line_of, lost, readings, sent
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -147,14 +147,16 @@ def _another(run: Run, number: int, data: bytes, got: Any, span: tuple[float, fl
         words = f"receive has returned {got!r:.40} at {span[1]:.3g} s; it should return the file, as bytes"
         return Finding(words, time=span[1])
     shorter, same = min(len(data), len(got)), in_common(data, got)
+    taken = [entry for entry in readings(run, "receiver", b"") if span[0] <= entry.time <= span[1]]
+    line = line_of(run, taken[-1]) if taken else None
     words = f"file {number} has {len(data):,} bytes, and what has come has {len(got):,}"
     words += "" if same == shorter else f"; from byte {same:,} on it is another one"
     if len(got) < len(data):
-        return Finding(f"{words}. Something is missing: it was lost, and not sent again", time=span[1])
+        return Finding(f"{words}. Something is missing: it was lost, and not sent again", line, span[1])
     if len(got) == len(data):
-        return Finding(f"{words}. Some of it is not in its place", time=span[1])
+        return Finding(f"{words}. Some of it is not in its place", line, span[1])
     why, time = _came_twice(run, span)
-    return Finding(f"{words}{why}", time=time)
+    return Finding(f"{words}{why}", line, time)
 
 
 def in_common(one: bytes, other: bytes) -> int:

@@ -146,7 +146,7 @@ async def stage(learner: Learner) -> None:
 
 async def _run(learner: Learner, tests: list[str], program: Program, number: int) -> None:
     async def ask(server: Address) -> bytes:
-        learner.note("asked", number)
+        learner.note("asked", [number, learner.line()])
         return await program.ask(server)
 
     for test in tests:
@@ -180,7 +180,7 @@ def check(run: Run) -> Iterator[Finding]:
 
 
 def _judged(run: Run) -> Iterator[Finding]:
-    failed, asked = [number for number, _ in run.notes.get("failed", ())], run.notes.get("asked", ())
+    failed, asked = [number for number, _ in run.notes.get("failed", ())], dict(run.notes.get("asked", ()))
     last = dict(run.notes.get("runs", ()))  # of each program
     for number, program in enumerate(PROGRAMS):
         if number not in asked:
@@ -189,6 +189,7 @@ def _judged(run: Run) -> Iterator[Finding]:
             yield Finding(
                 f"your tests are passed by a program that {program.fault}. That shows when {program.when}: "
                 "is there a test in which this happens?",
+                asked[number],
                 within=last[number],
             )
 

@@ -162,7 +162,8 @@ def _too_slow(run: Run) -> Iterator[Finding]:
         yield Finding(
             f"the file took {min(ends):.3g} s, and should take less than {QUICK:.3g} s. There and back takes "
             f"{2 * DELAY:.3g} s, and in that time {few} sent: for the rest of it the sender was waiting",
-            time=0.0,
+            sent(run, "sender")[0].line,
+            0.0,
         )
 
 
