@@ -102,7 +102,7 @@ def test_the_whole_picture(here: Path, capsys: pytest.CaptureFixture[str]) -> No
     learn(capsys, "start", ".")
     code, out, _ = learn(capsys, "check", "backoff")
     assert code == 1
-    assert "... 9,980 lines below; `learn check --whole` shows them\n" in out
+    assert "... 3,980 lines below; `learn check --whole` shows them\n" in out
     code, whole, _ = learn(capsys, "check", "backoff", "--whole")
     assert code == 1
     assert "..." not in whole

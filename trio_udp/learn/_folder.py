@@ -164,8 +164,10 @@ def _hash(path: Path) -> str:
     """Of a file; empty, if there is none."""
     try:
         return _hash_of(read(path))
-    except OSError:
+    except FileNotFoundError:
         return ""
+    except OSError:  # something is there that cannot be read, and is not what has passed
+        return "unknown"
 
 
 def _hash_of(source: bytes) -> str:
