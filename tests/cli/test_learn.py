@@ -106,7 +106,7 @@ def test_the_whole_picture(here: Path, capsys: pytest.CaptureFixture[str]) -> No
     code, whole, _ = learn(capsys, "check", "backoff", "--whole")
     assert code == 1
     assert "..." not in whole
-    assert len(whole.splitlines()) == len(out.splitlines()) + 9_979
+    assert len(whole.splitlines()) == len(out.splitlines()) + 3_979
     assert learn(capsys, "check", "--whole")[1].startswith("lesson 1, ping")
 
 
