@@ -343,7 +343,8 @@ READERS: dict[str, object] = {
     "learn._played.read": OURS,  # from the process that we have started
     "learn._run._Child.output": "tests/learn/test_run.py::test_what_is_printed_may_be_no_text",
     "learn._run._line": OURS,  # a path
-    "learn._stage._Play.run": "tests/learn/test_stage.py::test_a_file_that_is_no_text",
+    "learn._played.plain": OURS,  # packed just before
+    "learn._stage._Play._act": "tests/learn/test_stage.py::test_a_file_that_is_no_text",
     "tracing._jsonlines._parsed": BYTES["trace"],
     "tracing._jsonlines._plain": BYTES["trace"],
     "tracing._page._hash": OURS,  # a hash

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,13 @@ from tests.cli.child import start
 from trio_udp.cli import main
 from trio_udp.learn import LESSONS, find
 from trio_udp.learn._folder import PROGRESS
+from trio_udp.learn._run import run_lesson
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from trio_udp.learn._lesson import Lesson
+    from trio_udp.learn._played import Run
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +98,36 @@ def test_a_file_is_checked_where_it_is(here: Path, capsys: pytest.CaptureFixture
     assert learn(capsys, "--dir", "far/away", "check", "ping")[0] == 0
 
 
+def test_the_whole_picture(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    learn(capsys, "start", ".")
+    code, out, _ = learn(capsys, "check", "backoff")
+    assert code == 1
+    assert "... 3,980 lines below; `learn check --whole` shows them\n" in out
+    code, whole, _ = learn(capsys, "check", "backoff", "--whole")
+    assert code == 1
+    assert "..." not in whole
+    assert len(whole.splitlines()) == len(out.splitlines()) + 3_979
+    assert learn(capsys, "check", "--whole")[1].startswith("lesson 1, ping")
+
+
+def test_what_is_saved_while_it_is_played_has_not_passed(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file was read once for its hash, and again to be played: what was noted was not what had passed."""
+    learn(capsys, "start", ".")
+
+    def save_and_run(lesson: Lesson, path: Path, source: bytes) -> Awaitable[Run]:
+        path.write_text(lesson.solution, encoding="utf-8")
+        return run_lesson(lesson, path, source)
+
+    monkeypatch.setattr("trio_udp.learn._run.run_lesson", save_and_run)
+    code, out, _ = learn(capsys, "check", "ping")
+    assert code == 1
+    assert ">   14          answer, address = await sock.recvfrom(65535)" in out
+    (here / "01_ping.py").write_text(find("ping").exercise, encoding="utf-8")
+    assert not learn(capsys)[1].splitlines()[0].endswith("done")
+
+
 def test_several_are_checked(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     learn(capsys, "start", ".")
     solve(here, "scope")
@@ -97,6 +135,82 @@ def test_several_are_checked(here: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert code == 1
     assert out.startswith("lesson 1, ping")
     assert out.endswith("02_scope.py: passed\n")
+
+
+def test_commands_to_type_are_as_a_shell_wants_them(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, _, err = learn(capsys, "start", "my lessons")
+    quoted = '"my lessons"' if sys.platform == "win32" else "'my lessons'"
+    assert err.endswith(f"\n  python -m trio_udp learn watch --dir {quoted}\n")
+    (here / "my lessons/01_ping.py").unlink()
+    _, _, err = learn(capsys, "check", "ping", "--dir", "my lessons")
+    assert err.endswith(f"01_ping.py is not there; python -m trio_udp learn start {quoted} writes it\n")
+    _, _, err = learn(capsys, "start", "--", "-d")
+    assert err.endswith("\n  python -m trio_udp learn watch --dir ./-d\n")
+
+
+@pytest.mark.parametrize("action", [(), ("check",), ("watch",)])
+def test_a_folder_that_cannot_be_looked_into_is_said(
+    action: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "x" * 300  # which is too long; a folder of somebody else's is the same, but not for root
+    code, _, err = learn(capsys, *action, "--dir", name)
+    assert code == 1
+    assert name in err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_is_not_waited_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    learn(capsys, "start", ".")
+    (here / "01_ping.py").unlink()
+    os.mkfifo(here / "01_ping.py")
+    assert learn(capsys, "check") == (1, "", "trio_udp learn: cannot check 01_ping.py: it is no regular file\n")
+
+
+def test_a_program_that_changes_its_own_file_is_checked_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    learn(capsys, "start", ".")
+    source = f"open(__file__, 'a').write('#\\n')\n{find('ping').solution}"
+    (here / "01_ping.py").write_text(source, encoding="utf-8")
+    code, out, _ = learn(capsys, "check")
+    assert code == 1
+    assert out.startswith("01_ping.py: passed\nlesson 2, scope")
+    assert learn(capsys)[1].splitlines()[0].endswith("  changed since")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGQUIT"])
+@pytest.mark.parametrize("action", ["check", "watch"])
+def test_a_signal_ends_the_program_that_is_played_too(
+    name: str,
+    action: str,
+    here: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    learn(capsys, "start", ".")
+    (here / "01_ping.py").write_text(
+        "import os\nopen('mark', 'w').write(f'{os.getpid()} ')\nasync def ping(server):\n    while True: pass\n"
+    )
+    (here / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(here / "temporary"))
+    command = (sys.executable, "-c", WITHOUT_CORE, "learn", action)
+    with start(cwd=here, command=command) as child:
+        while not (here / "mark").exists() or not (here / "mark").read_text().endswith(" "):
+            assert child.process.poll() is None
+        child.send_signal(signal.Signals[name])
+        assert child.ended() == -signal.Signals[name]
+    assert b"Traceback" not in child.err.all()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((here / "mark").read_text()), 0)
+    assert list((here / "temporary").iterdir()) == []
+
+
+WITHOUT_CORE = """\
+import resource, sys
+from trio_udp.cli import main
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 def test_start_keeps_what_is_there(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

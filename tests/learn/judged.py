@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 def played(name: str, source: str, folder: Path) -> Run:
     """Play a lesson with this program."""
-    path = folder / find(name).file
-    path.write_text(source, encoding="utf-8")
-    return play(find(name), path)
+    return play(find(name), folder / find(name).file, source.encode())
 
 
 def judged(name: str, source: str, folder: Path) -> Finding | None:

@@ -29,6 +29,14 @@ BODIES = {
     "        await trio.sleep(5)",
     "hears nothing": f"{SOCKET}\n    await sock.bind(('0.0.0.0', 0))\n    await sock.recvfrom(100)",
     "hears": f"{SOCKET}\n    await sock.bind(('0.0.0.0', 7))\n    await sock.recvfrom(100)",
+    "keeps what has cancelled it": "kept = []\n    with trio.move_on_after(1):\n        try:\n"
+    "            await trio.sleep(2)\n        except trio.Cancelled as problem:\n            kept.append(problem)\n"
+    "            raise\n    raise kept[0]",
+    "cancels the lesson": "task = trio.lowlevel.current_task()\n    while task.parent_nursery is not None:\n"
+    "        for nursery in task.child_nurseries:\n            nursery.cancel_scope.cancel()\n"
+    "        task = task.parent_nursery.parent_task\n    await trio.sleep(1)",
+    "uses a thread": "await trio.to_thread.run_sync(__import__('time').sleep, 0.01)",
+    "nearly goes round": "while True:\n        await trio.sleep(1e-9)",
     "repeats what it hears": f"{SOCKET}\n    await sock.bind(('0.0.0.0', 7))\n    while True:\n"
     "        await sock.sendto(*await sock.recvfrom(65535))",
 }

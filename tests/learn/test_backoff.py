@@ -92,7 +92,7 @@ WRONG = {
             with trio.move_on_after(wait):
                 return await sock.recv(100)
 """,
-        "8: your program asks the server `down` for the 6th time at 48.2 s, and 8 times in all. After 5 questions it "
+        "8: your program asks the server `down` for the 6th time at 48.2 s, and 12 times in all. After 5 questions it "
         "should give up: nobody says that a server is down, so the program has to decide",
     ),
     "always the same wait": (
@@ -133,7 +133,28 @@ WRONG = {
             with trio.move_on_after(wait):
                 return await sock.recv(100)
 """,
-        "ask has returned 121 s after it was called. Nobody waits for longer than a minute",
+        "ask has returned 121 s after it was called, for the server `down`. A minute is what a call may take: nobody "
+        "waits for longer",
+    ),
+    "takes ten times as long": (
+        f"""{ASK}
+        for wait in 10, 20, 40, 80, 160:
+            await sock.sendto(b"?", server)
+            with trio.move_on_after(wait):
+                return await sock.recv(100)
+""",
+        "ask has returned 70.1 s after it was called, for the server `troubled`. A minute is what a call may take",
+    ),
+    "sleeps, and looks afterwards": (
+        f"""{ASK}
+        for wait in 0.5, 1, 2, 4, 8:
+            await sock.sendto(b"?", server)
+            await trio.sleep(wait)
+            with trio.move_on_after(0.01):
+                return await sock.recv(100)
+""",
+        "the answer of the server `up` had come at 0.1 s, and ask has returned 0.4 s later. To wait is to wait for the "
+        "answer, and to be there when it comes",
     ),
     "asks nobody": (
         "async def ask(server):\n    return b'fine 123456'\n",

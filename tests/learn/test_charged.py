@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def test_the_exercise_charges_twice(tmp_path: Path) -> None:
     assert refused("charged", find("charged").exercise, tmp_path) == (
-        "anna has paid twice for the order `anna 1 250`: it was charged at 1.05 s, and again at 3.05 s. The answer, "
+        "18: anna has paid twice for the order `anna 1 250`: it was charged at 1.05 s, and again at 3.05 s. The "
+        "answer, "
         "sent at 1.55 s, was lost, so the same order was sent again. That somebody has seen no answer does not mean "
         "that nothing was done"
     )
@@ -41,7 +42,7 @@ async def serve(port, charge):
 
 RIGHT = {
     "solution": find("charged").solution,
-    "library": LIBRARY.replace("GUARDED", "trio_udp.cache_replies(handler, key=lambda one: (one.address, one.data))"),
+    "library": LIBRARY.replace("GUARDED", "trio_udp.cache_replies(handler, key=lambda one: one.data)"),
     "one after the other": """\
 import trio
 
@@ -97,7 +98,8 @@ async def serve(port, charge):
 WRONG = {
     "remembers too late": (
         REMEMBER.replace("KEY", "order"),
-        "ben has paid twice for the order `ben 1 250`: it was charged at 2.05 s, and again at 4.05 s. The same order "
+        "8: ben has paid twice for the order `ben 1 250`: it was charged at 2.05 s, and again at 4.05 s. The same "
+        "order "
         "was sent again, since the bank was still at work for the first: known already, but not done",
     ),
     "holds only those that wait": (
@@ -115,12 +117,34 @@ async def serve(port, charge):
                     receipts[order] = await charge(order)
             await sock.sendto(receipts[order], customer)
 {LOOP}""",
-        "carla has paid twice for the order `carla 1 990`: it was charged at 3.05 s, and again at 3.05 s. It was sent "
+        "7: carla has paid twice for the order `carla 1 990`: it was charged at 3.05 s, and again at 3.05 s. It was "
+        "sent "
         "once, and the network has delivered it twice, as networks do at times",
     ),
     "one order for each customer": (
         find("charged").solution.replace("if order not in", "order = order[:3]\n        if order not in"),
         "the order `anna 1 250` came at 1.05 s, and was never charged",
+    ),
+    "one order for each address": (
+        find("charged")
+        .solution.replace("receipts[order]", "receipts[customer]")
+        .replace("if order not in", "if customer not in"),
+        "the order `anna 2 250` came at 20.1 s, and was never charged",
+    ),
+    "an order for each address": (
+        find("charged")
+        .solution.replace("receipts[order]", "receipts[order, customer]")
+        .replace("if order not in", "if (order, customer) not in"),
+        "25: dora has paid twice for the order `dora 1 470`: it was charged at 6.05 s, and again at 8.05 s. The "
+        "answer, "
+        "sent at 6.55 s, was lost, so the same order was sent again, from another port: a program that is started "
+        "anew has a new one. Which order it is stands in the order",
+    ),
+    "the library's, for each address": (
+        LIBRARY.replace("GUARDED", "trio_udp.cache_replies(handler, key=lambda one: (one.address, one.data))"),
+        "5: dora has paid twice for the order `dora 1 470`: it was charged at 6.05 s, and again at 8.05 s. The answer, "
+        "sent at 6.55 s, was lost, so the same order was sent again, from another port: a program that is started "
+        "anew has a new one. Which order it is stands in the order",
     ),
     "one number for all": (
         f"""\

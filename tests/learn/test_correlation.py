@@ -103,6 +103,13 @@ WRONG = {
 """,
         "9: look_up says that `hail` means b'601693', but that is the answer to `snow`. ",
     ),
+    "waits until no copy can come": (
+        find("correlation")
+        .exercise.replace("import trio_udp", "import trio, trio_udp")
+        .replace("            meanings", "            await trio.sleep(1)\n            meanings"),
+        "look_up has taken 8.25 s, and the answers need 2.25. Who waits until no copy can be on its way any more never "
+        "knows how long that is; who looks whose answer it is need not wait",
+    ),
     "the same number for all": (
         find("correlation").solution.replace('b"%02d" % number', "b'01'"),
         "22: look_up says that `snow` means b'831877', but that is the answer to `rain`. ",

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from trio_udp.learn import LESSONS, find
 from trio_udp.learn._folder import MOST, PROGRESS, Progress, has_lessons, start
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PING = find("ping")
 
@@ -39,6 +38,36 @@ def test_start_keeps_what_is_there(folder: Path) -> None:
     assert (folder / "01_ping.py").read_text() == "mine"
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a disk that is full")
+def test_a_file_that_cannot_be_written_whole_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what there is of it would be kept as the learner's, and be told as wrong Python."""
+    to_disk = Path.open
+
+    def full(path: Path, *args: Any, **kwargs: Any) -> Any:
+        opened = to_disk(path, *args, **kwargs)
+        if path.name == "03_backoff.py":
+            with open("/dev/full", "wb") as disk:
+                os.dup2(disk.fileno(), opened.fileno())
+        return opened
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            start(tmp_path)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["01_ping.py", "02_scope.py"]
+    assert start(tmp_path).kept == ["01_ping.py", "02_scope.py"]
+    assert (tmp_path / "03_backoff.py").read_text(encoding="utf-8") == find("backoff").exercise
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(folder: Path) -> None:
+    progress = Progress(folder)
+    progress.note(PING, (folder / PING.file).read_bytes(), passed=True)
+    (folder / PING.file).unlink()
+    os.mkfifo(folder / PING.file)
+    assert progress.state(PING) == "changed since"
+
+
 def test_what_has_passed_is_done_until_it_is_changed(folder: Path) -> None:
     path = folder / PING.file
     progress = Progress(folder)
@@ -50,7 +79,17 @@ def test_what_has_passed_is_done_until_it_is_changed(folder: Path) -> None:
     path.write_text("x = 1")
     assert (Progress(folder).state(PING), Progress(folder).next()) == ("changed since", PING)
     path.unlink()
-    assert Progress(folder).state(PING) == "changed since"
+    assert (Progress(folder).state(PING), Progress(folder).next()) == ("removed since", PING)
+
+
+def test_what_another_terminal_has_noted_is_kept(folder: Path) -> None:
+    watch, check = Progress(folder), Progress(folder)
+    check.note(find("two"), b"two", passed=True)
+    watch.note(PING, b"ping", passed=True)
+    assert json.loads((folder / PROGRESS).read_text())["passed"].keys() == {"ping", "two"}
+    watch.note(find("two"), b"two", passed=False)
+    check.note(find("slow"), b"slow", passed=True)
+    assert json.loads((folder / PROGRESS).read_text())["passed"].keys() == {"ping", "slow"}
 
 
 def test_what_fails_now_is_not_done(folder: Path) -> None:

@@ -24,7 +24,7 @@ MALLORY = (
 
 
 def test_the_exercise_believes_anybody(tmp_path: Path) -> None:
-    assert refused("forged", find("forged").exercise, tmp_path) == f"16: question 2: ask has returned b'889747'. {EVE}"
+    assert refused("forged", find("forged").exercise, tmp_path) == f"16: question 2: ask has returned b'406776'. {EVE}"
 
 
 def test_one_forges_the_servers_address_and_one_does_not(tmp_path: Path) -> None:
@@ -34,7 +34,8 @@ def test_one_forges_the_servers_address_and_one_does_not(tmp_path: Path) -> None
     assert [each.data[4:] for each in sent(run, "server") if each.data[4:] in forged["mallory"]][:1] == [
         forged["mallory"][2]
     ]
-    assert all(each.source_port == 7 for each in sent(run, "server"))
+    other_ports = [each.data[4:] for each in sent(run, "server") if each.source_port != 7]
+    assert other_ports == [forged["neighbour"][5]]
 
 
 ASK = """\
@@ -105,7 +106,7 @@ WRONG = {
                 if answer[:4] == number:
                     return answer[4:]
 """,
-        f"8: question 2: ask has returned b'889747'. {EVE}",
+        f"8: question 2: ask has returned b'406776'. {EVE}",
     ),
     "looks at the address alone": (
         f"""{ASK}
@@ -115,7 +116,7 @@ WRONG = {
                 if address == server:
                     return answer[4:]
 """,
-        f"8: question 3: ask has returned b'353792'. {MALLORY}",
+        f"8: question 3: ask has returned b'093686'. {MALLORY}",
     ),
     "returns what it should throw away": (
         """\
@@ -124,7 +125,21 @@ async def ask(server, number):
     async with await trio_udp.open_udp_client(*server) as client:
         return (await client.request(number))[4:]
 """,
-        f"4: question 3: ask has returned b'353792'. {MALLORY}",
+        f"4: question 3: ask has returned b'093686'. {MALLORY}",
+    ),
+    "looks at the host, and not at the port": (
+        f"""{ASK}
+        with trio.move_on_after(2):
+            while True:
+                answer, address = await sock.recvfrom(100)
+                if address[0] == server[0] and answer[:4] == number:
+                    return answer[4:]
+""",
+        "8: question 6: ask has returned b'",
+    ),
+    "sends a number of its own": (
+        find("forged").solution.replace("    with trio.socket", "    number = b'abcd'\n    with trio.socket"),
+        "20: question 1 begins with b'abcd', and was to begin with `number`, which is b'",
     ),
     "gives up": (
         f"""{ASK}

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 def test_the_exercise_gives_up_who_is_slow(tmp_path: Path) -> None:
     assert refused("hedging", find("hedging").exercise, tmp_path) == (
-        "the best server is a bit slow, and the second one more so: ask has returned None, after 0.75 s. "
-        "The best server's answer came 0.42 s after `ask` was called, and nobody listened"
+        "15: call 3 of 5, at 10.49 s (the best server is a bit slow, and the second one more so): ask has returned "
+        "None, after 0.75 s. "
+        "The best server's answer came at 10.91 s, 0.42 s after `ask` was called, and nobody listened"
     )
 
 
@@ -97,7 +98,8 @@ async def ask(servers):
             nursery.start_soon(one, server, found, nursery.cancel_scope)
     return found[0]
 """,
-        "4: all are well: the second server was asked 0 s after `ask` was called. Those before it have 0.25 s each; if "
+        "4: call 1 of 5, at 0 s (all are well): the second server was asked 0 s after `ask` was called. Those "
+        "before it have 0.25 s each; if "
         "everybody asks all at once, all servers have three times the work",
     ),
     "cancels nobody": (
@@ -111,7 +113,8 @@ async def ask(servers):
                 await trio.sleep(0.25)
     return found[0]
 """,
-        "4: all are well: the second server was asked 0.25 s after `ask` was called, and a good answer "
+        "4: call 1 of 5, at 0 s (all are well): the second server was asked 0.25 s after `ask` was called, and a "
+        "good answer "
         "had come 0.12 s after it. Then nobody else has to be asked",
     ),
     "waits for all that were asked": (
@@ -126,17 +129,26 @@ async def ask(servers):
                 break
     return found[0]
 """,
-        "the best server is very slow: ask has returned 2.65 s after the first good answer had come. With that there "
+        "call 2 of 5, at 5.12 s (the best server is very slow): ask has returned 2.65 s after the first good answer "
+        "had come. With that there "
         "is nothing left to wait for",
+    ),
+    "the last one first": (
+        find("hedging").solution.replace("in servers:", "in servers[::-1]:"),
+        "17: call 1 of 5, at 0 s (all are well): the third server was asked before the second one. The best server "
+        "comes first, as in the "
+        "list that `ask` gets",
     ),
     "one after another": (
         find("hedging").exercise.replace("0.25", "1"),
-        "15: the best server is very slow: the second server was asked 1 s after `ask` was called, and it was to be "
+        "15: call 2 of 5, at 5.12 s (the best server is very slow): the second server was asked 1 s after `ask` was "
+        "called, and it was to be "
         "asked after 0.25 s, as no good answer had come",
     ),
     "takes any answer": (
         find("hedging").solution.replace('b"busy":', 'b"lazy":'),
-        "the best server is busy: ask has returned b'busy', which is no answer: another server has one",
+        "call 4 of 5, at 15.91 s (the best server is busy): ask has returned b'busy', which is no answer: another "
+        "server has one",
     ),
     "two are enough": (
         find("hedging").solution.replace("in servers:", "in servers[:2]:"),
@@ -144,13 +156,14 @@ async def ask(servers):
     ),
     "asks the best alone": (
         find("hedging").solution.replace("in servers:", "in servers[:1]:"),
-        "the best server is very slow: the second server was asked never, and it was to be asked after 0.25 s, as no "
+        "call 2 of 5, at 5.12 s (the best server is very slow): the second server was asked never, and it was to be "
+        "asked after 0.25 s, as no "
         "good answer had come",
     ),
     "asks nobody": ("async def ask(servers):\n    return b'123456'\n", "your program has not asked the best server"),
     "makes it up": (
         find("hedging").solution.replace("return found[0]", "return b'123456'"),
-        "all are well: ask has returned b'123456', and the server has answered b'",
+        "call 1 of 5, at 0 s (all are well): ask has returned b'123456', and the server has answered b'",
     ),
     "gives up": (
         f"""{ONE}
@@ -163,7 +176,7 @@ async def ask(servers):
         nursery.cancel_scope.cancel()
     return found[-1]
 """,
-        "two servers are down: ask has returned None, after 0.5 s",
+        "call 5 of 5, at 21.28 s (two servers are down): ask has returned None, after 0.5 s",
     ),
     "raises": (f"{ONE}\nasync def ask(servers):\n    await one(servers[0], [], None)\n", "9: your program raised"),
 }

@@ -10,6 +10,7 @@ import pytest
 
 from tests.learn.judged import judged, played
 from trio_udp.learn import LESSONS, find
+from trio_udp.learn._verdict import excerpt, judge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,3 +82,18 @@ def test_it_is_found(lesson: Lesson, what: str) -> None:
 def test_what_is_no_lesson_is_told_with_those_that_are() -> None:
     with pytest.raises(ValueError, match=r"^there is no lesson 'pong'; there are ping, "):
         find("pong")
+
+
+@every_lesson
+def test_what_is_wrong_at_first_is_told_with_a_line_and_a_ladder(lesson: Lesson, tmp_path: Path) -> None:
+    """Columns, and not a list, on a terminal of 80 columns; and with its labels whole, but for bytes of a file."""
+    run = played(lesson.name, lesson.exercise, tmp_path)
+    finding = judge(lesson, run)
+    assert finding is not None
+    assert finding.line is not None
+    rows = excerpt(run, finding, 80)
+    assert all("│" in row for row in rows if re.match(r" *\d+\.\d{6} ", row))
+    assert any("│" in row for row in rows)
+    assert max(map(len, rows)) <= 80
+    if lesson.name not in ("transfer", "window"):
+        assert not any("…" in row for row in rows)

@@ -26,10 +26,8 @@ MAIN = "import os, sys, trio\nasync def ping(server):\n"
 
 async def ran(source: str, folder: Path, limit: float = 60.0) -> tuple[Run, str]:
     """The run, and what is said about it, with the line."""
-    path = folder / "01_ping.py"
-    path.write_text(source, encoding="utf-8")
     with trio.fail_after(120):
-        run = await run_lesson(find("ping"), path, limit=limit)
+        run = await run_lesson(find("ping"), folder / "01_ping.py", source.encode(), limit=limit)
     finding = judge(find("ping"), run)
     return run, "passed" if finding is None else f"{finding.line}: {finding.message}"
 
@@ -66,7 +64,7 @@ async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
             "or without anything in it that waits (an await)",
         ),
         ("    while True: print('x' * 1000)", "your program was still at it after 2 seconds"),
-        ("    import time; time.sleep(1000)", "your program was still at it after 2 seconds"),
+        ("    os.read(os.pipe()[0], 1)", "your program was still at it after 2 seconds"),
     ],
 )
 async def test_what_never_ends_is_stopped(body: str, words: str, tmp_path: Path) -> None:
@@ -110,6 +108,68 @@ async def test_what_cannot_be_cancelled_is_left_alone(tmp_path: Path) -> None:
     assert said == "5: your program has sent nothing to the server"
 
 
+async def test_who_catches_that_it_is_cancelled_is_told_at_once(tmp_path: Path) -> None:
+    """It can be ended with its process only; and how it stands was known before."""
+    source = f"""{MAIN}
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        while True:
+            try:
+                await sock.sendto(b"ping", server)
+                return await sock.recvfrom(100)
+            except:
+                pass
+"""
+    run, said = await ran(source.replace("return await", "await"), tmp_path)
+    assert (run.ending.kind, run.ending.line, run.ending.catches) == ("waits", 8, 7)
+    assert said.startswith("8: your program waits for ever in this line. Its question, sent at")
+    assert said.endswith(
+        ". When Trio cancelled it then, your program caught that in line 7 and went on: `except:` and "
+        "`except BaseException:` catch trio.Cancelled, too, and nothing can end such a loop"
+    )
+
+
+async def test_whoever_changes_the_stage_has_not_passed(tmp_path: Path) -> None:
+    source = f"import trio_udp.learn._stage\ntrio_udp.learn._stage._Play.end = lambda *a: None\n{find('ping').exercise}"
+    run, said = await ran(source, tmp_path)
+    assert run.ending.kind == "cut"
+    assert said.startswith("None: your program has cancelled more than its own")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import threading, os; threading.Thread(target=lambda: os.read(os.pipe()[0], 1)).start()",
+        "import atexit; atexit.register(lambda: os.read(os.pipe()[0], 1))",
+        "import atexit; atexit.register(os._exit, 7)",
+    ],
+)
+async def test_what_is_left_for_the_end_never_comes(line: str, tmp_path: Path) -> None:
+    """A thread would keep the process alive, and so would a function that is called at its end."""
+    assert (await ran(f"import os\n{line}\n{find('ping').solution}", tmp_path))[1] == "passed"
+
+
+async def test_whoever_breaks_trio_itself_is_told(tmp_path: Path) -> None:
+    """Groups in groups, until Python's stack is full."""
+    body = """\
+    if sys.version_info < (3, 11):
+        from exceptiongroup import ExceptionGroup as Group
+    else:
+        Group = ExceptionGroup
+    problem = KeyError(3)
+    for _ in range(2000):
+        problem = Group("again", [problem])
+    raise problem
+"""
+    _, said = await ran(MAIN + body, tmp_path)
+    broken = "None: your program has broken what plays it, which ended with "
+    assert said.startswith((broken, "None: your program raised RecursionError"))  # Python 3.13 notices it earlier
+
+
+async def test_the_folder_of_the_run_is_nobodys_business(tmp_path: Path) -> None:
+    source = f"import sys\nassert sys.argv == [__file__]\n{find('ping').solution}"
+    assert (await ran(source, tmp_path))[1] == "passed"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals that kill")
 async def test_a_signal_that_ends_it(tmp_path: Path) -> None:
     _, said = await ran(f"{MAIN}    os.kill(os.getpid(), 9)\n", tmp_path)
@@ -129,7 +189,7 @@ async def test_what_it_has_started_ends_with_it(tmp_path: Path) -> None:
     """A grandchild holds the pipe open, and is killed with its parent."""
     body = """\
     if (child := os.fork()) == 0:
-        import time; time.sleep(1000)
+        import signal; signal.pause()
     print(child, flush=True)
     os._exit(0)
 """
@@ -155,20 +215,43 @@ async def test_files_beside_it_hide_nothing_and_can_be_imported(tmp_path: Path) 
     assert (await ran(source, tmp_path))[1] == "passed"
 
 
-async def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        await run_lesson(find("ping"), tmp_path / "01_ping.py")
+async def test_what_is_played_is_what_was_read(tmp_path: Path) -> None:
+    """An editor may save the file just when Python starts for it."""
+    path = tmp_path / "01_ping.py"
+    path.write_text(find("ping").solution, encoding="utf-8")
+    run = await run_lesson(find("ping"), path, find("ping").exercise.encode())
+    assert run.ending.kind == "waits"
 
 
 async def test_whoever_is_cancelled_leaves_no_process(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    path = tmp_path / "01_ping.py"
-    path.write_text(f"{MAIN}    open({str(mark)!r}, 'w').write(str(os.getpid()))\n    while True: pass\n")
+    source = f"{MAIN}    open({str(mark)!r}, 'w').write(str(os.getpid()))\n    while True: pass\n"
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(run_lesson, find("ping"), path)
+        nursery.start_soon(run_lesson, find("ping"), tmp_path / "01_ping.py", source.encode())
         with trio.fail_after(60):
             while not (mark.exists() and mark.read_text()):
                 await trio.sleep(0.01)
         nursery.cancel_scope.cancel()
     with pytest.raises(ProcessLookupError):
         os.kill(int(mark.read_text()), signal.SIGTERM)
+
+
+async def test_who_turns_the_clock_off_is_stopped_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trio_udp.learn._run.LAST_WORDS", 0.5)
+    body = "    import faulthandler\n    faulthandler.cancel_dump_traceback_later()\n    while True: pass\n"
+    _, said = await ran(MAIN + body, tmp_path, SHORT)
+    assert said.startswith("None: your program was still at it after 2 seconds")
+
+
+async def test_whoever_writes_over_the_record_has_not_passed(tmp_path: Path) -> None:
+    source = """\
+import os, sys
+frame = sys._getframe()
+while "folder" not in frame.f_locals:
+    frame = frame.f_back
+(frame.f_locals["folder"] / "rest.json").write_text("garbage")
+os._exit(0)
+"""
+    assert (await ran(source, tmp_path))[1] == (
+        "None: what your program has left of its run cannot be read: it has written over the lesson's own files"
+    )

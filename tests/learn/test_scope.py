@@ -64,6 +64,7 @@ async def ask_all(servers):
                 answers.append((await sock.recvfrom(65535))[0])
     return answers
 """,
+    "a tuple": find("scope").solution.replace("return answers", "return tuple(answers)"),
     "cancelled from inside": f"""{ASK}
 async def ask_all(servers):
     answers = []
@@ -105,7 +106,8 @@ async def ask_all(servers):
             await ask(server, answers)
     return answers
 """,
-        "4: slow was asked 0.1 s after the others. All are to be asked at once, so that all have the whole second",
+        "4: the server `slow` was asked 0.1 s after the others. All are to be asked at once, so that all have the "
+        "whole second",
     ),
     "too early": (
         f"""{ASK}
@@ -133,7 +135,7 @@ async def ask_all(servers):
     ),
     "asks nobody": (
         "import trio\nasync def ask_all(servers):\n    await trio.sleep(1)\n    return [b'prompt 905035']\n",
-        "your program has not asked prompt and slow and silent and late",
+        "your program has not asked the server `prompt` and `slow` and `silent` and `late`",
     ),
     "asks those who answer": (
         f"""{ASK}
@@ -146,7 +148,7 @@ async def ask_all(servers):
             await trio.sleep(1)
     return answers
 """,
-        "your program has not asked silent and late",
+        "your program has not asked the server `silent` and `late`",
     ),
     "knows the answers": (
         f"""{ASK}
@@ -170,6 +172,23 @@ async def ask_all(servers):
     return answers
 """,
         "ask_all has returned b'silent', which no server has sent by then",
+    ),
+    "keeps them from call to call": (
+        f"""{ASK}
+answers = []
+async def ask_all(servers):
+    with trio.move_on_after(1):
+        async with trio.open_nursery() as nursery:
+            for server in servers:
+                nursery.start_soon(ask, server, answers)
+    return answers
+""",
+        "ask_all has returned b'prompt 905035', which was an answer to the call before this one. It is still in a list "
+        "that is older than the call",
+    ),
+    "twice the same": (
+        find("scope").solution.replace("return answers", "return answers + answers[:1]"),
+        "ask_all has returned b'prompt 905035', more often than it has come",
     ),
     "forgets to return": (
         f"""{ASK}

@@ -119,6 +119,26 @@ async def serve(port, work):
         f"{SERVE}            raise ValueError(question)\n",
         "9: your program raised ValueError: b'quick 1'",
     ),
+    "some workers around one lock": (
+        """\
+import trio
+
+async def serve(port, work):
+    turn = trio.Lock()
+    async def worker():
+        while True:
+            async with turn:
+                question, client = await sock.recvfrom(65535)
+            await sock.sendto(await work(question), client)
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(worker)
+""",
+        "9: carla asked `slow 4` at 4.5 s, and was answered 7.52 s later, though the work takes 5 s: "
+        "your server was working for somebody else, and did not hear it",
+    ),
     "two at a time": (
         """\
 import trio
@@ -134,7 +154,7 @@ async def serve(port, work):
         while True:
             nursery.start_soon(answer, *await sock.recvfrom(65535))
 """,
-        "9: emil asked `quick 3` at 4 s, and was answered 3.02 s later, though the work takes 0 s: "
+        "9: anna asked `quick 3` at 4 s, and was answered 3.02 s later, though the work takes 0 s: "
         "your server was working for somebody else, and did not hear it",
     ),
 }

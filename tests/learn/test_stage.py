@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from trio_udp.learn._lesson import Lesson
 from trio_udp.learn._look import arrivals, happened, line_of, lost, most_at_once, scopes, sent, tasks
 from trio_udp.learn._played import Ending, Run, read, write
 from trio_udp.learn._stage import play
+from trio_udp.learn._verdict import judge
 from trio_udp.tracing import scope
 
 
@@ -24,6 +26,7 @@ async def stage(learner: Learner) -> None:
             await nursery.start(serve_udp, echo, 7)
         with network.host("10.0.0.2", name="you"), network.rule(drop_first(1)), scope("yours"):
             learner.note("result", await learner.call("main", ("10.0.0.1", 7)))
+        learner.over(1)
         nursery.cancel_scope.cancel()
 
 
@@ -38,12 +41,10 @@ SOCKET = "    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)\n"
 
 
 def played(source: str | bytes, folder: Path, lesson: Lesson = LESSON) -> Run:
-    path = folder / "mine.py"
-    path.write_bytes(source if isinstance(source, bytes) else source.encode())
-    return play(lesson, path)
+    return play(lesson, folder / "mine.py", source if isinstance(source, bytes) else source.encode())
 
 
-ENDINGS: dict[str, tuple[str, Ending]] = {
+ENDINGS: dict[str, tuple[str | bytes, Ending]] = {
     "returns": (f"{HEAD}async def main(server):\n    return {{'a': (1, b'x')}}\n", Ending("returned")),
     "no such function": (
         f"{HEAD}async def mian(server):\n    pass\n",
@@ -96,6 +97,59 @@ async def f():
         f"{HEAD}async def main(server):\n{SOCKET}    while True:\n        await sock.sendto(b'x', server)\n",
         Ending("floods", line=5),
     ),
+    "hardly waits": (
+        f"{HEAD}async def main(server):\n    while True:\n        await trio.sleep(1e-9)\n",
+        Ending(
+            "spins", "your program goes round here without end, and hardly waits: 50,000 steps in less than a second", 4
+        ),
+    ),
+    "keeps what has cancelled it": (
+        f"""{HEAD}async def main(server):
+    with trio.move_on_after(1):
+        try:
+            await trio.sleep(2)
+        except trio.Cancelled as problem:
+            kept = problem
+            raise
+    raise kept.with_traceback(None)
+""".replace("kept = problem", "global kept; kept = problem"),
+        Ending(
+            "not loaded", "your program raises Cancelled here, and nobody has cancelled it: only Trio may raise that", 9
+        ),
+    ),
+    "cancels the lesson": (
+        f"""{HEAD}async def main(server):
+    trio.lowlevel.current_task().child_nurseries[-1].cancel_scope.cancel()
+    await trio.sleep(1)
+""",
+        Ending("cut"),
+    ),
+    "cancels all of it": (
+        f"""{HEAD}async def main(server):
+    trio.lowlevel.current_task().child_nurseries[0].cancel_scope.cancel()
+    await trio.sleep(1)
+""",
+        Ending("cut"),
+    ),
+    "raises what nobody can say": (
+        f"""{HEAD}
+class Mine(Exception):
+    def __str__(self):
+        raise ValueError("no")
+
+async def main(server):
+    raise Mine
+""",
+        Ending("raised", "Mine: (its words are not known, as its __str__ raises ValueError)", 8, "Mine"),
+    ),
+    "raises StopIteration": (
+        f"{HEAD}async def main(server):\n    raise StopIteration(3)\n",
+        Ending("raised", "RuntimeError: coroutine raised StopIteration", 3, "RuntimeError"),
+    ),
+    "is in another encoding": (
+        f"{HEAD}# h\xe9\nasync def main(server):\n    pass\n".encode("latin-1"),
+        Ending("not loaded", "there is a byte 0xe9 in this line, which is no utf-8: save it as UTF-8", 2),
+    ),
     "goes round": (
         f"{HEAD}async def main(server):\n    while True:\n        await trio.sleep(0)\n",
         Ending("spins", line=4),
@@ -127,7 +181,7 @@ async def listen():
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     ending = played(b"\0", tmp_path).ending
-    assert (ending.kind, ending.line) == ("not loaded", None)
+    assert (ending.kind, ending.line) == ("not loaded", 1)
 
 
 ASK_TWICE = f"""{HEAD}
@@ -138,6 +192,16 @@ async def main(server):
             data, _ = await sock.recvfrom(100)
             return data
 """
+
+
+def test_who_waits_for_a_thread_is_told(tmp_path: Path) -> None:
+    """In virtual time an hour is over before a thread has begun."""
+    source = f"{HEAD}import time\nasync def main(server):\n    await trio.to_thread.run_sync(time.sleep, 0.01)\n"
+    run = played(source, tmp_path)
+    finding = judge(LESSON, run)
+    assert finding is not None
+    assert finding.line == 4
+    assert finding.message.startswith("your program waits for a thread here. Threads live in real time")
 
 
 def test_a_plain_socket_tells_what_it_does(tmp_path: Path) -> None:
@@ -199,7 +263,6 @@ def test_a_run_is_written_and_read_again(tmp_path: Path) -> None:
 
 
 def test_the_file_is_no_module_afterwards(tmp_path: Path) -> None:
-    import sys
 
     before = set(sys.modules)
     played("async def main(server):\n    pass\n", tmp_path)

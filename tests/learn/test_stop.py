@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def test_the_exercise_cuts_its_clients_off(tmp_path: Path) -> None:
     assert refused("stop", find("stop").exercise, tmp_path) == (
-        "ben had asked `job 2` at 1 s, and the work for it was cancelled at 3 s, when the server was told to stop "
-        "at 3 s. It had been taken, so ben still waits for the answer"
+        "18: ben had asked `job 2` at 1 s, and the work for it was cancelled at 3 s, when the server was told to stop. "
+        "It had been taken, so ben still waits for the answer"
     )
 
 
@@ -97,7 +97,7 @@ async def serve(port, work, stop):
     async with trio.open_nursery() as nursery:
         await listen(await bound(port), nursery, work)
 """,
-        "emil asked `job 5` at 3.5 s, and your server has begun to work at it. It was told to stop at 3 s; "
+        "5: ben asked `job 5` at 3.5 s, and your server has begun to work at it. It was told to stop at 3 s; "
         "if it takes what comes later, it need never end",
     ),
     "looks between two questions": (
@@ -108,7 +108,7 @@ async def serve(port, work, stop):
         while not stop.is_set():
             nursery.start_soon(answer, sock, *await sock.recvfrom(65535), work)
 """,
-        "emil asked `job 5` at 3.5 s, and your server has begun to work at it. It was told to stop at 3 s; "
+        "5: ben asked `job 5` at 3.5 s, and your server has begun to work at it. It was told to stop at 3 s; "
         "if it takes what comes later, it need never end",
     ),
     "throws away, and never ends": (
@@ -139,8 +139,8 @@ async def serve(port, work, stop):
     ),
     "too short a grace": (
         f"{HEAD}GRACE = 2{LIBRARY}",
-        "ben had asked `job 2` at 1 s, and the work for it was cancelled at 5 s, when the server was told to stop at "
-        "3 s. It had been taken, so ben still waits for the answer",
+        "20: ben had asked `job 2` at 1 s, and the work for it was cancelled at 5 s, after the stop at 3 s. It "
+        "had been taken, so ben still waits for the answer",
     ),
     "closes the socket at once": (
         f"""{HEAD}

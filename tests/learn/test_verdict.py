@@ -30,7 +30,7 @@ def nothing(run: Run) -> Iterator[Finding]:
     [
         ("raised", "your program raised OSError: no"),
         ("waits", "your program waits for ever in this line, and in line 3"),
-        ("floods", "your program sends without end: 10,000 datagrams, and no end to be seen"),
+        ("floods", "your program sends without end: 4,000 datagrams, and no end to be seen"),
         ("spins", "your program goes round here without end and never waits, so that time stands still"),
         ("not loaded", "OSError: no"),
         ("too long", "OSError: no"),
@@ -38,7 +38,8 @@ def nothing(run: Run) -> Iterator[Finding]:
     ],
 )
 def test_an_ending_that_the_check_says_nothing_of(kind: Kind, message: str) -> None:
-    ending = Ending(kind, "OSError: no", 7, waiting=(Waiting("one", 7), Waiting("other", 3)))
+    words = "" if kind in ("waits", "spins") else "OSError: no"
+    ending = Ending(kind, words, 7, waiting=(Waiting("one", 7), Waiting("other", 3)))
     assert judge(replace(PING, check=nothing), empty(ending, "x.py")) == Finding(message, 7)
 
 
@@ -71,15 +72,19 @@ def test_the_whole_report(tmp_path: Path) -> None:
 
 def test_a_long_ladder_is_cut_around_the_moment(tmp_path: Path) -> None:
     run = played("ping", PING.solution, tmp_path)
-    whole = excerpt(run, None, 80)
+    whole = excerpt(run, Finding(""))
     assert len(whole) == 22
     assert whole[0].split() == ["you", "server"]
     assert whole[1].startswith("... ")
-    middle = excerpt(run, 2.8, 80)
+    middle = excerpt(run, Finding("", time=2.8))
     assert middle[0].split() == ["you", "server"]
     assert any(row.startswith("   2.8") for row in middle)
     assert middle[-1].startswith("... ")
-    first = excerpt(run, 0.0, 80)
+    assert middle[-1].endswith(" lines below; `learn check --whole` shows them")
+    everything = excerpt(run, Finding("", time=0.0), 80, 1000)
+    assert len(everything) == 40
+    assert not any(row.startswith("...") for row in everything)
+    first = excerpt(run, Finding("", time=0.0))
     assert first[1].startswith("   0.000000")
     assert len(first) == 22
 
@@ -94,3 +99,27 @@ def test_much_that_was_printed_is_cut() -> None:
 def test_a_line_that_is_not_there_is_not_shown() -> None:
     lines = report(PING, empty(Ending("returned"), "x.py"), Finding("so", 99), "one\n", 80).splitlines()
     assert lines == ["x.py:99: so"]
+
+
+def test_what_a_program_says_is_cut_in_its_middle() -> None:
+    """An exception may say anything, and so may what a function returns."""
+    check = replace(PING, check=nothing)
+    finding = judge(check, empty(Ending("raised", "x" * 10_000_000 + "y"), "x.py"))
+    assert finding is not None
+    assert finding.message.startswith("your program raised xxx")
+    assert finding.message.endswith("xxxy")
+    assert " ... 9,999,221 characters more ... " in finding.message
+    assert len(finding.message) < 900
+    finding = judge(check, empty(Ending("raised", "x\n" * 100 + "y"), "x.py"))
+    assert finding is not None
+    lines = finding.message.splitlines()
+    assert len(lines) == 13
+    assert lines[6] == "... 89 lines more ..."
+    assert lines[-1] == "y"
+
+
+def test_the_line_is_the_one_that_python_means() -> None:
+    source = "a = 1  # \x0c \u2028\r\nb = 2\r\nc = 3\n"
+    lines = report(PING, empty(Ending("returned"), "x.py"), Finding("so", 3), source, 80).splitlines()
+    assert lines[-1] == ">    3  c = 3"
+    assert len(lines) == 5

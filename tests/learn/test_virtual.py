@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.learn.judged import judged, refused
+from tests.learn.judged import judged, played, refused
 from trio_udp.learn import find
+from trio_udp.learn._verdict import excerpt, judge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,8 @@ SOLUTION = find("virtual").solution
 
 def test_the_exercise_loses_nothing(tmp_path: Path) -> None:
     assert refused("virtual", find("virtual").exercise, tmp_path) == (
-        "your tests are passed by a program that asks once, and then waits for ever. That shows when its question or "
+        "32: your tests are passed by a program that asks once, and then waits for ever. That shows when its "
+        "question or "
         "the answer gets lost: is there a test in which this happens?"
     )
 
@@ -79,17 +81,18 @@ WRONG = {
     ),
     "can be guessed": (
         SOLUTION.replace("pong 271828", "pong").replace(" - began == 1.25", " > 0").replace("raise Ass", "print; Ass"),
-        "your tests are passed by a program that asks nobody, and returns b'pong'. That shows when the server has "
+        "47: your tests are passed by a program that asks nobody, and returns b'pong'. That shows when the server has "
         "something else to say: is there a test in which this happens?",
     ),
     "does not look at the time": (
         SOLUTION.replace(" - began == 1.25", " > 0").replace(" - began == 2", " > 0"),
-        "your tests are passed by a program that asks every 0.05 seconds, 40 times. That shows when an answer is long "
+        "47: your tests are passed by a program that asks every 0.05 seconds, 40 times. That shows when an answer "
+        "is long "
         "in coming, or none comes: is there a test in which this happens?",
     ),
     "has nobody who is silent": (
         SOLUTION.replace("async def test_never", "async def never"),
-        "your tests are passed by a program that asks for ever. That shows when nobody answers: "
+        "36: your tests are passed by a program that asks for ever. That shows when nobody answers: "
         "is there a test in which this happens?",
     ),
     "minds what is asked": (
@@ -131,3 +134,15 @@ def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
     source, message = WRONG[name]
     assert source != SOLUTION
     assert refused("virtual", source, tmp_path) == message
+
+
+def test_the_picture_is_of_the_run_that_is_meant(tmp_path: Path) -> None:
+    """Not of all tests with all programs, which have the same hosts."""
+    lesson = find("virtual")
+    run = played("virtual", SOLUTION.replace("async def test_never", "async def never"), tmp_path)
+    finding = judge(lesson, run)
+    assert finding is not None
+    assert finding.within == "test_late with program 5"
+    rows = excerpt(run, finding)
+    assert [row.split("│")[0].strip() for row in rows[1:]] == ["63.350000", "63.850000", "64.350000", "64.475000"]
+    assert "?" not in "".join(rows)

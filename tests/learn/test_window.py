@@ -17,7 +17,8 @@ SOLUTION = find("window").solution
 
 def test_the_exercise_is_slow(tmp_path: Path) -> None:
     assert refused("window", find("window").exercise, tmp_path) == (
-        "the file took 27.5 s, and should take less than 10 s. There and back takes 0.5 s, and in that time only one "
+        "18: the file took 28.5 s, and should take less than 10 s. There and back takes 0.5 s, and in that time "
+        "only one "
         "datagram was sent: for the rest of it the sender was waiting"
     )
 
@@ -114,14 +115,30 @@ async def receive(port):
         "6: 21 datagrams were sent in 0 s, and the first can be acknowledged after 0.5 s at best: "
         "that is no window of 10",
     ),
+    "a bit too many": (
+        SOLUTION.replace("Semaphore(10)", "Semaphore(11)"),
+        "27: 11 blocks were sent within 0.5 s, and the first can be acknowledged after that at best. So all of them "
+        "were under way, and 10 are the most that may be",
+    ),
+    "twice as many": (
+        SOLUTION.replace("Semaphore(10)", "Semaphore(20)"),
+        "27: 20 blocks were sent within 0.5 s, and the first can be acknowledged after that at best. So all of them "
+        "were under way, and 10 are the most that may be",
+    ),
+    "leaves at once": (
+        SOLUTION.replace("trio.current_time() + 5", "trio.current_time()"),
+        "22: send waits for ever in this line. At 2.81 s receive has returned, and is gone; but its last answer was "
+        "lost, and who asks again now asks nobody",
+    ),
     "two at a time": (
         SOLUTION.replace("Semaphore(10)", "Semaphore(2)"),
-        "the file took 13.7 s, and should take less than 10 s. There and back takes 0.5 s, and in that time at most 2 "
+        "27: the file took 14.7 s, and should take less than 10 s. There and back takes 0.5 s, and in that time at "
+        "most 2 "
         "datagrams were sent: for the rest of it the sender was waiting",
     ),
     "in the order of coming": (
         SOLUTION.replace("sorted(blocks.items())", "blocks.items()"),
-        "file 1 has 40,000 bytes, and what has come has 40,000; from byte 8,100 on it is another one. "
+        "49: file 1 has 40,000 bytes, and what has come has 40,000; from byte 8,100 on it is another one. "
         "Some of it is not in its place",
     ),
     "no second time": (

@@ -17,6 +17,7 @@ from tests.tracing.traces import (
     exchange,
     fails,
     ignored,
+    lost,
     received,
     sent,
     times_out,
@@ -212,3 +213,18 @@ def test_it_says_what_is_not_there() -> None:
         "... 1 more (datagrams and attempts)",
         "The recording was full: 5 entries that came later are not in it.",
     ]
+
+
+def test_where_there_is_no_room_for_both_the_payload_is_whole() -> None:
+    """How long it took, or why it was lost, is left out first."""
+    data = b"twelve bytes"
+    events: list[Event] = [
+        sent(0.0, CLIENT, SERVER, data),
+        received(0.125, SERVER, CLIENT, data),
+        sent(1.0, CLIENT, SERVER, b"short"),
+        lost(1.0, CLIENT, SERVER, 1.0, b"short", "refused"),
+    ]
+    arrows = ladder_text(trace_of(*events, names={"10.0.1.1": "client", "10.0.0.1": "server"}), width=40).splitlines()[
+        1:
+    ]
+    assert [row[16:] for row in arrows] == ["│─── twelve bytes ──>│", "│── short, lost ──✕  │"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,24 +21,30 @@ FOLDER = "trio_udp_lessons"
 WIDEST = 100
 
 
-async def go_on(progress: Progress) -> bool:
-    """From the first lesson that is not done to one that fails; True: there is none."""
-    while (lesson := progress.next()) is not None:
-        if not await judge_file(lesson, progress):
+async def go_on(progress: Progress, *, whole: bool = False) -> bool:
+    """From the first lesson that is not done to one that fails; True: there is none.
+
+    Each is played once: a program that writes to its own file is never the one that has passed.
+    """
+    from ..learn import LESSONS
+
+    for lesson in LESSONS:
+        if progress.state(lesson) != "done" and not await judge_file(lesson, progress, whole=whole):
             return False
     tell("All lessons are done.\n")
     return True
 
 
-async def judge_file(lesson: Lesson, progress: Progress) -> bool:
-    """Play it, and tell what is wrong; True: nothing is."""
+async def judge_file(lesson: Lesson, progress: Progress, *, whole: bool = False) -> bool:
+    """Play it, and tell what is wrong, with all of the picture if wanted; True: nothing is."""
     from ..learn._run import run_lesson
-    from ..learn._verdict import judge, report
+    from ..learn._source import read
+    from ..learn._verdict import MOST_ROWS, judge, report
 
     path = progress.path(lesson)
     try:
-        source = path.read_bytes()
-        run = await run_lesson(lesson, path)
+        source = read(path)
+        run = await run_lesson(lesson, path, source)
     except FileNotFoundError:
         raise Failure(f"{shown(path)} is not there; {start_command(progress.folder)} writes it") from None
     except OSError as problem:
@@ -46,7 +55,8 @@ async def judge_file(lesson: Lesson, progress: Progress) -> bool:
     else:
         width = min(shutil.get_terminal_size().columns, WIDEST)
         text = source.decode("utf-8", "backslashreplace")
-        tell(f"lesson {lesson.number}, {lesson.name}: {lesson.title}\n\n{report(lesson, run, finding, text, width)}")
+        told = report(lesson, run, finding, text, width, sys.maxsize if whole else MOST_ROWS)
+        tell(f"lesson {lesson.number}, {lesson.name}: {lesson.title}\n\n{told}")
         tell(f"\nWhat to do is at the top of the file. To think about it: {command('hint', Path(), lesson.name)}\n")
     try:
         progress.note(lesson, source, passed=finding is None)
@@ -77,9 +87,15 @@ def tell(text: str) -> None:
 
 def command(action: str, folder: Path, *words: str) -> str:
     """What to type, for the files in a folder."""
-    where = [] if folder in (Path(), Path(FOLDER)) else ["--dir", shown(folder)]
+    where = [] if folder in (Path(), Path(FOLDER)) else ["--dir", _typed(folder)]
     return " ".join(["python -m trio_udp learn", action, *words, *where])
 
 
 def start_command(folder: Path) -> str:
-    return "python -m trio_udp learn start" + ("" if folder == Path(FOLDER) else f" {shown(folder)}")
+    return "python -m trio_udp learn start" + ("" if folder == Path(FOLDER) else f" {_typed(folder)}")
+
+
+def _typed(path: Path) -> str:
+    """As the shell wants it; a name that begins with a hyphen would be an option."""
+    text = f"./{path}" if str(path).startswith("-") else str(path)
+    return printable_text(subprocess.list2cmdline([text]) if sys.platform == "win32" else shlex.quote(text))

@@ -23,7 +23,7 @@ import trio
 from ._common import Failure, in_counts, printable_text, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .._address import Address
     from .._events import Event
@@ -132,7 +132,7 @@ def _written(path: Path, write: Callable[[], None], quiet: bool) -> Iterator[Non
     """However it ends, ``write()``; that it cannot be done is said now, if it is known."""
     with _explained(path), open(path, "ab"):
         pass
-    with _ended_by_signals():
+    with ended_by_signals():
         try:
             yield
         except BaseException:
@@ -196,8 +196,12 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP cancel what is inside, and then end the process as they always do, unless they are ignored."""
+def ended_by_signals(signals: Sequence[signal.Signals] = REQUESTS) -> Iterator[None]:
+    """SIGTERM and SIGHUP cancel what is inside, and then end the process as they always do, unless they are ignored.
+
+    Args:
+      signals: all of which do that.
+    """
     token, scope = trio.lowlevel.current_trio_token(), trio.CancelScope()
     heard: list[int] = []
 
@@ -207,7 +211,7 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(each, signal.SIG_DFL)
         token.run_sync_soon(scope.cancel)
 
-    before = {number: signal.getsignal(number) for number in REQUESTS}
+    before = {number: signal.getsignal(number) for number in signals}
     before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
     for number in before:
         signal.signal(number, note)

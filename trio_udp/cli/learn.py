@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import trio
 
 from ._common import ExitCode, Failure, plural, say
 from ._learn_check import FOLDER, command, go_on, judge_file, passed_all, shown, start_command, tell
+from ._trace_file import ended_by_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +48,10 @@ exit codes: 0 passed, 1 not passed, or an error, 2 usage, 130 interrupted
 """
 
 
+# What ends this process from outside; the one in which a program is played would go on without it.
+ENDING = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if name in signal.Signals.__members__)
+
+
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Say what ``learn`` takes."""
     parser = subparsers.add_parser(
@@ -68,6 +74,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="LESSON",
         help="which; unless given, from the first that is not done to one that fails",
     )
+    check.add_argument("--whole", action="store_true", help="with all of the picture, however long that is")
     hint = actions.add_parser("hint", help="something to think about")
     hint.add_argument("lesson", nargs="?", metavar="LESSON", help="which; the first that is not done unless given")
     hint.add_argument("--more", action="store_true", help="all hints that there are, down to the plainest")
@@ -92,18 +99,27 @@ def _add_dir(parser: argparse.ArgumentParser, default: str | None) -> None:
 async def run(args: argparse.Namespace) -> int:
     """Do what is asked for."""
     action = args.action or "list"
-    return await _ACTIONS[action](args)
+    with ended_by_signals(ENDING):
+        return await _ACTIONS[action](args)
+    return ExitCode.ERROR  # never seen: the signal has ended this process
 
 
 # -- where things are --------------------------------------------------------------------------------------------------
 
 
 def _folder(args: argparse.Namespace) -> Path:
-    from ..learn._folder import has_lessons
-
     if args.dir is not None:
         return Path(args.dir)
-    return Path() if has_lessons(Path()) else Path(FOLDER)
+    return Path() if _has_lessons(Path()) else Path(FOLDER)
+
+
+def _has_lessons(folder: Path) -> bool:
+    from ..learn._folder import has_lessons
+
+    try:
+        return has_lessons(folder)
+    except OSError as problem:
+        raise Failure(f"cannot look into {shown(folder)}: {problem.strerror or problem}") from None
 
 
 def _progress(folder: Path) -> Progress:
@@ -112,9 +128,9 @@ def _progress(folder: Path) -> Progress:
     Raises:
       Failure: there is nothing to check in it.
     """
-    from ..learn._folder import Progress, has_lessons
+    from ..learn._folder import Progress
 
-    if not has_lessons(folder):
+    if not _has_lessons(folder):
         raise Failure(f"there are no lessons in {shown(folder)}; write them there with: {start_command(folder)}")
     progress = Progress(folder)
     if progress.remark:
@@ -136,7 +152,7 @@ def _lesson(text: str) -> Lesson:
 
 async def _list(args: argparse.Namespace) -> int:
     from ..learn import LESSONS
-    from ..learn._folder import Progress, has_lessons
+    from ..learn._folder import Progress
 
     await trio.lowlevel.checkpoint()
     folder = _folder(args)
@@ -148,7 +164,7 @@ async def _list(args: argparse.Namespace) -> int:
     for lesson in LESSONS:
         row = f"{lesson.number:3}  {lesson.name:12}{lesson.title:{longest}}  {states[lesson.name]}"
         tell(f"{row.rstrip()}\n")
-    if not has_lessons(folder):
+    if not _has_lessons(folder):
         say("begin with: python -m trio_udp learn start")
     else:
         done = sum(state == "done" for state in states.values())
@@ -166,7 +182,8 @@ async def _start(args: argparse.Namespace) -> int:
     except (FileExistsError, NotADirectoryError):
         raise Failure(f"{shown(folder)} is no folder: name one that is, or one that is not there yet") from None
     except OSError as problem:
-        raise Failure(f"cannot write to {shown(folder)}: {problem.strerror or problem}") from None
+        where = shown(Path(problem.filename)) if problem.filename else shown(folder)
+        raise Failure(f"cannot write to {where}: {problem.strerror or problem}") from None
     if started.kept:
         say(f"kept as they are: {', '.join(started.kept)}")
     if started.written:
@@ -178,13 +195,13 @@ async def _start(args: argparse.Namespace) -> int:
 
 async def _check(args: argparse.Namespace) -> int:
     if not args.lessons:
-        return ExitCode.ANSWERED if await go_on(_progress(_folder(args))) else ExitCode.ERROR
+        return ExitCode.ANSWERED if await go_on(_progress(_folder(args)), whole=args.whole) else ExitCode.ERROR
     passed = []
     for name in args.lessons:
         lesson, named = _lesson(name), Path(name)
         # A file that was named with its folder is that one, wherever the others are.
         progress = _progress(_folder(args) if named.parent == Path() else named.parent)
-        passed.append(await judge_file(lesson, progress))
+        passed.append(await judge_file(lesson, progress, whole=args.whole))
     return ExitCode.ANSWERED if all(passed) else ExitCode.ERROR
 
 

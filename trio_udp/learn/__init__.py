@@ -12,7 +12,12 @@ program prints: who sent what to whom and when, what was lost, which tasks lived
     _carried    what the network has carried, brought together with the trace
     _lesson     what a lesson is made of, and how to make one
     _lessons    all of them, in order
+    _source     that file as it lies there: read, and looked at as text
+    _where      which line of it something is in
+    _ending     how a play has ended, told by what was raised
     _stage      plays one: what runs in a child process
+    _bounds     what a program may not take there
+    _unawaited  calls that have done nothing, for want of an ``await``
     _run        starts that child, and understands what becomes of it
     _folder     the learner's files, and which have passed
     _watch      waits for a file to change

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from ._lessons import LESSONS
+from ._source import read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ._lesson import Lesson
 
-State: TypeAlias = Literal["", "done", "changed since"]
+State: TypeAlias = Literal["", "done", "changed since", "removed since"]
 
 PROGRESS = ".trio_udp_learn.json"
 FORMAT = "trio_udp lessons"
@@ -45,12 +47,22 @@ def start(folder: Path) -> Started:
     started = Started([], [])
     for lesson in LESSONS:
         try:
-            with (folder / lesson.file).open("x", encoding="utf-8", newline="\n") as file:
-                file.write(lesson.exercise)
+            _write_new(folder / lesson.file, lesson.exercise)
             started.written.append(lesson.file)
         except FileExistsError:
             started.kept.append(lesson.file)
     return started
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that is not there; whole, or not at all: half of one would be kept as the learner's own."""
+    file = path.open("x", encoding="utf-8", newline="\n")
+    try:
+        with file:
+            file.write(text)
+    except BaseException:
+        path.unlink()
+        raise
 
 
 def has_lessons(folder: Path) -> bool:
@@ -69,6 +81,9 @@ class Progress:
         self.folder = folder
         self.remark = ""  # something that a person should know about the file with the hashes
         self._passed: dict[str, str] = {}
+        self._read()
+
+    def _read(self) -> None:
         try:
             with self._path.open("rb") as file:
                 self._passed = _parsed(file.read(MOST + 1))
@@ -89,10 +104,12 @@ class Progress:
 
     def state(self, lesson: Lesson) -> State:
         """Of its file, as it is now."""
-        passed = self._passed.get(lesson.name)
+        passed, now = self._passed.get(lesson.name), _hash(self.path(lesson))
         if passed is None:
             return ""
-        return "done" if passed == _hash(self.path(lesson)) else "changed since"
+        if not now:
+            return "removed since"
+        return "done" if passed == now else "changed since"
 
     def next(self) -> Lesson | None:
         """The first lesson that is not done; None: all are."""
@@ -104,6 +121,7 @@ class Progress:
         Raises:
           OSError: that cannot be written down.
         """
+        self._read()  # another one may have noted something since, in another terminal
         before = dict(self._passed)
         if passed:
             self._passed[lesson.name] = _hash_of(source)
@@ -115,8 +133,13 @@ class Progress:
     def _save(self) -> None:
         text = json.dumps({"format": FORMAT, "passed": self._passed}, indent=1) + "\n"
         half = self._path.with_name(f"{PROGRESS}.half")
-        half.write_text(text, encoding="utf-8")
-        half.replace(self._path)
+        try:
+            half.write_text(text, encoding="utf-8")
+            half.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                half.unlink()
+            raise
 
 
 def _parsed(data: bytes) -> dict[str, str]:
@@ -138,10 +161,13 @@ def _parsed(data: bytes) -> dict[str, str]:
 
 
 def _hash(path: Path) -> str:
+    """Of a file; empty, if there is none."""
     try:
-        return _hash_of(path.read_bytes())
-    except OSError:
+        return _hash_of(read(path))
+    except FileNotFoundError:
         return ""
+    except OSError:  # something is there that cannot be read, and is not what has passed
+        return "unknown"
 
 
 def _hash_of(source: bytes) -> str:

@@ -14,8 +14,12 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
+import trio
+
 from ..testing import VirtualNetwork
 from ._played import plain
+from ._source import check_text
+from ._where import raised_line, running_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,15 +49,19 @@ class Learner:
 
     Args:
       path: the learner's file.
+      source: what was in it when it was read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, source: bytes) -> None:
         self.path = path
         self.module = ModuleType(MODULE)
         self.module.__file__ = str(path)
         self.networks: list[VirtualNetwork] = []
         self.notes: dict[str, list[Any]] = {}
         self.is_loaded = False
+        self.is_over = False
+        self._returned = 0
+        self._source = source
 
     def load(self) -> None:
         """Run the file, as an import does.
@@ -61,7 +69,8 @@ class Learner:
         Raises:
           BaseException: whatever is wrong with it.
         """
-        code = compile(self.path.read_bytes(), str(self.path), "exec", dont_inherit=True)
+        check_text(self._source)
+        code = compile(self._source, str(self.path), "exec", dont_inherit=True)
         sys.modules[MODULE] = self.module
         exec(code, self.module.__dict__)
         self.is_loaded = True
@@ -74,7 +83,8 @@ class Learner:
 
     def note(self, word: str, value: object = None) -> None:
         """Keep something for the check: ``run.notes[word]`` is a list of what was noted."""
-        self.notes.setdefault(word, []).append(plain(value))
+        kept = [plain(each) for each in value] if isinstance(value, list) else plain(value)
+        self.notes.setdefault(word, []).append(kept)
 
     async def call(self, name: str, *args: object) -> Any:
         """Call an async function of the learner's, in this task, on the host that the task is in.
@@ -87,7 +97,26 @@ class Learner:
         if not inspect.isawaitable(result):
             line = self.line_of(function)
             raise NotAsAsked(f"{name} has to be an async function: async def {name}(...)", line)
-        return await result
+        try:
+            returned = await result
+        except trio.Cancelled as problem:
+            if trio.current_effective_deadline() == float("-inf"):
+                raise
+            words = "your program raises Cancelled here, and nobody has cancelled it: only Trio may raise that"
+            raise NotAsAsked(words, raised_line(problem, self.path)) from None
+        self._returned += 1
+        return returned
+
+    def over(self, calls: int = 0) -> None:
+        """The stage has come to its end, as far as it knows: only then has the program passed.
+
+        It cannot see what ends it early. A program may cancel a scope that is not its own, or raise what Trio raises in
+        what it has cancelled, and the stage's nurseries take that for the end of theirs.
+
+        Args:
+          calls: how many of `call` must have returned by now.
+        """
+        self.is_over = self._returned >= calls
 
     def function(self, name: str, *args: object) -> Callable[..., Any]:
         """A function of the learner's that can be called with these arguments, to be handed on: a handler, say.
@@ -112,6 +141,10 @@ class Learner:
         except ValueError:  # something built in, which has no signature to look at
             pass
         return cast("Callable[..., Any]", function)
+
+    def line(self) -> int | None:
+        """Where the learner's program is now: the line that has called whoever asks."""
+        return running_line(self.path)
 
     def line_of(self, function: object) -> int | None:
         """Where it is defined, if that is in the learner's file."""

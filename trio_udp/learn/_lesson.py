@@ -15,8 +15,9 @@ How a lesson is made. It is a folder in ``lessons``, of the lesson's name, with 
     ``async def stage(learner)`` plays: it makes a network with ``learner.network(link, seed=...)``, hosts on it and
     whoever the learner's program talks to, and calls the learner's functions with ``await learner.call("ping", ...)``,
     inside ``with host:``. It ends by itself if the program is right, cancelling what serves for ever. What only it can
-    know, such as a result or that the work was done, it notes: ``learner.note("result", value)``. It asserts nothing,
-    may be cancelled at any await, and does not catch what the learner's program raises.
+    know, such as a result or that the work was done, it notes: ``learner.note("result", value)``. The last thing is
+    ``learner.over(1)``, with how many calls must have returned: a play that does not come there has not passed. It
+    asserts nothing, may be cancelled at any await, and does not catch what the learner's program raises.
 
     ``def check(run)`` is a generator of `Finding`: what is wrong, the most helpful first, as only that one is shown. No
     finding: passed. It is asked whenever the file could be loaded and the play came to an end, also if the program

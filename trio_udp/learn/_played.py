@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-Kind: TypeAlias = Literal["returned", "raised", "waits", "floods", "spins", "not loaded", "too long", "gone"]
+Kind: TypeAlias = Literal["returned", "raised", "waits", "floods", "spins", "cut", "not loaded", "too long", "gone"]
 """How a play ended: all was played; the program raised; it waits for ever; it sends without end; it goes round
-without ever waiting; its file cannot be loaded, or has not what the lesson calls; it has taken too much real time; its
-process has ended without a word."""
+without ever waiting; the stage was cancelled before its end; its file cannot be loaded, or has not what the lesson
+calls; it has taken too much real time; its process has ended without a word."""
 
 
 class Waiting(NamedTuple):
@@ -35,7 +35,8 @@ class Ending(NamedTuple):
 
     ``words`` say it where the kind does not: what was raised, why it cannot be loaded. ``line`` is the one in the
     learner's file, None if there is none. ``exception`` is the name of what was raised; ``waiting`` are the tasks that
-    wait for ever, children before their parents.
+    wait for ever, children before their parents. ``catches`` is the line in which the program catches that it is
+    cancelled, and goes on; None if it does not.
     """
 
     kind: Kind
@@ -43,6 +44,14 @@ class Ending(NamedTuple):
     line: int | None = None
     exception: str = ""
     waiting: tuple[Waiting, ...] = ()
+    catches: int | None = None
+
+
+class Unawaited(NamedTuple):
+    """A call whose coroutine nobody has awaited: its line in the learner's file, and the function's name."""
+
+    line: int
+    name: str
 
 
 class Carried(NamedTuple):
@@ -76,6 +85,7 @@ class Run:
       notes: what the stage has noted, for its check: a list of values for each word.
       file: the name of the learner's file, without its folder.
       output: what the program has printed, both streams; cut if it was much.
+      unawaited: calls that have done nothing, since there is no ``await``.
     """
 
     trace: Trace
@@ -84,6 +94,7 @@ class Run:
     notes: Mapping[str, list[Any]] = field(default_factory=dict)
     file: str = ""
     output: str = ""
+    unawaited: tuple[Unawaited, ...] = ()
 
 
 def empty(ending: Ending, file: str, output: str = "") -> Run:
@@ -97,7 +108,7 @@ TRACE, REST = "trace.jsonl", "rest.json"
 def write(run: Run, folder: Path) -> None:
     """Write it into a folder; what was printed is not the writer's to know."""
     save(run.trace, folder / TRACE)
-    rest = {"datagrams": run.datagrams, "ending": run.ending, "notes": run.notes, "file": run.file}
+    rest = {name: getattr(run, name) for name in ("datagrams", "ending", "notes", "file", "unawaited")}
     half = folder / f"{REST}.half"
     half.write_text(json.dumps(_packed(rest)), encoding="utf-8")
     half.replace(folder / REST)  # it is there whole, or not at all
@@ -108,21 +119,23 @@ def read(folder: Path, output: str) -> Run | None:
     if not (folder / REST).exists():
         return None
     rest = _unpacked(json.loads((folder / REST).read_text(encoding="utf-8")))
-    ending, waiting = Ending(*rest["ending"]), rest["ending"][-1]
-    ending = ending._replace(waiting=tuple(Waiting(*each) for each in waiting))
-    datagrams = (Carried(*one) for one in rest["datagrams"])
-    datagrams = (one._replace(delivered=tuple(one.delivered)) for one in datagrams)
-    return Run(load(folder / TRACE), tuple(datagrams), ending, rest["notes"], rest["file"], output)
+    ending = Ending(*rest["ending"])
+    ending = ending._replace(waiting=tuple(Waiting(*each) for each in ending.waiting))
+    datagrams = tuple(Carried(*one) for one in rest["datagrams"])
+    unawaited = tuple(Unawaited(*one) for one in rest["unawaited"])
+    return Run(load(folder / TRACE), datagrams, ending, rest["notes"], rest["file"], output, unawaited)
 
 
 def _packed(value: Any) -> Any:
-    """JSON has no bytes: they become an object, with a character for each."""
+    """JSON has no bytes, no tuples, and names for strings only: these become an object with one name, which says so."""
     if isinstance(value, (bytes, bytearray)):
         return {"bytes": bytes(value).decode("latin-1")}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, tuple):
+        return {"tuple": [_packed(each) for each in value]}
+    if isinstance(value, list):
         return [_packed(each) for each in value]
     if isinstance(value, dict):
-        return {str(name): _packed(each) for name, each in value.items()}
+        return {"dict": {str(name): _packed(each) for name, each in value.items()}}
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return repr(value)
@@ -131,13 +144,19 @@ def _packed(value: Any) -> Any:
 def _unpacked(value: Any) -> Any:
     if isinstance(value, list):
         return [_unpacked(each) for each in value]
-    if isinstance(value, dict):
-        if value.keys() == {"bytes"}:
-            return value["bytes"].encode("latin-1")
-        return {name: _unpacked(each) for name, each in value.items()}
-    return value
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "bytes":
+        return content.encode("latin-1")
+    if kind == "tuple":
+        return tuple(_unpacked(each) for each in content)
+    return {name: _unpacked(each) for name, each in content.items()}
 
 
 def plain(value: Any) -> Any:
-    """A value of the learner's as it comes out at the other end: a tuple is a list there, an odd thing its ``repr``."""
-    return _unpacked(_packed(value))
+    """A value of the learner's as it comes out at the other end: an odd thing is its ``repr``, if it has one."""
+    try:
+        return _unpacked(json.loads(json.dumps(_packed(value))))
+    except Exception:  # a list in itself, a number of 5,000 digits, a `__repr__` that raises
+        return f"a value of type {type(value).__name__} that cannot be shown"

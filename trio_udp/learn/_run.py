@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from ._played import Ending, Run, empty, read
+from ._stage import SOURCE, STUCK
 
 if TYPE_CHECKING:
     from ._lesson import Lesson
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 # Seconds of real time. A play takes half of one, most of it to start Python.
 LIMIT = 10.0
 
-# For Python to start, and for the child to say where it is, on a machine that has a lot to do.
+# Seconds for Python to start, on a machine that has a lot to do; and for the child to say where it is and end.
 GRACE = 30.0
+LAST_WORDS = 5.0
 
 # What holds its output open once it has ended is something that it has started.
 AFTERWARDS = 0.5
@@ -41,7 +43,6 @@ AFTERWARDS = 0.5
 # Bytes that are kept of what it prints.
 MOST_OUTPUT = 20_000
 
-_STUCK = "stuck.txt"
 _START = """\
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -50,29 +51,33 @@ main(sys.argv[2:])
 """
 
 
-async def run_lesson(lesson: Lesson, path: Path, *, limit: float = LIMIT) -> Run:
-    """Play a lesson with a file.
+async def run_lesson(lesson: Lesson, path: Path, source: bytes, *, limit: float = LIMIT) -> Run:
+    """Play a lesson with a program.
 
     Args:
       lesson: which one.
       path: the learner's file.
+      source: what is in it, read once: what is played is then what is shown, and what is noted as passed.
       limit: seconds of real time that it may take.
 
     Returns:
       What happened; also if it did not come to its end.
 
     Raises:
-      OSError: the file cannot be read, or no process be started.
+      OSError: no process can be started.
     """
     path = path.absolute()  # noqa: ASYNC240 - looks nothing up
-    with path.open("rb"):
-        pass
     with TemporaryDirectory(prefix="trio_udp_learn") as folder:
+        Path(folder, SOURCE).write_bytes(source)  # noqa: ASYNC240 - some 1,000 bytes
         arguments = [json.dumps(_import_path()), lesson.name, str(path), folder, str(limit)]
         # -I: nothing of the environment, and not the current folder; what to import from is the first argument.
         child = _Child([sys.executable, "-X", "utf8", "-I", "-c", _START, *arguments], path.parent)
-        code = await child.run(limit + GRACE)
-        run = read(Path(folder), child.output)
+        code = await child.run(Path(folder, STUCK), limit)
+        try:
+            run = read(Path(folder), child.output)
+        except Exception:  # the child is the program's as much as ours: it may have written anything
+            words = "what your program has left of its run cannot be read: it has written over the lesson's own files"
+            return empty(Ending("gone", words), path.name, child.output)
         return run or empty(_ended_otherwise(Path(folder), path, code, limit), path.name, child.output)
 
 
@@ -96,8 +101,13 @@ class _Child:
         text = self._printed.decode("utf-8", "backslashreplace")
         return text + (f"\n... and {self._too_much:,} bytes more\n" if self._too_much else "")
 
-    async def run(self, limit: float) -> int | None:
-        """Until it ends, at most so many seconds; returns its exit code, None if it had to be killed."""
+    async def run(self, begun: Path, limit: float) -> int | None:
+        """Until it ends; returns its exit code, None if it had to be killed.
+
+        Args:
+          begun: a file that is there as soon as the child keeps the time by itself.
+          limit: the seconds that it takes then at most.
+        """
         process = await trio.lowlevel.open_process(
             self._command,
             cwd=self._folder,
@@ -109,9 +119,10 @@ class _Child:
         assert process.stdout is not None
         code: int | None = None
         try:
-            with trio.move_on_after(limit):
+            with trio.move_on_after(GRACE) as scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._read, process.stdout)
+                    nursery.start_soon(_bound, scope, begun, limit + LAST_WORDS)
                     code = await process.wait()
                     nursery.cancel_scope.deadline = trio.current_time() + AFTERWARDS
         finally:
@@ -128,6 +139,12 @@ class _Child:
             self._too_much += len(data[room:])
 
 
+async def _bound(scope: trio.CancelScope, begun: Path, limit: float) -> None:
+    while not begun.exists():  # noqa: ASYNC110, ASYNC240 - a file tells nobody that it is there
+        await trio.sleep(0.05)
+    scope.deadline = trio.current_time() + limit
+
+
 def _kill(process: trio.Process) -> None:
     """It, and what it has started; nothing, if that is over."""
     with suppress(OSError):
@@ -141,7 +158,7 @@ def _kill(process: trio.Process) -> None:
 
 
 def _ended_otherwise(folder: Path, path: Path, code: int | None, limit: float) -> Ending:
-    stuck = folder / _STUCK
+    stuck = folder / STUCK
     text = stuck.read_text("ascii", "replace") if stuck.exists() else ""
     if "Timeout" in text or code is None:
         words = (

@@ -5,9 +5,9 @@ it is a deadline, an hour of that time: then whoever still waits will wait for e
 learner's does is what a learner has to know. It is looked up just before everything is cancelled.
 
 A loop that sends for ever would fill the memory before any deadline in virtual time comes, as that stands still
-meanwhile; so what is sent is counted, and too much ends the play. A loop that does not even send stops this process,
-too. So there are limits from outside as well: in real time Python's faulthandler writes where the loop is, and ends the
-process; and the memory that it may take is bounded, where the system can do that.
+meanwhile; so what is sent is counted, and too much ends the play. A loop that never waits stops the clock, and this
+process with it. So there are limits from outside as well: in real time Python's faulthandler writes where the loop is,
+and ends the process; and the memory that it may take is bounded, where the system can do that.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from __future__ import annotations
 import faulthandler
 import os
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -23,62 +25,68 @@ from trio.testing import MockClock
 
 from .._events import DatagramSent, observe
 from ..tracing import record
+from ._bounds import bound_memory, refuse_real_network, refuse_real_sleep
 from ._carried import carried, name_hosts, with_own_addresses
-from ._learner import MODULE, Learner, NotAsAsked
+from ._ending import ending_of
+from ._learner import MODULE, Learner
 from ._lessons import find
-from ._played import Ending, Run, Waiting, write
-
-if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
-    from exceptiongroup import BaseExceptionGroup
+from ._played import Ending, Run, empty, write
+from ._unawaited import unawaited
+from ._where import line_of, running_line, waiting, waits_for_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from types import FrameType, TracebackType
+    from collections.abc import Callable, Sequence
 
     from .._events import Event
-    from ..tracing import Recording
     from ._lesson import Lesson
 
-# Bytes; a lesson takes some 50 MB.
-MOST_MEMORY = 2 << 30
+# Datagrams, by all sockets of a play. No lesson needs a twentieth of them; each costs 0.2 ms, and is in the picture.
+MOST_SENT = 4_000
 
-# No lesson needs a tenth of these datagrams.
-MOST_SENT = 10_000
-
-# Of tasks, at one moment of virtual time: no lesson comes near it.
+# Of tasks, in a second of virtual time: no lesson comes near it.
 MOST_STEPS = 50_000
 
-# In the child's folder: where it was when its time was over.
-STUCK = "stuck.txt"
+HARDLY = "your program goes round here without end, and hardly waits: 50,000 steps in less than a second"
+THREAD = (
+    "your program waits for a thread here. Threads live in real time, and a lesson in virtual time, of which an hour "
+    "goes by while a thread begins: do without"
+)
+
+# In the child's folder: the program; and where it was when its time was over.
+SOURCE, STUCK = "source.py", "stuck.txt"
 
 
-def play(lesson: Lesson, path: Path, abandon: Callable[[Run], None] | None = None) -> Run:
-    """Play a lesson with a file, in this process; it may never end, if that has an endless loop.
+def play(lesson: Lesson, path: Path, source: bytes, abandon: Callable[[Run], None] | None = None) -> Run:
+    """Play a lesson with a program, in this process; it may never end, if that has an endless loop.
 
     Args:
       lesson: which one.
-      path: the learner's file.
+      path: the learner's file; it is not read, as somebody may be saving it just now.
+      source: what was in it.
       abandon: called if the program cannot be cancelled, as something in it is shielded; it should end the process.
 
     Returns:
       What happened, without what was printed.
     """
-    the_play = _Play(lesson, path.absolute(), abandon)
+    path = path.absolute()
+    the_play = _Play(lesson, path, source, abandon)
     try:
-        return trio.run(the_play.run, clock=MockClock(autojump_threshold=0))
+        with unawaited(path) as found:
+            run = trio.run(the_play.run, clock=MockClock(autojump_threshold=0))
+        return replace(run, unawaited=tuple(found))
     finally:
         sys.modules.pop(MODULE, None)
 
 
 class _Play:
-    def __init__(self, lesson: Lesson, path: Path, abandon: Callable[[Run], None] | None) -> None:
+    def __init__(self, lesson: Lesson, path: Path, source: bytes, abandon: Callable[[Run], None] | None) -> None:
         self._lesson = lesson
         self._path = path
         self._abandon = abandon
         self._life = trio.CancelScope()
         self._ending: Ending | None = None
-        self._learner = Learner(path)
         self._sent = 0
+        self._learner = Learner(path, source)
 
     def end(self, ending: Ending) -> None:
         """Cancel what goes on; the first to say so is right."""
@@ -86,149 +94,116 @@ class _Play:
         self._life.cancel()
 
     async def run(self) -> Run:
-        trio.lowlevel.add_instrument(Spins(self.end, self._path))
-        with observe(self._count), record() as recording:
-            main = trio.lowlevel.current_task()
-            trio.lowlevel.spawn_system_task(self._watch, main, recording)  # one of Trio's own is in no picture
-            try:
-                with self._life:
-                    self._learner.load()
-                    await self._lesson.stage(self._learner)
-            except BaseException as problem:  # a program may raise anything
-                self.end(_ending_of(problem, self._path, self._learner))
-        return self._outcome(recording)
+        trio.lowlevel.add_instrument(Spins(self._spins, self._path))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch, trio.lowlevel.current_task())
+            # The watching task was there before, so it is in no picture.
+            with observe(self._count), record() as self._recording:
+                await self._act(nursery.cancel_scope)
+            nursery.cancel_scope.cancel()
+        return self._outcome()
 
     def _count(self, event: Event) -> None:
         if isinstance(event, DatagramSent):
             self._sent += 1
             if self._sent == MOST_SENT:
-                self.end(Ending("floods", line=_running_line(self._path)))
+                self.end(Ending("floods", line=running_line(self._path)))
 
-    async def _watch(self, main: trio.lowlevel.Task, recording: Recording) -> None:
+    async def _act(self, around: trio.CancelScope) -> None:
+        try:
+            with self._life:
+                self._learner.load()
+                await self._lesson.stage(self._learner)
+        except BaseException as problem:  # a program may raise anything
+            if around.cancel_called:  # which nobody but that program has done
+                raise
+            self.end(ending_of(problem, self._path, self._learner.is_loaded))
+
+    async def _watch(self, main: trio.lowlevel.Task) -> None:
         await trio.sleep(self._lesson.longest)
-        waiting = tuple(_waiting(main, self._path))
-        self.end(Ending("waits", line=waiting[0].line if waiting else None, waiting=waiting))
+        who = tuple(waiting(main, self._path))
+        words = THREAD if waits_for_thread(main, self._path) else ""
+        self.end(Ending("waits", words, who[0].line if who else None, waiting=who))
         await trio.sleep(self._lesson.longest)
+        self._give_up()
+
+    def _spins(self, line: int, has_time_passed: bool) -> None:
+        if self._ending is None:
+            self.end(Ending("spins", HARDLY if has_time_passed else "", line))
+        elif self._life.cancel_called:  # and still there: whatever is raised in it, it goes on
+            self._ending = self._ending._replace(catches=line)
+            self._give_up()
+
+    def _give_up(self) -> None:
         if self._abandon is not None:
-            self._abandon(self._outcome(recording))
+            self._abandon(self._outcome())
 
-    def _outcome(self, recording: Recording) -> Run:
+    def _outcome(self) -> Run:
         learner = self._learner
-        name_hosts(recording, learner.networks)
-        trace = with_own_addresses(recording.trace(), learner.networks)
+        name_hosts(self._recording, learner.networks)
+        trace = with_own_addresses(self._recording.trace(), learner.networks)
         datagrams = carried(learner.networks, trace, self._path.name)
-        return Run(trace, datagrams, self._ending or Ending("returned"), learner.notes, self._path.name)
+        ending = self._ending or Ending("returned" if learner.is_over else "cut")
+        return Run(trace, datagrams, ending, learner.notes, self._path.name)
 
 
 class Spins(trio.abc.Instrument):
-    """Ends a play in which time stands still, since somebody always has something to do."""
+    """Tells of a program in which time stands still, or nearly so, since somebody always has something to do.
 
-    def __init__(self, end: Callable[[Ending], None], path: Path) -> None:
-        self._end = end
+    Args:
+      found: called with the line, and whether any time has passed; once again if it goes on.
+      path: of the learner's file.
+    """
+
+    def __init__(self, found: Callable[[int, bool], None], path: Path) -> None:
+        self._found = found
         self._path = path
-        self._time = -1.0
+        self._since = self._time = -1.0
         self._steps = 0
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         self._steps += 1
-        if self._steps >= MOST_STEPS and (line := _line_of(task, self._path)):
+        if self._steps >= MOST_STEPS and (line := line_of(task, self._path)):
             self._steps = 0
-            self._end(Ending("spins", line=line))
+            self._found(line, self._time > self._since)
 
     def before_io_wait(self, timeout: float) -> None:
-        if (now := trio.current_time()) > self._time:
-            self._time = now
+        self._time = trio.current_time()
+        if self._time >= self._since + 1:
+            self._since = self._time
             self._steps = 0
-
-
-def _waiting(task: trio.lowlevel.Task, path: Path) -> Iterator[Waiting]:
-    """The learner's tasks, children before their parents."""
-    for nursery in task.child_nurseries:
-        for child in sorted(nursery.child_tasks, key=lambda child: child.name):
-            yield from _waiting(child, path)
-    if line := _line_of(task, path):
-        yield Waiting(task.name, line)
-
-
-def _line_of(task: trio.lowlevel.Task, path: Path) -> int | None:
-    """In which line of the learner's file a task waits."""
-    lines = [line for frame, line in task.iter_await_frames() if frame.f_code.co_filename == str(path)]
-    return lines[-1] if lines else None
-
-
-def _running_line(path: Path) -> int | None:
-    """Where the learner's program is just now."""
-    frame: FrameType | None = sys._getframe()
-    while frame is not None and frame.f_code.co_filename != str(path):
-        frame = frame.f_back
-    return None if frame is None else frame.f_lineno
-
-
-# -- how it ended ------------------------------------------------------------------------------------------------------
-
-
-def _ending_of(problem: BaseException, path: Path, learner: Learner) -> Ending:
-    """What was raised, and in which line: in groups, the first thing that has one."""
-    found = list(_leaves(problem, path))
-    asked = next((leaf for leaf, _ in found if isinstance(leaf, NotAsAsked)), None)
-    if asked is not None:
-        return Ending("not loaded", str(asked), asked.line)
-    leaf, line = next((each for each in found if each[1] is not None), found[0])
-    if isinstance(leaf, SyntaxError) and leaf.filename == str(path):
-        return Ending("not loaded", f"this is no Python: {leaf.msg}", leaf.lineno)
-    if not learner.is_loaded and "run() from inside a run()" in str(leaf):
-        return Ending("not loaded", "trio.run is called here; the lesson runs your functions itself", line)
-    words = f"{type(leaf).__name__}: {leaf}" if str(leaf) else type(leaf).__name__
-    return Ending("raised" if learner.is_loaded else "not loaded", words, line, type(leaf).__name__)
-
-
-def _leaves(problem: BaseException, path: Path, line: int | None = None) -> Iterator[tuple[BaseException, int | None]]:
-    """What is in a group, in groups inside it too, each with the innermost line of the learner's that it came by."""
-    line = _last_line(problem.__traceback__, path) or line
-    if not isinstance(problem, BaseExceptionGroup):
-        yield problem, line
-        return
-    for inner in problem.exceptions:
-        yield from _leaves(inner, path, line)
-
-
-def _last_line(traceback: TracebackType | None, path: Path) -> int | None:
-    line = None
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == str(path):
-            line = traceback.tb_lineno
-        traceback = traceback.tb_next
-    return line
 
 
 # -- the child process -------------------------------------------------------------------------------------------------
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Play: the lesson's name, the learner's file, the folder to write to, and the real seconds that it may take."""
-    name, file, folder, limit = arguments
+    """Play: the lesson's name, the learner's file, the folder to write to, and the real seconds that it may take.
 
-    def abandon(run: Run) -> NoReturn:
-        write(run, Path(folder))
-        sys.stdout.flush()
+    The program itself is in that folder.
+    """
+    name, file, place, limit = arguments
+    path, folder = Path(file), Path(place)
+    sys.argv = [file]  # as it would be for ``python file``; and the folder is nobody's business
+
+    def leave(run: Run) -> NoReturn:
+        """At once: a thread of the program's, or what it has left for the end, may never come to one."""
+        write(run, folder)
+        with suppress(Exception):  # it may have closed it
+            sys.stdout.flush()
         os._exit(0)
 
-    _bound_memory()
-    with open(Path(folder, STUCK), "w") as stuck:
+    bound_memory()
+    refuse_real_network()
+    refuse_real_sleep(path)
+    with open(folder / STUCK, "w") as stuck:
         faulthandler.dump_traceback_later(float(limit), exit=True, file=stuck)
-        sys.path.append(str(Path(file).parent))  # for what stands beside it; last, so that it hides nothing
-        write(play(find(name), Path(file), abandon), Path(folder))
-        faulthandler.cancel_dump_traceback_later()
-
-
-def _bound_memory() -> None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = MOST_MEMORY if hard == resource.RLIM_INFINITY else min(MOST_MEMORY, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+        sys.path.append(str(path.parent))  # for what stands beside it; last, so that it hides nothing
+        try:
+            leave(play(find(name), path, (folder / SOURCE).read_bytes(), leave))
+        except BaseException as problem:  # Trio's own stacks have limits, too
+            words = f"your program has broken what plays it, which ended with {type(problem).__name__}"
+            leave(empty(Ending("gone", words), path.name))
 
 
 if __name__ == "__main__":

@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from ..tracing import Happened, ladder_text
+from ..tracing import Happened, ScopeEntered, ladder_text
 from ..tracing._show import shortened, show_text
+from ._source import lines as lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..tracing import Entry
     from ._lesson import Lesson
-    from ._played import Ending, Kind, Run
+    from ._played import Ending, Kind, Run, Unawaited
 
 # Lines of a ladder; with what is said above and below, that is a screen.
 MOST_ROWS = 20
@@ -26,6 +28,10 @@ BELOW = 6  # of them after the moment that a finding is about
 
 # Lines of what the program has printed.
 MOST_PRINTED = 10
+
+# Characters of a finding, and lines of it: nothing that a check says is half as long.
+MOST_SAID = 800
+MOST_SAID_LINES = 12
 
 
 @dataclass(frozen=True)
@@ -36,19 +42,55 @@ class Finding:
       message: what, in a line or three.
       line: where in the learner's file; None: in no one place.
       time: when it happened, in seconds; the ladder is cut around it. None: at the end.
+      within: the name of a scope that the stage has marked; the ladder has only what happened in it. Empty: all.
     """
 
     message: str
     line: int | None = None
     time: float | None = None
+    within: str = ""
 
 
 def judge(lesson: Lesson, run: Run) -> Finding | None:
     """What is wrong with a run, the most helpful thing; None: it has passed."""
-    if run.ending.kind in ("not loaded", "too long", "gone"):
-        return _in_general(run.ending)
-    found = next(lesson.check(run), None)
-    return found or next(went_wrong(run, "raised", "waits", "floods", "spins"), None)
+    is_known = run.ending.kind == "waits" and run.ending.words  # a check could not know it
+    if is_known or run.ending.kind in ("not loaded", "cut", "too long", "gone"):
+        finding: Finding | None = _in_general(run.ending)
+    else:
+        finding = next(lesson.check(run), None) or next(went_wrong(run, "raised", "waits", "floods", "spins"), None)
+        finding = _not_awaited(run.unawaited[0]) if finding and run.unawaited else finding
+    return None if finding is None else replace(finding, message=_bounded(finding.message) + _caught(run.ending))
+
+
+def _not_awaited(call: Unawaited) -> Finding:
+    """What it is owed to that anything else is wrong, most likely."""
+    name = call.name.rpartition(".")[2]
+    return Finding(
+        f"`{name}(...)` without `await` does nothing. Python's words for that are: coroutine '{call.name}' was never "
+        "awaited",
+        call.line,
+    )
+
+
+def _caught(ending: Ending) -> str:
+    if ending.catches is None:
+        return ""
+    return (
+        f". When Trio cancelled it then, your program caught that in line {ending.catches} and went on: `except:` and "
+        "`except BaseException:` catch trio.Cancelled, too, and nothing can end such a loop"
+    )
+
+
+def _bounded(message: str) -> str:
+    """Without the middle of what is long: what an exception says, or a function returns, may be of any length."""
+    if len(message) > MOST_SAID:
+        more = len(message) - MOST_SAID
+        message = f"{message[: MOST_SAID // 2]} ... {more:,} characters more ... {message[-MOST_SAID // 2 :]}"
+    lines = message.splitlines()
+    if len(lines) > MOST_SAID_LINES:
+        half = MOST_SAID_LINES // 2
+        lines[half:-half] = [f"... {len(lines) - 2 * half:,} lines more ..."]
+    return "\n".join(lines)
 
 
 def went_wrong(run: Run, *kinds: Kind) -> Iterator[Finding]:
@@ -58,12 +100,15 @@ def went_wrong(run: Run, *kinds: Kind) -> Iterator[Finding]:
 
 
 def _in_general(ending: Ending) -> Finding:
+    here = " in this line" if ending.line else ""
     words = {
         "not loaded": ending.words,
         "raised": f"your program raised {ending.words}",
-        "waits": "your program waits for ever" + (" in this line" if ending.line else "") + _others(ending),
-        "floods": "your program sends without end: 10,000 datagrams, and no end to be seen",
-        "spins": "your program goes round here without end and never waits, so that time stands still",
+        "waits": ending.words or f"your program waits for ever{here}{_others(ending)}",
+        "floods": "your program sends without end: 4,000 datagrams, and no end to be seen",
+        "spins": ending.words or "your program goes round here without end and never waits, so that time stands still",
+        "cut": "your program has cancelled more than its own: the lesson around it was over before its end. A scope or "
+        "nursery that your program has not opened is not its to cancel",
         "too long": ending.words,
         "gone": ending.words,
     }
@@ -78,7 +123,7 @@ def _others(ending: Ending) -> str:
 # -- telling it --------------------------------------------------------------------------------------------------------
 
 
-def report(lesson: Lesson, run: Run, finding: Finding, source: str, width: int = 80) -> str:
+def report(lesson: Lesson, run: Run, finding: Finding, source: str, width: int = 80, most_rows: int = MOST_ROWS) -> str:
     """What a person is told.
 
     Args:
@@ -87,13 +132,14 @@ def report(lesson: Lesson, run: Run, finding: Finding, source: str, width: int =
       finding: the one that is told.
       source: the text of the learner's file.
       width: of a line.
+      most_rows: lines of the ladder.
 
     Returns:
       Lines, each with a newline at its end.
     """
     where = f"{run.file}:{finding.line}" if finding.line else run.file
     lines = [*_wrapped(f"{where}: {finding.message}", width), *_source(source, finding.line, width)]
-    ladder = excerpt(run, finding.time, width)
+    ladder = excerpt(run, finding, width, most_rows)
     if ladder:
         lines += ["", *ladder]
     if run.output.strip():
@@ -108,7 +154,7 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
 
 def _source(source: str, line: int | None, width: int) -> Iterator[str]:
     """The line, with two above it."""
-    lines = source.splitlines()
+    lines = lines_of(source)
     if line is None or not 1 <= line <= len(lines):
         return
     yield ""
@@ -125,9 +171,9 @@ def _printed(output: str, width: int) -> Iterator[str]:
         yield f"  ... {len(lines) - MOST_PRINTED:,} more lines"
 
 
-def excerpt(run: Run, time: float | None, width: int = 80) -> list[str]:
-    """The ladder around a moment, or its end; no lines if nothing was sent."""
-    happened = tuple(entry for entry in run.trace.entries if isinstance(entry, Happened))
+def excerpt(run: Run, finding: Finding, width: int = 80, most_rows: int = MOST_ROWS) -> list[str]:
+    """The ladder around the moment of a finding, or its end; no lines if nothing was sent."""
+    happened = tuple(entry for entry in _entries(run, finding.within) if isinstance(entry, Happened))
     if not happened:
         return []
     rows = ladder_text(replace(run.trace, entries=happened), width=max(40, width)).splitlines()
@@ -135,15 +181,25 @@ def excerpt(run: Run, time: float | None, width: int = 80) -> list[str]:
     head = [row for row, when in zip(rows[:1], times, strict=False) if when is None]  # the names, above columns
     rows, times = rows[len(head) :], times[len(head) :]
     last = len(rows)
-    if time is not None:
-        moment = time - run.trace.started
+    if finding.time is not None:
+        moment = finding.time - run.trace.started
         there = next((place for place, when in enumerate(times) if when is not None and when > moment - 5e-7), last)
         last = min(last, there + 1 + BELOW)
-    last = max(last, min(MOST_ROWS, len(rows)))
-    first = max(0, last - MOST_ROWS)
-    above = [f"... {first:,} lines above"] if first else []
-    below = [f"... {len(rows) - last:,} lines below"] if last < len(rows) else []
-    return [*head, *above, *rows[first:last], *below]
+    last = max(last, min(most_rows, len(rows)))
+    first = max(0, last - most_rows)
+    return [*head, *_left_out(first, "above"), *rows[first:last], *_left_out(len(rows) - last, "below")]
+
+
+def _entries(run: Run, within: str) -> tuple[Entry, ...]:
+    """What happened while the scope of this name was open; all, if there is none."""
+    entries = run.trace.entries
+    scope = next((entry.scope for entry in entries if isinstance(entry, ScopeEntered) and entry.name == within), None)
+    ends = [place for place, entry in enumerate(entries) if getattr(entry, "scope", None) == scope]
+    return entries if scope is None else entries[ends[0] : ends[-1]]
+
+
+def _left_out(rows: int, where: str) -> list[str]:
+    return [f"... {rows:,} lines {where}; `learn check --whole` shows them"] if rows else []
 
 
 def _time(row: str) -> float | None:

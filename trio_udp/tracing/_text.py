@@ -35,9 +35,9 @@ def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
     """The ladder diagram of a trace, as lines of text.
 
     Lifelines are columns, datagrams arrows between them: ``✕`` where one was lost, ``?`` where nobody saw it arrive. On
-    the left are the seconds since the recording began, when it was sent; beside a payload is how long it took. A
-    client's lifeline is thick while an attempt waits. If columns do not fit, each line is a sentence. Of a very long
-    run the first 10,000 datagrams are shown, and it says so.
+    the left are the seconds since the recording began, when it was sent; beside a payload, if there is room, how long
+    it took. A client's lifeline is thick while an attempt waits. If columns do not fit, each line is a sentence. Of a
+    very long run the first 10,000 datagrams are shown, and it says so.
 
     Args:
       trace: what was recorded.
@@ -138,7 +138,12 @@ def _arrow(row: str, arrow: Arrow, places: list[int]) -> str:
 
 
 def _label(travel: Travel, room: int) -> str:
+    """What it carried, and what became of it, if there is room for both; what is too long for itself is cut."""
     became = fate(travel)
+    whole = show_data(travel.data, room)
+    for words in (f", {became}", f", {became.partition(':')[0]}", ""):
+        if became and len(whole) + len(words) + 2 <= room:
+            return f" {whole}{words} "
     data = show_data(travel.data, max(3, room - 4 - len(became)))
     return shortened(f" {data}, {became} " if became else f" {data} ", room)
 

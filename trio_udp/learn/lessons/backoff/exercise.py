@@ -1,4 +1,4 @@
-# Ask a server five times at most, wait longer each time, and then give up: return None.
+# Ask a server five times at most, wait longer each time, and give up within a minute.
 #
 # This program asks again every 10 ms, for ever. A question that was lost gets its answer
 # like that. But an answer takes 0.1 seconds to come, so most questions are for nothing;

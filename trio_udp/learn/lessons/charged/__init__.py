@@ -1,11 +1,14 @@
 """Lesson 10: who gets no answer asks again, and what has an effect must not have it again.
 
 Three things bring an order twice: its answer is lost, its answer takes longer than the customer waits, and the network
-doubles it. A receipt is a number of no pattern, another one each time that money is taken.
+doubles it. Where it comes from says nothing: a customer's second order comes from the same port, and the same order
+once more from another one, as from a program that was started anew. A receipt is a number of no pattern, another one
+each time that money is taken.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,10 +24,12 @@ if TYPE_CHECKING:
 
     from ....faults import InFlight
     from ..._learner import Learner
-    from ..._played import Run
+    from ..._played import Carried, Run
 
 SERVER = ("10.0.0.1", 7)
-ANNA = "10.0.0.2"
+CUSTOMERS = {"anna": "10.0.0.2", "ben": "10.0.0.3", "carla": "10.0.0.4", "dora": "10.0.0.5"}
+UNLUCKY = (CUSTOMERS["anna"], CUSTOMERS["dora"])  # the first answer to each of them is lost
+MOVES = "dora"
 DELAY = 0.05  # seconds, each way
 AGAIN = 2.0  # seconds that a customer waits before asking again
 TRIES = 6
@@ -43,7 +48,8 @@ ORDERS = (
     Order("anna", 1.0, b"anna 1 250", 0.5),  # the answer is lost
     Order("ben", 2.0, b"ben 1 250", 5.0),  # asks again meanwhile
     Order("carla", 3.0, b"carla 1 990", 0.5),  # is doubled
-    Order("anna", 20.0, b"anna 2 250", 0.5),  # the same once more, and meant
+    Order("anna", 20.0, b"anna 2 250", 0.5),  # the same once more, and meant; from the same socket
+    Order("dora", 6.0, b"dora 1 470", 0.5),  # the answer is lost; each time from another socket
 )
 
 QUESTION = """\
@@ -52,9 +58,10 @@ receipt, as soon as the bank has said yes. An order is bytes like `anna 1 250`:
 who, which of the customer's orders, and how much. Your server sends the receipt
 to whoever has sent the order.
 
-A customer who has no answer after 2 seconds sends the same again, and some pay
-twice. Take the money once for each order, and still answer each customer, who
-may have missed the first answer. `serve(port, charge)` goes on for ever.
+A customer who has no answer after 2 seconds sends the same again, perhaps from
+another port, and some pay twice. Take the money once for each order, and still
+answer each customer, who may have missed the first answer. `serve(port,
+charge)` goes on for ever.
 """
 
 HINTS = (
@@ -72,7 +79,7 @@ async def stage(learner: Learner) -> None:
 
     async def charge(order: bytes) -> bytes:
         receipt = b"%06d" % random.randrange(10**6)
-        learner.note("charged", [bytes(order), trio.current_time(), receipt])
+        learner.note("charged", [bytes(order), trio.current_time(), receipt, learner.line()])
         await trio.sleep(banks.get(bytes(order), 0))
         return receipt
 
@@ -83,33 +90,41 @@ async def stage(learner: Learner) -> None:
     async with learner.network(Link(delay=DELAY)) as network, trio.open_nursery() as nursery:
         with network.host(SERVER[0], name="server"):
             nursery.start_soon(serve)
-        hosts = {"anna": network.host(ANNA, name="anna")}
-        hosts |= {name: network.host(name=name) for name in ("ben", "carla")}
+        hosts = {name: network.host(address, name=name) for name, address in CUSTOMERS.items()}
         network.set_link("carla", "server", Link(delay=DELAY, duplicate=1.0))
         with network.rule(_lose_the_first_answer):
             async with trio.open_nursery() as customers:
-                for order in ORDERS:
-                    with hosts[order.customer]:
-                        customers.start_soon(_buy, order)
+                for name, host in hosts.items():
+                    with host:
+                        customers.start_soon(_buy, name)
+        learner.over()
         nursery.cancel_scope.cancel()
 
 
 def _lose_the_first_answer(flight: InFlight) -> Drop | None:
-    is_first = flight.source[0] == SERVER[0] and flight.destination[0] == ANNA and flight.n == 1
-    return Drop("lost") if is_first else None
+    is_first = flight.source[0] == SERVER[0] and flight.destination[0] in UNLUCKY and flight.n == 1
+    return Drop("loss") if is_first else None
 
 
-async def _buy(order: Order) -> None:
-    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
-        await trio.sleep_until(order.time)
-        for _ in range(TRIES):
-            await sock.sendto(order.data, SERVER)
-            with trio.move_on_after(AGAIN):
-                await sock.recvfrom(65535)
-                break
-        with trio.move_on_after(2 * AGAIN):
-            while True:
-                await sock.recvfrom(65535)
+async def _buy(customer: str) -> None:
+    with ExitStack() as sockets:
+        sock = _socket(sockets)
+        for order in ORDERS:
+            if order.customer == customer:
+                await trio.sleep_until(order.time)
+                for attempt in range(TRIES):
+                    sock = _socket(sockets) if attempt and customer == MOVES else sock
+                    await sock.sendto(order.data, SERVER)
+                    with trio.move_on_after(AGAIN):
+                        await sock.recvfrom(65535)
+                        break
+                with trio.move_on_after(3 * AGAIN):
+                    while True:
+                        await sock.recvfrom(65535)
+
+
+def _socket(sockets: ExitStack) -> trio.socket.SocketType:
+    return sockets.enter_context(trio.socket.socket(type=trio.socket.SOCK_DGRAM))
 
 
 def check(run: Run) -> Iterator[Finding]:
@@ -121,8 +136,13 @@ def check(run: Run) -> Iterator[Finding]:
         yield from _answered(run, order)
 
 
-def _charges(run: Run, order: Order) -> list[tuple[float, bytes]]:
-    return [(time, receipt) for data, time, receipt in run.notes.get("charged", ()) if data == order.data]
+def _charges(run: Run, order: Order) -> list[tuple[float, bytes, int | None]]:
+    """When it was charged, with which receipt, and in which line."""
+    return [(time, receipt, line) for data, time, receipt, line in run.notes.get("charged", ()) if data == order.data]
+
+
+def _sent(run: Run, order: Order) -> list[Carried]:
+    return [each for each in sent(run, order.customer, "server") if each.data == order.data]
 
 
 def _charged_once(run: Run, order: Order) -> Iterator[Finding]:
@@ -136,16 +156,23 @@ def _charged_once(run: Run, order: Order) -> Iterator[Finding]:
         )
         yield Finding(f"the order `{what}` {when} never charged", run.ending.line, order.time)
     if len(charges) > 1:
-        (first, _), (second, _) = charges[:2]
+        (first, _, _), (second, _, line) = charges[:2]
         yield Finding(
             f"{order.customer} has paid twice for the order `{what}`: it was charged at {first:.3g} s, and again at "
             f"{second:.3g} s. {_why(run, order, second)}",
-            time=second,
+            line,
+            second,
         )
 
 
 def _why(run: Run, order: Order, second: float) -> str:
     gone = [each for each in lost(run, "server", order.customer) if each.time < second]
+    ports = {each.source_port for each in _sent(run, order) if each.time < second}
+    if gone and len(ports) > 1:
+        return (
+            f"The answer, sent at {gone[0].time:.3g} s, was lost, so the same order was sent again, from another port: "
+            "a program that is started anew has a new one. Which order it is stands in the order"
+        )
     if gone:
         return (
             f"The answer, sent at {gone[0].time:.3g} s, was lost, so the same order was sent again. That somebody has "
@@ -157,9 +184,11 @@ def _why(run: Run, order: Order, second: float) -> str:
 
 
 def _answered(run: Run, order: Order) -> Iterator[Finding]:
-    questions = [each for each in sent(run, order.customer, "server") if each.data == order.data]
-    port, what = questions[0].source_port, order.data.decode()
-    answers = [(time, each) for time, each in arrivals(run, order.customer, "server") if each.destination_port == port]
+    questions, what = _sent(run, order), order.data.decode()
+    until = min(
+        (each.time for each in ORDERS if each.customer == order.customer and each.time > order.time), default=1e9
+    )
+    answers = [(time, each) for time, each in arrivals(run, order.customer, "server") if order.time < time < until]
     if not answers:
         yield Finding(
             f"{order.customer} has sent the order `{what}` {len(questions)} times, and never got an answer. It was "
@@ -167,7 +196,7 @@ def _answered(run: Run, order: Order) -> Iterator[Finding]:
             time=questions[-1].time,
         )
     for time, answer in answers:
-        if answer.data not in [receipt for _, receipt in _charges(run, order)]:
+        if answer.data not in [receipt for _, receipt, _ in _charges(run, order)]:
             yield Finding(
                 f"{order.customer} was answered {answer.data!r} to `{what}`, which is not what charge has returned "
                 "for it",

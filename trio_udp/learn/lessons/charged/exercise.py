@@ -1,8 +1,8 @@
 # Take the money for each order once, however often the order comes.
 #
-# Customers who get no answer send their order again. This server charges whatever
-# comes. So who has missed an answer, or has a slow bank, pays twice. Make it charge
-# each order once, and answer it again if it comes again, with the same receipt.
+# Customers who get no answer send their order again, some from another port. This server
+# charges whatever comes. So who has missed an answer, or has a slow bank, pays twice. Make
+# it charge each order once, and answer it again if it comes again, with the same receipt.
 
 from collections.abc import Awaitable, Callable
 

@@ -5,7 +5,7 @@
 #
 # What is missing is an end: the table only grows. `trio_udp.cache_replies` forgets what is old:
 #
-#     handler = trio_udp.cache_replies(handler, key=lambda datagram: (datagram.address, datagram.data))
+#     handler = trio_udp.cache_replies(handler, key=lambda datagram: datagram.data)
 #     await trio_udp.serve_udp(handler, port)
 
 from collections.abc import Awaitable, Callable

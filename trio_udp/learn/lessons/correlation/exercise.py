@@ -3,7 +3,7 @@
 # A question is two bytes and a word. The server sends the same two bytes back, and the
 # meaning. But it sends some answers twice, since datagrams get lost, and the second one may
 # come late: when this program waits for the answer to its next question. Then it is taken
-# for that. The two bytes could say whose answer it is. Make somebody look at them.
+# for that. The two bytes could say whose answer it is. Make somebody look at them, at once.
 
 import trio_udp
 

@@ -1,9 +1,10 @@
 """Lesson 4: anybody may send to a port, and write any address on it.
 
-There are two who forge. Eve sees the questions, as somebody on the same wireless network does, and knows their numbers;
-but her provider lets nothing out that has another's address (RFC 2827 asks providers for that). Mallory's provider
-does, so she sends as the server; but she sees nothing, and tries the number of the question before. Both need the
-port of the program: Eve sees it, and Mallory is taken to have guessed it, since there are few.
+There are three who forge. Eve sees the questions, as somebody on the same wireless network does, and knows their
+numbers; but her provider lets nothing out that has another's address (RFC 2827 asks providers for that). Mallory's
+provider does, so she sends as the server; but she sees nothing, and tries the number of the question before. Both need
+the port of the program: Eve sees it, and Mallory is taken to have guessed it, since there are few. The third, a
+neighbour, is on the server's own machine: her host is the server's, and her port is not.
 """
 
 from __future__ import annotations
@@ -42,10 +43,18 @@ class Round(NamedTuple):
 
     eve: int = 0
     mallory: int = 0
+    neighbour: int = 0
     answers: bool = True
 
 
-ROUNDS = (Round(), Round(eve=1), Round(mallory=1), Round(eve=4, mallory=3), Round(eve=30, mallory=30, answers=False))
+ROUNDS = (
+    Round(),
+    Round(eve=1),
+    Round(mallory=1),
+    Round(eve=4, mallory=3),
+    Round(eve=30, mallory=30, answers=False),
+    Round(neighbour=1),
+)
 
 # Seconds between two rounds: nothing that is forged in one comes in the next.
 PAUSE = 10.0
@@ -53,15 +62,17 @@ PAUSE = 10.0
 REASONS = {
     "eve": "That came from somebody else, to whom your program has sent nothing. Anybody may send to its port, and "
     "one who has seen the question knows its number",
+    "neighbour": "That came from the server's host, but from another port: another program there has sent it. An "
+    "address is both, the host and the port",
     "mallory": "That has the server's address on it, but not the number of this question. Who sends a datagram can "
     "write any address on it; the number is known only to who has seen the question",
 }
 
 QUESTION = f"""\
-The server needs half a second for its answer. Meanwhile two others answer, to
-the port that your program has: one who has seen your question, but has to send
-from an address of her own; and one who has not seen it, but sends with the
-address of the server.
+The server needs half a second for its answer. Meanwhile others answer, to the
+port that your program has. Some have seen your question, but have to send from
+addresses of their own; one of them is on the server's host, at another port.
+One has not seen it, but sends with the address of the server.
 
 `ask(server, number)` sends four bytes that nobody can guess, and its question.
 It is to return what the server has answered, without these bytes, or None when
@@ -81,9 +92,10 @@ HINTS = (
 async def stage(learner: Learner) -> None:
     random = Random(4)
     numbers = ["".join(random.choices(ascii_letters, k=4)).encode() for _ in ROUNDS]  # bytes that one can read
-    answers, eves, mallorys = ([b"%06d" % random.randrange(10**6) for _ in ROUNDS] for _ in range(3))
+    answers, eves, mallorys, neighbours = ([b"%06d" % random.randrange(10**6) for _ in ROUNDS] for _ in range(4))
+    learner.note("numbers", numbers)
     learner.note("answers", answers)
-    learner.note("forged", {"eve": eves, "mallory": mallorys})
+    learner.note("forged", {"eve": eves, "mallory": mallorys, "neighbour": neighbours})
 
     async def answer(question: bytes, client: tuple[str, int]) -> None:
         if question[:4] not in numbers:
@@ -91,6 +103,8 @@ async def stage(learner: Learner) -> None:
         place = numbers.index(question[:4])
         with eve:
             nursery.start_soon(from_herself, client, question[:4] + eves[place], ROUNDS[place].eve)
+        with server:
+            nursery.start_soon(from_herself, client, question[:4] + neighbours[place], ROUNDS[place].neighbour)
         with mallory:
             nursery.start_soon(as_the_server, client, numbers[place - 1] + mallorys[place], ROUNDS[place].mallory)
         await trio.sleep(WORK)
@@ -115,7 +129,7 @@ async def stage(learner: Learner) -> None:
 
     async with learner.network(Link(delay=DELAY)) as network, trio.open_nursery() as nursery:
         eve, mallory = network.host("10.0.0.66", name="eve"), network.host("10.0.0.99", name="mallory")
-        with network.host(SERVER[0], name="server"), trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        with network.host(SERVER[0], name="server") as server, trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
             await sock.bind(SERVER)
             nursery.start_soon(serve)
             with network.host("10.0.0.2", name="you"):
@@ -123,6 +137,7 @@ async def stage(learner: Learner) -> None:
                     began = trio.current_time()
                     learner.note("rounds", [began, await learner.call("ask", SERVER, number), trio.current_time()])
                     await trio.sleep(PAUSE)
+            learner.over(len(ROUNDS))
             nursery.cancel_scope.cancel()
 
 
@@ -143,9 +158,23 @@ def check(run: Run) -> Iterator[Finding]:
         yield Finding("your program has sent nothing to the server", run.ending.line)
         return
     for place, (began, result, ended) in enumerate(run.notes.get("rounds", ())):
+        yield from _asked(run, place, began, ended)
         yield from _forged(run, place, result, ended)
         yield from _answered(run, place, began, result, ended)
     yield from went_wrong(run, "raised", "waits", "floods", "spins")
+
+
+def _asked(run: Run, place: int, began: float, ended: float) -> Iterator[Finding]:
+    (numbers,) = run.notes["numbers"]
+    questions = [each for each in sent(run, "you", "server") if began <= each.time <= ended]
+    if questions and not any(each.data.startswith(numbers[place]) for each in questions):
+        question = questions[0]
+        yield Finding(
+            f"question {place + 1} begins with {question.data[:4]!r}, and was to begin with `number`, which is "
+            f"{numbers[place]!r}. The server answers nothing else",
+            question.line,
+            question.time,
+        )
 
 
 def _forged(run: Run, place: int, result: object, ended: float) -> Iterator[Finding]:

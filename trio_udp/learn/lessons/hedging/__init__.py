@@ -99,6 +99,7 @@ async def stage(learner: Learner) -> None:
                 began = trio.current_time()
                 learner.note("rounds", [began, await learner.call("ask", list(addresses)), trio.current_time()])
                 await trio.sleep(PAUSE)
+        learner.over(len(ROUNDS))
         nursery.cancel_scope.cancel()
 
 
@@ -107,10 +108,12 @@ def check(run: Run) -> Iterator[Finding]:
         yield from went_wrong(run, "raised", "spins")
         yield Finding("your program has not asked the best server", run.ending.line)
         return
-    for plan, (began, result, ended) in zip(ROUNDS, run.notes.get("rounds", ()), strict=False):
+    for number, (began, result, ended) in enumerate(run.notes.get("rounds", ())):
+        story = f"call {number + 1} of {len(ROUNDS)}, at {began:.4g} s ({ROUNDS[number].story})"
+        plan = ROUNDS[number]._replace(story=story)
         asked = _asked(run, began, ended)
         yield from _too_early(run, plan, began, asked)
-        yield from _answer(run, plan, began, result, ended)
+        yield from _answer(run, plan, began, result, ended, asked)
         yield from _too_late(run, plan, began, ended, asked)
     yield from went_wrong(run, "raised", "waits", "floods", "spins")
 
@@ -135,6 +138,14 @@ def _too_early(run: Run, plan: Round, began: float, asked: dict[str, Carried]) -
         if question is None:
             continue
         late = question.time - began
+        earlier = SERVERS[place - 1]
+        if earlier not in asked or asked[earlier].time > question.time:
+            yield Finding(
+                f"{plan.story}: the {name} server was asked before the {earlier} one. The best server comes first, as "
+                "in the list that `ask` gets",
+                question.line,
+                question.time,
+            )
         came = _good(run, began, question.time - EXACT)
         if came:
             yield Finding(
@@ -153,7 +164,9 @@ def _too_early(run: Run, plan: Round, began: float, asked: dict[str, Carried]) -
             )
 
 
-def _answer(run: Run, plan: Round, began: float, result: object, ended: float) -> Iterator[Finding]:
+def _answer(
+    run: Run, plan: Round, began: float, result: object, ended: float, asked: dict[str, Carried]
+) -> Iterator[Finding]:
     came = _good(run, began, ended)
     if result in [each.data for _, each in came]:
         return
@@ -162,19 +175,22 @@ def _answer(run: Run, plan: Round, began: float, result: object, ended: float) -
             f"{plan.story}: ask has returned {BUSY!r}, which is no answer: another server has one", time=ended
         )
     elif result is None:
-        yield _gave_up(run, plan, began, ended)
+        yield _gave_up(run, plan, began, ended, asked)
     else:
         right = f"the server has answered {came[0][1].data!r}" if came else "no good answer had come"
         yield Finding(f"{plan.story}: ask has returned {result!r}, and {right}", time=ended)
 
 
-def _gave_up(run: Run, plan: Round, began: float, ended: float) -> Finding:
+def _gave_up(run: Run, plan: Round, began: float, ended: float, asked: dict[str, Carried]) -> Finding:
     words = f"{plan.story}: ask has returned None, after {ended - began:.3g} s"
     for each in sent(run, to="you"):
         if each.time >= began and each.data != BUSY:
-            took = each.time + DELAY - began
-            missed = f"The {each.source} server's answer came {took:.3g} s after `ask` was called, and nobody listened"
-            return Finding(f"{words}. {missed}", time=each.time)
+            came = each.time + DELAY
+            missed = (
+                f"The {each.source} server's answer came at {came:.4g} s, {came - began:.3g} s after `ask` was called, "
+                "and nobody listened"
+            )
+            return Finding(f"{words}. {missed}", asked[each.source].line if each.source in asked else None, each.time)
     return Finding(words, time=ended)
 
 

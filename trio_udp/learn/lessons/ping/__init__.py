@@ -31,8 +31,8 @@ SEED = 1  # the second question is lost, and one ping needs five
 TOO_SOON = 2 * DELAY
 
 QUESTION = """\
-The server answers at once, and the way takes 0.05 seconds, there and back. But
-3 of 10 datagrams get lost, in either direction, and nobody tells you which.
+The server answers at once, and the way takes 0.05 seconds in each direction.
+But 3 of 10 datagrams get lost, and nobody tells you which.
 
 Your program asks once and waits for the answer. That is how everybody begins.
 Make it ask again when no answer comes: `ping(server)` returns what the server
@@ -56,6 +56,7 @@ async def stage(learner: Learner) -> None:
             for _ in range(PINGS):
                 began = trio.current_time()
                 learner.note("pings", [began, await learner.call("ping", SERVER), trio.current_time()])
+        learner.over(PINGS)
         nursery.cancel_scope.cancel()
 
 

@@ -2,7 +2,7 @@
 
 Three questions that learners of Trio ask again and again are here: why a timeout around ``start_soon`` does nothing
 (python-trio/trio #1650), where the nursery's own cancel scope is (#1831), and whether a scope can be used twice
-(#1008). For the last one everything is asked twice.
+(#1008). For the last one everything is asked twice, and every answer is another one.
 """
 
 from __future__ import annotations
@@ -60,17 +60,18 @@ async def stage(learner: Learner) -> None:
         for name, wait in SERVERS.items():
             with network.host(name=name) as host:
                 addresses.append((host.addresses[0], 7))
-                await nursery.start(_answer, addresses[-1], wait, f"{name} {random.randrange(10**6):06}".encode())
+                await nursery.start(_answer, addresses[-1], wait, name, random)
         with network.host(name="you"):
             for _ in range(ROUNDS):
                 began = trio.current_time()
                 learner.note("rounds", [began, await learner.call("ask_all", list(addresses)), trio.current_time()])
                 await trio.sleep(PAUSE)
+        learner.over(ROUNDS)
         nursery.cancel_scope.cancel()
 
 
 async def _answer(
-    address: tuple[str, int], wait: float | None, answer: bytes, task_status: trio.TaskStatus[None]
+    address: tuple[str, int], wait: float | None, name: str, random: Random, task_status: trio.TaskStatus[None]
 ) -> None:
     with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
         await sock.bind(address)
@@ -79,7 +80,7 @@ async def _answer(
             _, client = await sock.recvfrom(65535)
             if wait is not None:
                 await trio.sleep(wait)
-                await sock.sendto(answer, client)
+                await sock.sendto(f"{name} {random.randrange(10**6):06}".encode(), client)
 
 
 def check(run: Run) -> Iterator[Finding]:
@@ -109,12 +110,13 @@ def _asked(run: Run, began: float, ended: float) -> Iterator[Finding]:
             first.setdefault(each.destination, each.time)
     missing = [name for name in SERVERS if name not in first]
     if missing:
-        yield Finding(f"your program has not asked {' and '.join(missing)}", time=ended)
+        names = " and ".join(f"`{name}`" for name in missing)
+        yield Finding(f"your program has not asked the server {names}", time=ended)
     for name, time in first.items():
         if time > began + EXACT:
             yield Finding(
-                f"{name} was asked {time - began:.3g} s after the others. All are to be asked at once, so that all "
-                "have the whole second",
+                f"the server `{name}` was asked {time - began:.3g} s after the others. All are to be asked at once, so "
+                "that all have the whole second",
                 next(each.line for each in sent(run, "you", name) if each.time == time),
                 time,
             )
@@ -132,16 +134,24 @@ def _in_time(began: float, ended: float) -> Iterator[Finding]:
 
 
 def _answers(run: Run, began: float, result: object, ended: float) -> Iterator[Finding]:
-    if not isinstance(result, list):
+    if not isinstance(result, (list, tuple)):
         yield Finding(f"ask_all has returned {result!r}; it should return a list, of the answers", time=ended)
         return
     came = [each.data for time, each in arrivals(run, "you") if began <= time <= ended]
     for answer in came:
         if answer not in result:
             yield Finding(f"the answer {answer!r} came in time, but ask_all has not returned it", time=ended)
+    before = [each.data for time, each in arrivals(run, "you") if time < began]
     for answer in result:
-        if answer not in came:
-            yield Finding(f"ask_all has returned {answer!r}, which no server has sent by then", time=ended)
+        if answer in before:
+            yield Finding(
+                f"ask_all has returned {answer!r}, which was an answer to the call before this one. It is still in a "
+                "list that is older than the call",
+                time=ended,
+            )
+        if result.count(answer) > came.count(answer):
+            what = "more often than it has come" if answer in came else "which no server has sent by then"
+            yield Finding(f"ask_all has returned {answer!r}, {what}", time=ended)
 
 
 LESSON = Lesson(

@@ -41,9 +41,11 @@ QUESTIONS = (
     Asked("ben", 2.0, b"slow 1", SLOW),
     Asked("carla", 3.0, b"quick 2", 0.0),
     Asked("dora", 3.5, b"slow 2", SLOW),
-    Asked("emil", 4.0, b"quick 3", 0.0),
-    Asked("anna", 4.5, b"quick 4", 0.0),
-)
+    Asked("anna", 4.0, b"quick 3", 0.0),
+    Asked("anna", 4.25, b"slow 3", SLOW),
+    Asked("carla", 4.5, b"slow 4", SLOW),
+    Asked("dora", 5.0, b"quick 4", 0.0),
+)  # of four clients, so that a terminal has room for all of them
 
 # Seconds: what an answer may take beside its work and the way.
 PROMPT = 0.1
@@ -94,6 +96,7 @@ async def stage(learner: Learner) -> None:
             for asked in QUESTIONS:
                 with hosts[asked.client]:
                     clients.start_soon(_ask, asked)
+        learner.over()
         nursery.cancel_scope.cancel()
 
 
@@ -116,9 +119,8 @@ def check(run: Run) -> Iterator[Finding]:
 
 
 def _answered(run: Run, asked: Asked, results: dict[str, bytes]) -> Iterator[Finding]:
-    question = next(each for each in sent(run, asked.client, "server") if each.data == asked.question)
-    port = question.source_port
-    answers = [(time, each) for time, each in arrivals(run, asked.client) if each.destination_port == port]
+    ports = {each.source_port for each in sent(run, asked.client, "server") if each.data == asked.question}
+    answers = [(time, each) for time, each in arrivals(run, asked.client) if each.destination_port in ports]
     who, what = asked.client, asked.question.decode()
     if not answers:
         reason = "" if asked.question in run.notes.get("done", ()) else ", and its work was not done"

@@ -43,7 +43,7 @@ ACCEPTED = (
     Asked("dora", 2.5, b"job 4", 0.25),
 )
 TOO_LATE = (
-    Asked("emil", 3.5, b"job 5", 0.25),
+    Asked("ben", 3.5, b"job 5", 0.25),
     Asked("anna", 5.0, b"job 6", 4.0),
 )
 
@@ -81,11 +81,12 @@ async def stage(learner: Learner) -> None:
 
     async def work(question: bytes) -> bytes:
         question = bytes(question)
-        learner.note("begun", [question, trio.current_time()])
+        line = learner.line()
+        learner.note("begun", [question, trio.current_time(), line])
         try:
             await trio.sleep(lengths.get(question, 0))
         except trio.Cancelled:
-            learner.note("cut", [question, trio.current_time()])
+            learner.note("cut", [question, trio.current_time(), line])
             raise
         return results.get(question, b"what?")
 
@@ -102,6 +103,7 @@ async def stage(learner: Learner) -> None:
                 nursery.start_soon(_ask, asked)
         await trio.sleep_until(STOP)
         stop.set()
+    learner.over(1)
 
 
 async def _ask(asked: Asked) -> None:
@@ -136,14 +138,17 @@ def _answered(run: Run, asked: Asked) -> Iterator[Finding]:
         yield Finding(f"{who} got more than one answer to `{what}`", answers[1][1].line, answers[1][0])
     if answers:
         return
-    cut = [time for question, time in run.notes.get("cut", ()) if question == asked.question]
+    cut = [(time, line) for question, time, line in run.notes.get("cut", ()) if question == asked.question]
     if cut:
+        time, line = cut[0]
+        when = "when the server was told to stop" if time == STOP else f"after the stop at {STOP:.3g} s"
         yield Finding(
-            f"{who} had asked `{what}` at {asked.time:.3g} s, and the work for it was cancelled at {cut[0]:.3g} s, "
-            f"when the server was told to stop at {STOP:.3g} s. It had been taken, so {who} still waits for the answer",
-            time=cut[0],
+            f"{who} had asked `{what}` at {asked.time:.3g} s, and the work for it was cancelled at {time:.3g} s, "
+            f"{when}. It had been taken, so {who} still waits for the answer",
+            line,
+            time,
         )
-    begun = any(question == asked.question for question, _ in run.notes.get("begun", ()))
+    begun = any(question == asked.question for question, _, _ in run.notes.get("begun", ()))
     reason = "though the work for it was begun" if begun else "and the work for it was never begun"
     yield Finding(
         f"{who} asked `{what}` at {asked.time:.3g} s, before the server was told to stop at {STOP:.3g} s, and never "
@@ -154,12 +159,13 @@ def _answered(run: Run, asked: Asked) -> Iterator[Finding]:
 
 def _nothing_new(run: Run) -> Iterator[Finding]:
     for asked in TOO_LATE:
-        for question, time in run.notes.get("begun", ()):
+        for question, time, line in run.notes.get("begun", ()):
             if question == asked.question:
                 yield Finding(
                     f"{asked.client} asked `{question.decode()}` at {asked.time:.3g} s, and your server has begun to "
                     f"work at it. It was told to stop at {STOP:.3g} s; if it takes what comes later, it need never end",
-                    time=time,
+                    line,
+                    time,
                 )
 
 

@@ -65,8 +65,9 @@ async def stage(learner: Learner) -> None:
             result = await learner.call("ask_all", list(addresses.values()))
             learner.note("ended", trio.current_time())
             names = {address: name for name, address in addresses.items()}
-            by_name = {names.get(key, repr(key)): result[key] for key in result} if isinstance(result, dict) else None
-            learner.note("result", repr(result) if by_name is None else by_name)
+            is_dict = isinstance(result, dict)
+            learner.note("result", {names.get(key, key): result[key] for key in result} if is_dict else result)
+        learner.over(1)
         nursery.cancel_scope.cancel()
 
 
@@ -118,7 +119,7 @@ def _asked(run: Run) -> Iterator[Finding]:
 
 def _answers(run: Run, result: object) -> Iterator[Finding]:
     if not isinstance(result, dict):
-        yield Finding(f"ask_all has returned {result}; it should return a dict, of addresses and answers")
+        yield Finding(f"ask_all has returned {result!r}; it should return a dict, of addresses and answers")
         return
     (answers,) = run.notes["answers"]
     whose = {answer: name for name, answer in answers.items()}

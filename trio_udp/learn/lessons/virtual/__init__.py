@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import trio
 
 from ....faults import Link
+from ....tracing import scope
 from ..._learner import NotAsAsked
 from ..._lesson import Lesson
 from ..._verdict import Finding, went_wrong
@@ -130,7 +131,6 @@ PROGRAMS = (
 async def stage(learner: Learner) -> None:
     tests = [name for name in vars(learner.module) if name.startswith("test_")] or ["test_ask"]
     for number, program in enumerate(PROGRAMS):
-        learner.note("began", [number, trio.current_time()])
         if not program.fault:
             await _run(learner, tests, program, number)
             continue
@@ -141,20 +141,27 @@ async def stage(learner: Learner) -> None:
         except BaseException as problem:  # a failed assertion of pytest is no Exception
             await trio.lowlevel.checkpoint_if_cancelled()
             learner.note("failed", [number, type(problem).__name__])
+    learner.over()
 
 
 async def _run(learner: Learner, tests: list[str], program: Program, number: int) -> None:
     async def ask(server: Address) -> bytes:
-        learner.note("asked", number)
+        learner.note("asked", [number, learner.line()])
         return await program.ask(server)
 
     for test in tests:
-        async with learner.network(Link(delay=DELAY)) as network:
-            await learner.call(test, ask, network)
+        learner.note("runs", [number, _name(test, number)])
+        with scope(_name(test, number)):
+            async with learner.network(Link(delay=DELAY)) as network:
+                await learner.call(test, ask, network)
+
+
+def _name(test: str, number: int) -> str:
+    return f"{test} with program {number}"
 
 
 def check(run: Run) -> Iterator[Finding]:
-    number, began = run.notes["began"][-1] if "began" in run.notes else (0, 0.0)
+    number, within = run.notes["runs"][-1] if "runs" in run.notes else (0, "")
     fault = PROGRAMS[number].fault
     if run.ending.kind == "waits":
         what = f"a program that {fault}" if fault else "a program that is right"
@@ -162,19 +169,19 @@ def check(run: Run) -> Iterator[Finding]:
         yield Finding(
             f"your test waits for ever in this line, with {what}. A test has to come to an end, whatever it tests",
             waiting[-1].line if waiting else None,
-            began,
+            within=within,
         )
     if run.ending.kind == "raised" and not fault:
         yield Finding(
-            f"your test fails here with a program that is right: {run.ending.words}", run.ending.line, run.trace.ended
+            f"your test fails here with a program that is right: {run.ending.words}", run.ending.line, within=within
         )
     yield from went_wrong(run, "raised", "floods", "spins")
     yield from _judged(run)
 
 
 def _judged(run: Run) -> Iterator[Finding]:
-    failed, asked = [number for number, _ in run.notes.get("failed", ())], run.notes.get("asked", ())
-    began = dict(run.notes.get("began", ()))
+    failed, asked = [number for number, _ in run.notes.get("failed", ())], dict(run.notes.get("asked", ()))
+    last = dict(run.notes.get("runs", ()))  # of each program
     for number, program in enumerate(PROGRAMS):
         if number not in asked:
             yield Finding("your tests have judged a program, and never called `ask`: they can know nothing of it")
@@ -182,7 +189,8 @@ def _judged(run: Run) -> Iterator[Finding]:
             yield Finding(
                 f"your tests are passed by a program that {program.fault}. That shows when {program.when}: "
                 "is there a test in which this happens?",
-                time=(began[number] + began[number + 1]) / 2,
+                asked[number],
+                within=last[number],
             )
 
 
