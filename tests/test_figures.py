@@ -80,16 +80,8 @@ def waits(name: str) -> list[float]:
 
 
 def silence(name: str) -> list[float]:
-    """Of the first peer whose channel is closed, until then."""
     closed = events(name, "PeerClosed")[0]
     return [closed.time - max(each.time for each in events(name, "DatagramReceived") if each.remote == closed.remote)]
-
-
-def first_answer(name: str) -> list[float]:
-    """How many datagrams were sent before it, and when it was."""
-    return next(
-        [before, each.time] for before, each in enumerate(events(name, "DatagramSent")) if each.local[1] == 9000
-    )
 
 
 def journey(name: str) -> list[float]:
@@ -112,21 +104,19 @@ FIGURES: list[tuple[str, str, str, Callable[[str], list[float]]]] = [
     ("05", "waits for a whole second", "retries", lambda n: said(n, r"in (\S+) s")[1:]),
     ("05", "by up to half", "patient", lambda n: [Retry().jitter]),
     ("05", "asks every tenth of a second, while the server needs 0.35 seconds", "mistakes/retries",
-     lambda n: [times(n)[1], first_answer(n)[1]]),
-    ("05", "four times before the first answer", "mistakes/retries", lambda n: first_answer(n)[:1]),
+     lambda n: [times(n)[1], times(n)[4]]),
+    ("05", "four times before the first answer", "mistakes/retries", lambda n: [ran(n).sent.index((0.35, "one"))]),
     ("05", "0.5, 1, 2 and 4 seconds are 7.5", "solutions/retries_1", lambda n: [*waits(n), *said(n, r"in (\S+) s")]),
     ("05", "at 0, 0.2, 0.6 and 1.4 seconds, and gives up at 3", "solutions/retries_2",
      lambda n: [*times(n), *said(n, r"after (\S+) s")]),
     ("05", "0.2, 0.4, 0.8 and 1.6 seconds", "solutions/retries_2", waits),
     ("06", "Two orders, two tickets", "duplicates", lambda n: count(n, "->", "sold:")),
-    ("06", "has got two replies", "mistakes/duplicates", lambda n: count(n, "->")),
-    ("06", "Ticket 1 is sold, too, and nobody has it", "mistakes/duplicates",
+    ("06", "Ticket 1 is sold, too", "mistakes/duplicates",
      lambda n: [*{*said(n, r"sold: .*?(\d)")} - {*said(n, r"> .*?(\d)")}]),
     ("06", "four replies to each order the client believes one", "solutions/duplicates_1",
      lambda n: [in_order(ran(n).arrived).count("ticket 1"), *count(n, "-> b'ticket 1'")]),
     ("06", "after one second, and after six more", "solutions/duplicates_2", lambda n: waits(n)[1:5:2]),
-    ("06", "The third request is a new order", "solutions/duplicates_2",
-     lambda n: [1 + said(n, r"ticket (\d)").index(2)]),
+    ("06", "The third request", "solutions/duplicates_2", lambda n: [1 + said(n, r"ticket (\d)").index(2)]),
     ("06", "can be 46.5 seconds", "duplicates", lambda n: [Retry().span]),
     ("07", "half a second later", "crew", lambda n: said(n, r"Ada: tea, after (\S+) s")),
     ("07", "which is 1000 if", "crew", lambda n: [signature(serve_udp).parameters["max_tasks"].default]),
@@ -139,8 +129,7 @@ FIGURES: list[tuple[str, str, str, Callable[[str], list[float]]]] = [
      lambda n: [times(n)[4], *said(n, r"Ada: (0.\d)"), times(n)[1]]),
     ("08", "had two watches", "solutions/peers_1", lambda n: [len(times(n, "PeerOpened"))]),
     ("08", "silent for 2.5 seconds", "solutions/peers_2", silence),
-    ("08", "said something at 0 and at 1 second; at 3.5", "solutions/peers_2",
-     lambda n: [times(n)[0], times(n)[2], *times(n, "PeerClosed")]),
+    ("08", "at 0 and at 1 second; at 3.5", "solutions/peers_2", lambda n: [*times(n)[:3:2], *times(n, "PeerClosed")]),
     ("09", "told to stop at 0.2 seconds", "stopping", lambda n: times(n, "NurseryCancelled")[:1]),
     ("09", "gets her tea, at 0.5", "stopping", lambda n: times(n, "ReplyAccepted")),
     ("09", "here it took 0.3 seconds", "stopping", lambda n: said(n, r"took (\S+) s")),
@@ -151,8 +140,7 @@ FIGURES: list[tuple[str, str, str, Callable[[str], list[float]]]] = [
     ("10", "three of ten", "virtual", lambda n: [10 * source(n, r"loss=(0.\d)")[0], 10]),
     ("10", "each datagram takes 0.1 seconds", "virtual", lambda n: [times(n, "DatagramReceived")[0] - times(n)[1]]),
     ("10", "Seven seconds and a half", "virtual", lambda n: [*divmod(said(n, r"(\S+) s: to")[0] // 0.5 / 2, 1)]),
-    ("10", "Four datagrams were lost, three questions", "virtual",
-     lambda n: [len(ran(n).lost), sum(data[0].isdigit() for _, data in ran(n).lost)]),
+    ("10", "Four datagrams were lost", "virtual", lambda n: [len(ran(n).lost)]),
     ("10", "0.1 there, 0.5 for the tea and 0.1 back are 0.7", "test_crew",
      lambda n: [*(parts := source(n, r"approx\((\S+) \+ (\S+) \+ (\S+)\)")), sum(parts)]),
     ("10", "half a second, and the program says 0.2", "mistakes/real_sleep",
@@ -161,7 +149,7 @@ FIGURES: list[tuple[str, str, str, Callable[[str], list[float]]]] = [
      lambda n: [*said(n, r"(\S+) s"), sum(source("test_crew", r"approx\((\S+) \+ (\S+) \+ (\S+)\)"))]),
     ("10", "sent at 0, 1 and 3 seconds", "solutions/test_lost_twice", lambda n: SENT[:3]),
     ("10", "sent at 0, 1, 3 and 7 seconds", "solutions/test_cut_off", lambda n: SENT[:4]),
-    ("10", "at 7 arrives. The answer takes half a second", "solutions/test_cut_off",
+    ("10", "7 arrives. The answer takes half a second", "solutions/test_cut_off",
      lambda n: [*divmod(source(n, r"\[\((\S+),")[0], 1)]),
     ("11", "ten datagrams a second, and twenty at once", "real_world",
      lambda n: [*source(n, r" rate=(\d+)"), 1, *source(n, r"burst=(\d+)")]),
@@ -179,7 +167,6 @@ FIGURES: list[tuple[str, str, str, Callable[[str], list[float]]]] = [
     ("retries", "paid three times", MORE + "charged_twice", lambda n: count(n, "charges")),
     ("retries", "forgotten after two seconds, the client tried longer than that, and it was charged twice",
      MORE + "charged_once", lambda n: [*said(n, r"ttl=(\d)\n"), output(n).rpartition("ttl=")[2].count("charges")]),
-    ("retries", "a hundred datagrams", MORE + "outage", lambda n: [said(n, r"(\d+) again")[0] / 59]),
     ("retries", "asks six times in that minute instead of sixty", MORE + "outage",
      lambda n: [1 + again / 100 for again in said(n, r"(\d+) again")[1::-1]]),
     ("retries", "all hundred of them", MORE + "outage", lambda n: said(n, r"up to (\d+)")[1:2]),
