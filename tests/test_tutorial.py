@@ -177,6 +177,21 @@ def test_solutions_nursery_2() -> None:
     assert ran("solutions/nursery_2").said == 3 * "still here\n" + "answered: b'hello'\n"
 
 
+@pytest.mark.parametrize(
+    ("blocking", "lines"), [("__import__('time').sleep(1)", 0), ("trio.lowlevel.current_clock().jump(1)", 1)]
+)
+def test_solutions_nursery_2_that_blocks(blocking: str, lines: int, tmp_path: Path) -> None:
+    """What changes with ``time.sleep``: nobody has a turn, and a second later one line is due at best, not three.
+
+    The virtual clock does not see that sleep. In the second run it moves on as the real one would.
+    """
+    text = _tutorial.program("solutions/nursery_2").read_text(encoding="utf-8")
+    program = tmp_path / "nursery_2.py"
+    program.write_text(text.replace("await trio.sleep(1)", blocking), encoding="utf-8")
+    assert blocking in program.read_text(encoding="utf-8")
+    assert run_now(str(program.with_suffix(""))).said == lines * "still here\n" + "answered: b'hello'\n"
+
+
 def test_lost() -> None:
     run = ran("lost")
     assert run.said == "b'one' -> b'one'\n" + STOPPED
