@@ -26,6 +26,7 @@ from trio_udp import (
     DatagramTooLarge,
     Event,
     Handler,
+    UDPChannel,
     UDPEndpoint,
     _crew,
     _offload,
@@ -34,6 +35,7 @@ from trio_udp import (
     open_udp_channel,
     open_udp_endpoint,
     serve_endpoints,
+    serve_peers,
 )
 from trio_udp._address import Address
 from trio_udp._batch import BATCH, RUN_BYTES, BatchSocket
@@ -294,6 +296,34 @@ async def test_a_partial_send_loses_nothing() -> None:
         await one.send_many([Datagram(each, other.address) for each in data])
         assert [(await other.receive()).data for _ in data] == data
         assert one.statistics().sent == 10
+
+
+@linux_only
+async def test_what_has_left_is_counted_for_the_peer_whatever_becomes_of_the_rest() -> None:
+    """Regression: of a run that left in part, and whose rest was cancelled, the peer's channel counted nothing."""
+    counted: list[int] = []
+
+    async def handler(channel: UDPChannel) -> None:
+        await channel.receive()
+        io = server._io
+        assert io.segments is not None
+        sendmsg = io.segments._sendmsg
+        io.segments._sendmsg = lambda buffers, *rest: sendmsg([buffers[0][:6]], *rest)
+        jam(server)
+        with trio.move_on_after(0.1):
+            await channel.send_many([b"%02d" % number for number in range(10)])
+        counted.append(channel.statistics().sent)
+
+    server = await open_udp_endpoint(LOCAL)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_peers, handler, [server])
+        async with await open_udp_channel(*server.address) as client:
+            await client.send(b"x")
+            assert [await client.receive() for _ in range(3)] == [b"00", b"01", b"02"]
+            while not counted:
+                await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()
+    assert counted == [3] == [server.statistics().sent]
 
 
 def test_a_run_is_one_call() -> None:
@@ -655,20 +685,27 @@ async def test_what_is_answered_later_does_not_overtake_a_held_reply() -> None:
                 nursery.cancel_scope.cancel()
 
 
-async def jammed_endpoint() -> UDPEndpoint:
-    """One whose send buffer is full, for ever."""
+def full(*_: object) -> int:
+    raise BlockingIOError
 
-    def full(*_: object) -> int:
-        raise BlockingIOError
+
+def jam(endpoint: UDPEndpoint) -> None:
+    """Let its send buffer be full, for ever, for what goes one by one."""
 
     async def wait(*_: object) -> int:
         await trio.sleep_forever()
         raise AssertionError
 
+    endpoint._io._write_now = full
+    endpoint.socket.sendto = wait  # type: ignore[method-assign]
+
+
+async def jammed_endpoint() -> UDPEndpoint:
+    """One whose send buffer is full, for ever."""
     endpoint = await open_udp_endpoint(LOCAL)
     assert endpoint._io.segments is not None
-    endpoint._io._write_now = endpoint._io.segments._sendmsg = full
-    endpoint.socket.sendto = wait  # type: ignore[method-assign]
+    endpoint._io.segments._sendmsg = full
+    jam(endpoint)
     return endpoint
 
 

@@ -58,6 +58,8 @@ async def test_a_limit_without_a_handler(clock: trio.testing.MockClock) -> None:
     assert [limit.admit(OTHER), limit.admit(ONE)] == [True, False]
     with pytest.raises(ValueError, match="rate must be"):
         RateLimit(rate=0, burst=1)
+    with pytest.raises(ValueError, match="rate must be at least 1e-12, not 5e-324"):
+        RateLimit(rate=5e-324, burst=1)
     with pytest.raises(ValueError, match="burst must be at most 1,000,000,000,000,000, not 1000"):
         RateLimit(rate=1, burst=10**400)
 

@@ -238,13 +238,15 @@ class BatchSocket(ReadSocket):
             if account is not None:
                 account.check_open()
             sent, problem = self.send_run(run, address) if at_once else (0, BlockingIOError())
+            if account is not None:
+                account.count_sent(run[:sent])  # now, as to wait for the rest may end in an exception
             if isinstance(problem, BlockingIOError):
                 sending = self.send_waiting(run[sent], address)
                 problem = await (sending if account is None else account.unless_closed(sending))
                 if problem is None:
+                    if account is not None:
+                        account.count_sent(run[sent : sent + 1])
                     sent += 1
-            if account is not None:
-                account.count_sent(run[:sent])
             run = run[sent:]
             again = again and not sent
             if problem is None:

@@ -7,7 +7,10 @@ that True is an int, or that nan is above nothing and below nothing.
 
 from __future__ import annotations
 
-import math
+import sys
+
+# Of a float; a whole number may be larger, and then no float can be added to it.
+LARGEST = sys.float_info.max
 
 
 def is_count(value: object) -> bool:
@@ -23,5 +26,5 @@ def check_count(name: str, value: object) -> None:
 
 def check_positive(name: str, value: object) -> None:
     """Raise the ValueError that names the argument, unless it is a number above 0 that one can count with."""
-    if not isinstance(value, (int, float)) or not 0 < value < math.inf:
+    if not isinstance(value, (int, float)) or not 0 < value <= LARGEST:
         raise ValueError(f"{name} must be a finite number above 0, not {value!r}")

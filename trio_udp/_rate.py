@@ -51,6 +51,9 @@ __all__ = ["RateLimit", "limit_rate"]
 # Of a token: what may be missing from a whole one, so that no rounding of times ever costs a datagram.
 _ROUNDING = 0.01
 
+# A second's part of a datagram: once in 30,000 years. (Of what is much less, 1 / rate is no number any more.)
+_LEAST = 1e-12
+
 # What comes at once at most: no machine receives as much in a year.
 _MOST = 10**15
 
@@ -78,8 +81,10 @@ def limit_rate(
       handler: the one inside.
       rate: datagrams a second from one source, in the long run.
       burst: how many may come at once after a pause, at least 1.
-      total_rate: datagrams a second from all sources together, at least ``rate``; as a burst, what comes in as many
-        seconds as a source's burst stands for. None: no such limit. With one, a flood of forged sources is cut to it.
+      total_rate: datagrams a second from all sources together, at least ``rate``, and better a hundred times that: as
+        many sources as one goes into the other, each at its limit, leave nothing to newcomers. As a burst, what comes in
+        as many seconds as a source's burst stands for. None: no such limit. With one, a flood of forged sources is cut
+        to it.
         Sources that are remembered are served first, all of them: only they may use the last quarter of the common
         burst. Next are newcomers that were refused and come again; only those two may use its lower half. So a newcomer
         has to send its request again, as `Retry` has it: of 200, in a flood of ten times the total, all got through.
@@ -153,6 +158,8 @@ class RateLimit:
         ipv6_prefix: int = 64,
     ) -> None:
         check_positive("rate", rate)
+        if rate < _LEAST:
+            raise ValueError(f"rate must be at least {_LEAST:g}, not {rate!r}")
         check_count("burst", burst)
         check_count("max_sources", max_sources)
         if total_rate is not None:

@@ -66,7 +66,9 @@ no limit unless you say --amplification 3: what is given there is for all. A
 --rate is then one for all of them together, too.
 
 How often somebody may ask is not limited, so that nothing is held back when you
-measure; on the internet give --rate and --total-rate. A second's worth may come
+measure; on the internet give --rate and --total-rate, a hundred times as much
+or more (fewer addresses, each at its limit, would leave nothing to newcomers).
+A second's worth may come
 at once. What they drop has no line, and is counted. With --dtls they count what
 is said in secret, and apart from that how often somebody begins: so many new
 clients a second may one address have, and all together. A client keeps its
