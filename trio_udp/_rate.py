@@ -82,9 +82,9 @@ def limit_rate(
       rate: datagrams a second from one source, in the long run.
       burst: how many may come at once after a pause, at least 1.
       total_rate: datagrams a second from all sources together, at least ``rate``, and better a hundred times that: as
-        many sources as one goes into the other, each at its limit, leave nothing to newcomers. As a burst, what comes in
-        as many seconds as a source's burst stands for. None: no such limit. With one, a flood of forged sources is cut
-        to it.
+        many sources as one goes into the other, each at its limit, leave nothing to newcomers. As a burst, what comes
+        in as many seconds as a source's burst stands for. None: no such limit. With one, a flood of forged sources is
+        cut to it.
         Sources that are remembered are served first, all of them: only they may use the last quarter of the common
         burst. Next are newcomers that were refused and come again; only those two may use its lower half. So a newcomer
         has to send its request again, as `Retry` has it: of 200, in a flood of ten times the total, all got through.
