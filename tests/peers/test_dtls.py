@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import trio
 
-from tests.cli.child import ROOT, run, serve, start
+from tests.cli.child import ROOT, environment, run, serve, start
 from tests.dtls.serving import LOCAL, serving
 from tests.peers.programs import hosts, in_brackets, need, need_family
 from trio_udp.dtls import client_context, open_dtls_channel
@@ -172,9 +173,12 @@ def test_the_page(tmp_path: Path) -> None:
     """Its commands, one after another, in an empty folder; but for the port."""
     page = (ROOT / "docs" / "howto" / "dtls.rst").read_text(encoding="utf-8")
     lines = [shlex.split(line) for line in re.findall(r"^   \$ (.*)$", page, re.MULTILINE)]
-    _, authority, certificate, serving, asking, client = lines
-    for program, *options in (authority, certificate):
+    _, authority, certificate, serving, asking, client, mine = lines
+    for program, *options in (authority, certificate, mine):
         subprocess.run([need(program), *options], cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    known_clients = [sys.executable, str(ROOT / "docs" / "examples" / "dtls" / "known_clients.py")]
+    known = subprocess.run(known_clients, cwd=tmp_path, check=True, capture_output=True, timeout=60, env=environment())
+    assert known.stdout.splitlines()[0] == b"b'IT IS ME'"
     with serve("0", *serving[5:], cwd=tmp_path) as (_, port):
 
         def here(words: list[str]) -> list[str]:
