@@ -56,6 +56,7 @@ from trio_udp.dtls import _name, _swallowed
 from trio_udp.faults import GilbertElliott, Rebind
 from trio_udp.learn import LESSONS, _folder, find
 from trio_udp.learn._look import line_in
+from trio_udp.learn._source import NoText, check_text
 from trio_udp.testing import VirtualNetwork
 from trio_udp.testing._ip import parse_ip
 from trio_udp.tracing import _jsonlines, _recording
@@ -147,6 +148,7 @@ BYTES: dict[str, Target] = {
     "ping: whose echo": Target(_ping_record.Payloads(64, 7).number, (), lambda number: number is None),
     "bench: whose echo": Target(_bench_record.Payloads(64, 7).made, (), lambda made: made is False),
     "dtls: the cookie of a hello": Target(_swallowed._cookie, (), lambda cookie: len(cookie) < 256),
+    "learn: a program": Target(check_text, NoText, lambda nothing: nothing is None),
     "learn: what has passed": Target(_folder._parsed, ValueError, lambda passed: isinstance(passed, dict)),
     "trace": Target(lambda data: _jsonlines._read(iter(data.splitlines(keepends=True)), "x"), ValueError),
     "one datagram": Target(lambda data: split(data, [(0, 0, data)]), (), lambda pieces: len(pieces) == 1),
@@ -338,6 +340,7 @@ READERS: dict[str, object] = {
     "dtls._name._in_ascii": TEXTS["dtls: a name"],
     "dtls._swallowed._cookie": BYTES["dtls: the cookie of a hello"],
     "cli._learn_check.judge_file": "tests/cli/test_learn.py::test_a_file_that_is_no_text_is_shown_as_it_is",
+    "learn._source.check_text": BYTES["learn: a program"],
     "learn._folder._parsed": BYTES["learn: what has passed"],
     "learn._played._packed": OURS,  # to be written
     "learn._played.read": OURS,  # from the process that we have started

@@ -48,6 +48,16 @@ def test_what_is_no_program_of_a_person_is_not_read(tmp_path: Path) -> None:
 
 BYTE = "there is a byte 0xe4 in this line, which is no utf-8: save it as UTF-8"
 WRONG = {
+    "no encoding of texts": (
+        b"# coding: hex\n",
+        1,
+        "Python cannot read this file: hex is not for programs; save it as UTF-8, without such a line",
+    ),
+    "an encoding that does not say where": (
+        b"# coding: undefined\n",
+        1,
+        "Python cannot read this file: undefined is not for programs; save it as UTF-8, without such a line",
+    ),
     "another encoding": (
         b"x = 1\n# \xe4\n",
         2,

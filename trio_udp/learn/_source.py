@@ -70,6 +70,8 @@ def check_text(source: bytes) -> None:
     except UnicodeDecodeError as wrong:
         words = f"there is a byte {source[wrong.start]:#04x} in this line, which is no {encoding}: save it as UTF-8"
         raise NoText(words, _line_at(source, wrong.start)) from None
+    except (LookupError, UnicodeError):  # there are codecs that are not for text, and some that do not say where
+        problem = f"{encoding} is not for programs"
     if problem:
         raise NoText(f"Python cannot read this file: {problem}; save it as UTF-8, without such a line", 1)
 
