@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import AsyncIterator
 
@@ -18,6 +19,11 @@ from .fakes import OtherSockets
 # To search further: --hypothesis-profile=default, with a --hypothesis-seed.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("steady")
+
+# In the background of a shell pytest has these ignored, and so would the programs that tests send them to.
+for name, handler in (("SIGINT", signal.default_int_handler), ("SIGQUIT", signal.SIG_DFL)):
+    if (number := getattr(signal, name, None)) is not None and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 @pytest.fixture(params=["fast", "one by one", "portable", "virtual"])

@@ -78,9 +78,6 @@ class Child:
     """A running program."""
 
     def __init__(self, command: Sequence[str], cwd: Path | None = None) -> None:
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            # pytest runs in the background of some shell, and a child would inherit that Ctrl-C means nothing.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=cwd or ROOT, env=environment(), start_new_session=True
