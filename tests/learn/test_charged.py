@@ -78,6 +78,26 @@ async def serve(port, charge):
 }
 
 
+def test_who_asks_from_another_port_is_answered_there(tmp_path: Path) -> None:
+    first = f"""\
+import trio
+
+async def serve(port, charge):
+    receipts, first = {{}}, {{}}
+    async def handle(order, customer):
+        first.setdefault(order, customer)
+        if order not in receipts:
+            receipts[order] = None
+            receipts[order] = await charge(order)
+        if receipts[order]:
+            await sock.sendto(receipts[order], first[order])
+{LOOP}"""
+    assert refused("charged", first, tmp_path) == (
+        "11: dora asks for the order `dora 1 470` from another port each time, and was answered at one that it had "
+        "left: send the receipt to whoever has sent this datagram, not to whoever was first"
+    )
+
+
 @pytest.mark.parametrize("name", RIGHT)
 def test_what_charges_once_passes(name: str, tmp_path: Path) -> None:
     assert judged("charged", RIGHT[name], tmp_path) is None

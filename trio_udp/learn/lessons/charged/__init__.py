@@ -20,7 +20,7 @@ from ..._look import arrivals, lost, sent
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ....faults import InFlight
     from ..._learner import Learner
@@ -195,6 +195,14 @@ def _answered(run: Run, order: Order) -> Iterator[Finding]:
             f"charged, and nobody knows it",
             time=questions[-1].time,
         )
+    elif not any(_is_at_the_port_that_asks(time, answer, questions) for time, answer in answers):
+        time, answer = answers[-1]
+        yield Finding(
+            f"{order.customer} asks for the order `{what}` from another port each time, and was answered at one that "
+            "it had left: send the receipt to whoever has sent this datagram, not to whoever was first",
+            answer.line,
+            time,
+        )
     for time, answer in answers:
         if answer.data not in [receipt for _, receipt, _ in _charges(run, order)]:
             yield Finding(
@@ -203,6 +211,11 @@ def _answered(run: Run, order: Order) -> Iterator[Finding]:
                 answer.line,
                 time,
             )
+
+
+def _is_at_the_port_that_asks(time: float, answer: Carried, questions: Sequence[Carried]) -> bool:
+    asked = [each.source_port for each in questions if each.time <= time]
+    return not asked or answer.destination_port == asked[-1]
 
 
 LESSON = Lesson(
