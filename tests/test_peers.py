@@ -868,6 +868,7 @@ async def test_that_the_server_stopped_is_told(clock: trio.testing.MockClock) ->
     ("options", "message"),
     [
         ({"max_peers": 0}, "max_peers must be a whole number of at least 1, not 0"),
+        ({"max_peers_per_source": 0}, "max_peers_per_source must be a whole number of at least 1, not 0"),
         ({"max_peers": 1.5}, "max_peers must be a whole number of at least 1, not 1.5"),
         ({"incoming_buffer": 0}, "incoming_buffer must be a whole number of at least 1, not 0"),
         ({"idle_timeout": 0}, "idle_timeout must be a number of seconds above 0, not 0"),

@@ -1358,6 +1358,7 @@ async def test_thirty_percent_are_lost(
     [
         ({"max_peers": 0}, "max_peers must be a whole number of at least 1, not 0"),
         ({"max_peers": True}, "max_peers"),
+        ({"max_peers_per_source": 0}, "max_peers_per_source must be a whole number of at least 1, not 0"),
         ({"incoming_buffer": 1.5}, "incoming_buffer must be a whole number of at least 1, not 1.5"),
         ({"idle_timeout": 0}, "idle_timeout must be a number of seconds above 0, not 0"),
         ({"idle_timeout": float("nan")}, "idle_timeout"),
