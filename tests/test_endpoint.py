@@ -523,3 +523,17 @@ async def test_an_error_of_send_is_raised_and_counted(sockets: str) -> None:
             await endpoint.send(b"x", ("255.255.255.255", 9))  # broadcast needs SO_BROADCAST
         assert endpoint.statistics().errors == {"EACCES": 1}
         assert endpoint.statistics().sent == 0
+
+
+async def test_address_is_known_once_it_can_change_no_more() -> None:
+    """Until then it is asked for: the port comes with the first datagram, the host when the socket is connected."""
+    with await open_udp_endpoint(LOCAL) as other:
+        with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as socket:
+            endpoint = UDPEndpoint(socket)
+            assert endpoint.address == ("0.0.0.0", 0)
+            await endpoint.send(b"x", other.address)
+            assert endpoint.address == ("0.0.0.0", (await other.receive()).address[1])
+            await socket.connect(other.address)
+            assert endpoint.address == socket.getsockname()
+            assert endpoint.address[0] == LOCAL
+            assert endpoint.address is endpoint.address
