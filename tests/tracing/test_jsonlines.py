@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from trio_udp import AttemptStarted, DatagramLost, DatagramSent, Event
 from trio_udp.tracing import Entry, Happened, ScopeEntered, TaskEnded, TaskStarted, Trace, load, save
 from trio_udp.tracing._entries import EVENTS
-from trio_udp.tracing._jsonlines import _KINDS, LATEST, LONGEST, _lines, _read
+from trio_udp.tracing._fields import LATEST
+from trio_udp.tracing._jsonlines import _KINDS, LONGEST, _lines, _read
 
 number = st.integers(0, 2**63)
 time = st.floats(-LATEST, LATEST)

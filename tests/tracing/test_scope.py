@@ -18,7 +18,7 @@ from trio_udp.tracing import (
     record,
     scope,
 )
-from trio_udp.tracing._instrument import MOST_LOOKS
+from trio_udp.tracing._cancellation import MOST_LOOKS
 
 
 def scopes(recording: Recording) -> list[ScopeEntered | ScopeCancelled | ScopeExited]:

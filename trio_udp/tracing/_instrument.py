@@ -2,12 +2,9 @@
 
 Trio tells an instrument when a task starts, takes a step and ends. It says nothing of nurseries, so these are looked
 for: at each step's end we compare those that the task is in with those it was in. A nursery cannot be missed, since
-leaving one is a checkpoint. Nor does Trio tell that a cancel scope is cancelled. The obvious question,
-``scope.cancel_called``, is none: where the deadline has passed and Trio has not noticed yet, it cancels the scope, so
-that a program would take another course because it is watched. So it is not asked before the scope has been left.
-A nursery has a cancel scope of its own. There are more of these, so they are looked at once in each round of Trio's
-loop, and not after each step: none can be cancelled and left within one. Where something around a nursery is cancelled,
-Trio cancels the nursery itself, too, as soon as a task of it has ended by that: nobody's doing, and not told.
+leaving one is a checkpoint. Nor does Trio tell that a cancel scope is cancelled, so these are looked at after each step
+(`_cancellation`). A nursery has a cancel scope of its own. There are more of these, so they are looked at once in each
+round of Trio's loop, and not after each step: none can be cancelled and left within one.
 
 An instrument that raises is removed by Trio, with a line in a log that nobody reads. So nothing here does: what goes
 wrong is counted in ``problems``. For the same reason Ctrl-C waits: Trio would take it for a mistake of the instrument.
@@ -19,14 +16,14 @@ happens, or that enters a marked scope, is told of from then on, with no parent.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter, OrderedDict
 from itertools import count
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import trio
 from trio.lowlevel import current_task, enable_ki_protection
 
+from ._cancellation import cancelled, is_cancelled, only_follows
 from ._entries import (
     NurseryCancelled,
     NurseryClosed,
@@ -38,21 +35,12 @@ from ._entries import (
     TaskStarted,
 )
 
-if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
-    from exceptiongroup import BaseExceptionGroup
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ._log import Log
 
 __all__: list[str] = []
-
-T = TypeVar("T")
-
-# So many scopes are looked at after a step, in turn: with a thousand that are open, a step must not take a millisecond.
-# A look takes some 0.1 us.
-MOST_LOOKS = 50
 
 
 class _Known:
@@ -239,15 +227,13 @@ class Watch(trio.abc.Instrument):
             self._add(NurseryClosed(trio.current_time(), self._nurseries.pop(nursery)))
 
     def _look_at_nurseries(self) -> None:
-        nurseries = self._unhurt
-        some = nurseries if len(nurseries) <= MOST_LOOKS else _next_ones(nurseries)
-        for nursery in [one for one in some if getattr(nurseries[one], "_cancel_called", False)]:
+        for nursery in cancelled(self._unhurt):
             self._look_at_nursery(nursery)
 
     def _look_at_nursery(self, nursery: trio.Nursery) -> None:
-        if getattr(nursery.cancel_scope, "_cancel_called", False):
+        if is_cancelled(nursery.cancel_scope):
             del self._unhurt[nursery]
-            if not _only_follows(nursery):
+            if not only_follows(nursery):
                 self._add(NurseryCancelled(trio.current_time(), self._nurseries[nursery]))
 
     # -- scopes -------------------------------------------------------------------------------------------------------
@@ -270,40 +256,9 @@ class Watch(trio.abc.Instrument):
         self._add(ScopeExited(trio.current_time(), number, scope.deadline, scope.cancelled_caught))
 
     def _look_at_scopes(self) -> None:
-        scopes = self._scopes
-        for number in list(scopes) if len(scopes) <= MOST_LOOKS else _next_ones(scopes):
-            self._look_at(number, scopes[number])
-
-    def _look_at(self, number: int, scope: trio.CancelScope) -> None:
-        # Not `cancel_called`, see above. Without this attribute, the scope's exit tells.
-        if getattr(scope, "_cancel_called", False):
+        for number in cancelled(self._scopes):
             del self._scopes[number]
             self._add(ScopeCancelled(trio.current_time(), number))
-
-
-def _only_follows(nursery: trio.Nursery) -> bool:
-    """Is something around it cancelled, and has that ended its tasks? False where Trio does not tell."""
-    status = getattr(nursery.cancel_scope, "_cancel_status", None)
-    ended_by = getattr(nursery, "_pending_excs", ())
-    return (
-        getattr(status, "parent_cancellation_is_visible_to_us", False)
-        and len(ended_by) > 0
-        and all(_is_cancellation(error) for error in ended_by)
-    )
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return error.split(trio.Cancelled)[1] is None
-    return isinstance(error, trio.Cancelled)
-
-
-def _next_ones(waiting: OrderedDict[T, trio.CancelScope]) -> list[T]:
-    """Those whose turn it is."""
-    chosen = [one for one, _ in zip(waiting, range(MOST_LOOKS), strict=False)]
-    for one in chosen:
-        waiting.move_to_end(one)
-    return chosen
 
 
 def _in_order(tasks: Iterable[trio.lowlevel.Task]) -> list[trio.lowlevel.Task]:

@@ -20,16 +20,16 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from . import _entries
 from ._entries import EVENTS, Happened
+from ._fields import LATEST, READERS
 from ._trace import Trace
 from ._written import written
 
 if TYPE_CHECKING:
-    from .._address import Address
     from .._events import Event
     from ._entries import Entry
 
@@ -40,12 +40,6 @@ VERSION = 1
 
 # Characters. A datagram's payload takes 6 each, at most: 393,162 for 65,527 bytes; the rest is for names.
 LONGEST = 4_000_000
-
-# Seconds, 30 million years: no clock goes further, and what is reckoned from it stays finite.
-LATEST = 1e15
-
-# Ports, tasks and requests are small, and so are 64 bits to whatever counts.
-MOST = 2**64
 
 
 def save(trace: Trace, path: str | os.PathLike[str]) -> None:
@@ -219,7 +213,7 @@ def _read_field(path: str, values: dict[str, Any]) -> Any:
     name = path.rpartition(".")[2]
     value = _field(values, name)
     try:
-        return (_READERS.get(path) or _READERS[name])(value)
+        return (READERS.get(path) or READERS[name])(value)
     except (TypeError, ValueError, OverflowError):
         raise _Wrong(f"{name} cannot be {_short(value)}") from None
 
@@ -229,77 +223,6 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else text[:80] + "..."
 
 
-# -- what a field can be -----------------------------------------------------------------------------------------------
-
-
-def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < MOST:
-        raise TypeError
-    return value
-
-
-def _number(value: object) -> float:
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or math.isinf(value):
-        raise TypeError
-    return float(value)
-
-
-def _time(value: object) -> float:
-    if abs(time := _number(value)) > LATEST:
-        raise TypeError
-    return time
-
-
-def _perhaps_endless(value: object) -> float:
-    return math.inf if value is None else -math.inf if value == "-inf" else _number(value)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _bytes(value: object) -> bytes:
-    return _text(value).encode("latin-1")
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _place(value: object) -> Address:
-    if not isinstance(value, list) or len(value) not in (2, 4):
-        raise TypeError
-    host, *numbers = value
-    return cast("Address", (_text(host), *map(_whole, numbers)))
-
-
-def _names(value: object) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise TypeError
-    return {address: _text(name) for address, name in value.items()}
-
-
-def _or_none(reader: Callable[[object], Any]) -> Callable[[object], Any]:
-    return lambda value: None if value is None else reader(value)
-
-
-_READERS: dict[str, Callable[[object], Any]] = {
-    **dict.fromkeys(("time", "sent_at", "elapsed", "started", "ended"), _time),
-    **dict.fromkeys(("deadline", "timeout"), _perhaps_endless),
-    **dict.fromkeys(("version", "forgotten", "entries"), _whole),
-    **dict.fromkeys(("request", "number", "attempt", "attempts", "task", "nursery", "scope"), _whole),
-    **dict.fromkeys(("TaskStarted.nursery", "Happened.task"), _or_none(_whole)),
-    **dict.fromkeys(("reason", "outcome", "name"), _text),
-    **dict.fromkeys(("outgoing", "caught"), _flag),
-    **dict.fromkeys(("local", "remote"), _place),
-    "data": _bytes,
-    "names": _names,
-    "Happened.source": _or_none(_text),
-}
 _OTHERS = {name: getattr(_entries, name) for name in _entries.__all__ if name not in ("Entry", "Happened")}
 _KINDS: dict[str, Any] = {**EVENTS, **_OTHERS}
 _OF_HAPPENED = ("task", "source")
