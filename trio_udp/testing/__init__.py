@@ -14,7 +14,7 @@ network seconds cost nothing, and the same seed tells the same story.
     _kernel  _buffers    what Linux decides in bind, connect and send; how receive buffers are filled
     _mailbox  _ports     what the network delivers to; who listens where
     _options  _ancillary what can be set, and what is told beside the data
-    _groups              which groups a socket has joined
+    _groups  _group_requests      which groups a socket has joined; what it is asked for, as bytes
     _resolver  _ip       names and addresses
     _record  _describe  _pcap     what happened: as objects, as text, for Wireshark
     plugin               the fixture ``virtual_network`` for pytest
