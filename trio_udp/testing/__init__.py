@@ -9,6 +9,7 @@ network seconds cost nothing, and the same seed tells the same story.
 
     _network             hosts, links and rules; what was sent, and what became of it
     _wire  _way          how datagrams get from one host to another, in an order that is always the same
+    _arrivals            what becomes of them where they arrive
     _host  _nat          a machine; how it looks from behind a NAT
     _socket  _handle     what a program has in its hands: sending and receiving; everything else
     _kernel  _buffers    what Linux decides in bind, connect and send; how receive buffers are filled
