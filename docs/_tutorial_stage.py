@@ -114,10 +114,10 @@ class Stage:
 
     async def _main(self, main: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Any:
         async with testing.VirtualNetwork():
-            with tracing.record() as recording, told_by_caller(None):
+            with tracing.record() as recording:
                 try:
                     with trio.move_on_after(PATIENCE) as patience:
-                        return await main(*args)
+                        return await told_by_caller(None, main(*args))
                 finally:
                     await trio.lowlevel.cancel_shielded_checkpoint()
                     self.trace = recording.trace()

@@ -16,6 +16,7 @@ from trio_udp import (
     Address,
     Datagram,
     DatagramDropped,
+    DatagramReceived,
     DatagramTooLarge,
     Event,
     PeerClosed,
@@ -365,6 +366,41 @@ async def test_what_was_read_is_counted_when_admit_fails() -> None:
             await serve_peers(Silent(), [endpoint], admit=admit)
     counted = endpoint.statistics()
     assert counted.received == sum(counted.dropped.values())
+
+
+@pytest.mark.parametrize("once", [True, False])
+@pytest.mark.parametrize("told", ["received", "dropped", "not admitted"])
+async def test_what_was_read_is_counted_once_when_an_observer_raises(
+    clock: trio.testing.MockClock, network: VirtualNetwork, told: str, once: bool
+) -> None:
+    """Regression: a datagram at whose drop an observer raised was counted a second time, and those behind it never."""
+    events: list[Event] = []
+
+    def raising(event: Event) -> None:
+        kind = DatagramReceived if told == "received" else DatagramDropped
+        if isinstance(event, kind) and not (once and events):
+            events.append(event)
+            raise KeyError("boom")
+
+    with observe(raising), trio.fail_after(100):
+        with network.host("10.0.0.7"):
+            endpoint = await open_udp_endpoint("10.0.0.7")
+        async with await open_udp_endpoint("0.0.0.0") as client:
+            for _ in range(5):
+                await client.send(b"x", endpoint.address)
+            await trio.sleep(1)  # so that they are read together
+        with pytest.raises(KeyError, match="boom"), bare_exceptions():
+            await serve_peers(Silent(), [endpoint], incoming_buffer=1, admit=lambda _: told != "not admitted")
+    counted = endpoint.statistics()
+    assert counted.received == 5
+    assert (
+        counted.dropped
+        == {
+            "received": {"server stopped": 5},
+            "dropped": {"peer's buffer full": 1, "server stopped": 3, "channel closed": 1},
+            "not admitted": {"not admitted": 1, "server stopped": 4},
+        }[told]
+    )
 
 
 async def test_admit_is_a_function() -> None:

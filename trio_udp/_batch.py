@@ -186,14 +186,14 @@ class BatchSocket(ReadSocket):
                     self._writers.unpark()
             await self._writers.park()
 
-    async def _sendto(self, data: bytes, address: Address) -> int:
-        with told_by_caller(self.emit):
-            if self.peer is not None:
-                return await self.socket.send(data)
-            control = _asked.way_back(address) if self._remembers_asked else ()
-            if control:
-                return await self.socket.sendmsg([data], control, 0, address)
-            return await self.socket.sendto(data, address)
+    def _sendto(self, data: bytes, address: Address) -> Awaitable[int]:
+        if self.peer is not None:
+            sending = self.socket.send(data)
+        elif control := _asked.way_back(address) if self._remembers_asked else ():
+            sending = self.socket.sendmsg([data], control, 0, address)
+        else:
+            sending = self.socket.sendto(data, address)
+        return told_by_caller(self.emit, sending)
 
     # -- sending all of them ------------------------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ from ._events import DatagramDropped, Emit
 from ._statistics import Tally, UDPStatistics
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from ._address import Address
 
 # What using a socket after closing it gives: the first on Unix, the second on Windows.
@@ -61,6 +63,13 @@ class CountedSocket:
             self.tally.dropped[reason] += 1
         if self.emit is not None:
             self.emit(DatagramDropped(trio.current_time(), self.local, address, bytes(data), reason, outgoing))
+
+    def drop_all(self, datagrams: Collection[tuple[bytes, Address]], reason: str) -> None:
+        """The same for what was received and goes nowhere: all of it is counted, even if an observer raises."""
+        if datagrams:
+            self.tally.dropped[reason] += len(datagrams)
+        for data, address in datagrams:
+            self.drop(data, address, reason, outgoing=False, counted=True)
 
     def _note(self, error: OSError) -> None:
         """Count an error of the socket; one that was closed is not an error of it but of who uses it."""

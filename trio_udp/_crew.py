@@ -102,8 +102,7 @@ class Crew:
     def discard(self) -> None:
         """What was received and not handled is at least counted."""
         self._take_leftover()
-        for data, address in self._queue:
-            self._io.drop(data, address, "server stopped", outgoing=False)
+        self._io.drop_all(self._queue, "server stopped")
         self._queue.clear()
 
     def _take_leftover(self) -> bool:

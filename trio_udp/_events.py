@@ -14,14 +14,16 @@ by itself, and whom: in a context variable, which reaches the socket through wha
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from ._address import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
+
+T = TypeVar("T")
 
 __all__ = [
     "AttemptStarted",
@@ -258,34 +260,30 @@ def current_emit() -> Emit | None:
     return emit
 
 
-class _ToldByCaller:
-    __slots__ = ("_before", "emit")
-
-    def __init__(self, emit: Emit | None) -> None:
-        self.emit = emit
-
-    def __enter__(self) -> None:
-        self._before = _told_by_caller.get()
-        _told_by_caller.set(self)
-
-    def __exit__(self, *_: object) -> None:
-        _told_by_caller.set(self._before)
+# Whom the caller of a socket tells, maybe nobody; None: there is no such caller.
+_told_by_caller: ContextVar[tuple[Emit | None] | None] = ContextVar("trio_udp told by caller", default=None)
 
 
-_told_by_caller: ContextVar[_ToldByCaller | None] = ContextVar("trio_udp told by caller", default=None)
-_TO_NOBODY = nullcontext()
-
-
-def told_by_caller(emit: Emit | None) -> AbstractContextManager[None]:
-    """While a task is in this ``with``, whoever calls a socket tells what it does; the socket itself does not.
+def told_by_caller(emit: Emit | None, call: Awaitable[T]) -> Awaitable[T]:
+    """A call of a socket of which whoever calls tells, and the socket itself does not: await what is returned.
 
     Args:
       emit: whom the caller tells; None: nobody.
+      call: what the socket's method has returned. If nobody would be told anyway, that is all there is to await.
     """
-    return _TO_NOBODY if emit is None and not _observers.get() else _ToldByCaller(emit)
+    return call if emit is None and not _observers.get() else _told(emit, call)
+
+
+async def _told(emit: Emit | None, call: Awaitable[T]) -> T:
+    before = _told_by_caller.get()
+    _told_by_caller.set((emit,))
+    try:
+        return await call
+    finally:
+        _told_by_caller.set(before)
 
 
 def emit_of_socket() -> tuple[Emit | None, bool]:
     """Who is to know of what a socket does just now (None: nobody), and whether it has to tell them itself."""
     caller = _told_by_caller.get()
-    return (current_emit(), True) if caller is None else (caller.emit, False)
+    return (current_emit(), True) if caller is None else (caller[0], False)

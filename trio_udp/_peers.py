@@ -191,8 +191,7 @@ class _Peers:
 
     def discard(self) -> None:
         """What was taken off the socket and not sorted is at least counted."""
-        for data, address in self._io.leftover():
-            self._io.drop(data, address, "server stopped", outgoing=False)
+        self._io.drop_all(self._io.leftover(), "server stopped")
 
     async def _receive(self) -> None:
         with self._listening:
@@ -201,21 +200,20 @@ class _Peers:
         self._sort(self._io.leftover())
 
     def _sort(self, batch: list[Datagram]) -> None:
-        self._io.report_received(batch)
-        n = 0
+        n = 0  # so many have gone where they belong, or nowhere
         try:
-            for n, (data, address) in enumerate(batch):  # noqa: B007 which one it was
+            self._io.report_received(batch)
+            for data, address in batch:
                 peer = self._table.get(address)
-                if peer is None:
-                    if objection := self._vacancies.objection(address):
-                        self._io.drop(data, address, objection, outgoing=False)
-                        continue
-                    peer = self._welcome(address)
-                if not peer.deliver(data):
-                    self._io.drop(data, address, "peer's buffer full", outgoing=False)
+                problem = "" if peer is not None else self._vacancies.objection(address)
+                if not problem:
+                    peer = peer or self._welcome(address)
+                    problem = "" if peer.deliver(data) else "peer's buffer full"
+                n += 1
+                if problem:
+                    self._io.drop(data, address, problem, outgoing=False)
         except BaseException:  # of ``admit``, or of an observer
-            for data, address in batch[n:]:
-                self._io.drop(data, address, "server stopped", outgoing=False)
+            self._io.drop_all(batch[n:], "server stopped")
             raise
 
     def _welcome(self, address: Address) -> Peer:

@@ -157,10 +157,10 @@ class ReadSocket(CountedSocket):
             self._receive_failed(error)
 
     async def _recvfrom(self) -> tuple[bytes, Address]:
-        with told_by_caller(self.emit):
-            if not self._remembers_asked:
-                return await self.socket.recvfrom(READ_SIZE)
-            data, control, _, address = await self.socket.recvmsg(READ_SIZE, _offload.CONTROL_ROOM)
+        if not self._remembers_asked:
+            return await told_by_caller(self.emit, self.socket.recvfrom(READ_SIZE))
+        receiving = self.socket.recvmsg(READ_SIZE, _offload.CONTROL_ROOM)
+        data, control, _, address = await told_by_caller(self.emit, receiving)
         return data, _asked.return_address(cast("Address", address), control)
 
     def _is_readable(self) -> bool:

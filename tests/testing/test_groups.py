@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.testing.test_options import KEYS, outcome
-from trio_udp.testing._groups import Groups, is_for_groups
+from trio_udp.testing._group_requests import is_for_groups
+from trio_udp.testing._groups import Groups
 from trio_udp.testing._ip import IP, parse_ip
 from trio_udp.testing._options import Options
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_udp.testing import _option_table
-from trio_udp.testing._groups import is_for_groups
+from trio_udp.testing._group_requests import is_for_groups
 from trio_udp.testing._option_table import DEFAULTS, INT_MAX, KEPT, NAMES, READ_ONLY
 from trio_udp.testing._options import Options
 

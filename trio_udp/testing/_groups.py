@@ -14,10 +14,10 @@ from __future__ import annotations
 import errno
 import socket as stdlib_socket
 import struct
-import sys
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from ._group_requests import Asked, has_wrong_size, read_asked, read_interface
 from ._ip import IP, LOOPBACK, NETWORK, parse_ip
 from ._option_table import error
 
@@ -28,49 +28,7 @@ _MOST_IPV4, _MOST_SOURCES_IPV4, _MOST_SOURCES_IPV6 = 20, 10, 64
 # What every host is a member of (RFC 1112 section 4; RFC 4291 section 2.8).
 EVERYBODY = frozenset({"224.0.0.1", "ff01::1", "ff02::1"})
 
-_IPV4_MREQ, _IPV4_MREQN, _IPV4_SOURCE = 8, 12, 12  # bytes: ip_mreq, ip_mreqn, ip_mreq_source (linux/in.h)
-_IPV6_MREQ = struct.Struct("@16sI")  # ipv6_mreq (linux/in6.h)
-_STORAGE = 128  # bytes of a sockaddr_storage; in front of it, in a group_req, an index that is aligned like a pointer
-_INDEX = struct.calcsize("@I0P")
-
-_SIZES = {
-    "IP_MULTICAST_IF": 4,
-    "IP_ADD_MEMBERSHIP": _IPV4_MREQ,
-    "IP_DROP_MEMBERSHIP": _IPV4_MREQ,
-    "IP_ADD_SOURCE_MEMBERSHIP": _IPV4_SOURCE,
-    "IP_DROP_SOURCE_MEMBERSHIP": _IPV4_SOURCE,
-    "IPV6_MULTICAST_IF": 4,
-    "IPV6_JOIN_GROUP": _IPV6_MREQ.size,
-    "IPV6_LEAVE_GROUP": _IPV6_MREQ.size,
-    "MCAST_JOIN_GROUP": _INDEX + _STORAGE,
-    "MCAST_LEAVE_GROUP": _INDEX + _STORAGE,
-    "MCAST_JOIN_SOURCE_GROUP": _INDEX + 2 * _STORAGE,
-    "MCAST_LEAVE_SOURCE_GROUP": _INDEX + 2 * _STORAGE,
-}
-"""The options whose values are structures, with the least size of each in bytes."""
-
-# These may not be longer, either.
-_EXACT = {
-    *(("IP_ADD_SOURCE_MEMBERSHIP", False), ("IP_DROP_SOURCE_MEMBERSHIP", False)),
-    *(("MCAST_JOIN_SOURCE_GROUP", False), ("MCAST_LEAVE_SOURCE_GROUP", False)),
-}
-
-
 Sources: TypeAlias = set[str]
-
-
-class _Asked(NamedTuple):
-    """What such a structure says."""
-
-    group: IP
-    address: IP | None  # the interface, by its address ...
-    number: int  # ... or by its number
-    source: str | None = None
-
-
-def is_for_groups(name: str) -> bool:
-    """Is this one of the options that `Groups` has?"""
-    return name in _SIZES
 
 
 class Groups:
@@ -119,7 +77,7 @@ class Groups:
           OSError: as Linux has it.
         """
         is_ipv6 = level == stdlib_socket.IPPROTO_IPV6
-        if length < _SIZES[name] or (length > _SIZES[name] and (name, is_ipv6) in _EXACT):
+        if has_wrong_size(name, is_ipv6, length):
             raise error(errno.EINVAL)
         if name == "IPV6_MULTICAST_IF":
             self._send_ipv6_by(0 if data is None else struct.unpack_from("=i", data)[0])
@@ -128,10 +86,9 @@ class Groups:
         elif name == "IP_MULTICAST_IF":
             self._send_by(data)
         else:
-            asked = _by_index(data, name, is_ipv6) if name.startswith("MCAST_") else _by_address(data, name)
-            self._obey(asked, joins="JOIN" in name or "ADD" in name)
+            self._obey(read_asked(name, is_ipv6, data), joins="JOIN" in name or "ADD" in name)
 
-    def _obey(self, asked: _Asked, *, joins: bool) -> None:
+    def _obey(self, asked: Asked, *, joins: bool) -> None:
         if asked.source is None:
             (self._join if joins else self._leave)(asked)
         else:
@@ -151,9 +108,7 @@ class Groups:
         return bytes(4) if ip is None else stdlib_socket.inet_aton(ip.text)
 
     def _send_by(self, data: bytes) -> None:
-        """IP_MULTICAST_IF takes an in_addr, an ip_mreq or an ip_mreqn."""
-        ip = _ipv4(data[:4] if len(data) < _IPV4_MREQ else data[4:8])
-        index = struct.unpack_from("=i", data, 8)[0] if len(data) >= _IPV4_MREQN else 0
+        ip, index = read_interface(data)
         interface = _known(index) if index else 0 if ip.is_wildcard else self._interface_of(ip)
         if not interface and (index or not ip.is_wildcard):
             raise error(errno.EADDRNOTAVAIL)
@@ -166,13 +121,13 @@ class Groups:
 
     # -- joining and leaving -------------------------------------------------------------------------------------------
 
-    def _interface(self, asked: _Asked) -> int:
+    def _interface(self, asked: Asked) -> int:
         """The interface that is meant; 0: there is none such."""
         if asked.number:
             return _known(asked.number)
         return self._interface_of(asked.address or parse_ip("0.0.0.0" if asked.group.is_ipv4 else "::"))
 
-    def _join(self, asked: _Asked) -> None:
+    def _join(self, asked: Asked) -> None:
         group = asked.group
         if not group.is_multicast:
             raise error(errno.EINVAL)
@@ -184,7 +139,7 @@ class Groups:
             raise error(errno.ENOBUFS)
         self._members[group.text, interface] = None
 
-    def _leave(self, asked: _Asked) -> None:
+    def _leave(self, asked: Asked) -> None:
         group = asked.group
         if not group.is_ipv4 and not group.is_multicast:
             raise error(errno.EINVAL)
@@ -197,7 +152,7 @@ class Groups:
             raise error(errno.EADDRNOTAVAIL)
         del self._members[group.text, interface]
 
-    def _join_source(self, asked: _Asked) -> None:
+    def _join_source(self, asked: Asked) -> None:
         assert asked.source is not None
         try:
             self._join(asked)
@@ -212,7 +167,7 @@ class Groups:
             raise error(errno.ENOBUFS)
         sources.add(asked.source)
 
-    def _leave_source(self, asked: _Asked) -> None:
+    def _leave_source(self, asked: Asked) -> None:
         if not asked.group.is_multicast:
             raise error(errno.EINVAL)
         if not self._interface(asked):
@@ -224,7 +179,7 @@ class Groups:
         if not sources:
             del self._members[asked.group.text, self._interface(asked)]
 
-    def _sources(self, asked: _Asked) -> Sources:
+    def _sources(self, asked: Asked) -> Sources:
         """The sources of a membership; one without becomes one with."""
         key = asked.group.text, self._interface(asked)
         if key not in self._members:
@@ -235,56 +190,6 @@ class Groups:
         return sources
 
 
-# -- structures --------------------------------------------------------------------------------------------------------
-
-
 def _known(index: int) -> int:
     """The number of an interface, if there is such a one; else 0."""
     return index if index in (LOOPBACK, NETWORK) else 0
-
-
-def _ipv4(packed: bytes) -> IP:
-    return parse_ip(stdlib_socket.inet_ntop(stdlib_socket.AF_INET, packed))
-
-
-def _ipv6(packed: bytes) -> IP:
-    """As it stands: one that is mapped is no group of IPv4 here, and none of IPv6."""
-    ip = parse_ip(stdlib_socket.inet_ntop(stdlib_socket.AF_INET6, packed))
-    return ip._replace(is_ipv4=False, is_multicast=False) if ip.is_ipv4 else ip
-
-
-def _by_address(data: bytes, name: str) -> _Asked:
-    """An ip_mreq, ip_mreqn, ip_mreq_source or ipv6_mreq."""
-    if name.startswith("IPV6_"):
-        packed, index = _IPV6_MREQ.unpack_from(data)
-        return _Asked(_ipv6(packed), None, index)
-    group, address = _ipv4(data[:4]), _ipv4(data[4:8])
-    if "SOURCE" in name:
-        source = _ipv4(data[8:12])
-        if sys.platform != "linux":  # RFC 3678 section 4.1.3 has them in another order
-            address, source = source, address
-        return _Asked(group, None if address.is_wildcard else address, 0, source.text)
-    where = None if address.is_wildcard else address
-    index = struct.unpack_from("=i", data, 8)[0] if len(data) >= _IPV4_MREQN else 0
-    return _Asked(group, where, index)
-
-
-def _by_index(data: bytes, name: str, is_ipv6: bool) -> _Asked:
-    """A group_req or a group_source_req."""
-    (index,) = struct.unpack_from("@I", data)
-    has_source = "SOURCE" in name
-    # Of a group of another family each of the four has its own opinion.
-    wrong = errno.EADDRNOTAVAIL if is_ipv6 or has_source else errno.EINVAL
-    group = _address(data[_INDEX : _INDEX + _STORAGE], is_ipv6, wrong)
-    if not has_source:
-        return _Asked(group, None, index)
-    source = _address(data[_INDEX + _STORAGE :], is_ipv6, errno.EADDRNOTAVAIL)
-    return _Asked(group, None, index, source.text)
-
-
-def _address(storage: bytes, is_ipv6: bool, wrong: int) -> IP:
-    """The address in a sockaddr_storage."""
-    (family,) = struct.unpack_from("@H", storage)
-    if family != (stdlib_socket.AF_INET6 if is_ipv6 else stdlib_socket.AF_INET):
-        raise error(wrong)
-    return _ipv6(storage[8:24]) if is_ipv6 else _ipv4(storage[4:8])

@@ -7,7 +7,6 @@ started there, and in those that they start. So it is kept in a context variable
 from __future__ import annotations
 
 import errno
-import inspect
 import os
 from collections import deque
 from contextvars import ContextVar
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
-from .._errors import logger
 from ._groups import EVERYBODY
-from ._ip import IP, LOOPBACK, NETWORK, Place, parse_ip
+from ._ip import IP, LOOPBACK, NETWORK, Place, parse_ip, parse_unicast
+from ._lives import Lives
 from ._nat import NAT
 from ._ports import Ports
 
@@ -60,8 +59,7 @@ class Host:
         self._map = wire.map
         self._open: dict[Mailbox, None] = {}  # in order
         self._closed: deque[Mailbox] = deque(maxlen=REMEMBERED)
-        self._lives: set[trio.CancelScope] = set()
-        self._restarted = trio.Event()
+        self._lives = Lives(name)
 
     @property
     def network_is_over(self) -> bool:
@@ -110,31 +108,8 @@ class Host:
           What ``async_fn`` returns, once it does.
         """
         await trio.lowlevel.checkpoint()
-        status = _StartedOnce(task_status)
-        takes_status = "task_status" in inspect.signature(async_fn).parameters
-        keywords = {"task_status": status} if takes_status else {}
         with self:
-            while True:
-                await self._up()
-                if not takes_status:
-                    status.started()
-                life = trio.CancelScope()
-                self._lives.add(life)
-                try:
-                    with life:
-                        result = await async_fn(*args, **keywords)
-                    if not life.cancel_called:
-                        return result
-                except Exception:
-                    if not life.cancel_called:
-                        raise
-                    logger.warning("%s has crashed, and what ran on it raised", self.name, exc_info=True)
-                finally:
-                    self._lives.discard(life)
-
-    async def _up(self) -> None:
-        while not self.is_up:
-            await self._restarted.wait()
+            return await self._lives.run(async_fn, args, task_status)
 
     def crash(self) -> None:
         """Stop at once: what runs in `run` is cancelled, and nobody hears of this host's sockets again.
@@ -147,15 +122,13 @@ class Host:
         self.ports.clear()
         for mailbox in self._open:
             mailbox.unplugged = True
-        for life in self._lives:
-            life.cancel()
+        self._lives.end()
 
     def restart(self) -> None:
         """Start again after a `crash`: with no sockets, and what runs in `run` runs from its start."""
         self.catch_up()
         self.is_up = True
-        event, self._restarted = self._restarted, trio.Event()
-        event.set()
+        self._lives.begin()
 
     def rebind(self, address: str | None = None) -> None:
         """A NAT before this host forgets its addresses: from now on what it sends comes from new ports.
@@ -272,35 +245,6 @@ class Host:
     def inside(self, place: Place) -> Place | None:
         """Which of its sockets the network means; None: a NAT has forgotten it."""
         return self.nat.inside(place) if self.nat else place
-
-
-class _StartedOnce:
-    """A task status that may be told more than once: a server that runs again after a crash starts again, too."""
-
-    def __init__(self, status: trio.TaskStatus[Any]) -> None:
-        self._status: trio.TaskStatus[Any] | None = status
-
-    def started(self, value: object = None) -> None:
-        status, self._status = self._status, None
-        if status is not None:
-            status.started(value)
-
-
-def parse_unicast(address: str) -> IP:
-    """Read an address that a host may have.
-
-    Raises:
-      ValueError: it is none.
-    """
-    try:
-        ip = parse_ip(address)
-    except ValueError:
-        raise ValueError(f"{address!r} is no IPv4 or IPv6 address; a host's name is given with name=") from None
-    if "%" in address:
-        raise ValueError(f"the virtual network has no scopes: {address!r}")
-    if ip.is_loopback or ip.is_wildcard or ip.is_multicast or ip.is_broadcast:
-        raise ValueError(f"a host cannot have the address {ip.text}")
-    return ip
 
 
 def entered_hosts() -> tuple[Host, ...]:

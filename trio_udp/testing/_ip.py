@@ -77,6 +77,23 @@ def is_numeric(family: int, host: str) -> bool:
     return True
 
 
+def parse_unicast(address: str) -> IP:
+    """Read an address that a host may have.
+
+    Raises:
+      ValueError: it is none.
+    """
+    try:
+        ip = parse_ip(address)
+    except ValueError:
+        raise ValueError(f"{address!r} is no IPv4 or IPv6 address; a host's name is given with name=") from None
+    if "%" in address:
+        raise ValueError(f"the virtual network has no scopes: {address!r}")
+    if ip.is_loopback or ip.is_wildcard or ip.is_multicast or ip.is_broadcast:
+        raise ValueError(f"a host cannot have the address {ip.text}")
+    return ip
+
+
 def shown(family: int, place: Place) -> Address:
     """A place as a socket of this family shows it to its owner."""
     ip, port = place

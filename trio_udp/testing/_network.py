@@ -3,44 +3,39 @@
 from __future__ import annotations
 
 import socket as stdlib_socket
-import sys
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from itertools import chain, count
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from .._errors import bare_exceptions, logger
+from .._errors import bare_exceptions
 from ..faults import Link, Rule
 from ..faults._checks import check_function, check_seed
 from ._describe import describe
-from ._host import Host, entered_hosts, parse_unicast
-from ._ip import is_numeric
+from ._ending import raise_the_first
+from ._host import Host
+from ._hosts import Hosts
 from ._mailbox import Mailbox
 from ._map import Map
 from ._pcap import pcap
 from ._record import RecordedDatagram
-from ._resolver import Resolver, normal_name
+from ._resolver import Resolver
 from ._socket import VirtualSocket
+from ._stand_in import StandIn
 from ._wire import Wire
-
-if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
-    from exceptiongroup import BaseExceptionGroup
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from typing_extensions import Self
-
-# The host of code that is in no host: addresses that are set aside for documentation (RFC 5737 and 3849).
-LOCALHOST = ("192.0.2.1", "2001:db8::1")
 
 # Bits that Linux lets one add to a socket's type.
 _TYPE_BITS = int(getattr(stdlib_socket, "SOCK_NONBLOCK", 0)) | int(getattr(stdlib_socket, "SOCK_CLOEXEC", 0))
 
 
-class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
+class VirtualNetwork(StandIn):
     """Hosts and a bad network between them, for all UDP sockets of one Trio run.
 
     ::
@@ -74,17 +69,14 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
     """
 
     def __init__(self, link: Link = Link(), *, seed: int = 0, record_limit: int = 100_000) -> None:
+        super().__init__()
         check_seed(seed)
         self._map = Map(_a_link(link), seed)
         self._wire = Wire(self._map, record_limit)
         self._rules: list[tuple[Rule, ...]] = []
-        self._hosts: dict[str, Host] = {}
-        self._numbers = count(1)
-        self._localhost = self._add("localhost", LOCALHOST)
-        self._resolver = Resolver(self._addresses_of, self._name_of, lambda: self._here().name)
+        self._hosts = Hosts(self._wire)
+        self._resolver = Resolver(self._hosts.addresses_of, self._hosts.name_of, lambda: self._hosts.here().name)
         self._running: AbstractAsyncContextManager[None] | None = None
-        self._ended_at: float | None = None
-        self._before: tuple[trio.abc.SocketFactory | None, trio.abc.HostnameResolver | None] = (None, None)
 
     # -- its life -----------------------------------------------------------------------------------------------------
 
@@ -118,33 +110,18 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
                 self._wire.finish()
                 self._wire.stop()
                 if (failure := self._wire.failure) is not None:
-                    _raise_the_first(failure, problem, was_first=before is not None)
+                    raise_the_first(failure, problem, was_first=before is not None)
                 if problem is not None:
                     raise problem
 
     @contextmanager
     def _installed(self) -> Iterator[None]:
-        self._before = trio.socket.set_custom_socket_factory(self), trio.socket.set_custom_hostname_resolver(self)
-        try:
-            yield
-        finally:
-            self._ended_at = trio.current_time()
-            self._wire.end()
-            for host in self._hosts.values():
-                host.wake()
-            self._uninstall()
-
-    def _uninstall(self) -> None:
-        """Put back what was there before; where networks are not entered inside each other, who runs still stays."""
-        factory, resolver = self._before
-        while isinstance(factory, VirtualNetwork) and factory._ended_at is not None:
-            factory, resolver = factory._before
-        present = trio.socket.set_custom_socket_factory(factory)
-        if isinstance(present, VirtualNetwork) and present._ended_at is None:
-            trio.socket.set_custom_socket_factory(present)
-        resolving = trio.socket.set_custom_hostname_resolver(resolver)
-        if isinstance(resolving, VirtualNetwork) and resolving._ended_at is None:
-            trio.socket.set_custom_hostname_resolver(resolving)
+        with self._in_trios_place():
+            try:
+                yield
+            finally:
+                self._wire.end()
+                self._hosts.wake()
 
     @property
     def seed(self) -> int:
@@ -164,50 +141,12 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         Raises:
           ValueError: the name or an address is taken, or is none.
         """
-        ips = [parse_unicast(address) for address in addresses or next(self._free_addresses())]
-        for ip in ips:
-            if ip.text in self._map.hosts:
-                raise ValueError(f"{ip.text} is {self._map.hosts[ip.text].name}'s already")
-        return self._add(ips[0].text if name is None else _a_name(name), list(dict.fromkeys(ip.text for ip in ips)))
-
-    def _add(self, name: str, addresses: Sequence[str]) -> Host:
-        if name in self._hosts:
-            raise ValueError(f"there is a host named {name!r} already")
-        host = self._hosts[name] = Host(self._wire, name, addresses)
-        return host
-
-    def _free_addresses(self) -> Iterator[tuple[str, str]]:
-        for number in self._numbers:
-            pair = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", f"fd00::{number:x}"
-            if not any(address in self._map.hosts for address in pair):
-                yield pair
+        return self._hosts.add(addresses, name)
 
     @property
     def hosts(self) -> Mapping[str, Host]:
         """The hosts by name, ``localhost`` among them."""
-        return dict(self._hosts)
-
-    def _here(self) -> Host:
-        """The host that this task is in."""
-        own = (host for host in reversed(entered_hosts()) if self._hosts.get(host.name) is host)
-        return next(own, self._localhost)
-
-    def _addresses_of(self, name: str) -> tuple[str, ...] | None:
-        host = self._hosts.get(name)
-        return host.own_addresses if host else None
-
-    def _name_of(self, address: str) -> str | None:
-        host = self._map.hosts.get(address)
-        return host.name if host else None
-
-    def _find(self, host: Host | str) -> Host:
-        if isinstance(host, str):
-            found = self._hosts.get(host) or self._map.hosts.get(host)
-        else:
-            found = host if isinstance(host, Host) and self._hosts.get(host.name) is host else None
-        if found is None:
-            raise ValueError(f"there is no host {host!r}; there are {', '.join(self._hosts)}")
-        return found
+        return self._hosts.by_name()
 
     # -- links and rules ----------------------------------------------------------------------------------------------
 
@@ -233,7 +172,7 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         Raises:
           ValueError: there is no such host.
         """
-        one, other = self._find(source), self._find(destination)
+        one, other = self._hosts.find(source), self._hosts.find(destination)
         link = None if link is None else _a_link(link)
         self._wire.catch_up()
         self._map.set_link(one, other, link)
@@ -284,7 +223,7 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         """Who listens where, what waits in which queue, and the counters, as text."""
         self._settle()
         time = trio.current_time() if self._ended_at is None else self._ended_at
-        return describe(self.seed, time, self._wire.record, self.link, self._hosts.values())
+        return describe(self.seed, time, self._wire.record, self.link, self.hosts.values())
 
     def _settle(self) -> None:
         if self._running is not None and self._ended_at is None:
@@ -308,7 +247,7 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
             raise NotImplementedError(f"the virtual network has IPv4 and IPv6, not {family!r}")
         if kind != stdlib_socket.SOCK_DGRAM or proto not in (0, stdlib_socket.IPPROTO_UDP):
             raise NotImplementedError(f"the virtual network carries UDP only: no socket of {type!r}, protocol {proto}")
-        host = self._here()
+        host = self._hosts.here()
         mailbox = Mailbox(host, int(family), proto)
         host.keep(mailbox)
         return VirtualSocket(mailbox)
@@ -322,36 +261,7 @@ class VirtualNetwork(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         return await self._resolver.getnameinfo(sockaddr, flags)
 
 
-def _raise_the_first(failure: BaseException, problem: BaseException | None, *, was_first: bool) -> None:
-    """Raise what a rule has raised, unless the program's own exception came before it. The other of both is logged.
-
-    The second may be a consequence of the first, and it may not. Ctrl-C is nobody's consequence.
-    """
-    own = _without_cancellation(problem)
-    if own is None:
-        raise failure
-    was_first = was_first and isinstance(own, Exception)
-    logger.error("a virtual network ends with two failures; this is the second", exc_info=own if was_first else failure)
-    if was_first:
-        raise failure
-
-
-def _without_cancellation(problem: BaseException | None) -> BaseException | None:
-    if isinstance(problem, BaseExceptionGroup):
-        return problem.split(trio.Cancelled)[1]
-    return None if isinstance(problem, trio.Cancelled) else problem
-
-
 def _a_link(link: Link) -> Link:
     if not isinstance(link, Link):
         raise ValueError(f"a link must be a Link, not {link!r}")
     return link
-
-
-def _a_name(text: str) -> str:
-    name = normal_name(text)
-    if name == "localhost" or name.endswith(".localhost"):
-        raise ValueError(f"{text!r} is each host's own name for itself (RFC 6761 section 6.3), and cannot be another's")
-    if not name or is_numeric(stdlib_socket.AF_INET, name) or is_numeric(stdlib_socket.AF_INET6, name):
-        raise ValueError(f"a host cannot have the name {text!r}")
-    return name

@@ -21,7 +21,8 @@ from collections.abc import Callable
 from socket import AF_INET6, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, SOCK_DGRAM, SOL_SOCKET
 from typing import TYPE_CHECKING
 
-from ._groups import Groups, is_for_groups
+from ._group_requests import is_for_groups
+from ._groups import Groups
 from ._ip import IP
 from ._option_table import DEFAULTS, DO, INT_MAX, KEPT, NAMES, PROBE, READ_ONLY, TOS_PRIORITY, error
 

@@ -5,6 +5,7 @@ One that is for many hosts is `Sent` once, with the ways to all of them, and bec
 
 from __future__ import annotations
 
+import math
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -62,3 +63,8 @@ class Sent(NamedTuple):
 
 # Not all of it: copies for several hosts are alike up to their ways, and those have no order.
 IN_ORDER = itemgetter(slice(0, 5))
+
+
+def later(time: float, delay: float) -> float:
+    """So much later, and later in any case: beyond 1e10 seconds a float cannot tell a microsecond."""
+    return then if (then := time + delay) > time else math.nextafter(time, math.inf)

@@ -17,23 +17,24 @@ Whoever observes what a task does (`trio_udp.observe`) is told what it sends, by
 network then loses. A datagram that a rule or a link takes is lost when it is sent, one that nobody can take at its
 destination when it arrives there. That is the time in the event; it may come later, since nothing is decided at once.
 
-One task, `run`, sleeps until the next datagram can arrive. It is an ordinary task in the network's nursery.
+What happens where a datagram arrives is in `_arrivals`. One task, `run`, sleeps until the next one can. It is an
+ordinary task in the network's nursery.
 """
 
 from __future__ import annotations
 
 import math
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 import trio
 
 from .._events import DatagramLost, DatagramSent, emit_of_socket
-from ..faults import Drop, Held, InFlight, Rule, first_verdict
+from ..faults import Drop, Held, InFlight, Rule, Verdict, first_verdict
 from ..faults._link import headers
-from ._ip import LOOPBACK, NETWORK, Place, parse_ip, shown
+from ._arrivals import Arrivals
+from ._ip import Place, parse_ip, shown
 from ._record import Record, RecordedDatagram
-from ._way import IN_ORDER, TICK, Sent
+from ._way import IN_ORDER, TICK, Sent, later
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,7 @@ class Wire:
         self._counts: dict[tuple[Host, Host | None], int] = {}
         self._outbox: list[Sent] = []
         self._number = 0
-        self._arrivals: list[tuple[float, int, Callable[[float], None]]] = []
+        self._arrivals = Arrivals(hosts, self.record, self._lose, self._verdict)
         self._life = trio.CancelScope(shield=True)
         self._sleep = trio.CancelScope()
         self._due = math.inf  # until when `run` sleeps
@@ -96,7 +97,7 @@ class Wire:
             told = emit, shown(mailbox.family, source) if is_ours_to_tell else mailbox.shown_local
         self._outbox.append(Sent(*order, way, self.rules, mailbox, data, interface, ways, told=told))
         mailbox.sent += 1
-        self._wake_by(_after(time, TICK if self.rules or ways else way.earliest))
+        self._wake_by(later(time, TICK if self.rules or ways else way.earliest))
         if told is not None and is_ours_to_tell:
             emit, local = told
             emit(DatagramSent(time, local, shown(mailbox.family, destination), data))
@@ -138,7 +139,7 @@ class Wire:
 
     def _settle_all(self, sent_before: float) -> None:
         self._guarded(self.decide, sent_before)
-        self._guarded(self._let_arrive, trio.current_time())
+        self._guarded(self._arrivals.let_arrive, trio.current_time())
 
     def _guarded(self, step: Callable[[float], None], until: float) -> None:
         """What a rule raises must not come out of whatever the program does just now. No rule is asked after that."""
@@ -164,14 +165,7 @@ class Wire:
         self._due = math.inf
 
     def _next_deadline(self) -> float:
-        first = self._arrivals[0][0] if self._arrivals else math.inf
-        return min([first, *(_after(sent.time, sent.decided_after) for sent in self._outbox)])
-
-    def _let_arrive(self, now: float) -> None:
-        arrivals = self._arrivals
-        while arrivals and arrivals[0][0] <= now:
-            time, _, arrive = heappop(arrivals)
-            arrive(time)
+        return min([self._arrivals.first, *(later(sent.time, sent.decided_after) for sent in self._outbox)])
 
     # -- deciding -----------------------------------------------------------------------------------------------------
 
@@ -235,8 +229,12 @@ class Wire:
             if not verdict.keep(lambda: self._go_on(sent, recorded)):
                 self._lose(sent.time, sent, recorded, "hold full")
         else:
-            self._arrive_at(sent.time + verdict.delay, sent, recorded, sent.data)
+            self._arrivals.add(sent.time + verdict.delay, sent, recorded, sent.data)
         return False
+
+    def _verdict(self, flight: InFlight) -> Verdict | None:
+        """What the rules of this moment say, unless one has raised."""
+        return first_verdict(self.rules, flight) if self.rules and self.failure is None else None
 
     def _go_on(self, sent: Sent, recorded: RecordedDatagram) -> None:
         """A datagram that was held is sent, now."""
@@ -246,14 +244,14 @@ class Wire:
         now = trio.current_time()
         way = self.map.way(sent.mailbox.host, sent.way.target)  # as it is by now
         self._outbox.append(sent._replace(time=now, number=self._number, way=way, rules=(), held=recorded))
-        self._wake_by(_after(now, TICK))
+        self._wake_by(later(now, TICK))
 
     def _put_on_link(self, sent: Sent, recorded: RecordedDatagram) -> None:
         fate = sent.way.passage.fate(sent.time, recorded.n, sent.data, headers(recorded.destination[0]))
         if fate.dropped is not None:
             self._lose(sent.time, sent, recorded, fate.dropped)
         for time, data in fate.copies:
-            self._arrive_at(time, sent, recorded, data)
+            self._arrivals.add(time, sent, recorded, data)
 
     # -- losing -------------------------------------------------------------------------------------------------------
 
@@ -268,69 +266,3 @@ class Wire:
             emit(DatagramLost(time, local, remote, sent.data, reason, recorded.time))
         except BaseException as failure:  # it must not come out of whatever the program does just now
             self._fail(failure)
-
-    # -- arriving -----------------------------------------------------------------------------------------------------
-
-    def _arrive_at(self, time: float, sent: Sent, recorded: RecordedDatagram, data: bytes) -> None:
-        self._schedule(max(time, _after(sent.time, TICK)), lambda when: self._arrive(when, sent, recorded, data))
-
-    def _schedule(self, time: float, arrive: Callable[[float], None]) -> None:
-        self._number += 1
-        heappush(self._arrivals, (time, self._number, arrive))
-
-    def _arrive(self, time: float, sent: Sent, recorded: RecordedDatagram, data: bytes) -> None:
-        host = sent.way.target
-        assert host is not None  # what goes to nobody was dropped when its fate was decided
-        is_here = sent.way.is_local or sent.interface  # what is sent to many no NAT translates
-        place = recorded.destination if is_here else host.inside(recorded.destination)
-        if not host.is_up:
-            self._lose(time, sent, recorded, "host down")
-        elif sent.interface:
-            self._arrive_at_many(time, sent, recorded, data, host)
-        elif place is None:
-            self._lose(time, sent, recorded, "rebound")
-        elif (mailbox := host.ports.find(place, recorded.source)) is None:
-            self._lose(time, sent, recorded, "refused")
-            self._refuse(time, sent, recorded, host)
-        elif mailbox.put(data, recorded.source, place[0], LOOPBACK if sent.way.is_local else NETWORK):
-            self.record.deliver(recorded, time)
-        else:
-            self._lose(time, sent, recorded, "buffer full")
-
-    def _arrive_at_many(self, time: float, sent: Sent, recorded: RecordedDatagram, data: bytes, host: Host) -> None:
-        """At all sockets of a host that hear it. Nobody refuses what was sent to many (RFC 1122 section 3.2.2)."""
-        group, interface = recorded.destination, sent.interface
-        is_taken = host.takes(group[0], interface, recorded.source[0])
-        mailboxes = host.ports.find_all(group, interface, recorded.source) if is_taken else []
-        taken = [mailbox.put(data, recorded.source, group[0], interface) for mailbox in mailboxes]
-        if any(taken):
-            self.record.deliver(recorded, time)
-        if not all(taken):
-            self._lose(time, sent, recorded, "buffer full")
-        elif not taken:
-            self._lose(time, sent, recorded, "no listener")
-
-    def _refuse(self, time: float, sent: Sent, recorded: RecordedDatagram, host: Host) -> None:
-        """The news that nobody listens goes back, by the rules and the link of the other direction."""
-        flight = InFlight(time, recorded.destination, recorded.source, recorded.n, recorded.data, refusal=True)
-        verdict = first_verdict(self.rules, flight) if self.rules and self.failure is None else None
-        if isinstance(verdict, (Drop, Held)):
-            return
-        if verdict is not None:
-            arrivals = [time + verdict.delay]
-        else:
-            passage = self.map.way(host, sent.mailbox.host).refusals
-            fate = passage.fate(time, recorded.n, b"", headers(recorded.source[0]))
-            arrivals = [copy.time for copy in fate.copies[:1]]
-        for arrival in arrivals:
-            self._schedule(max(arrival, _after(time, TICK)), lambda _: self._refused(sent, recorded))
-
-    def _refused(self, sent: Sent, recorded: RecordedDatagram) -> None:
-        mailbox = sent.mailbox.host.ports.find(sent.source, recorded.destination)
-        if mailbox is not None:
-            mailbox.refuse(recorded.destination)
-
-
-def _after(time: float, delay: float) -> float:
-    """So much later, and later in any case: beyond 1e10 seconds a float cannot tell a microsecond."""
-    return then if (then := time + delay) > time else math.nextafter(time, math.inf)
