@@ -721,6 +721,7 @@ async def test_closing_wakes_a_send_that_waits_for_room() -> None:
 
 async def test_a_cancelled_receive_loses_nothing(sockets: str) -> None:
     told: list[bytes] = []
+    timed_out, done = trio.Event(), trio.Event()
 
     async def handler(channel: UDPChannel) -> None:
         with trio.CancelScope() as scope:
@@ -731,15 +732,16 @@ async def test_a_cancelled_receive_loses_nothing(sockets: str) -> None:
         with trio.move_on_after(0.001) as scope:
             await channel.receive()
         assert scope.cancelled_caught
+        timed_out.set()
         told.append(await channel.receive())
+        done.set()
 
     async with serving(handler) as server:
         with await open_udp_channel(*server.address) as client:
             await client.send(b"1")
-            await trio.sleep(0.01)
+            await timed_out.wait()
             await client.send(b"2")
-            await trio.sleep(0.01)
-            await settled()
+            await done.wait()
     assert told == [b"1", b"2"]
 
 
