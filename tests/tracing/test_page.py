@@ -209,6 +209,27 @@ async def test_a_timeout_around_start_soon_and_a_cancelled_nursery_can_be_seen(t
         await picture(browser, "page-cancelled-nursery")
 
 
+async def test_no_arrow_runs_over_the_words_beside_a_client(tmp_path: Path) -> None:
+    """Regression: five of them cut "request 1, attempt 1: answered, deadline 0.489563 s"."""
+    many = await trio.to_thread.run_sync(run, 9, 1)
+    async with shown(many, tmp_path) as browser:
+        assert await browser.evaluate(f"({RUNS_OVER}).length") == 0
+        await browser.evaluate("pictures[0].prepend(...pictures[0].querySelectorAll('.attempt, .request'))")
+        assert await browser.evaluate(f"({RUNS_OVER}).length") > 5, "which is seen if it is so"
+
+
+# Lines of datagrams that are drawn after words that stand beside, and through them.
+RUNS_OVER = """[...document.querySelectorAll(".ladder .beside")].flatMap(words =>
+    [...document.querySelectorAll(".ladder .datagram .line")].filter(line => {
+        if (!(words.compareDocumentPosition(line) & Node.DOCUMENT_POSITION_FOLLOWING)) return false;
+        const box = words.getBBox(), into = words.getScreenCTM().inverse().multiply(line.getScreenCTM());
+        return [...Array(200).keys()].some(part => {
+            const at = line.getPointAtLength(line.getTotalLength() * part / 199).matrixTransform(into);
+            return at.x > box.x && at.x < box.x + box.width && at.y > box.y && at.y < box.y + box.height;
+        });
+    }))"""
+
+
 # -- pointing ----------------------------------------------------------------------------------------------------------
 
 

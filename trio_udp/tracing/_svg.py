@@ -82,8 +82,9 @@ def _draw(
     yield f'<rect class="paper" width="{width:.0f}" height="{height:.0f}"/>'
     yield from _margin(axis, ladder.started)
     yield from _lifelines(plan, axis, ladder)
-    yield from brackets.draw(plan, axis)
+    yield from brackets.draw_handlers(plan, axis)
     yield from arrows.draw(plan, axis)
+    yield from brackets.draw(plan, axis)  # upon these: an arrow through their words would make them hard to read
     for row, line in enumerate(caption):
         yield f'<text class="caption" x="{plan.left:.0f}" y="{plan.bottom + 38 + 16 * row:.0f}">{escape(line)}</text>'
     yield "</svg>"
