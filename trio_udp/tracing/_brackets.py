@@ -133,15 +133,8 @@ class Brackets:
         yield f'<g class="attempt{attempt.fate}" data-entry="{attempt.entry}"{task} data-client="{client}">'
         yield f"<title>{escape(self._tell(asked, attempt))}</title>"
         is_open = attempt.ended is None or attempt.ended > self._ladder.ended
-        foot = f"M{x - HOOK:.1f} {bottom - 1:.1f}h{HOOK}" if not (is_open or attempt.is_timeout) else ""
-        path = f"M{x:.1f} {top + 1:.1f}h{-HOOK}V{bottom - 1:.1f}"
-        yield f'<path class="hit" d="{path}"/><path class="bracket" d="{path}{foot}"/>'
-        if attempt.is_timeout:
-            yield f'<path class="deadline" d="M{x - HOOK - 1:.1f} {bottom - 1:.1f}h{HOOK + 2}"/>'
-        else:
-            rest = min(TOP + axis.at(attempt.deadline), until) - 2
-            if rest > bottom + 2:
-                yield f'<path class="bracket rest" d="M{x - HOOK:.1f} {bottom:.1f}V{rest:.1f}"/>'
+        rest = min(TOP + axis.at(attempt.deadline), until) - 2
+        yield from draw_bracket(x, top, bottom, is_timeout=attempt.is_timeout, is_open=is_open, rest=rest)
 
     def _texts(self, asked: Asked, attempt: Attempt) -> Iterator[str]:
         """What stands beside it, the longest first."""
@@ -176,3 +169,16 @@ class Brackets:
         if len(drawn) < len(request.attempts):
             spans[-1] = (spans[-1][0], TOP + axis.height)
         return Loop(request, spans)
+
+
+def draw_bracket(
+    x: float, top: float, bottom: float, *, is_timeout: bool, is_open: bool, rest: float | None = None
+) -> Iterator[str]:
+    """That of an attempt, and the rest of its time, if there is so much."""
+    foot = f"M{x - HOOK:.1f} {bottom - 1:.1f}h{HOOK}" if not (is_open or is_timeout) else ""
+    path = f"M{x:.1f} {top + 1:.1f}h{-HOOK}V{bottom - 1:.1f}"
+    yield f'<path class="hit" d="{path}"/><path class="bracket" d="{path}{foot}"/>'
+    if is_timeout:
+        yield f'<path class="deadline" d="M{x - HOOK - 1:.1f} {bottom - 1:.1f}h{HOOK + 2}"/>'
+    elif rest is not None and rest > bottom + 2:
+        yield f'<path class="bracket rest" d="M{x - HOOK:.1f} {bottom:.1f}V{rest:.1f}"/>'
