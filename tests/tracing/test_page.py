@@ -258,6 +258,7 @@ def test_the_legend_has_what_occurs_and_nothing_else() -> None:
         "a marked cancel scope",
         "cancelled at this moment",
         "and here the cancellation was caught",
+        "open below: still running at the end",
     ]
     assert meanings(trace([])) == []
     assert meanings(trace([entry for entry in runs.ENTRIES if not isinstance(entry, Happened)]))[0] == "a task"
@@ -268,7 +269,7 @@ def test_the_legend_has_what_occurs_and_nothing_else() -> None:
 
 def test_the_legend_has_the_rarer_signs_where_they_occur() -> None:
     def happened(*events: Any) -> Trace:
-        return trace([Happened(event, None, None) for event in events], ended=3620.0)
+        return trace([Happened(event, None, None) for event in events], ended=events[-1].time + 0.1)
 
     sent, came = DatagramSent(10.0, CLIENT, SERVER, b"hi"), DatagramReceived(10.1, SERVER, CLIENT, b"hi")
     waits = AttemptStarted(10.0, CLIENT, SERVER, 1, 1, 1.0, b"hi")
@@ -451,7 +452,7 @@ async def test_a_pane_that_has_gone_alone_comes_back_or_is_followed(tmp_path: Pa
         # On the way there, nothing moves; and then the timeline comes along.
         await browser.mouse("mouseMoved", *await middle(browser, "#ladder .caption"))
         assert await of_all(browser, ".pane", "e.scrollTop") == [ladder, 0]
-        await browser.mouse("mouseMoved", *await middle(browser, "#ladder .datagram:last-of-type .line"))
+        await browser.mouse("mouseMoved", *await middle(browser, "#ladder .datagram[data-entry='200'] .line"))
         tops = await of_all(browser, ".pane", "e.scrollTop")
         assert tops[0] == tops[1] == ladder
         await browser.key("Escape")
@@ -628,7 +629,7 @@ WORDS = ".pane text", "e.getBBox().width ? parseFloat(getComputedStyle(e).fontSi
 
 
 async def test_it_can_be_made_to_fit(recorded: Trace, tmp_path: Path) -> None:
-    async with shown(recorded, tmp_path, 1000) as browser:
+    async with shown(recorded, tmp_path, 950) as browser:
         overflow = "e.scrollWidth - e.clientWidth"
         assert max(await of_all(browser, ".pane", overflow)) > 20
         await browser.click(*await middle(browser, "#fit"))
@@ -694,14 +695,11 @@ async def test_times_stay_in_sight(tmp_path: Path) -> None:
     at = f"(p => {inside})(e.closest('.pane').getBoundingClientRect())"
     async with shown(many, tmp_path, 1400, 900) as browser:
         before = [await of_all(browser, f"#{pane} .time", at) for pane in ("ladder", "tasks")]
-        for zoom in ("+", "0"):
-            await browser.key(zoom)
-            await browser.evaluate("panes.forEach(pane => pane.scrollTo(300, 0))")
-            await browser.settle()
-            assert await of_all(browser, ".pane", "e.scrollLeft") == [300, 300]
-            now = [await of_all(browser, f"#{pane} .time", "".join(at)) for pane in ("ladder", "tasks")]
-            assert [len(times) > 20 for times in now] == [True, True]
-            assert all(is_inside or zoom == "+" for times in now for is_inside, _ in times)
+        await browser.evaluate("panes.forEach(pane => pane.scrollTo(300, 0))")
+        await browser.settle()
+        now = [await of_all(browser, f"#{pane} .time", at) for pane in ("ladder", "tasks")]
+        assert await of_all(browser, ".pane", "e.scrollLeft") == [300, 300]
+        assert all(len(times) > 20 and all(is_inside for is_inside, _ in times) for times in now)
         assert now == before, "each is as far down as it was"
         covered = "document.elementFromPoint(p.left + 40, p.top + 200).closest('.times') !== null"
         assert await of_all(browser, ".pane", f"(p => {covered})(e.getBoundingClientRect())") == [True, True]
@@ -834,7 +832,7 @@ def test_what_is_not_drawn_is_said() -> None:
     entries.append(TaskStarted(13.0, 2, "too late", None))
     page = html(trace(entries, ended=14.0))
     assert "4 s · 2,001 datagrams sent, 0 lost · 2 tasks · drawn are the first 2 s<" in page
-    assert page.count('class="datagram') == 2000
+    assert len(re.findall('class="datagram[^"]*" data-entry', page)) == 2000
     assert "task many" in page
     assert "too late" not in page
 
