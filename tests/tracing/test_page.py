@@ -395,6 +395,8 @@ async def test_hovering_a_task_lights_up_its_datagrams(recorded: Trace, tmp_path
         assert (await texts(browser, "#told p"))[0] == "task client 1"
         own = [index for index, sent in of_type(recorded, DatagramSent) if sent.task == entry.task]
         assert await of_all(browser, ".datagram.lit", "Number(e.dataset.entry)") == own
+        loops = await of_all(browser, ".pane .request", "[e.dataset.client, getComputedStyle(e).opacity === '1']")
+        assert {tuple(loop) for loop in loops} == {("client 1", True), ("client 2", False)}, "the third asks once each"
         assert await of_all(browser, ".pane .datagram:not(.lit)", "getComputedStyle(e).opacity < 0.5") != []
 
 

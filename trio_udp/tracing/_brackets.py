@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ._axis import Axis
     from ._ladder import Asked, Ladder, Work
     from ._plan import Plan
-    from ._requests import Attempt, Request
+    from ._requests import Attempt
 
 FIRST = 6.0  # from a lifeline to the first bracket; pixels, as all lengths
 APART = 5.0  # from attempts to loops
@@ -160,15 +160,15 @@ class Brackets:
 
     def _loops(self, asked: list[Asked], axis: Axis) -> list[Loop]:
         """Of the requests that were sent more than once."""
-        return [self._loop(one.request, axis) for one in asked if len(one.request.attempts) > 1]
+        return [self._loop(one, axis) for one in asked if len(one.request.attempts) > 1]
 
-    def _loop(self, request: Request, axis: Axis) -> Loop:
+    def _loop(self, asked: Asked, axis: Axis) -> Loop:
         """Where the picture ends before its last attempt, it goes on to there."""
-        drawn = [one for one in request.attempts if one.started <= self._ladder.ended]
+        drawn = [one for one in asked.request.attempts if one.started <= self._ladder.ended]
         spans = [self._span(axis, "attempt", one.entry) for one in drawn]
-        if len(drawn) < len(request.attempts):
+        if len(drawn) < len(asked.request.attempts):
             spans[-1] = (spans[-1][0], TOP + axis.height)
-        return Loop(request, spans)
+        return Loop(asked.request, asked.task, spans)
 
 
 def draw_bracket(

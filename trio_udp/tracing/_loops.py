@@ -26,9 +26,10 @@ HEAD = 4.0
 
 
 class Loop(NamedTuple):
-    """A request, and from where to where in the picture each of its attempts goes."""
+    """A request, whose task it is, and from where to where in the picture each of its attempts goes."""
 
     request: Request
+    task: int | None
     spans: Sequence[tuple[float, float]]
 
     @property
@@ -49,7 +50,8 @@ def draw_loops(loops: Sequence[Loop], x: float, inside: float, client: str) -> I
         left, (top, bottom) = x - TRACK * track, loop.span
         text = f"loop request {loop.request.number}: {plural(len(loop.request.attempts), 'attempt')}"
         outcome = loop.request.attempts[-1].outcome
-        yield f'<g class="request" data-client="{escape(client)}">'
+        task = "" if loop.task is None else f' data-task="{loop.task}"'
+        yield f'<g class="request"{task} data-client="{escape(client)}">'
         yield f"<title>{escape(f'{text}, {show_text(outcome)}' if outcome else text)}</title>"
         yield from draw_loop(left - HOOK, inside, loop.spans)
         if not any(places):
