@@ -96,12 +96,12 @@ let strayed = null;  // a pane that is not as far down as the other
 // both go together, and that with the pointer must not move, so this one goes alone.
 function showSome(pane) {
   const frame = frameOf(pane);
-  const found = [...pane.querySelectorAll("[data-entry].lit")].map(thing => {
+  const [nearest] = [...pane.querySelectorAll("[data-entry].lit")].map(thing => {
     const box = thing.getBoundingClientRect();
     return { box, down: away(box, frame, "top", "bottom"), across: away(box, frame, "left", "right") };
   }).sort((one, other) => one.down - other.down || one.across - other.across);
-  if (!found.length || found.some(one => !one.down && !one.across)) return;
-  const [{ box, down, across }] = found;
+  if (!nearest) return;
+  const { box, down, across } = nearest;
   if (across) pane.scrollLeft += middle(box, frame, "left", "right");
   if (down) {
     pane.scrollTop += middle(box, frame, "top", "bottom");
