@@ -40,8 +40,9 @@ def ladder_svg(trace: Trace) -> str:
 
     Hosts or sockets are vertical lines, datagrams the arrows between them: with a cross where one was lost, dashed
     where it is a second copy. Beside a client are its attempts, each from its start to its end, and around those of one
-    request a loop if there are several, with an arrow to each further one. Bars are handlers at work. The margin has the seconds since the
-    recording began; heights are not to scale, and a long silence is cut out, where the lines are dotted.
+    request a loop if there are several, with an arrow to each further one. Bars are handlers at work. The margin has
+    the seconds since the recording began; heights are not to scale, and a long silence is cut out, where the lines are
+    dotted.
 
     It follows the light or dark theme of whoever looks at it, unless it, or something around it, has an attribute
     ``data-theme`` that is ``"light"`` or ``"dark"``. At most 2000 datagrams are drawn, and the picture says so.
