@@ -436,6 +436,8 @@ async def test_a_task_brings_one_of_its_datagrams_into_sight(tmp_path: Path) -> 
 
 async def test_a_pane_that_has_gone_alone_comes_back_or_is_followed(tmp_path: Path) -> None:
     entries: list[Entry] = [TaskStarted(10.0, 1, "asks late", None), TaskStarted(10.0, 2, "asks often", None)]
+    # Always in sight, but it is no datagram.
+    entries.append(Happened(AttemptStarted(10.1, CLIENT, SERVER, 1, 1, 200.0, b"99"), 1, None))
     for n in range(100):
         entries.append(Happened(DatagramSent(10.5 + n, CLIENT, SERVER, b"%d" % n), 1 if n == 99 else 2, None))
         entries.append(Happened(DatagramReceived(10.6 + n, SERVER, CLIENT, b"%d" % n), None, None))
@@ -454,7 +456,7 @@ async def test_a_pane_that_has_gone_alone_comes_back_or_is_followed(tmp_path: Pa
         # On the way there, nothing moves; and then the timeline comes along.
         await browser.mouse("mouseMoved", *await middle(browser, "#ladder .caption"))
         assert await of_all(browser, ".pane", "e.scrollTop") == [ladder, 0]
-        await browser.mouse("mouseMoved", *await middle(browser, "#ladder .datagram[data-entry='200'] .line"))
+        await browser.mouse("mouseMoved", *await middle(browser, "#ladder .datagram[data-entry='201'] .line"))
         tops = await of_all(browser, ".pane", "e.scrollTop")
         assert tops[0] == tops[1] == ladder
         await browser.key("Escape")

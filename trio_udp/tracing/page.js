@@ -92,11 +92,12 @@ function away(box, frame, before, after) {
 
 let strayed = null;  // a pane that is not as far down as the other
 
-// Of what lights up something must be in sight: if nothing is, the nearest. To the side a pane just moves; up and down
-// both go together, and that with the pointer must not move, so this one goes alone.
+// Of what lights up, a datagram must be in sight, or a box: if none is, the nearest. To the side a pane just moves; up
+// and down both go together, and that with the pointer must not move, so this one goes alone.
 function showSome(pane) {
   const frame = frameOf(pane);
-  const [nearest] = [...pane.querySelectorAll("[data-entry].lit")].map(thing => {
+  const datagrams = pane.querySelectorAll(".datagram.lit");
+  const [nearest] = [...(datagrams.length ? datagrams : pane.querySelectorAll("[data-entry].lit"))].map(thing => {
     const box = thing.getBoundingClientRect();
     return { box, down: away(box, frame, "top", "bottom"), across: away(box, frame, "left", "right") };
   }).sort((one, other) => one.down - other.down || one.across - other.across);
