@@ -25,6 +25,7 @@ from tests.tracing.traces import (
     lost,
     received,
     sent,
+    times_out,
     trace_of,
     watched,
 )
@@ -63,8 +64,8 @@ def title_of(element: Element) -> str:
 def ends_of(group: Element) -> list[tuple[float, float]]:
     """Where its line begins and ends."""
     [line] = of_class(group, "line")
-    numbers = [float(number) for number in re.findall(r"-?\d+\.?\d*", line.get("d", ""))]
-    return [(numbers[0], numbers[1]), (numbers[-2], numbers[-1])]
+    found = numbers(line.get("d", ""))
+    return [(found[0], found[1]), (found[-2], found[-1])]
 
 
 def x_of(root: Element) -> dict[str, float]:
@@ -100,8 +101,42 @@ def test_a_retry() -> None:
     ]
     assert len(of_class(root, "deadline")) == 1
     [request] = of_class(root, "request")
-    assert title_of(request) == "request 1: 2 attempts, answered"
+    assert title_of(request) == "loop request 1: 2 attempts, answered"
+    assert text_of(request) == "loop request 1: 2 attempts"
     assert len(of_class(root, "handler")) == 1
+
+
+def test_a_loop_goes_round_to_each_further_attempt() -> None:
+    """Out where one has ended, in again where the next begins; what was asked once has none."""
+    events = [event for n in (1, 2, 3) for event in (begins(n, number=n, timeout=1), times_out(n + 1, number=n))]
+    root = drawing(trace_of(*events, begins(9.0, request=2)))
+    [loop] = of_class(root, "request")
+    frame, *arrows = (numbers(path.get("d", "")) for path in loop.iter(f"{SVG}path") if path.get("class") != "head")
+    attempts = [numbers(of_class(one, "bracket")[0].get("d", "")) for one in of_class(root, "attempt")][:3]
+    tops = [top for _, top, *_ in attempts]
+    assert len(arrows) == 2
+    assert frame[1] == tops[0]
+    for ended, began, arrow, head in zip(attempts, tops[1:], arrows, of_class(loop, "head"), strict=False):
+        inside, tip = ended[0] + ended[2], numbers(head.get("d", ""))
+        assert frame[2] < tip[0] < inside < tip[0] + 3, "it points at the next bracket"
+        assert arrow[1] < ended[3] < began < tip[1] < began + 10
+        assert frame[2] == pytest.approx(arrow[2] - 5), "its turn touches the frame"
+
+
+def test_a_loop_that_the_picture_ends_in_is_open_there() -> None:
+    events: list[Event] = [begins(0.0), *(sent(n / 1000, CLIENT, SERVER, b"%d" % n) for n in range(2001))]
+    root = drawing(trace_of(*events, times_out(3.0), begins(3.0, number=2)))
+    [loop] = of_class(root, "request")
+    assert title_of(loop) == "loop request 1: 2 attempts"
+    assert not of_class(loop, "again")
+    [line, *_] = of_class(root, "attempt")
+    assert (
+        numbers(of_class(loop, "bracket")[0].get("d", ""))[3] == numbers(of_class(line, "bracket")[0].get("d", ""))[3]
+    )
+
+
+def numbers(path: str) -> list[float]:
+    return [float(number) for number in re.findall(r"-?\d+\.?\d*", path)]
 
 
 def test_lifelines_are_drawn() -> None:

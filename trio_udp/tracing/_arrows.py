@@ -83,7 +83,7 @@ class Arrows:
         for number, (arrow, line) in enumerate(zip(self._ladder.arrows, lines, strict=True)):
             yield f"<g {self._attributes(arrow)}>"
             yield f"<title>{escape(self._tell(arrow))}</title>"
-            yield from _shape(arrow.travel, *line, arrow.source == arrow.destination)
+            yield from draw_arrow(arrow.travel, *line, is_loop=arrow.source == arrow.destination)
             yield f"{labels[number]}</g>"
 
     def _line(self, plan: Plan, axis: Axis, number: int) -> tuple[Point, Point]:
@@ -222,7 +222,7 @@ def _label_text(arrow: Arrow, letters: int) -> tuple[str, int]:
     return f'{escape(data)}<tspan class="fate" dx="8">{escape(fate)}</tspan>', len(data) + len(fate) + 2
 
 
-def _shape(travel: Travel, start: Point, end: Point, is_loop: bool) -> Iterator[str]:
+def draw_arrow(travel: Travel, start: Point, end: Point, *, is_loop: bool = False) -> Iterator[str]:
     """The line, its head, and what else is to be seen of its fate."""
     if is_loop:
         path = f"M{start[0]:.1f} {start[1]:.1f}h{LOOP}V{end[1] + 4:.1f}H{end[0] + 1:.1f}"

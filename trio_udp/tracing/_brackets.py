@@ -1,23 +1,25 @@
-"""`Brackets`: what takes time in the picture of a ladder, beside its lifeline: attempts, requests and handlers.
+"""`Brackets`: what takes time in the picture of a ladder, beside its lifeline: attempts and handlers.
 
 On the left of a client each attempt is a bracket that is open towards it, from its start to its end. The deadline is a
-thick foot if it was met; if not, a dotted line goes on towards it until the next attempt begins. What is several at a
-time stands side by side, up to a number that nobody could tell apart anyway.
+thick foot if it was met; if not, a dotted line goes on towards it until the next attempt begins. Around the attempts of
+one request is a loop, where there are several. All this is drawn after the arrows of datagrams: these run through it to
+clients further away, and a line upon words is harder to read than words upon a line.
 """
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from html import escape
 from typing import TYPE_CHECKING
 
 from ._axis import Mark
+from ._beside import BESIDE, HOOK, TRACK, beside, tracks
+from ._loops import Loop, draw_loops, room_for_loops
 from ._plan import TOP
-from ._show import plural, show_data, show_duration, show_text
+from ._show import show_data, show_duration, show_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from ._axis import Axis
     from ._ladder import Asked, Ladder, Work
@@ -25,11 +27,8 @@ if TYPE_CHECKING:
     from ._requests import Attempt
 
 FIRST = 6.0  # from a lifeline to the first bracket; pixels, as all lengths
-TRACK = 7.0  # from one bracket to the next
-HOOK = 4.0
-MOST_TRACKS = 10
-BESIDE = 11.0  # what a text takes that stands upright
-LETTER = 4.6  # of such a text
+APART = 5.0  # from attempts to loops
+AROUND = 5.0  # what an arrow that goes round needs above and below the words beside an attempt
 BAR = 6.0  # a handler's
 
 
@@ -69,22 +68,25 @@ class Brackets:
         return [self._outermost(self._asked.get(number, []), axis) for number in numbers]
 
     def _outermost(self, asked: list[Asked], axis: Axis) -> float:
-        attempts = _tracks([self._span(axis, "attempt", one.entry) for _, one in self._all_attempts(asked)])
-        several = _tracks([self._request_span(one, axis) for one in asked if len(one.request.attempts) > 1])
+        attempts = tracks(self._span(axis, "attempt", one.entry) for _, one in self._all_attempts(asked))
         inner = FIRST + TRACK * max(attempts, default=0) + HOOK + BESIDE
-        return inner + 5 + (TRACK * max(several) + HOOK + BESIDE if several else 0)
+        return inner + APART + room_for_loops(self._loops(asked, axis))
 
     def draw(self, plan: Plan, axis: Axis) -> Iterator[str]:
-        """Each in a group of its own."""
+        """Attempts and loops, each in a group of its own."""
+        for lifeline, x in enumerate(plan.x):
+            yield from self._attempts(self._asked.get(lifeline, []), x, axis)
+
+    def draw_handlers(self, plan: Plan, axis: Axis) -> Iterator[str]:
+        """Each in a group of its own, too."""
         for lifeline, x in enumerate(plan.x):
             yield from self._handlers(self._work.get(lifeline, []), x, axis)
-            yield from self._attempts(self._asked.get(lifeline, []), x, axis)
 
     # -- handlers -----------------------------------------------------------------------------------------------------
 
     def _handlers(self, work: list[Work], x: float, axis: Axis) -> Iterator[str]:
         spans = [self._span(axis, "handler", one.run.entry) for one in work]
-        for one, (top, bottom), track in zip(work, spans, _tracks(spans), strict=True):
+        for one, (top, bottom), track in zip(work, spans, tracks(spans), strict=True):
             run = one.run
             took = "" if run.ended is None else f", {show_duration(run.ended - run.started)}"
             title = f"handler{took}: {show_text(run.outcome) or 'still at work'}\n{show_data(run.data, 64)}"
@@ -104,17 +106,20 @@ class Brackets:
         all_attempts = self._all_attempts(asked)
         spans = [self._span(axis, "attempt", attempt.entry) for _, attempt in all_attempts]
         starts = sorted(top for top, _ in spans)
-        tracks = _tracks(spans)
-        several = max(tracks, default=0)
+        places = tracks(spans)
+        several = max(places, default=0)
         for number, ((one, attempt), (top, bottom)) in enumerate(zip(all_attempts, spans, strict=True)):
             after = bisect_right(starts, bottom - 1)
             until = starts[after] if after < len(starts) else TOP + axis.height
-            yield from self._attempt(one, attempt, x - FIRST - TRACK * tracks[number], top, bottom, axis, until)
+            yield from self._attempt(one, attempt, x - FIRST - TRACK * places[number], top, bottom, axis, until)
             if not several:
-                yield from _beside(x - FIRST - HOOK - 3, top, bottom, *self._texts(one, attempt))
+                margin = AROUND if len(one.request.attempts) > 1 else 0.0
+                yield from beside(x - FIRST - HOOK - 4, top + margin, bottom - margin, *self._texts(one, attempt))
             yield "</g>"
-        outer = x - FIRST - TRACK * several - HOOK - 5 - (0 if several else BESIDE)
-        yield from self._requests(asked, outer, axis)
+        if loops := self._loops(asked, axis):
+            inner = x - FIRST - TRACK * several - HOOK - 1
+            outer = inner - APART - (0 if several else BESIDE)
+            yield from draw_loops(loops, outer, inner, self._ladder.lifelines[asked[0].lifeline].name)
 
     def _all_attempts(self, asked: list[Asked]) -> list[tuple[Asked, Attempt]]:
         """Those in the picture."""
@@ -129,15 +134,8 @@ class Brackets:
         yield f'<g class="attempt{attempt.fate}" data-entry="{attempt.entry}"{task} data-client="{client}">'
         yield f"<title>{escape(self._tell(asked, attempt))}</title>"
         is_open = attempt.ended is None or attempt.ended > self._ladder.ended
-        foot = f"M{x - HOOK:.1f} {bottom - 1:.1f}h{HOOK}" if not (is_open or attempt.is_timeout) else ""
-        path = f"M{x:.1f} {top + 1:.1f}h{-HOOK}V{bottom - 1:.1f}"
-        yield f'<path class="hit" d="{path}"/><path class="bracket" d="{path}{foot}"/>'
-        if attempt.is_timeout:
-            yield f'<path class="deadline" d="M{x - HOOK - 1:.1f} {bottom - 1:.1f}h{HOOK + 2}"/>'
-        else:
-            rest = min(TOP + axis.at(attempt.deadline), until) - 2
-            if rest > bottom + 2:
-                yield f'<path class="bracket rest" d="M{x - HOOK:.1f} {bottom:.1f}V{rest:.1f}"/>'
+        rest = min(TOP + axis.at(attempt.deadline), until) - 2
+        yield from draw_bracket(x, top, bottom, is_timeout=attempt.is_timeout, is_open=is_open, rest=rest)
 
     def _texts(self, asked: Asked, attempt: Attempt) -> Iterator[str]:
         """What stands beside it, the longest first."""
@@ -161,44 +159,27 @@ class Brackets:
             lines.append(f"ended at {attempt.ended - started:.6f} s, after {took}")
         return "\n".join(lines)
 
-    def _requests(self, asked: list[Asked], x: float, axis: Axis) -> Iterator[str]:
-        """Those that were sent more than once: around their attempts."""
-        again = [one for one in asked if len(one.request.attempts) > 1]
-        ends = [self._request_span(one, axis) for one in again]
-        tracks = _tracks(ends)
-        for one, (top, bottom), track in zip(again, ends, tracks, strict=True):
-            text = f"request {one.request.number}: {plural(len(one.request.attempts), 'attempt')}"
-            outcome = one.request.attempts[-1].outcome
-            left = x - TRACK * track
-            client = escape(self._ladder.lifelines[one.lifeline].name)
-            yield f'<g class="request" data-client="{client}">'
-            yield f"<title>{escape(f'{text}, {show_text(outcome)}' if outcome else text)}</title>"
-            yield f'<path class="bracket" d="M{left:.1f} {top:.1f}h{-HOOK}V{bottom:.1f}h{HOOK}"/>'
-            if not any(tracks):
-                yield from _beside(left - HOOK - 3, top, bottom, text)
-            yield "</g>"
+    def _loops(self, asked: list[Asked], axis: Axis) -> list[Loop]:
+        """Of the requests that were sent more than once."""
+        return [self._loop(one, axis) for one in asked if len(one.request.attempts) > 1]
 
-    def _request_span(self, asked: Asked, axis: Axis) -> tuple[float, float]:
-        first, *_, last = asked.request.attempts
-        return self._span(axis, "attempt", first.entry)[0], self._span(axis, "attempt", last.entry)[1]
+    def _loop(self, asked: Asked, axis: Axis) -> Loop:
+        """Where the picture ends before its last attempt, it goes on to there."""
+        drawn = [one for one in asked.request.attempts if one.started <= self._ladder.ended]
+        spans = [self._span(axis, "attempt", one.entry) for one in drawn]
+        if len(drawn) < len(asked.request.attempts):
+            spans[-1] = (spans[-1][0], TOP + axis.height)
+        return Loop(asked.request, asked.task, spans)
 
 
-def _beside(x: float, top: float, bottom: float, *texts: str) -> Iterator[str]:
-    """The first that there is room for: upright, read from below, near the top."""
-    text = next((text for text in texts if len(text) * LETTER + 8 <= bottom - top), "")
-    if text:
-        y = min((top + bottom) / 2, top + len(text) * LETTER / 2 + 24)
-        turn = f"rotate(-90 {x:.1f} {y:.1f})"
-        yield f'<text class="beside" x="{x:.1f}" y="{y:.1f}" transform="{turn}">{escape(text)}</text>'
-
-
-def _tracks(spans: Iterable[tuple[float, float]]) -> list[int]:
-    """For each, how far out it stands: what overlaps does so side by side."""
-    free: list[float] = []
-    tracks: list[int] = []
-    for top, bottom in spans:
-        track = next((number for number, until in enumerate(free) if until <= top), len(free))
-        track = min(track, MOST_TRACKS - 1)
-        free[track : track + 1] = [max(bottom, free[track] if track < len(free) else -math.inf)]
-        tracks.append(track)
-    return tracks
+def draw_bracket(
+    x: float, top: float, bottom: float, *, is_timeout: bool, is_open: bool, rest: float | None = None
+) -> Iterator[str]:
+    """That of an attempt, and the rest of its time, if there is so much."""
+    foot = f"M{x - HOOK:.1f} {bottom - 1:.1f}h{HOOK}" if not (is_open or is_timeout) else ""
+    path = f"M{x:.1f} {top + 1:.1f}h{-HOOK}V{bottom - 1:.1f}"
+    yield f'<path class="hit" d="{path}"/><path class="bracket" d="{path}{foot}"/>'
+    if is_timeout:
+        yield f'<path class="deadline" d="M{x - HOOK - 1:.1f} {bottom - 1:.1f}h{HOOK + 2}"/>'
+    elif rest is not None and rest > bottom + 2:
+        yield f'<path class="bracket rest" d="M{x - HOOK:.1f} {bottom:.1f}V{rest:.1f}"/>'

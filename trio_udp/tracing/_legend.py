@@ -1,49 +1,132 @@
-"""The legend of a timeline: each sign that it has, and its meaning.
+"""The legends: each sign of the pictures, and its meaning.
 
-A sign that one must guess is decoration. Which lines a picture has depends on the run; the legend has them all, so that
-it is at the same place in each.
+A sign that one must guess is decoration. A timeline that stands alone has all of its own below it, at the same place in
+each. A page has those of both pictures, which are many: so it has only the ones that occur in it, found in what was
+drawn, and one that means the same in both is told once. They are drawn by the functions, and have the classes, that
+the pictures have.
 """
 
 from __future__ import annotations
 
+import re
 from html import escape
+from typing import TYPE_CHECKING, NamedTuple
 
-__all__ = ["ROW", "WIDTH", "legend_html", "legend_svg"]
+from ._arrows import draw_arrow
+from ._brackets import draw_bracket
+from ._loops import draw_loop
+from ._travels import Travel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ._travels import Outcome
+
+__all__ = ["ROW", "SIGNS", "WIDTH", "legend_html", "legend_svg"]
 
 # Pixels, of a sign and its line.
 WIDTH, HEIGHT = 22, 12
 ROW = 16
+ARROW, BRACKET = 34, 13  # the widths of signs with these
+
+
+class Sign(NamedTuple):
+    """``seen`` is a regular expression that finds it in a picture."""
+
+    seen: str
+    drawing: str
+    meaning: str
+    width: int = WIDTH
+
 
 _BOX = "M1 11V1h20V11z"
+ANSWERED = "2.1: attempt 1 of request 2, answered"
+TIMED_OUT, GIVEN_UP, UNDECIDED = "one that timed out", "one that was given up", "one that was not decided yet"
+TIME_LEFT = "the time left until a deadline"
+
 SIGNS = (
-    (f'<g class="task"><path class="box" d="{_BOX}"/></g>', "a task"),
-    (f'<g class="nursery"><path class="box" d="{_BOX}"/></g>', "a nursery, which holds its tasks"),
-    (f'<g class="scope"><path class="box" d="{_BOX}"/></g>', "a marked cancel scope"),
-    (f'<g class="attempt"><path class="box" d="{_BOX}"/></g>', "2.1: attempt 1 of request 2, answered"),
-    (f'<g class="attempt timed-out"><path class="box" d="{_BOX}"/></g>', "one that timed out"),
-    (f'<g class="attempt given-up"><path class="box" d="{_BOX}"/></g>', "one that was given up"),
-    ('<g class="attempt undecided"><path class="box" d="M1 12V1h20V12"/></g>', "one that was not decided yet"),
-    ('<path class="cancelled" d="M1 6h20"/>', "cancelled at this moment"),
-    ('<path class="caught" d="M1 6h20"/>', "and here the cancellation was caught"),
-    ('<path class="rest" d="M11 0V11m-4 0h8"/>', "the time left until a deadline"),
-    ('<g class="task"><path class="box" d="M1 12V1h20V12"/></g>', "open below: still running at the end"),
+    Sign('"bar task"', f'<g class="task"><path class="box" d="{_BOX}"/></g>', "a task"),
+    Sign('"bar nursery"', f'<g class="nursery"><path class="box" d="{_BOX}"/></g>', "a nursery, which holds its tasks"),
+    Sign('"bar scope"', f'<g class="scope"><path class="box" d="{_BOX}"/></g>', "a marked cancel scope"),
+    Sign('"bar attempt"', f'<g class="attempt"><path class="box" d="{_BOX}"/></g>', ANSWERED),
+    Sign('"bar attempt timed-out"', f'<g class="attempt timed-out"><path class="box" d="{_BOX}"/></g>', TIMED_OUT),
+    Sign('"bar attempt given-up"', f'<g class="attempt given-up"><path class="box" d="{_BOX}"/></g>', GIVEN_UP),
+    Sign(
+        '"bar attempt undecided"', '<g class="attempt undecided"><path class="box" d="M1 12V1h20V12"/></g>', UNDECIDED
+    ),
+    Sign('"cancelled"', '<path class="cancelled" d="M1 6h20"/>', "cancelled at this moment"),
+    Sign('"caught"', '<path class="caught" d="M1 6h20"/>', "and here the cancellation was caught"),
+    Sign('"rest"', '<path class="rest" d="M11 0V11m-4 0h8"/>', TIME_LEFT),
+    Sign(
+        '"box" d="[^"z]*"',
+        '<g class="task"><path class="box" d="M1 12V1h20V12"/></g>',
+        "open below: still running at the end",
+    ),
+)
+
+
+def _arrow(kinds: str, outcome: Outcome = "arrived", *, is_back: bool = False) -> str:
+    travel = Travel(0, ("", 0), ("", 0), b"", 0.0, outcome=outcome)
+    ends = [(1.0, 4.0), (ARROW - 1.0 if outcome != "lost" else ARROW - 8.0, 8.0)]
+    if is_back:
+        ends = [(ARROW - 1.0, 4.0), (1.0, 8.0)]
+    return f'<g class="datagram{kinds}">{"".join(draw_arrow(travel, *ends))}</g>'
+
+
+def _bracket(fate: str, *, is_open: bool = False, rest: float | None = None) -> str:
+    shape = draw_bracket(9, 0, 12 if rest is None else 4, is_timeout=fate == " timed-out", is_open=is_open, rest=rest)
+    return f'<g class="attempt{fate}">{"".join(shape)}</g>'
+
+
+_LOOP = f'<g class="request" transform="scale(.7)">{"".join(draw_loop(1, 17, [(0, 8.5), (8.5, 17)]))}</g>'
+
+LADDER_SIGNS = (
+    Sign('"datagram(?! answer)', _arrow(""), "a datagram, and how long it took", ARROW),
+    Sign('"datagram answer', _arrow(" answer", is_back=True), "what goes back: a reply", ARROW),
+    Sign('"datagram[^"]* lost', _arrow(" lost", "lost"), "lost", ARROW),
+    Sign('"datagram[^"]* dropped', _arrow(" dropped", "dropped"), "dropped where it arrived", ARROW),
+    Sign('"mark"', _arrow(" ignored", "ignored"), "arrived, and not believed", ARROW),
+    Sign('"datagram[^"]* copy', _arrow(" copy"), "a second copy", ARROW),
+    Sign('"line guess"', _arrow("", "unseen"), "an end that nobody has seen", ARROW),
+    Sign(
+        '"handler"', '<g class="handler"><rect x="4" y=".5" width="6" height="11"/></g>', "a handler at work", BRACKET
+    ),
+    Sign('"attempt"', _bracket(""), ANSWERED, BRACKET),
+    Sign('"attempt timed-out"', _bracket(" timed-out"), TIMED_OUT, BRACKET),
+    Sign('"attempt given-up"', _bracket(" given-up"), GIVEN_UP, BRACKET),
+    Sign('"attempt undecided"', _bracket(" undecided", is_open=True), UNDECIDED, BRACKET),
+    Sign('"bracket rest"', _bracket("", rest=12), TIME_LEFT, BRACKET),
+    Sign('"request"', _LOOP, "a loop: one request, and each time that it is sent again", BRACKET),
+    Sign('"silence"', '<path class="cut" d="M6 0V12"/>', "a long silence, cut out", BRACKET),
 )
 
 
 def legend_svg(x: float, y: float) -> str:
-    """A sign and its meaning in each line, from there on down."""
+    """A sign of a timeline and its meaning in each line, from there on down."""
     lines = []
-    for row, (sign, meaning) in enumerate(SIGNS):
+    for row, sign in enumerate(SIGNS):
         top = y + ROW * row
-        lines.append(f'<g class="sign" transform="translate({x:.0f} {top:.0f})">{sign}')
-        lines.append(f'<text class="caption" x="{WIDTH + 8}" y="10">{escape(meaning)}</text></g>')
+        lines.append(f'<g class="sign" transform="translate({x:.0f} {top:.0f})">{sign.drawing}')
+        lines.append(f'<text class="caption" x="{WIDTH + 8}" y="10">{escape(sign.meaning)}</text></g>')
     return "\n".join(lines)
 
 
-def legend_html() -> str:
-    """The same, beside each other, for a page that has the style of timelines."""
-    size = f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
-    return "\n".join(
-        f'<span><svg class="timeline sign" aria-hidden="true" {size}>{sign}</svg> {escape(meaning)}</span>'
-        for sign, meaning in SIGNS
+def legend_html(ladder: str, timelines: str) -> str:
+    """What occurs in these pictures, for a page that has the styles of both; nothing if nothing does."""
+    signs: dict[str, str] = {}
+    for style, drawn, every in (("ladder", ladder, LADDER_SIGNS), ("timeline", timelines, SIGNS)):
+        for sign in _occurring(every, drawn):
+            size = f'width="{sign.width}" height="{HEIGHT}" viewBox="0 0 {sign.width} {HEIGHT}"'
+            picture = f'<svg class="{style} sign" aria-hidden="true" {size}>{sign.drawing}</svg>'
+            signs[sign.meaning] = signs.get(sign.meaning, "") + picture
+    if not signs:
+        return ""
+    lines = "\n".join(f"<span>{drawing} {escape(meaning)}</span>" for meaning, drawing in signs.items())
+    return (
+        f'<details id="legend" open><summary>What the signs mean</summary><div class="legend">{lines}</div></details>'
     )
+
+
+def _occurring(signs: Iterable[Sign], drawn: str) -> list[Sign]:
+    """Nothing that others have written looks like a class: in a picture, quotes are escaped."""
+    return [sign for sign in signs if re.search(f"class={sign.seen}", drawn)]

@@ -82,25 +82,26 @@ def html(trace: Trace) -> str:
     bars, hidden, names = without_library(everything), count_library(everything), callers(ladder)
     left, axis = draw_ladder(ladder, trace, marks(bars, drawn), styled=False)
     with_library = draw_timeline(everything, axis, drawn, names, styled=False, legend=False) if hidden else ""
+    right = draw_timeline(
+        bars,
+        axis,
+        drawn,
+        names,
+        hidden=hidden,
+        hidden_in=hidden_tasks(everything, bars, _tasks_in(ladder)),
+        styled=False,
+        legend=False,
+    )
     script = _part("page.js")
     return Template(_part("page.html")).substitute(
         policy=POLICY.format(script=_hash(script)),
         facts=_facts(trace, ladder.ended),
         css=COLOURS + LADDER_STYLE + TIMELINE_STYLE + _part("page.css"),
         js=script,
-        legend=legend_html(),
+        legend=legend_html(left if ladder.lifelines else "", right + with_library),
         alone="" if ladder.lifelines else ' class="alone"',
         ladder=left,
-        timeline=draw_timeline(
-            bars,
-            axis,
-            drawn,
-            names,
-            hidden=hidden,
-            hidden_in=hidden_tasks(everything, bars, _tasks_in(ladder)),
-            styled=False,
-            legend=False,
-        ),
+        timeline=right,
         library=f'<template id="with-library">{with_library}</template>' if hidden else "",
         clients="\n".join(_clients(ladder, everything, bars, drawn, names)),
     )

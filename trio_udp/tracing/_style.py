@@ -63,6 +63,7 @@ fill:var(--own);paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-l
 .ladder .beside{font-size:9px;text-anchor:middle;fill:var(--own);paint-order:stroke;stroke:var(--paper);\
 stroke-width:3px}
 .ladder .request{--own:var(--quiet)}
+.ladder .again{stroke:var(--own)}
 .ladder .handler rect{fill:var(--work);stroke:var(--ink);stroke-width:.8}
 """
 )

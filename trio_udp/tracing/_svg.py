@@ -40,8 +40,9 @@ def ladder_svg(trace: Trace) -> str:
 
     Hosts or sockets are vertical lines, datagrams the arrows between them: with a cross where one was lost, dashed
     where it is a second copy. Beside a client are its attempts, each from its start to its end, and around those of one
-    request another bracket if there are several. Bars are handlers at work. The margin has the seconds since the
-    recording began; heights are not to scale, and a long silence is cut out, where the lines are dotted.
+    request a loop if there are several, with an arrow to each further one. Bars are handlers at work. The margin has
+    the seconds since the recording began; heights are not to scale, and a long silence is cut out, where the lines are
+    dotted.
 
     It follows the light or dark theme of whoever looks at it, unless it, or something around it, has an attribute
     ``data-theme`` that is ``"light"`` or ``"dark"``. At most 2000 datagrams are drawn, and the picture says so.
@@ -82,8 +83,9 @@ def _draw(
     yield f'<rect class="paper" width="{width:.0f}" height="{height:.0f}"/>'
     yield from _margin(axis, ladder.started)
     yield from _lifelines(plan, axis, ladder)
-    yield from brackets.draw(plan, axis)
+    yield from brackets.draw_handlers(plan, axis)
     yield from arrows.draw(plan, axis)
+    yield from brackets.draw(plan, axis)  # upon these: an arrow through their words would make them hard to read
     for row, line in enumerate(caption):
         yield f'<text class="caption" x="{plan.left:.0f}" y="{plan.bottom + 38 + 16 * row:.0f}">{escape(line)}</text>'
     yield "</svg>"

@@ -63,7 +63,7 @@ STYLE = (
 .timeline .time,.timeline .silence{fill:var(--quiet);text-anchor:end;font-variant-numeric:tabular-nums}
 .timeline .silence{font-style:italic}
 .timeline .caption{font-size:11px;fill:var(--quiet)}
-.timeline .tick{stroke:var(--thread)}
+.timeline .tick{fill:none;stroke:var(--thread)}
 .timeline .cut{stroke:var(--paper);stroke-width:5}
 .timeline .edge{stroke:var(--quiet);stroke-dasharray:1 3}
 .timeline .box{--own:var(--quiet);fill:var(--paper);stroke:var(--own);stroke-width:.8}

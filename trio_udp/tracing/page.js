@@ -60,8 +60,10 @@ function pick(thing) {
     for (const task of [thing.dataset.task, ...hiddenIn(thing)])
       for (const other of byTask.get(task) ?? []) other.classList.add("lit");
     thing.classList.add("lit", "picked");
-    const there = panes.find(pane => !pane.contains(thing)).querySelector(".lit");
-    if (there) bringIntoView(there);
+    if (strayed) align(thing.closest(".pane"));
+    requestAnimationFrame(() => {  // when the pane of a thing that was reached by a key has moved
+      if (picked === thing) showSome(panes.find(pane => !pane.contains(thing)));
+    });
   }
   tell(thing);
 }
@@ -71,11 +73,48 @@ function pin(thing) {
   pick(thing);
 }
 
-// To the side only: up and down the panes go together.
-function bringIntoView(thing) {
-  const pane = thing.closest(".pane");
-  const frame = pane.getBoundingClientRect(), box = thing.getBoundingClientRect();
-  if (box.left < frame.left || box.right > frame.right) pane.scrollLeft += box.left - frame.left - frame.width / 3;
+const ENOUGH = 16;  // pixels of a thing that is in sight
+
+// What of a pane is not below the names and the times.
+function frameOf(pane) {
+  const { left, top } = pane.getBoundingClientRect();
+  return {
+    left: left + TIMES * zoom, right: left + pane.clientWidth,
+    top: top + (pane.id === "ladder" ? HEAD * zoom : 0), bottom: top + pane.clientHeight,
+  };
+}
+
+// How far a box is from a frame, one way and the other; 0 is in sight.
+function away(box, frame, before, after) {
+  const enough = Math.min(ENOUGH, box[after] - box[before]);
+  return Math.max(0, frame[before] + enough - box[after], box[before] + enough - frame[after]);
+}
+
+let strayed = null;  // a pane that is not as far down as the other
+
+// Of what lights up, a datagram must be in sight, or a box: if none is, the nearest. To the side a pane just moves; up
+// and down both go together, and that with the pointer must not move, so this one goes alone.
+function showSome(pane) {
+  const frame = frameOf(pane);
+  const datagrams = pane.querySelectorAll(".datagram.lit");
+  const [nearest] = [...(datagrams.length ? datagrams : pane.querySelectorAll("[data-entry].lit"))].map(thing => {
+    const box = thing.getBoundingClientRect();
+    return { box, down: away(box, frame, "top", "bottom"), across: away(box, frame, "left", "right") };
+  }).sort((one, other) => one.down - other.down || one.across - other.across);
+  if (!nearest) return;
+  const { box, down, across } = nearest;
+  if (across) pane.scrollLeft += middle(box, frame, "left", "right");
+  if (down) {
+    pane.scrollTop += middle(box, frame, "top", "bottom");
+    followed.set(pane, pane.scrollTop);
+    strayed = pane;
+  }
+}
+
+// From there its middle is in that of the frame; or, of what is larger, its beginning at the frame's.
+function middle(box, frame, before, after) {
+  const slack = frame[after] - frame[before] - (box[after] - box[before]);
+  return box[before] - frame[before] - Math.max(0, slack / 2);
 }
 
 const at = event => event.target.closest?.("[data-entry]") ?? null;
@@ -148,16 +187,20 @@ const followed = new Map();  // how far a pane was moved because another was
 
 // One cannot go as far down as the other if it alone has a scroll bar below; it must not pull that back up.
 function follow(pane) {
-  if (followed.get(pane) !== pane.scrollTop) {
-    for (const other of panes) {
-      if (other === pane) continue;
-      const before = other.scrollTop;
-      other.scrollTop = pane.scrollTop;
-      if (other.scrollTop !== before) followed.set(other, other.scrollTop);
-    }
-  }
+  if (followed.get(pane) !== pane.scrollTop) align(pane);
   followed.delete(pane);
   keepNames();
+}
+
+// The other goes where this one is.
+function align(pane) {
+  strayed = null;
+  for (const other of panes) {
+    if (other === pane) continue;
+    const before = other.scrollTop;
+    other.scrollTop = pane.scrollTop;
+    if (other.scrollTop !== before) followed.set(other, other.scrollTop);
+  }
 }
 
 let dragged = false;  // so that letting go is no click
@@ -188,22 +231,38 @@ for (const pane of panes) {
   pane.addEventListener("scroll", () => follow(pane));
 }
 
-// -- names stay in sight ----------------------------------------------------------------------------------------------
+// -- names and times stay in sight ------------------------------------------------------------------------------------
 
 const HEAD = 54;  // as high as the names above the lifelines
+const TIMES = 77;  // as wide as the times beside them
 let heads = null;
+let times = [];  // of each pane
 let tall = [];
+
+// A group in front of all that is there so far, on paper.
+function makeFront(picture, name, width, height) {
+  const group = picture.appendChild(document.createElementNS(SVG, "g"));
+  group.setAttribute("class", name);
+  const paper = group.appendChild(document.createElementNS(SVG, "rect"));
+  paper.setAttribute("class", "paper");
+  paper.setAttribute("width", width);
+  paper.setAttribute("height", height);
+  return group;
+}
+
+function makeTimes(picture) {
+  const made = picture.querySelector(":scope > .times");
+  if (made) return made;
+  const group = makeFront(picture, "times", TIMES, "100%");
+  group.append(...picture.querySelectorAll(":scope > :is(.time, .tick, .silence)"));
+  return group;
+}
 
 // The names of the lifelines, in front of all else.
 function makeHeads(picture) {
   const made = picture.querySelector(":scope > .heads");
   if (made) return made;
-  const group = picture.appendChild(document.createElementNS(SVG, "g"));
-  group.setAttribute("class", "heads");
-  const paper = group.appendChild(document.createElementNS(SVG, "rect"));
-  paper.setAttribute("class", "paper");
-  paper.setAttribute("width", "100%");
-  paper.setAttribute("height", HEAD);
+  const group = makeFront(picture, "heads", "100%", HEAD);
   for (const lifeline of picture.querySelectorAll(".lifeline")) {
     for (const text of lifeline.querySelectorAll("text")) if (text.getAttribute("y") < HEAD) group.append(text);
   }
@@ -222,6 +281,7 @@ function measure(bar) {
 function keepNames() {
   const [ladderTop, top] = panes.map(pane => pane.scrollTop / zoom);
   heads.setAttribute("transform", `translate(0 ${ladderTop})`);
+  panes.forEach((pane, number) => times[number].setAttribute("transform", `translate(${pane.scrollLeft / zoom} 0)`));
   for (const { name, place, top: begin, room } of tall) {
     const down = Math.min(Math.max(0, top - begin), room);
     name.setAttribute("transform", `translate(0 ${down}) ${place}`);
@@ -245,7 +305,10 @@ const ZOOMS = { "+": 1.25, "=": 1.25, "-": 0.8 };
 
 document.addEventListener("keydown", event => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select")) return;
-  if (event.key === "Escape") pin(null);
+  if (event.key === "Escape") {
+    pin(null);
+    showLegend();
+  }
   else if (event.key in ZOOMS) setZoom(zoom * ZOOMS[event.key]);
   else if (event.key === "0") setZoom(1);
   else if (event.key in STEPS && at(event)) {
@@ -279,6 +342,7 @@ function show(both) {
     }
   }
   takeTitles();
+  times = pictures.map(makeTimes);
   heads = makeHeads(pictures[0]);
   moments = pictures.map(makeMoment);
   tall = [...main.querySelectorAll(".bar")].map(bar => measure(bar)).filter(one => one && one.room > 200);
@@ -316,16 +380,26 @@ themeButton.addEventListener("click", () => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
 
-// Nothing is beside the window, be the panes side by side, when the ladder has two thirds at most, or not.
+const LEAST_TO_READ = 8 / 9;  // the smallest words, of 9 pixels, then have 8
+
+// Nothing is beside the window, be the panes side by side, when the ladder has two thirds at most, or not. But words
+// that nobody can read would be no help: one client alone, or scrolling, is.
 function fit() {
   const [ladder, tasks] = pictures.map(picture => picture.viewBox.baseVal.width);
   const areBeside = panes[1].offsetLeft > panes[0].offsetLeft;
   const width = isAlone ? tasks : areBeside ? Math.max(ladder + tasks, ladder * 1.52) : Math.max(ladder, tasks);
-  setZoom(Math.min(1, (main.clientWidth - 2) / width));
+  setZoom(Math.min(1, Math.max(LEAST_TO_READ, (main.clientWidth - 2) / width)));
 }
+
+// The legend is open where there is room for it: there, page.css has it without a handle.
+const legend = document.getElementById("legend");
+const roomy = matchMedia("(min-width: 1000px) and (min-height: 640px)");
+const showLegend = () => legend?.toggleAttribute("open", roomy.matches);
+roomy.addEventListener("change", showLegend);
 
 document.getElementById("fit").addEventListener("click", fit);
 document.getElementById("smaller").addEventListener("click", () => setZoom(zoom / 1.25));
 document.getElementById("larger").addEventListener("click", () => setZoom(zoom * 1.25));
+showLegend();
 showChosen();
 showTheme();
