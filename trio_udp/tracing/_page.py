@@ -63,6 +63,8 @@ COLOURS = f"""\
 :root[data-theme=dark] {{ {DARK} }}
 """
 
+SCRIPTS = ("point.js", "move.js", "choose.js")  # one script; each needs what those before it have
+
 
 def html(trace: Trace) -> str:
     """The ladder diagram and the timeline of a trace, as one page that needs nothing else.
@@ -92,7 +94,7 @@ def html(trace: Trace) -> str:
         styled=False,
         legend=False,
     )
-    script = _part("page.js")
+    script = "\n".join(map(_part, SCRIPTS))
     return Template(_part("page.html")).substitute(
         policy=POLICY.format(script=_hash(script)),
         facts=_facts(trace, ladder.ended),
@@ -126,7 +128,7 @@ def _tasks_in(ladder: Ladder) -> set[int | None]:
 
 
 def _part(name: str) -> str:
-    return files(__package__).joinpath(name).read_text("utf-8")
+    return files(__package__).joinpath("page").joinpath(name).read_text("utf-8")
 
 
 def _hash(script: str) -> str:

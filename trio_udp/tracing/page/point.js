@@ -1,0 +1,158 @@
+"use strict";
+// The page without this is two pictures side by side. With it they are one: both show the same moments at the same
+// height, and what is pointed at in one lights up its task in the other. All that is told of a thing is in its <title>.
+
+const main = document.querySelector("main");
+const panes = [...document.querySelectorAll(".pane")];
+const told = document.getElementById("told");
+const help = told.innerHTML;
+const SVG = "http://www.w3.org/2000/svg";
+const isAlone = main.matches(".alone");  // the timeline: there is no datagram
+const about = new Map();  // what is told of a thing
+
+// What is shown: both pictures, and all in them that has a beginning.
+let pictures = [];
+let things = [];
+let byTask = new Map();
+
+// -- telling ----------------------------------------------------------------------------------------------------------
+
+// Titles would come up as the browser's own hints, late and small; the panel has them at once.
+function takeTitles() {
+  for (const thing of things) {
+    const title = thing.querySelector(":scope > title");
+    if (!about.has(thing)) about.set(thing, title ? title.textContent : "");
+    title?.remove();
+    thing.setAttribute("role", "img");
+    thing.setAttribute("aria-label", about.get(thing).replaceAll("\n", ", "));
+    thing.setAttribute("tabindex", "-1");
+  }
+  for (const pane of panes) pane.querySelector("[data-entry]")?.setAttribute("tabindex", "0");
+  for (const picture of pictures) picture.setAttribute("role", "group");
+}
+
+function tell(thing) {
+  if (!thing) {
+    told.innerHTML = help;
+    return;
+  }
+  told.replaceChildren(...about.get(thing).split("\n").map(line => {
+    const p = document.createElement("p");
+    p.textContent = line;
+    return p;
+  }));
+  told.firstChild.classList.toggle("pinned", pinned === thing);
+}
+
+// -- pointing ---------------------------------------------------------------------------------------------------------
+
+let picked = null;  // what is shown
+let pinned = null;  // what stays shown: it was clicked, or chosen with the keyboard
+
+// The tasks that are not shown and that a box stands for.
+const hiddenIn = thing => thing.dataset.hidden?.split(" ") ?? [];
+
+function pick(thing) {
+  for (const lit of main.querySelectorAll(".lit")) lit.classList.remove("lit", "picked");
+  picked = thing;
+  main.classList.toggle("looking", Boolean(thing));
+  if (thing) {
+    for (const task of [thing.dataset.task, ...hiddenIn(thing)])
+      for (const other of byTask.get(task) ?? []) other.classList.add("lit");
+    thing.classList.add("lit", "picked");
+    if (strayed) align(thing.closest(".pane"));
+    requestAnimationFrame(() => {  // when the pane of a thing that was reached by a key has moved
+      if (picked === thing) showSome(panes.find(pane => !pane.contains(thing)));
+    });
+  }
+  tell(thing);
+}
+
+function pin(thing) {
+  pinned = thing;
+  pick(thing);
+}
+
+const ENOUGH = 16;  // pixels of a thing that is in sight
+
+// What of a pane is not below the names and the times.
+function frameOf(pane) {
+  const { left, top } = pane.getBoundingClientRect();
+  return {
+    left: left + TIMES * zoom, right: left + pane.clientWidth,
+    top: top + (pane.id === "ladder" ? HEAD * zoom : 0), bottom: top + pane.clientHeight,
+  };
+}
+
+// How far a box is from a frame, one way and the other; 0 is in sight.
+function away(box, frame, before, after) {
+  const enough = Math.min(ENOUGH, box[after] - box[before]);
+  return Math.max(0, frame[before] + enough - box[after], box[before] + enough - frame[after]);
+}
+
+let strayed = null;  // a pane that is not as far down as the other
+
+// Of what lights up, a datagram must be in sight, or a box: if none is, the nearest. To the side a pane just moves; up
+// and down both go together, and that with the pointer must not move, so this one goes alone.
+function showSome(pane) {
+  const frame = frameOf(pane);
+  const datagrams = pane.querySelectorAll(".datagram.lit");
+  const [nearest] = [...(datagrams.length ? datagrams : pane.querySelectorAll("[data-entry].lit"))].map(thing => {
+    const box = thing.getBoundingClientRect();
+    return { box, down: away(box, frame, "top", "bottom"), across: away(box, frame, "left", "right") };
+  }).sort((one, other) => one.down - other.down || one.across - other.across);
+  if (!nearest) return;
+  const { box, down, across } = nearest;
+  if (across) pane.scrollLeft += middle(box, frame, "left", "right");
+  if (down) {
+    pane.scrollTop += middle(box, frame, "top", "bottom");
+    followed.set(pane, pane.scrollTop);
+    strayed = pane;
+  }
+}
+
+// From there its middle is in that of the frame; or, of what is larger, its beginning at the frame's.
+function middle(box, frame, before, after) {
+  const slack = frame[after] - frame[before] - (box[after] - box[before]);
+  return box[before] - frame[before] - Math.max(0, slack / 2);
+}
+
+const at = event => event.target.closest?.("[data-entry]") ?? null;
+
+main.addEventListener("pointerover", event => {
+  if (!pinned && at(event) !== picked) pick(at(event));
+});
+main.addEventListener("pointerleave", () => {
+  if (!pinned) pick(null);
+  showMoment(null);
+});
+main.addEventListener("click", event => {
+  if (!dragged) pin(at(event) === pinned ? null : at(event));
+});
+main.addEventListener("focusin", event => {
+  if (at(event) && event.target.matches(":focus-visible")) pin(at(event));
+});
+
+// A line across both pictures, at the height of the pointer.
+let moments = [];
+
+function makeMoment(picture) {
+  const line = picture.querySelector(":scope > .moment") ?? document.createElementNS(SVG, "line");
+  line.setAttribute("class", "moment");
+  line.setAttribute("x2", "100%");
+  line.setAttribute("visibility", "hidden");
+  picture.append(line);
+  return line;
+}
+
+function showMoment(event) {
+  const picture = event?.target.closest?.("svg");
+  for (const line of moments) {
+    line.setAttribute("visibility", picture ? "visible" : "hidden");
+    if (!picture) continue;
+    const y = (event.clientY - picture.getBoundingClientRect().top) / zoom;
+    line.setAttribute("y1", y);
+    line.setAttribute("y2", y);
+  }
+}
+main.addEventListener("pointermove", showMoment);
