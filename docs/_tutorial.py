@@ -1,9 +1,9 @@
 """The tutorial's part of the build: it runs every program of ``docs/examples/tutorial`` and shows what came of it.
 
 Output that was pasted into a page is true on that day. So the pages have none: each program is run, in a child process
-by ``_tutorial_stage.py``, and the pages include what it said and the ladder of what it did, from
-``docs/_pictures/tutorial/``. A program that is new there is run by itself, in virtual time; only those that need
-another one to talk to are named here. tests/test_tutorial.py runs them by the same function, and
+by ``_tutorial_stage.py`` or, if two talk, by ``_tutorial_talk.py``; and the pages include what it said and the ladder
+of what it did, from ``docs/_pictures/tutorial/``. A program that is new there is run by itself, in virtual time; only
+those that need another one to talk to are named here. tests/test_tutorial.py runs them by the same function, and
 ``_tutorial_directives.py`` has it done in a build.
 """
 
@@ -69,13 +69,12 @@ def run(name: str, folder: Path) -> None:
     if out.name.startswith("test_"):
         run_tests(name, out)
         return
+    script, arguments = "_tutorial_stage.py", [program(name)]
     if (talk := TALKS.get(name)) is not None:
-        command = ["talk", out, program(talk.server), program(talk.client), talk.silence, *talk.words]
-    else:
-        command = ["run", out, program(name)]
+        script, arguments = "_tutorial_talk.py", [program(talk.server), program(talk.client), talk.silence, *talk.words]
     importable = os.pathsep.join([str(DOCS.parent), str(PROGRAMS)])  # a mistake may import what is right in it
     run_bounded(
-        [sys.executable, str(DOCS / "_tutorial_stage.py"), *map(str, command)],
+        [sys.executable, str(DOCS / script), str(out), *map(str, arguments)],
         {**os.environ, "PYTHONPATH": importable, "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"},
     )
 

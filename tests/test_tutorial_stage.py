@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from docs import _tutorial, _tutorial_stage
+from docs import _tutorial, _tutorial_talk
 
 STAGE = _tutorial.DOCS / "_tutorial_stage.py"
 HEAD = "import sys, trio\nasync def main():\n    print('hello')\n    await trio.sleep(1)\n"
@@ -22,7 +22,7 @@ def staged(source: str, folder: Path) -> tuple[int, str]:
     program, out = folder / "program.py", folder / "out"
     program.write_text(source, encoding="utf-8")
     env = {**os.environ, "PYTHONPATH": str(_tutorial.DOCS.parent)}
-    command = [sys.executable, str(STAGE), "run", str(out), str(program)]
+    command = [sys.executable, str(STAGE), str(out), str(program)]
     ran = subprocess.run(command, env=env, capture_output=True, timeout=60, check=False)
     shown = out.with_suffix(".txt")
     return ran.returncode, shown.read_text(encoding="utf-8") if shown.exists() else ""
@@ -78,9 +78,9 @@ def test_a_server_that_never_says_that_it_is_there(tmp_path: Path, monkeypatch: 
     """Regression: that was waited for as long as the whole run may take, and nobody said what it was."""
     program = tmp_path / "silent.py"
     program.write_text("import time; time.sleep(60)", encoding="utf-8")
-    monkeypatch.setattr(_tutorial_stage, "PROMPT", 0.25)
+    monkeypatch.setattr(_tutorial_talk, "PROMPT", 0.25)
     with pytest.raises(SystemExit, match=r"^silent\.py has not said a line in 0\.25 seconds; a server says when it is"):
-        trio.run(_tutorial_stage.talk, program, program, 1, ())
+        trio.run(_tutorial_talk.talk, program, program, 1, ())
 
 
 def test_what_fails_ends_the_build() -> None:

@@ -143,13 +143,15 @@ async def serve(port, charge):
     ),
     "one order for each customer": (
         find("charged").solution.replace("if order not in", "order = order[:3]\n        if order not in"),
-        "the order `anna 1 250` came at 1.05 s, and was never charged",
+        "29: the order `anna 1 250` came at 1.05 s, and was never charged: it was taken for `ann`, and answered with "
+        "the receipt of that",
     ),
     "one order for each address": (
         find("charged")
         .solution.replace("receipts[order]", "receipts[customer]")
         .replace("if order not in", "if customer not in"),
-        "the order `anna 2 250` came at 20.1 s, and was never charged",
+        "28: the order `anna 2 250` came at 20.1 s, and was never charged: it was taken for `anna 1 250`, and answered "
+        "with the receipt of that",
     ),
     "an order for each address": (
         find("charged")
@@ -180,7 +182,8 @@ async def serve(port, charge):
         if known[key] is not None:
             await sock.sendto(known[key], customer)
 {LOOP}""",
-        "the order `ben 1 250` came at 2.05 s, and was never charged",
+        "11: the order `ben 1 250` came at 2.05 s, and was never charged: it was taken for `anna 1 250`, and answered "
+        "with the receipt of that",
     ),
     "says nothing the second time": (
         f"""\

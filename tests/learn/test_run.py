@@ -165,6 +165,43 @@ async def test_whoever_breaks_trio_itself_is_told(tmp_path: Path) -> None:
     assert said.startswith((broken, "None: your program raised RecursionError"))  # Python 3.13 notices it earlier
 
 
+@pytest.mark.parametrize("then", ["", "        await trio.sleep(0)\n"])
+async def test_tasks_without_end_are_told_at_once(then: str, tmp_path: Path) -> None:
+    """Also if nothing is awaited meanwhile, so that nothing can be cancelled."""
+    loop = (
+        "    async with trio.open_nursery() as nursery:\n      while True:\n        nursery.start_soon(trio.sleep, 1)\n"
+    )
+    _, said = await ran(MAIN + loop + then, tmp_path)
+    assert said == "5: your program starts tasks without end: 4,000, and no end to be seen"
+
+
+async def test_tasks_that_start_tasks_without_end_are_told(tmp_path: Path) -> None:
+    source = f"""{MAIN}    async with trio.open_nursery() as nursery:
+        nursery.start_soon(again, nursery)
+
+async def again(nursery):
+    nursery.start_soon(again, nursery)
+    await trio.sleep(1)
+"""
+    run, said = await ran(source, tmp_path)
+    assert said == "7: your program starts tasks without end: 4,000, and no end to be seen"
+    assert run.ending.catches is None
+
+
+async def test_a_task_that_is_in_no_nursery_is_told_of(tmp_path: Path) -> None:
+    """What it raises is an internal error to Trio, and the end of what plays the lesson."""
+    source = f"""{MAIN}    trio.lowlevel.spawn_system_task(fail)
+    await trio.sleep(1)
+
+async def fail():
+    raise KeyError(3)
+"""
+    _, said = await ran(source, tmp_path)
+    assert said == (
+        "7: this has raised KeyError: 3, in a task that is in no nursery of yours: nobody waits for such a task"
+    )
+
+
 async def test_the_folder_of_the_run_is_nobodys_business(tmp_path: Path) -> None:
     source = f"import sys\nassert sys.argv == [__file__]\n{find('ping').solution}"
     assert (await ran(source, tmp_path))[1] == "passed"

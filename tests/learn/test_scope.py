@@ -109,6 +109,64 @@ async def ask_all(servers):
         "4: the server `slow` was asked 0.1 s after the others. All are to be asked at once, so that all have the "
         "whole second",
     ),
+    "a deadline that is no time of the clock": (
+        f"""{ASK}
+async def ask_all(servers):
+    answers = []
+    async with trio.open_nursery() as nursery:
+        nursery.cancel_scope.deadline = 1
+        for server in servers:
+            nursery.start_soon(ask, server, answers)
+    return answers
+""",
+        "10: the second call of ask_all has returned after 0 s, and what it had started was cancelled at once. A "
+        "deadline is a time of the clock, which was 6 s then, and not how long to wait: one second from now is "
+        "`trio.current_time() + 1`",
+    ),
+    "another one, of a scope around it": (
+        f"""{ASK}
+SECOND = 1
+async def ask_all(servers):
+    answers = []
+    with trio.move_on_at(SECOND):
+        async with trio.open_nursery() as nursery:
+            for server in servers:
+                nursery.start_soon(ask, server, answers)
+    return answers
+""",
+        "10: the second call of ask_all has returned after 0 s, and what it had started was cancelled at once. A "
+        "deadline is a time of the clock, which was 6 s then, and not how long to wait: one second from now is "
+        "`trio.current_time() + 1`",
+    ),
+    "cancels behind the timeout": (
+        f"""{ASK}
+async def ask_all(servers):
+    answers = []
+    async with trio.open_nursery() as nursery:
+        with trio.move_on_after(1):
+            for server in servers:
+                nursery.start_soon(ask, server, answers)
+        nursery.cancel_scope.cancel()
+    return answers
+""",
+        "13: ask_all has returned after 0 s: its tasks were cancelled before their first step. `start_soon` does not "
+        "wait for them, and `cancel()`, or a deadline that has passed, ends all that is inside at once",
+    ),
+    "nothing the second time": (
+        f"""{ASK}
+done = []
+async def ask_all(servers):
+    if done:
+        return []
+    with trio.move_on_after(1):
+        async with trio.open_nursery() as nursery:
+            for server in servers:
+                nursery.start_soon(ask, server, done)
+    return done
+""",
+        "your program has not asked the server `prompt` and `slow` and `silent` and `late` in the second call of "
+        "ask_all, which returned after 0 s",
+    ),
     "too early": (
         f"""{ASK}
 async def ask_all(servers):

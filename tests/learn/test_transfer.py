@@ -98,10 +98,35 @@ def test_what_brings_the_same_file_passes(name: str, tmp_path: Path) -> None:
     assert judged("transfer", RIGHT[name], tmp_path) is None
 
 
+ANY_ANSWER = SOLUTION.replace("arrived = await sock.recv(65535) == header", "await sock.recv(65535); arrived = True")
+
+
+FLOOD = """\
+import trio
+
+async def send(data, receiver):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    for number, start in enumerate(range(0, len(data) + 500, 500)):
+        for _ in range(10):
+            await sock.sendto(number.to_bytes(2, "big") + data[start:start+500], receiver)
+
+async def receive(port):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    parts, last = {}, None
+    while last is None or len(parts) <= last:
+        datagram = await sock.recv(2000)
+        number = int.from_bytes(datagram[:2], "big")
+        parts[number] = datagram[2:]
+        last = number if not datagram[2:] else last
+    sock.close()
+    return b"".join(part for _, part in sorted(parts.items()))
+"""
+
 WRONG = {
     "leaves too soon": (
         SOLUTION.replace("+ 5", "+ 0.01"),
-        "24: send waits for ever in this line. At 22.4 s receive has returned, and is gone; but its last answer was "
+        "24: send waits for ever in this line. At 18.3 s receive has returned, and is gone; but its last answer was "
         "lost, and who asks again now asks nobody",
     ),
     "an answer that names no block": (
@@ -151,9 +176,40 @@ async def receive(port):
         SOLUTION.replace("await sock.recv(65535) == header", "True"),
         "33: receive waits for ever in this line; send has returned at 0 s, before all had come",
     ),
+    "sends all ten times, and asks nobody": (
+        FLOOD,
+        "7: send has returned at 0 s, when nothing had arrived: it cannot know that the file is there",
+    ),
+    "sends all ten times, and waits a while": (
+        FLOOD.replace("async def receive", "    await trio.sleep(5)\n\nasync def receive"),
+        "7: send has returned at 5 s, when receiver had not answered anything: it cannot know that the file is there",
+    ),
+    "gives up after the third attempt": (
+        SOLUTION.replace(
+            "            while not arrived:\n                await",
+            "            for _ in range(3):\n                if arrived: break\n                await",
+        ),
+        "34: receive waits for ever in this line; send has returned at 5.9 s, before all had come",
+    ),
+    "answers only what is new": (
+        SOLUTION.replace("            await sock.sendto(header, sender)\n", "").replace(
+            "                expected += 1\n",
+            "                expected += 1\n                await sock.sendto(header, sender)\n",
+        ),
+        "38: what receiver answered at 1.05 s was lost. So the same 502 bytes came again, at 1.55 s for the first "
+        "time, and were not answered any more: sender cannot know that they are there already",
+    ),
+    "answers only what it has, and takes any answer": (
+        ANY_ANSWER.replace(
+            "            await sock.sendto(header, sender)\n",
+            "            if int.from_bytes(header, 'big') < expected:\n"
+            "                await sock.sendto(header, sender)\n",
+        ),
+        "21: from 1.75 s on the same 502 bytes came 923 times, and receiver has answered none of them",
+    ),
     "returns something else": (
         SOLUTION.replace("return data\n", "return len(data)\n"),
-        "receive has returned 5000 at 11.5 s; it should return the file, as bytes",
+        "receive has returned 5000 at 14 s; it should return the file, as bytes",
     ),
     "adds something": (
         SOLUTION.replace("return data\n", "return data or b'!'\n"),
@@ -192,7 +248,6 @@ async def receive(port):
     )
 
 
-ANY_ANSWER = SOLUTION.replace("arrived = await sock.recv(65535) == header", "await sock.recv(65535); arrived = True")
 LEAVES = SOLUTION.replace(
     "                    scope.deadline = trio.current_time() + 5\n",
     "                    await sock.sendto(header, sender)\n                    break\n",

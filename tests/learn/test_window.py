@@ -86,7 +86,55 @@ async def receive(port):
     return b"".join(part for _, part in sorted(parts.items()))
 """
 
-RIGHT = {"solution": SOLUTION, "go back": GO_BACK, "library": LIBRARY}
+# Its question is the textbook's, and by rounding the answer is no when it wakes up at `since + 0.8`.
+TIMER = """\
+import trio
+
+async def send(data, receiver):
+    blocks = [data[start:start + 900] for start in range(0, len(data), 900)]
+    total, todo, sent = len(blocks).to_bytes(2, "big"), list(range(len(blocks))), {}
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    while todo or sent:
+        now = trio.current_time()
+        again = [number for number, since in sent.items() if now - since >= 0.8]
+        while todo and len(sent) < 10:
+            sent[todo[0]] = now
+            again.append(todo.pop(0))
+        for number in again:
+            await sock.sendto(number.to_bytes(2, "big") + total + blocks[number], receiver)
+            sent[number] = now
+        with trio.move_on_at(min(sent.values()) + 0.8):
+            sent.pop(int.from_bytes(await sock.recv(10), "big"), None)
+
+async def receive(port):
+    parts = {}
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    with trio.CancelScope() as scope:
+        while True:
+            datagram, sender = await sock.recvfrom(2000)
+            parts[datagram[:2]] = datagram[4:]
+            if len(parts) == int.from_bytes(datagram[2:4], "big"):
+                scope.deadline = min(scope.deadline, trio.current_time() + 5)
+            await sock.sendto(datagram[:2], sender)
+    return b"".join(part for _, part in sorted(parts.items()))
+"""
+
+# The same bytes, in a form in which nothing of the file is to be seen.
+ENCODED = (
+    SOLUTION.replace("    blocks = [", "    data = bytes(each ^ 255 for each in data)\n    blocks = [")
+    .replace('return b"".join(block', 'return bytes(each ^ 255 for each in b"".join(block')
+    .replace("items()))", "items())))")
+)
+
+RIGHT = {
+    "encoded": ENCODED,
+    "solution": SOLUTION,
+    "go back": GO_BACK,
+    "library": LIBRARY,
+    "a timer": TIMER,
+    "a timer, and fewer": TIMER.replace("< 10", "< 5"),
+}
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -125,6 +173,20 @@ async def receive(port):
         "27: 20 blocks were sent within 0.5 s, and the first can be acknowledged after that at best. So all of them "
         "were under way, and 10 are the most that may be",
     ),
+    "encoded, and a bit too many": (
+        ENCODED.replace("Semaphore(10)", "Semaphore(11)"),
+        "28: 11 blocks were sent within 0.5 s, and the first can be acknowledged after that at best. So all of them "
+        "were under way, and 10 are the most that may be",
+    ),
+    "answers only what is new": (
+        SOLUTION.replace("            await sock.sendto(datagram[:2], sender)\n", "").replace(
+            "            blocks[int",
+            "            if int.from_bytes(datagram[:2], 'big') not in blocks:\n"
+            "                await sock.sendto(datagram[:2], sender)\n            blocks[int",
+        ),
+        "51: what receiver answered at 2.83 s was lost. So the same 904 bytes came again, at 3.26 s for the first "
+        "time, and were not answered any more: sender cannot know that they are there already",
+    ),
     "leaves at once": (
         SOLUTION.replace("trio.current_time() + 5", "trio.current_time()"),
         "22: send waits for ever in this line. At 2.81 s receive has returned, and is gone; but its last answer was "
@@ -140,6 +202,25 @@ async def receive(port):
         SOLUTION.replace("sorted(blocks.items())", "blocks.items()"),
         "49: file 1 has 40,000 bytes, and what has come has 40,000; from byte 8,100 on it is another one. "
         "Some of it is not in its place",
+    ),
+    "a timer, and too many": (
+        TIMER.replace("< 10", "< 11"),
+        "14: 11 blocks were sent within 0.5 s, and the first can be acknowledged after that at best. So all of them "
+        "were under way, and 10 are the most that may be",
+    ),
+    "a timer, and too few": (
+        TIMER.replace("< 10", "< 2"),
+        "14: the file took 13.9 s, and should take less than 10 s. There and back takes 0.5 s, and in that time at "
+        "most 2 datagrams were sent: for the rest of it the sender was waiting",
+    ),
+    "a timer, and leaves at once": (
+        TIMER.replace("trio.current_time() + 5", "trio.current_time()"),
+        "17: send waits for ever in this line. At 2.64 s receive has returned, and is gone; but its last answer was "
+        "lost, and who asks again now asks nobody",
+    ),
+    "a timer that never rings": (
+        TIMER.replace(">= 0.8", ">= 1e9"),
+        "17: your program goes round here without end, and hardly waits: 20,000 steps in less than a second",
     ),
     "no second time": (
         SOLUTION.replace("trio.move_on_after(1)", "trio.move_on_after(1000)"),

@@ -16,6 +16,7 @@ program prints: who sent what to whom and when, what was lost, which tasks lived
     _where      which line of it something is in
     _ending     how a play has ended, told by what was raised
     _stage      plays one: what runs in a child process
+    _spins      tells of a program that never waits
     _bounds     what a program may not take there
     _unawaited  calls that have done nothing, for want of an ``await``
     _run        starts that child, and understands what becomes of it

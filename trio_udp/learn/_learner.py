@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +20,7 @@ import trio
 from ..testing import VirtualNetwork
 from ._played import plain
 from ._source import check_text
+from ._source import lines as lines_of
 from ._where import raised_line, running_line
 
 if TYPE_CHECKING:
@@ -141,6 +143,11 @@ class Learner:
         except ValueError:  # something built in, which has no signature to look at
             pass
         return cast("Callable[..., Any]", function)
+
+    def lines_like(self, pattern: str) -> list[int]:
+        """Where the text of the file is like this: for a finding to point at, and never for what is found."""
+        lines = enumerate(lines_of(self._source.decode("utf-8", "replace")), 1)
+        return [number for number, line in lines if re.search(pattern, line.partition("#")[0])]
 
     def line(self) -> int | None:
         """Where the learner's program is now: the line that has called whoever asks."""

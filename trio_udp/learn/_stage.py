@@ -5,7 +5,8 @@ it is a deadline, an hour of that time: then whoever still waits will wait for e
 learner's does is what a learner has to know. It is looked up just before everything is cancelled.
 
 A loop that sends for ever would fill the memory before any deadline in virtual time comes, as that stands still
-meanwhile; so what is sent is counted, and too much ends the play. A loop that never waits stops the clock, and this
+meanwhile; so what is sent is counted, and too much ends the play. A loop that goes round at one moment is given a
+little time, as any clock would give it, and is told if it goes on. A loop without an `await` stops the clock, and this
 process with it. So there are limits from outside as well: in real time Python's faulthandler writes where the loop is,
 and ends the process; and the memory that it may take is bounded, where the system can do that.
 """
@@ -31,8 +32,9 @@ from ._ending import ending_of
 from ._learner import MODULE, Learner
 from ._lessons import find
 from ._played import Ending, Run, empty, write
+from ._spins import TASKS, Spins
 from ._unawaited import unawaited
-from ._where import line_of, running_line, waiting, waits_for_thread
+from ._where import running_line, waiting, waits_for_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,10 +45,6 @@ if TYPE_CHECKING:
 # Datagrams, by all sockets of a play. No lesson needs a twentieth of them; each costs 0.2 ms, and is in the picture.
 MOST_SENT = 4_000
 
-# Of tasks, in a second of virtual time: no lesson comes near it.
-MOST_STEPS = 50_000
-
-HARDLY = "your program goes round here without end, and hardly waits: 50,000 steps in less than a second"
 THREAD = (
     "your program waits for a thread here. Threads live in real time, and a lesson in virtual time, of which an hour "
     "goes by while a thread begins: do without"
@@ -72,7 +70,7 @@ def play(lesson: Lesson, path: Path, source: bytes, abandon: Callable[[Run], Non
     the_play = _Play(lesson, path, source, abandon)
     try:
         with unawaited(path) as found:
-            run = trio.run(the_play.run, clock=MockClock(autojump_threshold=0))
+            run = trio.run(the_play.run, clock=the_play.clock)
         return replace(run, unawaited=tuple(found))
     finally:
         sys.modules.pop(MODULE, None)
@@ -83,6 +81,8 @@ class _Play:
         self._lesson = lesson
         self._path = path
         self._abandon = abandon
+        self.clock = MockClock(autojump_threshold=0)
+        self._standstill = Spins(self._spins, self.clock, path)
         self._life = trio.CancelScope()
         self._ending: Ending | None = None
         self._sent = 0
@@ -94,7 +94,7 @@ class _Play:
         self._life.cancel()
 
     async def run(self) -> Run:
-        trio.lowlevel.add_instrument(Spins(self._spins, self._path))
+        trio.lowlevel.add_instrument(self._standstill)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, trio.lowlevel.current_task())
             # The watching task was there before, so it is in no picture.
@@ -106,6 +106,7 @@ class _Play:
     def _count(self, event: Event) -> None:
         if isinstance(event, DatagramSent):
             self._sent += 1
+            self._standstill.goes_on()
             if self._sent == MOST_SENT:
                 self.end(Ending("floods", line=running_line(self._path)))
 
@@ -127,11 +128,12 @@ class _Play:
         await trio.sleep(self._lesson.longest)
         self._give_up()
 
-    def _spins(self, line: int, has_time_passed: bool) -> None:
+    def _spins(self, words: str, line: int | None) -> None:
         if self._ending is None:
-            self.end(Ending("spins", HARDLY if has_time_passed else "", line))
-        elif self._life.cancel_called:  # and still there: whatever is raised in it, it goes on
-            self._ending = self._ending._replace(catches=line)
+            self.end(Ending("spins", words, line))
+        elif self._life.cancel_called:  # and still there
+            if words != TASKS:  # whatever is raised in it, it goes on
+                self._ending = self._ending._replace(catches=line)
             self._give_up()
 
     def _give_up(self) -> None:
@@ -145,33 +147,6 @@ class _Play:
         datagrams = carried(learner.networks, trace, self._path.name)
         ending = self._ending or Ending("returned" if learner.is_over else "cut")
         return Run(trace, datagrams, ending, learner.notes, self._path.name)
-
-
-class Spins(trio.abc.Instrument):
-    """Tells of a program in which time stands still, or nearly so, since somebody always has something to do.
-
-    Args:
-      found: called with the line, and whether any time has passed; once again if it goes on.
-      path: of the learner's file.
-    """
-
-    def __init__(self, found: Callable[[int, bool], None], path: Path) -> None:
-        self._found = found
-        self._path = path
-        self._since = self._time = -1.0
-        self._steps = 0
-
-    def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        self._steps += 1
-        if self._steps >= MOST_STEPS and (line := line_of(task, self._path)):
-            self._steps = 0
-            self._found(line, self._time > self._since)
-
-    def before_io_wait(self, timeout: float) -> None:
-        self._time = trio.current_time()
-        if self._time >= self._since + 1:
-            self._since = self._time
-            self._steps = 0
 
 
 # -- the child process -------------------------------------------------------------------------------------------------
@@ -202,8 +177,17 @@ def main(arguments: Sequence[str]) -> None:
         try:
             leave(play(find(name), path, (folder / SOURCE).read_bytes(), leave))
         except BaseException as problem:  # Trio's own stacks have limits, too
-            words = f"your program has broken what plays it, which ended with {type(problem).__name__}"
-            leave(empty(Ending("gone", words), path.name))
+            leave(empty(_broken(problem, path), path.name))
+
+
+def _broken(problem: BaseException, path: Path) -> Ending:
+    words = f"your program has broken what plays it, which ended with {type(problem).__name__}"
+    if not isinstance(problem, trio.TrioInternalError) or problem.__cause__ is None:
+        return Ending("gone", words)
+    inner = ending_of(problem.__cause__, path, is_loaded=True)
+    if inner.line is not None:
+        words = f"this has raised {inner.words}, in a task that is in no nursery of yours: nobody waits for such a task"
+    return Ending("gone", words, inner.line)
 
 
 if __name__ == "__main__":

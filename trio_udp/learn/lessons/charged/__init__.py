@@ -154,7 +154,8 @@ def _charged_once(run: Run, order: Order) -> Iterator[Finding]:
             if came
             else f"was sent at {order.time:.3g} s, when nobody listened, and"
         )
-        yield Finding(f"the order `{what}` {when} never charged", run.ending.line, order.time)
+        why, line = _taken_for_another(run, order)
+        yield Finding(f"the order `{what}` {when} never charged{why}", line or run.ending.line, order.time)
     if len(charges) > 1:
         (first, _, _), (second, _, line) = charges[:2]
         yield Finding(
@@ -163,6 +164,16 @@ def _charged_once(run: Run, order: Order) -> Iterator[Finding]:
             line,
             second,
         )
+
+
+def _taken_for_another(run: Run, order: Order) -> tuple[str, int | None]:
+    """Which order it was answered as, and in which line; nothing, if it was not."""
+    receipts = {receipt: data.decode() for data, _, receipt, _ in run.notes.get("charged", ())}
+    for time, answer in arrivals(run, order.customer, "server"):
+        if time > order.time and answer.data in receipts:
+            another = receipts[answer.data]
+            return f": it was taken for `{another}`, and answered with the receipt of that", answer.line
+    return "", None
 
 
 def _why(run: Run, order: Order, second: float) -> str:

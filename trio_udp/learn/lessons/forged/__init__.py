@@ -102,26 +102,16 @@ async def stage(learner: Learner) -> None:
             return
         place = numbers.index(question[:4])
         with eve:
-            nursery.start_soon(from_herself, client, question[:4] + eves[place], ROUNDS[place].eve)
+            nursery.start_soon(_from_herself, client, question[:4] + eves[place], ROUNDS[place].eve)
         with server:
-            nursery.start_soon(from_herself, client, question[:4] + neighbours[place], ROUNDS[place].neighbour)
+            nursery.start_soon(_from_herself, client, question[:4] + neighbours[place], ROUNDS[place].neighbour)
         with mallory:
-            nursery.start_soon(as_the_server, client, numbers[place - 1] + mallorys[place], ROUNDS[place].mallory)
+            nursery.start_soon(
+                _as_the_server, mallory, client, numbers[place - 1] + mallorys[place], ROUNDS[place].mallory
+            )
         await trio.sleep(WORK)
         if ROUNDS[place].answers:
             await sock.sendto(question[:4] + answers[place], client)
-
-    async def from_herself(client: tuple[str, int], data: bytes, times: int) -> None:
-        with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as own:
-            for _ in range(times):
-                await trio.sleep(EVERY)
-                await own.sendto(data, client)
-
-    async def as_the_server(client: tuple[str, int], data: bytes, times: int) -> None:
-        await trio.sleep(EVERY / 2)
-        for _ in range(times):
-            await trio.sleep(EVERY)
-            forge(mallory, SERVER, client, data)
 
     async def serve() -> None:
         while True:
@@ -139,6 +129,20 @@ async def stage(learner: Learner) -> None:
                     await trio.sleep(PAUSE)
             learner.over(len(ROUNDS))
             nursery.cancel_scope.cancel()
+
+
+async def _from_herself(client: tuple[str, int], data: bytes, times: int) -> None:
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as own:
+        for _ in range(times):
+            await trio.sleep(EVERY)
+            await own.sendto(data, client)
+
+
+async def _as_the_server(host: Host, client: tuple[str, int], data: bytes, times: int) -> None:
+    await trio.sleep(EVERY / 2)
+    for _ in range(times):
+        await trio.sleep(EVERY)
+        forge(host, SERVER, client, data)
 
 
 def forge(host: Host, source: tuple[str, int], destination: tuple[str, int], data: bytes) -> None:

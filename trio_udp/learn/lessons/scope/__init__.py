@@ -14,7 +14,7 @@ import trio
 
 from ....faults import Link
 from ..._lesson import Lesson
-from ..._look import arrivals, sent
+from ..._look import arrivals, sent, tasks
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ async def stage(learner: Learner) -> None:
                 began = trio.current_time()
                 learner.note("rounds", [began, await learner.call("ask_all", list(addresses)), trio.current_time()])
                 await trio.sleep(PAUSE)
+        learner.note("deadlines", learner.lines_like(r"deadline\s*=|_at\("))
+        learner.note("cancels", learner.lines_like(r"\.cancel\("))
         learner.over(ROUNDS)
         nursery.cancel_scope.cancel()
 
@@ -97,10 +99,39 @@ def check(run: Run) -> Iterator[Finding]:
             run.ending.line,
         )
     yield from went_wrong(run, "raised", "waits", "floods", "spins")
+    yield from _at_once(run)
     for began, result, ended in run.notes.get("rounds", ()):
         yield from _asked(run, began, ended)
         yield from _in_time(began, ended)
         yield from _answers(run, began, result, ended)
+
+
+def _at_once(run: Run) -> Iterator[Finding]:
+    """A call returned at once, since what it had started was cancelled at once: by whom?"""
+    rounds = [(began, ended) for began, _, ended in run.notes.get("rounds", ())]
+    for number, (began, ended) in enumerate(rounds):
+        cut_short = [life for life in tasks(run) if life.began == life.ended == began]
+        if ended > began or not cut_short or any(each.time == began for each in sent(run, "you")):
+            continue
+        if number:
+            yield Finding(
+                f"the second call of ask_all has returned after 0 s, and what it had started was cancelled at once. A "
+                f"deadline is a time of the clock, which was {began:.3g} s then, and not how long to wait: one second "
+                "from now is `trio.current_time() + 1`",
+                _only(run.notes.get("deadlines", [[]])[0]),
+                began,
+            )
+        else:
+            yield Finding(
+                "ask_all has returned after 0 s: its tasks were cancelled before their first step. `start_soon` does "
+                "not wait for them, and `cancel()`, or a deadline that has passed, ends all that is inside at once",
+                _only(run.notes.get("cancels", [[]])[0]),
+                began,
+            )
+
+
+def _only(lines: list[int]) -> int | None:
+    return lines[0] if len(lines) == 1 else None
 
 
 def _asked(run: Run, began: float, ended: float) -> Iterator[Finding]:
@@ -111,7 +142,8 @@ def _asked(run: Run, began: float, ended: float) -> Iterator[Finding]:
     missing = [name for name in SERVERS if name not in first]
     if missing:
         names = " and ".join(f"`{name}`" for name in missing)
-        yield Finding(f"your program has not asked the server {names}", time=ended)
+        when = f" in the second call of ask_all, which returned after {ended - began:.3g} s" if began else ""
+        yield Finding(f"your program has not asked the server {names}{when}", time=ended)
     for name, time in first.items():
         if time > began + EXACT:
             yield Finding(

@@ -3,7 +3,8 @@
 Three mistakes are in nearly every first one. A block whose acknowledgement was lost is written twice. An
 acknowledgement that says only "yes" is taken for that of another block: this network doubles some datagrams, and the
 second copy of an answer comes when the next block has been sent (the Sorcerer's Apprentice of RFC 1123, section
-4.2.3.1). And when the last acknowledgement is lost, the receiver is gone.
+4.2.3.1). And when the last acknowledgement is lost, the receiver is gone. Two more are made by those who would be done
+with it: to send everything ten times and ask nobody, and to give up after the third attempt without a word.
 
 Both ends are the learner's, so what is in the datagrams is the learner's own affair. The second file is all zeros, for
 those who would know a block by what is in it; the third is empty.
@@ -40,6 +41,12 @@ LARGEST = 1000
 
 # Seconds between two files: nothing of one comes in the next.
 PAUSE = 5.0
+
+# Times that one block is lost, one after the other; where 3 of 10 datagrams are, that happens to 2 blocks of 1,000.
+IN_A_ROW = 5
+
+# Times that the same comes to a receiver which says nothing, until that is told.
+MOST_UNANSWERED = 10
 
 QUESTION = """\
 `send(data, receiver)` sends a file, and returns when it has arrived, where
@@ -78,20 +85,25 @@ async def stage(learner: Learner) -> None:
 
 
 def _lose_the_third(network: VirtualNetwork) -> Rule:
-    """The third that the sender has to say is lost when it is said first, and the answer to the second comes twice.
+    """The third that the sender has to say is lost the first five times, and the answer to the second comes twice.
 
-    Who takes any answer for that to the last block then goes on without the third. Left to chance, some such programs
-    would pass: with large blocks there are few of them.
+    Who takes any answer for that to the last block then goes on without the third, and so does who gives up after a few
+    attempts. Left to chance, some such programs would pass: with large blocks there are few of them.
     """
     told: list[bytes] = []
+    left = IN_A_ROW
 
     def lose(flight: InFlight) -> Drop | None:
-        if flight.source[0] == RECEIVER[0] or flight.data in told:
+        nonlocal left
+        if flight.source[0] == RECEIVER[0]:
             return None
-        told.append(flight.data)
-        answers = replace(LINK, duplicate=1.0) if len(told) == 2 else LINK
-        network.set_link("receiver", "sender", answers)
-        return Drop("loss") if len(told) == 3 else None
+        if flight.data not in told and len(told) < 4:
+            told.append(flight.data)
+            network.set_link("receiver", "sender", replace(LINK, duplicate=1.0) if len(told) == 2 else LINK)
+        if flight.data not in told[2:3] or not left:
+            return None
+        left -= 1
+        return Drop("loss")
 
     return lose
 
@@ -123,6 +135,7 @@ def check(run: Run) -> Iterator[Finding]:
     yield from went_wrong(run, "raised", "floods", "spins")
     yield from transferred(run, FILES)
     yield from never_ends(run)
+    yield from returns_too_soon(run, FILES)
 
 
 # -- the same for a transfer with a window -----------------------------------------------------------------------------
@@ -206,6 +219,8 @@ def never_ends(run: Run) -> Iterator[Finding]:
             run.ending.line,
             when,
         )
+    if len(received) == len(done):
+        yield from _unanswered(run)
     if len(done) > len(received):
         yield Finding(
             f"receive waits for ever in this line; send has returned at {done[-1]:.3g} s, before all had come",
@@ -220,6 +235,50 @@ def never_ends(run: Run) -> Iterator[Finding]:
             run.ending.line,
             last[0].time,
         )
+
+
+def _unanswered(run: Run) -> Iterator[Finding]:
+    """The same comes again and again, and the receiver says nothing."""
+    answers, came = sent(run, "receiver"), arrivals(run, "receiver")
+    if not answers:
+        return
+    last = answers[-1]
+    known = {each.data for time, each in came if time <= last.time}
+    after = [(time, each) for time, each in came if time > last.time]
+    if not last.delivered and after and after[-1][1].data in known:
+        time, each = next(again for again in after if again[1].data in known)
+        yield Finding(
+            f"what receiver answered at {last.time:.3g} s was lost. So the same {len(each.data)} bytes came again, at "
+            f"{time:.3g} s for the first time, and were not answered any more: sender cannot know that they are there "
+            "already",
+            last.line,
+            time,
+        )
+    same = [(time, each) for time, each in after if each.data == after[-1][1].data]
+    if len(same) >= MOST_UNANSWERED:
+        time, each = same[0]
+        yield Finding(
+            f"from {time:.3g} s on the same {len(each.data)} bytes came {len(same):,} times, and receiver has answered "
+            "none of them",
+            each.line,
+            time,
+        )
+
+
+def returns_too_soon(run: Run, files: tuple[bytes, ...]) -> Iterator[Finding]:
+    """`send` returned when it could not know that the file is there."""
+    begins = run.notes.get("began", ())
+    for number, (began, time) in enumerate(zip(begins, run.notes.get("sent", ()), strict=False)):
+        came = {each.data for when, each in arrivals(run, "receiver") if began <= when <= time}
+        heard = [when for when, _ in arrivals(run, "sender") if began <= when <= time]
+        if heard and (number or sum(map(len, came)) >= len(files[0])):
+            continue
+        what = f"only {sum(map(len, came)):,} bytes had arrived" if came else "nothing had arrived"
+        if came and not heard:
+            what = "receiver had not answered anything"
+        mine = [each for each in sent(run, "sender") if began <= each.time <= time]
+        words = f"send has returned at {time:.3g} s, when {what}: it cannot know that the file is there"
+        yield Finding(words, mine[-1].line if mine else None, time)
 
 
 LESSON = Lesson(

@@ -5,7 +5,8 @@ is done: the receiver may stay longer.
 
 How many blocks are under way is what was sent for the first time within one way there and back, in which nothing of it
 can have been acknowledged. A block is known by the part of the file that is in it, as what else is in a datagram is the
-learner's affair; if there is nothing of the file to be seen, the limit is twice as high, as some are sent again.
+learner's affair. If nothing of the file is to be seen in any, since it is sent in another form, then it is known by its
+second half: what changes when it is sent again stands in front.
 
 What the receiver says in the moment in which the file is complete is lost: else a receiver that leaves with that would
 be wrong once in twenty times, and right in this lesson.
@@ -23,7 +24,7 @@ from ....faults import Drop, Link
 from ..._lesson import Lesson
 from ..._look import sent
 from ..._verdict import Finding, went_wrong
-from ..transfer import RECEIVER, in_common, never_ends, receive, send, transferred
+from ..transfer import RECEIVER, in_common, never_ends, receive, returns_too_soon, send, transferred
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,6 +121,7 @@ def check(run: Run) -> Iterator[Finding]:
     yield from went_wrong(run, "floods")
     yield from transferred(run, (FILE,))
     yield from never_ends(run)
+    yield from returns_too_soon(run, (FILE,))
     yield from _too_slow(run)
 
 
@@ -147,9 +149,10 @@ def _too_many(run: Run) -> Iterator[Finding]:
 
 def _blocks(datagrams: list[Carried]) -> list[Carried]:
     """What was sent of the file, each part only the first time."""
-    first: dict[range, Carried] = {}
+    first: dict[range | bytes, Carried] = {}
+    is_seen = any(_part(each.data) for each in datagrams)
     for each in datagrams:
-        if part := _part(each.data):
+        if part := _part(each.data) if is_seen else each.data[len(each.data) // 2 :]:
             first.setdefault(part, each)
     return list(first.values())
 
