@@ -272,14 +272,17 @@ def test_what_has_no_room_in_an_arrow_stands_beside_it() -> None:
 
 def test_where_columns_would_hide_something_there_are_sentences() -> None:
     """Nor is there room beside them; cut, all payloads would look alike."""
-    events = [event for number in range(3) for event in answered(float(number), b"message number %d is short" % number)]
-    trace = trace_of(*events, names={"10.0.1.1": "a", "10.0.0.1": "b"})
-    assert ladder_text(trace, width=62).splitlines()[1].endswith("│── message number 0 is short, 250 ms ─>│")
-    assert ladder_text(trace, width=54).splitlines() == [
-        "   0.000000  a ─> b  message number 0 is short, 250 ms",
-        "   1.000000  a ─> b  message number 1 is short, 250 ms",
-        "   2.000000  a ─> b  message number 2 is short, 250 ms",
+    assert numbered(b"message number %d is short")[1].endswith("│── message number 0 is short, 250 ms ─>│")
+    assert numbered(b"message number %d is no longer") == [
+        "   0.000000  a ─> b  message number 0 is no longer, 250 ms",
+        "   1.000000  a ─> b  message number 1 is no longer, 250 ms",
+        "   2.000000  a ─> b  message number 2 is no longer, 250 ms",
     ]
+
+
+def numbered(data: bytes) -> list[str]:
+    events = [event for number in range(3) for event in answered(float(number), data % number)]
+    return ladder_text(trace_of(*events, names={"10.0.1.1": "a", "10.0.0.1": "b"})).splitlines()
 
 
 def answered(time: float, data: bytes) -> list[Event]:
