@@ -53,14 +53,15 @@ def test_a_large_terminal_has_room_for_twenty_clients() -> None:
         person.wait_for(STEP)
         assert "✗" not in person.display
         person.type(b" \n" * 20)
-        person.wait_for(r"client 20 +1/4 +attempt 1 +▇{10} +[\d.]+ s +━+✗ loss ·+\n")
+        person.wait_for(
+            r"client 20 +1/4 +attempt 1 +▇{10} +[\d.]+ s +━+✗ loss ·+\n── what happened ─+\n(.+ is lost .+\n){4}"
+        )
         shown = person.display
         assert len(re.findall(r"^client \d+ +\d/4 ", shown, re.MULTILINE)) == 20
         assert "├─ client 1-20 × 20 " in shown
         assert "├─ relay, client 1-20 × 20 " in shown
         assert "│ answered            0 of 80" in shown
         assert "│ lost to the server  20" in shown
-        assert len(shown[shown.index("── what happened ─") :].splitlines()) == 1 + 4 + 2
         assert max(map(len, shown.splitlines())) == 120
 
 
