@@ -54,7 +54,7 @@ def test_a_large_terminal_has_room_for_twenty_clients() -> None:
         assert "✗" not in person.display
         person.type(b" \n" * 20)
         person.wait_for(
-            r"client 20 +1/4 +attempt 1 +▇{10} +[\d.]+ s +━+✗ loss ·+\n── what happened ─+\n(.+ is lost .+\n){4}"
+            r"client 20 +1/4 +attempt 1 +▇{10} +[\d.]+ s +━+✗ loss ·+\n── what happened ─+\n(.+ client \d+ .+\n){5}"
         )
         shown = person.display
         assert len(re.findall(r"^client \d+ +\d/4 ", shown, re.MULTILINE)) == 20
