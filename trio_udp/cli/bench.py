@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from .._address import HostPort, format_address, resolve
-from .._errors import NoReply
+from .._errors import NoReply, bare_exceptions
 from .._retry import Retry
 from .._statistics import total
 from ._bench_load import MOST_WAITING, ClosedLoop, Load, OpenLoop
@@ -191,10 +191,11 @@ async def _run_until_ctrl_c(load: Load) -> bool:
     progress = Progress(load.record)
 
     async def work() -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(progress.run)
-            await load.run()
-            nursery.cancel_scope.cancel()
+        with bare_exceptions():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(progress.run)
+                await load.run()
+                nursery.cancel_scope.cancel()
 
     def heard() -> None:
         progress.interrupted()
