@@ -51,6 +51,7 @@ from trio_udp.cli import (
     ping,
     request,
     serve,
+    trace,
 )
 from trio_udp.dtls import _name, _swallowed
 from trio_udp.faults import GilbertElliott, Rebind
@@ -107,6 +108,7 @@ TEXTS: dict[str, Target] = {
     "cli: where to listen": Target(serve.listen_address, WRONG, lambda it: it is None or 0 <= it.port <= 65535),
     "cli: speed": Target(_pace.speed, WRONG, lambda number: 0 < number < math.inf),
     "cli: trace": Target(_trace_file.trace_path, WRONG, lambda path: path.suffix),
+    "cli: width of a ladder": Target(trace.text_width, WRONG, lambda width: 20 <= width <= 10_000),
     "cli: trace of the demo": Target(_trace_file.virtual_trace_path, WRONG, lambda path: path.suffix),
     "dtls: a name": Target(_name._in_ascii, ValueError, lambda dns: dns.isascii() and 0 < len(dns) < 254),
     "tracing: a host": Target(

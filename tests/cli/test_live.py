@@ -151,7 +151,7 @@ async def test_keys_that_mean_something(monkeypatch: pytest.MonkeyPatch) -> None
     ours, theirs = os.openpty()
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(fileno=lambda: theirs))
     try:
-        with Keys() as keys, trio.fail_after(60):
+        with Keys(lambda lines: None) as keys, trio.fail_after(60):
             os.write(ours, b"a \x1b[B\nq")
             assert [await keys.goes_on() for _ in range(3)] == [True, True, False]
             os.close(ours)

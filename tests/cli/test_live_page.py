@@ -27,6 +27,16 @@ def test_who_gets_how_many_lines(room: int, rows: int, shares: tuple[int, int, i
     assert share(room, few, 8, rows)[:3] == shares
 
 
+def test_what_happened_has_four_lines_on_an_ordinary_screen() -> None:
+    """Regression: at 80x24 a tree of three clients took 15 lines, and the story had one."""
+    tall = (Node("nursery", tuple(Node(name) for name in "abcdefghijklmn"), is_nursery=True),)
+    assert share(21, tall, 5, 3)[:3] == (15, 3, 2)
+    assert share(21, tall, 5, 3, 4)[:3] == (13, 3, 4)
+    assert share(19, tall, 5, 20, 4)[:3] == (7, 7, 4)  # with two lines of keys, as --step has
+    assert share(18, tall, 5, 3, 4)[:3] == share(18, tall, 5, 3)[:3]  # a smaller one
+    assert share(37, tall, 5, 3, 4)[:3] == (15, 3, 18)  # what is left over is its own as well
+
+
 def test_the_tree_is_tight_before_clients_go_without() -> None:
     assert size(share(37, CREW, 5, 20).tree) == 2
     assert size(share(60, CREW, 5, 20).tree) == 21

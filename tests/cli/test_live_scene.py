@@ -19,7 +19,7 @@ from trio_udp import (
 )
 from trio_udp.cli._live_look import ASCII, LINES
 from trio_udp.cli._live_scene import STORY_LINES, Asking, Scene, WatchedStory
-from trio_udp.cli._live_scene_page import attempt_line, client_lines, draw_scene, totals_in_short, totals_lines
+from trio_udp.cli._live_scene_page import Scroll, attempt_line, client_lines, draw_scene, totals_in_short, totals_lines
 from trio_udp.cli._live_tree import Node
 from trio_udp.faults._passage import Copy
 from trio_udp.relay import Relayed
@@ -54,7 +54,7 @@ def scene_after(*happened: Event | Relayed, clients: int = 1, requests: int = 2)
 
 
 def row(scene: Scene, now: float, width: int = 80) -> str:
-    return client_lines(scene, now, 10, width, LINES)[1].plain
+    return client_lines(scene, now, 10, width, LINES, Scroll())[1].plain
 
 
 ANSWERED = ReplyAccepted(102.0, HERE, THERE, 1, 1, 2.0, b"request 1")
@@ -148,14 +148,34 @@ def test_the_totals() -> None:
 
 def test_those_that_are_not_done_come_first_where_not_all_have_room() -> None:
     scene = scene_after(*sends(100.0, request=2), ANSWERED, clients=12)
-    lines = [line.plain for line in client_lines(scene, 100.0, 4, 80, LINES)]
+    lines = [line.plain for line in client_lines(scene, 100.0, 4, 80, LINES, Scroll())]
     assert [line[:20] for line in lines[1:4]] == [
         "client 2   0/2  not ",
         "client 3   0/2  not ",
         "client 4   0/2  not ",
     ]
     assert lines[4:] == ["… 9 more: 1 done, 8 not yet"]
-    assert len(client_lines(scene, 100.0, 0, 80, LINES)) == 1
+    assert len(client_lines(scene, 100.0, 0, 80, LINES, Scroll())) == 1
+
+
+def test_the_others_can_be_scrolled_to() -> None:
+    scene = Scene(20, 4, 0.0)
+    scroll = Scroll("keys")
+
+    def shown() -> list[str]:
+        _, *clients, more = [line.plain for line in client_lines(scene, 0.0, 6, 80, LINES, scroll)]
+        return [*(client.split()[1] for client in clients), more]
+
+    assert shown() == ["1", "2", "3", "4", "5", "… 15 more: 15 not yet    keys"]
+    scroll.by(2)
+    assert shown() == ["3", "4", "5", "6", "7", "… 15 more, 2 of them above: 15 not yet    keys"]
+    scroll.by(100)
+    assert shown() == ["16", "17", "18", "19", "20", "… 15 more, 15 of them above: 15 not yet    keys"]
+    scroll.by(-1)
+    assert shown()[0] == "15"  # it had not gone further than to the end
+    scroll.by(-100)
+    assert shown()[0] == "1"
+    assert len(client_lines(scene, 0.0, 20, 80, LINES, scroll)) == 21
 
 
 SCREEN = """\

@@ -13,7 +13,7 @@ import trio
 
 from tests.cli.child import serve
 from trio_udp.cli import make_parser
-from trio_udp.cli._stopping import STOP_SIGNALS, run_until_signal
+from trio_udp.cli._stopping import STOP_SIGNALS, Unfinished, run_until_signal
 
 if TYPE_CHECKING:
     import socket
@@ -118,6 +118,37 @@ async def test_handlers_are_put_back() -> None:
 
     assert await run_until_signal(work, *STOP_SIGNALS) == signal.SIGTERM
     assert [signal.getsignal(number) for number in STOP_SIGNALS] == before
+
+
+async def test_where_a_file_is_to_be_written_the_second_signal_does_not_end_it(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Regression: a wrapper that forwards Ctrl-C sends the second at once, and what was recorded was lost."""
+    before = [signal.getsignal(number) for number in STOP_SIGNALS]
+
+    async def work() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert [signal.getsignal(number) for number in STOP_SIGNALS] == [signal.SIG_DFL] * 2  # the third ends it
+        await trio.sleep_forever()
+
+    with Unfinished("run.jsonl"):
+        assert await run_until_signal(work, *STOP_SIGNALS) == signal.SIGINT
+    assert capfd.readouterr().err == "run.jsonl is still to be written; the next signal ends this at once, without it\n"
+    assert [signal.getsignal(number) for number in STOP_SIGNALS] == before
+
+
+def test_the_third_ends_it(folder: Path, peer: socket.socket) -> None:
+    arguments = ["--grace", "3600", "--trace", "run.jsonl", "--handler", "handlers:never_let_go"]
+    with serve("127.0.0.1:0", *arguments, cwd=folder) as (server, port):
+        peer.sendto(b"x", ("127.0.0.1", port))
+        server.out.wait_for("begun")
+        server.send_signal(signal.SIGINT)
+        server.err.wait_for("stopping: ")
+        server.send_signal(signal.SIGINT)
+        server.err.wait_for(r"\nrun.jsonl is still to be written; the next signal ends this at once, without it\n")
+        server.send_signal(signal.SIGTERM)
+        assert server.ended() == -signal.SIGTERM
 
 
 def test_max_tasks_is_heeded(folder: Path, peer: socket.socket) -> None:

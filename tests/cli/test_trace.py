@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import re
 from pathlib import Path
 
 import pytest
@@ -33,7 +33,7 @@ def test_each_view(
     option: str,
     to_file: bool,
 ) -> None:
-    def fake(trace: Trace) -> str:
+    def fake(trace: Trace, *, width: int = 80) -> str:
         assert trace == TRACE
         return f"{option} – \udcff\n"
 
@@ -46,18 +46,70 @@ def test_each_view(
     assert output.read_bytes() == written if to_file else not output.exists()
 
 
-def test_text_is_as_wide_as_the_terminal(
+@pytest.fixture
+def wide(tmp_path: Path) -> Path:
+    """A run that needs a ladder 64 columns wide, if it is given as many."""
+    sent = DatagramSent(1.0, ("127.0.0.1", 5), ("127.0.0.1", 7), b"x" * 200)
+    save(Trace((Happened(sent, None, None),), 0.0, 2.0), tmp_path / "wide.jsonl")
+    return tmp_path / "wide.jsonl"
+
+
+def width_of(text: str) -> int:
+    return max(map(len, text.splitlines()))
+
+
+@pytest.mark.parametrize("options", [[], ["--width", "70"]])
+def test_text_is_as_wide_as_columns_says_unless_width_does(
+    wide: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    """Whether it is a terminal or not; `shutil.get_terminal_size` asks that."""
+    widest = []
+    for columns in ("5", "50", "120", "9" * 20):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert main(["trace", str(wide), "--text", *options]) == 0
+        widest.append(width_of(capsys.readouterr().out))
+    assert widest == ([64] * 4 if options else [20, 50, 64, 64])  # as wide as it can be, and then as it needs to be
+
+
+def test_a_file_is_as_wide_as_was_typed(wide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    widest = []
+    for options in ([], ["--width", "50"]):
+        assert main(["trace", str(wide), "--text", "-o", str(tmp_path / "run.txt"), *options]) == 0
+        widest.append(width_of((tmp_path / "run.txt").read_text("utf-8")))
+    assert widest == [64, 50]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--text", "--width", "19"], "a ladder needs at least 20 columns, not 19"),
+        (["--text", "--width", "wide"], "this has to be a whole number, 1 or more, not 'wide'"),
+        (["--svg", "--width", "90"], "--width is for --text: a page and a picture take the room that they need"),
+    ],
+)
+def test_a_width_that_is_none(recorded: Path, options: list[str], said: str) -> None:
+    ended = child.run("trace", str(recorded), *options)
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    assert said in ended.stderr.decode()
+
+
+def test_the_demo_can_be_read_on_80_columns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sent = DatagramSent(1.0, ("127.0.0.1", 5), ("127.0.0.1", 7), b"x" * 200)
-    save(Trace((Happened(sent, None, None),), 0.0, 2.0), tmp_path / "run.jsonl")
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    widest = []
-    for columns in ("5", "50", "120"):
-        monkeypatch.setenv("COLUMNS", columns)
-        assert main(["trace", str(tmp_path / "run.jsonl"), "--text"]) == 0
-        widest.append(max(map(len, capsys.readouterr().out.splitlines())))
-    assert widest == [20, 50, 64]  # as wide as it can be, and then as it needs to be
+    """Regression: of 80 datagrams 59 did not say which request they were, and 8 not how long they took."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["demo", "--virtual", "--trace", str(tmp_path / "run.jsonl")]) == 0
+    capsys.readouterr()
+    assert main(["trace", str(tmp_path / "run.jsonl"), "--text"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    arrows = [line for line in lines if "─>" in line or "<─" in line or "✕" in line]
+    assert len(arrows) == 80
+    for line in arrows:
+        assert re.search(r"client [123] request [1234]\b", line)
+        assert " 1 µs " in line or " lost" in line
+    assert " ".join(lines[0].split()) == "client 1 client 2 client 3 relay server"  # columns, as in a picture
+    assert max(map(len, lines)) <= 80
 
 
 # Those that are there; at the merge of the views this is all of OPTIONS.

@@ -248,6 +248,41 @@ def test_a_server(path: Path, peer: socket.socket, number: signal.Signals) -> No
 
 
 @needs_signals
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_two_signals_at_once(path: Path, peer: socket.socket, number: signal.Signals) -> None:
+    """Regression: the file was empty, and nobody said why. The second one may come at any moment of the end."""
+    for _ in range(3):
+        with child.serve("127.0.0.1:0", "--trace", str(path)) as (server, port):
+            peer.sendto(b"hello", ("127.0.0.1", port))
+            assert peer.recv(100) == b"hello"
+            server.send_signal(number)
+            server.send_signal(number)
+            server.ended()
+            assert f"trace: {path}" in server.err.all().decode().splitlines()
+        assert [event.outcome for event in of(load(path), HandlerFinished)] == ["replied"]
+        path.unlink()
+
+
+@needs_signals
+def test_a_signal_while_it_is_written_is_heard_afterwards(
+    path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: Ctrl-C ended the writing, and the file was empty."""
+    save = tracing.save
+
+    def interrupted(*arguments: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        save(*arguments)
+
+    monkeypatch.setattr(tracing, "save", interrupted)
+    assert main(["demo", "--virtual", "--trace", str(path)]) == 130
+    told = capfd.readouterr().err.splitlines()
+    warning = f"{path} is still to be written; the next signal ends this at once, without it"
+    assert told.index(warning) < told.index(f"trace: {path}")
+    assert of(load(path), AttemptStarted)
+
+
+@needs_signals
 def test_in_secret(tmp_path: Path, authority: Authority, pair: Pair) -> None:
     """What is seen is what goes over the network: encrypted."""
     files = str(pair.certificate), str(pair.key)

@@ -93,7 +93,8 @@ def test_as_mermaid(trace: Trace) -> None:
     assert lines[0] == "sequenceDiagram"
     safe = r"(?:[A-Za-z0-9 .,()_/+-]|#\d+;)+"
     message, note = rf"p\d+(?:->>|-x|-->>|-\))p\d+: {safe}", rf"note over p\d+: {safe}"
-    statement = re.compile(rf"    (?:participant p\d+ as {safe}|{message}|{note}|loop {safe}|end)")
+    loop = rf"loop (?:{safe}, )?request \d+: \d+ attempts"
+    statement = re.compile(rf"    (?:participant p\d+ as {safe}|{message}|{note}|{loop}|end)")
     assert all(statement.fullmatch(line) for line in lines[1:])
     depth = 0
     for line in lines:

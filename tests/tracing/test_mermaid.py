@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from itertools import chain
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,7 @@ def test_a_retry_is_a_loop() -> None:
         sequenceDiagram
             participant p0 as client
             participant p1 as server
-            loop request 1, 2 attempts
+            loop request 1: 2 attempts
             p0-xp1: hello, lost
             note over p0: request 1#58; timed out after 1 s
             note over p0: request 1, attempt 2#58; waits 1 s
@@ -60,16 +61,50 @@ def test_a_retry_is_a_loop() -> None:
         """)
 
 
+def side_by_side(*runs: list[Event]) -> str:
+    return mermaid(trace_of(*sorted(chain(*runs), key=lambda event: event.time)))
+
+
 def test_loops_do_not_cut_through_each_other() -> None:
-    """Two clients at the same time: notes say which attempt it is."""
-    text = mermaid(trace_of(*sorted([*a_retry(), *a_retry(0.0, OTHER)], key=lambda event: event.time)))
-    assert "loop" not in text
-    assert text.count("attempt 2") == 2
+    """Two clients, the second begins and ends later: of one of them notes say which attempt it is."""
+    text = side_by_side(a_retry(), a_retry(0.5, OTHER))
+    assert text.count("    loop ") == text.count("    end\n") == 1
+    assert "    note over p1: loop request 1#58; 2 attempts\n" in text
+    assert text.count("attempt 2#58;") == 2
+
+
+def test_a_loop_that_is_shorter_stands_inside_the_other() -> None:
+    """Regression: wherever another client did anything meanwhile, there was no loop at all."""
+    retried_for_long = [*a_retry()[:-8], *a_retry(4.0)[4:]]
+    text = side_by_side(retried_for_long, a_retry(1.5, OTHER), exchange(3.5, OTHER, request=2))
+    assert [line.strip() for line in text.splitlines() if "loop" in line or line.endswith("end")] == [
+        "loop client 1, request 1: 2 attempts",
+        "loop client 2, request 1: 2 attempts",
+        "end",
+        "end",
+    ]
+    lines = text.splitlines()
+    assert lines.index("    end") < lines.index("    p1->>p2: hello, 250 ms", lines.index("    end")) < len(lines) - 1
+    assert "note over p0: loop" not in text
+
+
+def test_one_of_three_loops_is_given_up_for_two_that_are_shorter() -> None:
+    """The first two cut through each other, and so do the last two."""
+    long = [begins(0.9, OTHER), times_out(1.0, OTHER), begins(1.0, OTHER, number=2), *exchange(9.0, OTHER)[1:]]
+    lines = side_by_side(a_retry(), long, a_retry(8.5)).splitlines()
+    assert [line.strip() for line in lines if "loop" in line] == [
+        "loop client 1, request 1: 2 attempts",
+        "note over p1: loop request 1#58; 2 attempts",
+        "loop client 1, request 1: 2 attempts",
+    ]
+    assert lines.count("    end") == 2
 
 
 def test_one_client_after_the_other_has_two_loops() -> None:
     text = mermaid(trace_of(*a_retry(), *a_retry(10.0, OTHER)))
-    assert text.count("    loop request 1, 2 attempts\n") == text.count("    end\n") == 2
+    assert text.count("    loop client 1, request 1: 2 attempts\n") == 1
+    assert text.count("    loop client 2, request 1: 2 attempts\n") == 1
+    assert text.count("    end\n") == 2
 
 
 def test_other_fates() -> None:
@@ -161,6 +196,14 @@ def test_mermaid_understands_a_retry(modules: str) -> None:
         "SOLID",
         "LOOP_END",
     ]
+
+
+def test_mermaid_understands_loops_in_each_other(modules: str) -> None:
+    events = sorted([*a_retry()[:-8], *a_retry(4.0)[4:], *a_retry(1.5, OTHER)], key=lambda event: event.time)
+    trace = trace_of(*events, names={"10.0.1.1": "end", "10.0.1.2": "wrap: x; loop"})
+    loops = [each for each in read_by_mermaid(mermaid(trace), modules)["messages"] if each[0].startswith("LOOP")]
+    assert [kind for kind, _ in loops] == ["LOOP_START", "LOOP_START", "LOOP_END", "LOOP_END"]
+    assert [text for _, text in loops[:2]] == ["end, request 1: 2 attempts", "wrap: x; loop, request 1: 2 attempts"]
 
 
 def test_mermaid_understands_what_is_hostile(modules: str) -> None:

@@ -16,6 +16,7 @@ from tests.tracing.traces import (
     dropped,
     exchange,
     fails,
+    handled,
     ignored,
     lost,
     received,
@@ -41,10 +42,11 @@ def test_a_retry() -> None:
         ladder_text(trace_of(*a_retry()), width=64)
         == """\
              client                                  server
-   0.000000     ┏ request 1, attempt 1: waits 1 s       │
+   0.000000     ┏ loop request 1: 2 attempts            │
+   0.000000     ┃ request 1, attempt 1: waits 1 s       │
    0.000000     ┃──────────── hello, lost ───────────✕  │
-   1.000000     ┗ request 1: timed out after 1 s        │
-   1.000000     ┏ request 1, attempt 2: waits 1 s       │
+   1.000000     ┃ request 1: timed out after 1 s        │
+   1.000000     ┃ request 1, attempt 2: waits 1 s       │
    1.000000     ┃──────────── hello, 250 ms ───────────>│
    1.250000     ┃<─────────── HELLO, 250 ms ────────────│
    1.500000     ┗ request 1: answered after 500 ms      │
@@ -57,18 +59,19 @@ def test_clients_stand_close_and_payloads_have_room() -> None:
     assert (
         ladder_text(trace_of(*events), width=70)
         == """\
-             client 1  client 2                                 server
-   0.000000      ┏ request 1, attempt 1: waits 1 s                 │
-   0.000000      ┃───────────────── hello, lost ────────────────✕  │
-   0.125000      ┃         ┏ request 1, attempt 1: waits 1 s       │
-   0.125000      ┃         ┃──────────── hello, 250 ms ───────────>│
-   0.375000      ┃         ┃<─────────── HELLO, 250 ms ────────────│
-   0.625000      ┃         ┗ request 1: answered after 500 ms      │
-   1.000000      ┗ request 1: timed out after 1 s                  │
-   1.000000      ┏ request 1, attempt 2: waits 1 s                 │
-   1.000000      ┃───────────────── hello, 250 ms ────────────────>│
-   1.250000      ┃<──────────────── HELLO, 250 ms ─────────────────│
-   1.500000      ┗ request 1: answered after 500 ms                │
+             client 1 client 2                                 server
+   0.000000      ┏ loop request 1: 2 attempts                     │
+   0.000000      ┃ request 1, attempt 1: waits 1 s                │
+   0.000000      ┃──────────────── hello, lost ────────────────✕  │
+   0.125000      ┃        ┏ request 1, attempt 1: waits 1 s       │
+   0.125000      ┃        ┃──────────── hello, 250 ms ───────────>│
+   0.375000      ┃        ┃<─────────── HELLO, 250 ms ────────────│
+   0.625000      ┃        ┗ request 1: answered after 500 ms      │
+   1.000000      ┃ request 1: timed out after 1 s                 │
+   1.000000      ┃ request 1, attempt 2: waits 1 s                │
+   1.000000      ┃──────────────── hello, 250 ms ────────────────>│
+   1.250000      ┃<─────────────── HELLO, 250 ms ─────────────────│
+   1.500000      ┗ request 1: answered after 500 ms               │
 """
     )
 
@@ -138,8 +141,9 @@ def test_a_recording_of_one_side() -> None:
 def test_sentences_where_columns_do_not_fit() -> None:
     clients: list[Address] = [(f"10.0.1.{number}", 5) for number in range(1, 21)]
     lines = ladder_text(trace_of(*[event for client in clients for event in a_retry(0.0, client)])).splitlines()
-    assert len(lines) == 20 * 7
-    assert lines[:2] == [
+    assert len(lines) == 20 * 8
+    assert lines[:3] == [
+        "   0.000000  client 1   loop request 1: 2 attempts",
         "   0.000000  client 1   request 1, attempt 1: waits 1 s",
         "   0.000000  client 1  ─✕ server     hello, lost",
     ]
@@ -228,3 +232,68 @@ def test_where_there_is_no_room_for_both_the_payload_is_whole() -> None:
         1:
     ]
     assert [row[16:] for row in arrows] == ["│─── twelve bytes ──>│", "│── short, lost ──✕  │"]
+
+
+RELAY: Address = ("10.0.0.9", 9)
+HOSTS = {"10.0.1.1": "client 1", "10.0.1.2": "client 2", "10.0.0.1": "server", "10.0.0.9": "relay"}
+
+
+def passed_on(client: Address, data: bytes, *, lost: bool = False) -> list[Event]:
+    """From a client to a relay, and on to the server."""
+    there: list[Event] = [sent(0.0, client, RELAY, data), received(0.000001, RELAY, client, data)]
+    if lost:
+        return [*there, dropped(0.000001, RELAY, SERVER, data, "loss", out=True)]
+    return [*there, sent(0.000001, RELAY, SERVER, data), received(0.000002, SERVER, RELAY, data)]
+
+
+def test_what_has_no_room_in_an_arrow_stands_beside_it() -> None:
+    """Regression: "clie… 1, 1 µs" was three clients, and other arrows had no time. The demo is like this."""
+    one, other = b"client 1 request 1", b"client 2 request 1"
+    events: list[Event] = [
+        begins(0.0),
+        begins(0.0, OTHER),
+        *passed_on(CLIENT, one),
+        *passed_on(OTHER, other, lost=True),
+    ]
+    text = ladder_text(trace_of(*events, *handled(1.0, 1.0), names=HOSTS), width=70)
+    assert (
+        text
+        == """\
+             client 1 client 2             server               relay
+   0.000000      ┏ request 1, attempt 1: waits 1 s                │
+   0.000000      ┃        ┏ request 1, attempt 1: waits 1 s       │
+   0.000000      ┃─────────── client 1 request 1, 1 µs ──────────>│
+   0.000000      ┃        ┃─────── client 2 request 1, 1 µs ─────>│
+   0.000001      ┃         client 1 request 1 │<────── 1 µs ──────│
+   0.000001      ┃         client 2 request 1 │            lost ✕─│
+"""
+    )
+
+
+def test_where_columns_would_hide_something_there_are_sentences() -> None:
+    """Nor is there room beside them; cut, all payloads would look alike."""
+    assert numbered(b"message number %d is short")[1].endswith("│── message number 0 is short, 250 ms ─>│")
+    assert numbered(b"the message number %d is short") == [
+        "   0.000000  a ─> b  the message number 0 is short, 250 ms",
+        "   1.000000  a ─> b  the message number 1 is short, 250 ms",
+        "   2.000000  a ─> b  the message number 2 is short, 250 ms",
+    ]
+
+
+def numbered(data: bytes) -> list[str]:
+    events = [event for number in range(3) for event in answered(float(number), data % number)]
+    return ladder_text(trace_of(*events, names={"10.0.1.1": "a", "10.0.0.1": "b"})).splitlines()
+
+
+def answered(time: float, data: bytes) -> list[Event]:
+    return [sent(time, CLIENT, SERVER, data), received(time + 0.25, SERVER, CLIENT, data)]
+
+
+def test_payloads_that_differ_where_they_are_cut_stay_in_columns() -> None:
+    events = [event for number in range(3) for event in answered(float(number), b"%d" % number * 100)]
+    lines = ladder_text(trace_of(*events), width=50).splitlines()
+    assert [line[17:] for line in lines[1:]] == [
+        "│── 000000000…0000, 250 ms ─>│",
+        "│── 111111111…1111, 250 ms ─>│",
+        "│── 222222222…2222, 250 ms ─>│",
+    ]

@@ -7,6 +7,7 @@ that draws it.
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import trio
@@ -14,7 +15,7 @@ import trio
 from ._live_held import held_streams
 from ._live_refresh import News, keep_drawing
 from ._live_scene import WatchedStory
-from ._live_scene_page import draw_scene
+from ._live_scene_page import Scroll, draw_scene
 from ._live_screen import Screen
 from ._live_signals import handing_back
 from ._live_step import Steps
@@ -23,11 +24,12 @@ from ._pace import time_jumps
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from rich.text import Text
     from trio.testing import MockClock
 
+    from ._live_keys import Keys
     from ._live_look import Look
     from ._live_scene import Happening, Scene
     from ._live_screen import Draw
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from ._story import Story
 
     Play = Callable[[Story], Awaitable[None]]
+
+
+MANY = 8  # clients; so many have a row on a terminal of 24 lines
 
 
 class Watched:
@@ -45,6 +50,7 @@ class Watched:
         self._title = title
         self._task = trio.lowlevel.current_task()
         self._outer = len(self._task.child_nurseries)
+        self.scroll = Scroll()
 
     def tree(self) -> tuple[Node, ...]:
         """The demo's nurseries and tasks."""
@@ -53,7 +59,7 @@ class Watched:
     def page(self, width: int, height: int, look: Look, keys: str = "") -> Text:
         """The screen as it is now."""
         now = trio.current_time()
-        return draw_scene(self.scene, self.tree(), now, width, height, look, self._title, keys)
+        return draw_scene(self.scene, self.tree(), now, width, height, look, self._title, keys, self.scroll)
 
 
 async def watch(args: argparse.Namespace, scene: Scene, title: str, play: Play) -> None:
@@ -91,13 +97,39 @@ async def _run(watched: Watched, screen: Screen, play: Play, args: argparse.Name
         nursery.start_soon(keep_drawing, draw, args.speed or 1.0, name="the live view")
     else:
         nursery.start_soon(news.keep_drawing, name="the live view")
-    with handing_back(screen.release, screen.suspend, screen.resume):
+    with _handing_back(watched, screen, nursery, can_scroll=news is None and len(watched.scene.clients) > MANY):
         await play(WatchedStory(show))
+
+
+@contextmanager
+def _handing_back(watched: Watched, screen: Screen, nursery: trio.Nursery, *, can_scroll: bool) -> Iterator[None]:
+    """The screen, as signals want it; if it can scroll, and there are keys, those, too."""
+    if can_scroll:
+        from ._live_keys import keys_are_ours  # not for everybody
+
+        if keys_are_ours():
+            with _keys(watched, screen) as keys:
+                nursery.start_soon(keys.keep_scrolling, name="the live view's keys")
+                yield
+            return
+    with handing_back(screen.release, screen.suspend, screen.resume):
+        yield
 
 
 async def _step(watched: Watched, screen: Screen, play: Play, args: argparse.Namespace, nursery: trio.Nursery) -> None:
     """One event after another."""
-    from ._live_keys import Keys  # not for everybody
+    with _keys(watched, screen) as keys:
+        await step_through(watched, screen.draw, keys.goes_on, play, nursery, keys.is_ahead)
+
+
+@contextmanager
+def _keys(watched: Watched, screen: Screen) -> Iterator[Keys]:
+    """The terminal's keys, which also scroll; both are given back as signals want it."""
+    from ._live_keys import SCROLL_KEYS, Keys, keys_are_ours  # not for everybody
+
+    def scroll(lines: int) -> None:
+        watched.scroll.by(lines)
+        screen.draw_again()
 
     def release() -> None:
         screen.release()
@@ -108,11 +140,13 @@ async def _step(watched: Watched, screen: Screen, play: Play, args: argparse.Nam
         keys.restore()
 
     def resume() -> None:
-        keys.take()
+        if keys_are_ours():
+            keys.take()
         screen.resume()
 
-    with Keys() as keys, handing_back(release, suspend, resume):
-        await step_through(watched, screen.draw, keys.goes_on, play, nursery, keys.is_ahead)
+    watched.scroll.keys = SCROLL_KEYS
+    with Keys(scroll) as keys, handing_back(release, suspend, resume):
+        yield keys
 
 
 async def step_through(

@@ -1,4 +1,4 @@
-"""Keys, one by one: for ``--step``.
+"""Keys, one by one: for ``--step``, and to scroll.
 
 A terminal hands over whole lines, and shows what is typed. While keys are read it does neither; Ctrl-C stays Ctrl-C.
 The settings are put back at the end, however that comes, and what was typed too much is thrown away: the shell should
@@ -8,8 +8,9 @@ not run it. Windows has no ``termios``, and its console no file to wait for: the
 from __future__ import annotations
 
 import os
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
@@ -24,10 +25,32 @@ else:
     CAN_READ_KEYS = True
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Self
 
 NEXT = (b" ", b"\n", b"\r")
 QUIT = (b"q", b"Q", b"\x04")  # Ctrl-D: the end of the input
+
+# Lines down. As xterm sends them, the arrows in either of its two modes (ECMA-48's CUU, CUD; DECCKM).
+SCROLL = {b"j": 1, b"\x1b[B": 1, b"\x1bOB": 1, b"k": -1, b"\x1b[A": -1, b"\x1bOA": -1, b"\x1b[6~": 6, b"\x1b[5~": -6}
+SCROLL_KEYS = "j, k, arrows: scroll"
+
+ONE_KEY = re.compile(rb"\x1b\[[0-9;]*[A-Za-z~]|\x1bO[A-Za-z]|.", re.DOTALL)
+
+
+# Seconds between two looks whether the keys are ours again.
+PATIENCE = 0.2
+
+
+def keys_are_ours() -> bool:
+    """Can keys be read here, also where nobody has asked for that? In the background they are the shell's."""
+    if not CAN_READ_KEYS or not sys.stdin.isatty():
+        return False
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:
+        return False  # it is not the terminal that we belong to
 
 
 def check_keys() -> None:
@@ -43,10 +66,15 @@ def check_keys() -> None:
 
 
 class Keys:
-    """The keys of the terminal at standard input, while the ``with`` lasts."""
+    """The keys of the terminal at standard input, while the ``with`` lasts.
 
-    def __init__(self) -> None:
+    Args:
+      scroll: called with a number of lines.
+    """
+
+    def __init__(self, scroll: Callable[[int], None]) -> None:
         self._fd = sys.stdin.fileno()
+        self._scroll = scroll
         self._typed: list[bytes] = []
 
     @trio.lowlevel.enable_ki_protection
@@ -86,7 +114,23 @@ class Keys:
                     return True
                 if key in QUIT:
                     return False
+                if key in SCROLL:
+                    self._scroll(SCROLL[key])
             self._typed = await self._read()
+
+    async def keep_scrolling(self) -> NoReturn:
+        """For ever: nothing but that. What is typed for the shell is left to it."""
+        while True:
+            await trio.lowlevel.wait_readable(self._fd)
+            if not keys_are_ours():
+                await trio.sleep(PATIENCE)
+                continue
+            typed = await self._read()
+            for key in typed:
+                if key in SCROLL:
+                    self._scroll(SCROLL[key])
+            if typed == [QUIT[0]]:  # or the terminal has gone
+                await trio.sleep_forever()
 
     async def _read(self) -> list[bytes]:
         await trio.lowlevel.wait_readable(self._fd)
@@ -94,4 +138,4 @@ class Keys:
             typed = os.read(self._fd, 1024)
         except OSError:  # EIO: the terminal has gone
             typed = b""
-        return [bytes([byte]) for byte in typed] or [QUIT[0]]
+        return ONE_KEY.findall(typed) or [QUIT[0]]

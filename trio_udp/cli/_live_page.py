@@ -1,8 +1,9 @@
 """What every live view has, and how it fits a screen of any size.
 
 From top to bottom: what this is, and its time; the tree of tasks beside the totals; a row for each client; what was
-said last. Where there is not enough room the tree and the rows share it, and what was said last goes without. On a
-narrow terminal the totals become a few words.
+said last. Where there is not enough room the tree and the rows share it; what was said last has the few lines that it
+was promised, if there are as many as on an ordinary terminal, or else goes without. On a narrow terminal the totals
+become a few words.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ SERVER_TOTALS = 38
 # Lines of the tree with which it still says something.
 ENOUGH = 10
 
+# Lines of a screen, but for its title and headings, and two that keys may have, with which it is an ordinary one: 24.
+ORDINARY = 19
+
 
 class Page(NamedTuple):
     """What is to be shown.
@@ -44,6 +48,7 @@ class Page(NamedTuple):
       story_title: whose words follow.
       story: lines, the latest last.
       bottom: the last lines of the screen.
+      story_lines: how many of the story are shown at least, on an ordinary screen.
     """
 
     title: str
@@ -57,6 +62,7 @@ class Page(NamedTuple):
     story_title: str
     story: Sequence[str]
     bottom: Sequence[Text] = ()
+    story_lines: int = 0
 
 
 def draw_server(
@@ -87,8 +93,15 @@ class Share(NamedTuple):
     tree: Sequence[Node]
 
 
-def share(room: int, tree: Sequence[Node], totals: int, rows: int) -> Share:
-    """Divide the lines: all rows, if enough are left for the top; else half; what is left over is the story's."""
+def share(room: int, tree: Sequence[Node], totals: int, rows: int, story: int = 0) -> Share:
+    """Divide the lines: all rows, if enough are left for the top; else half; what is left over is the story's.
+
+    So many lines of the story come first, with its heading, where there is an ordinary number of lines.
+    """
+    if story and room >= ORDINARY:
+        rest = share(room - story - 1, tree, totals, rows)
+        unused = room - story - 1 - rest.top - rest.rows
+        return rest._replace(story=story + unused)
     for_rows = min(rows, max((room + 1) // 2, room - ENOUGH))
     tree = fitting(tree, room - for_rows)
     top = min(max(size(tree) or 1, totals), room - for_rows)
@@ -101,7 +114,9 @@ def draw_page(what: Page, width: int, height: int, look: Look) -> Text:
     """The whole screen: so many lines of so many cells."""
     height_above = max(0, height - len(what.bottom))
     is_narrow = width < NARROW
-    lines_of = share(max(0, height_above - 3), what.tree, 0 if is_narrow else len(what.totals), what.rows)
+    lines_of = share(
+        max(0, height_above - 3), what.tree, 0 if is_narrow else len(what.totals), what.rows, what.story_lines
+    )
     lines = [_title(what, width, look), *_top(what, lines_of, width, look)]
     lines += what.draw_rows(lines_of.rows, width)
     if lines_of.story:

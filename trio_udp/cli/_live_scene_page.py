@@ -1,7 +1,7 @@
 """How the live view of the demo looks: a row for each client, with its attempt, its deadline, and its lane.
 
-Where there is not room for all, those that are not done come first. On a narrow terminal an attempt is told in fewer
-words, and its deadline has no bar: the lane needs what is left.
+Where there is not room for all, those that are not done come first, and keys scroll to the others. On a narrow terminal
+an attempt is told in fewer words, and its deadline has no bar: the lane needs what is left.
 """
 
 from __future__ import annotations
@@ -28,11 +28,37 @@ BAR = 10
 ATTEMPT = 31  # "attempt 12 ██████████  0.12 s  "
 ATTEMPT_IN_SHORT = 12  # "#12 0.12 s  "
 
+STORY_LINES = 4  # at least, on an ordinary terminal
+
 STYLES = {"done": REPLY, "answered": REPLY, "gave up": LOST, "timed out": WAITING}
 
 
+class Scroll:
+    """Which clients are shown where there is not room for all.
+
+    Args:
+      keys: what is said about how to see the others; nothing if there is no way.
+    """
+
+    def __init__(self, keys: str = "") -> None:
+        self.keys = keys
+        self.first = 0
+
+    def by(self, lines: int) -> None:
+        """Further down, or up."""
+        self.first = max(0, self.first + lines)
+
+
 def draw_scene(
-    scene: Scene, tree: Sequence[Node], now: float, width: int, height: int, look: Look, title: str, keys: str = ""
+    scene: Scene,
+    tree: Sequence[Node],
+    now: float,
+    width: int,
+    height: int,
+    look: Look,
+    title: str,
+    keys: str = "",
+    scroll: Scroll | None = None,
 ) -> Text:
     """The whole screen.
 
@@ -45,6 +71,7 @@ def draw_scene(
       look: what it is drawn with.
       title: what stands in the first line.
       keys: what may be pressed, for the last line, if anything may; above it stands what has happened last.
+      scroll: which clients are shown, if there is not room for all; the first unless given.
     """
     what = Page(
         title,
@@ -54,10 +81,11 @@ def draw_scene(
         TOTALS,
         totals_in_short(scene),
         len(scene.clients),
-        lambda height, width: client_lines(scene, now, height, width, look),
+        lambda height, width: client_lines(scene, now, height, width, look, scroll or Scroll()),
         "what happened",
         list(scene.lines)[-height:],
         [line((scene.latest, BOLD)), line((keys.ljust(width), "reverse"))] if keys else (),
+        STORY_LINES,
     )
     return draw_page(what, width, height, look)
 
@@ -89,12 +117,14 @@ def totals_in_short(scene: Scene) -> str:
 # -- the clients -----------------------------------------------------------------------------------------------------
 
 
-def client_lines(scene: Scene, now: float, height: int, width: int, look: Look) -> list[Text]:
+def client_lines(scene: Scene, now: float, height: int, width: int, look: Look, scroll: Scroll) -> list[Text]:
     """Their heading, and as many as there is room for: those first that are not done."""
     numbers = list(scene.clients)
     if len(numbers) > height:
         numbers.sort(key=lambda number: (scene.clients[number].outcome == "done", number))
-    shown = numbers if len(numbers) <= height else numbers[: max(0, height - 1)]
+    room = max(0, height if len(numbers) <= height else height - 1)
+    scroll.first = min(scroll.first, len(numbers) - room)
+    shown = numbers[scroll.first : scroll.first + room]
     left, lane = _widths(scene, width)
     lines = [joined(heading("clients", left - 1, look), line(" "), draw_places(lane, look))]
     for number in shown:
@@ -102,7 +132,8 @@ def client_lines(scene: Scene, now: float, height: int, width: int, look: Look) 
         who = _who_line(scene, number, narrow=width < NARROW, now=now, look=look)
         lines.append(joined(fitted(who, left, look), draw_lane(asking.lane, now, lane, look)))
     if height and len(shown) < len(numbers):
-        lines.append(_others([scene.clients[number] for number in numbers[len(shown) :]], look))
+        others = [scene.clients[number] for number in numbers if number not in shown]
+        lines.append(_others(others, scroll, look))
     return lines
 
 
@@ -127,10 +158,13 @@ def _who_line(scene: Scene, number: int, *, narrow: bool, now: float, look: Look
     )
 
 
-def _others(clients: list[Asking], look: Look) -> Text:
+def _others(clients: list[Asking], scroll: Scroll, look: Look) -> Text:
     outcomes = Counter(client.outcome for client in clients)
     how = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
-    return line((f"{look.dots} {len(clients)} more: {how}", DIM))
+    above = f", {scroll.first} of them above" if scroll.first else ""
+    return line(
+        (f"{look.dots} {len(clients)} more{above}: {how}", DIM), (f"    {scroll.keys}" if scroll.keys else "", BOLD)
+    )
 
 
 def attempt_line(asking: Asking, now: float, *, narrow: bool, look: Look) -> Text:

@@ -111,6 +111,11 @@ class Screen:
         self._send()
         return thread_time() - began
 
+    def draw_again(self) -> None:
+        """What was drawn last, as it is now."""
+        if self._latest is not None:
+            self.draw(self._latest)
+
     def _send(self) -> bool:
         """What the terminal takes now; was that all?"""
         with _terminal_may_be_gone():

@@ -15,7 +15,7 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ._trace_file import REQUESTS  # mean the end even if there is a handler
+from ._stopping import REQUESTS  # mean the end even if there is a handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,24 +6,23 @@ afterwards.
 
 Ctrl-C and failures come through here as exceptions. SIGTERM does not, nor does SIGHUP, which comes when the terminal is
 closed: by itself either ends the process at once. So here they cancel the command, and are raised again when the file
-has been written; whoever waits for the process sees no difference. A second one ends it at once.
+has been written; whoever waits for the process sees no difference. A second signal does not end it before that, but a
+third one does (`_stopping.Unfinished`).
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import signal
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import trio
-
 from ._common import Failure, in_counts, printable_text, say
+from ._stopping import Unfinished, ended_by_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from .._address import Address
     from .._events import Event
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
     from ..tracing import Recording, Trace
 
     Namer = Callable[[Trace], Mapping[Address, str]]
-
-# What others end a process by. Windows has one of them by name.
-REQUESTS = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if name in signal.Signals.__members__)
 
 # By a file's ending, the function of `trio_udp.tracing` that makes it; the first is for `save`.
 LINES = ".jsonl"
@@ -132,22 +128,25 @@ def _written(path: Path, write: Callable[[], None], quiet: bool) -> Iterator[Non
     """However it ends, ``write()``; that it cannot be done is said now, if it is known."""
     with _explained(path), open(path, "ab"):
         pass
-    with ended_by_signals():
+    name = printable_text(os.fspath(path))
+    with Unfinished(name) as unfinished, ended_by_signals():
         try:
             yield
         except BaseException:
             try:
-                _write_and_say(path, write, quiet)
+                with unfinished.being_written():
+                    _write_and_say(name, write, quiet)
             except Failure as failure:  # not in the place of what has happened before
                 say(str(failure))
             raise
-        _write_and_say(path, write, quiet)
+        with unfinished.being_written():
+            _write_and_say(name, write, quiet)
 
 
-def _write_and_say(path: Path, write: Callable[[], None], quiet: bool) -> None:
+def _write_and_say(name: str, write: Callable[[], None], quiet: bool) -> None:
     write()
     if not quiet:
-        say(f"trace: {printable_text(os.fspath(path))}")
+        say(f"trace: {name}")
 
 
 def _write_capture(network: VirtualNetwork, path: Path) -> None:
@@ -193,36 +192,6 @@ def _explained(path: Path) -> Iterator[None]:
         raise Failure(f"cannot write {os.fspath(path)!r}: {error.strerror or error}") from None
     except ValueError as error:  # there are times that a format does not have
         raise Failure(f"cannot write {os.fspath(path)!r}: {error}") from None
-
-
-@contextmanager
-def ended_by_signals(signals: Sequence[signal.Signals] = REQUESTS) -> Iterator[None]:
-    """SIGTERM and SIGHUP cancel what is inside, and then end the process as they always do, unless they are ignored.
-
-    Args:
-      signals: all of which do that.
-    """
-    token, scope = trio.lowlevel.current_trio_token(), trio.CancelScope()
-    heard: list[int] = []
-
-    def note(number: int, _: object) -> None:
-        heard.append(number)
-        for each in before:
-            signal.signal(each, signal.SIG_DFL)
-        token.run_sync_soon(scope.cancel)
-
-    before = {number: signal.getsignal(number) for number in signals}
-    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
-    for number in before:
-        signal.signal(number, note)
-    try:
-        with scope:
-            yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)  # None: it was not Python that had put it there
-        if heard:
-            signal.raise_signal(heard[0])
 
 
 # -- who is who --------------------------------------------------------------------------------------------------------

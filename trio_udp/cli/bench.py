@@ -30,7 +30,7 @@ from ._bench_report import Outcome, Setup, as_json, lines, progress_line
 from ._common import ExitCode, Failure, count, plural, say, server_port, write
 from ._faults import positive_seconds
 from ._hosts import open_client, open_socket
-from ._stopping import FirstSignal
+from ._stopping import run_until_signal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -188,22 +188,22 @@ async def _find(server: HostPort, probe: Payloads, wait: float) -> HostPort:
 
 async def _run_until_ctrl_c(load: Load) -> bool:
     """Was it Ctrl-C that ended it?"""
+    progress = Progress(load.record)
 
-    async def stop_at_signal() -> None:
-        await first.arrived.wait()
-        load.stop()
+    async def work() -> None:
+        with bare_exceptions():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(progress.run)
+                await load.run()
+                nursery.cancel_scope.cancel()
+
+    def heard() -> None:
         progress.interrupted()
+        load.stop()
         if waiting := load.record.waiting:
             say(f"stopping: {plural(waiting, 'request')} may still be answered; Ctrl-C again ends at once")
 
-    progress = Progress(load.record)
-    with FirstSignal(signal.SIGINT) as first, bare_exceptions():
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(stop_at_signal)
-            nursery.start_soon(progress.run)
-            await load.run()
-            nursery.cancel_scope.cancel()
-    return first.number is not None
+    return await run_until_signal(work, signal.SIGINT, stop=heard) is not None
 
 
 class Progress:
@@ -232,8 +232,6 @@ class Progress:
 
     def interrupted(self) -> None:
         """The terminal has written ^C, and what is shown now stays."""
-        if self._rewrites:
-            say("")
         self._shown = 0
 
     def _show(self, line: str) -> None:

@@ -12,7 +12,7 @@ import trio
 
 from ._common import ExitCode, Failure, plural, say
 from ._learn_check import FOLDER, command, go_on, judge_file, passed_all, shown, start_command, tell
-from ._trace_file import ended_by_signals
+from ._stopping import ended_by_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

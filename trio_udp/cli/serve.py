@@ -100,7 +100,8 @@ the extra: python -m pip install 'trio_udp[dtls]'
 
 With --trace the first 100,000 things that happen, or 64 MB of payloads, are in
 a file at the end: datagrams, handlers, tasks; what came later is counted.
-trace --help tells more.
+A second Ctrl-C then does not end the server before the file is written; a third
+one does. trace --help tells more.
 
 Ctrl-C or SIGTERM: stop receiving, finish what is begun, print the statistics.
 Ctrl-C or SIGTERM again: end at once, without statistics, even when a handler

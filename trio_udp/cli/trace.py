@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._common import ExitCode, Failure, write
+from ._common import ExitCode, Failure, count, write
 from ._trace_file import VIEWS, view, write_text
 
 if TYPE_CHECKING:
     from ..tracing import Trace
 
 NARROWEST = 20  # columns, as the ladder wants them
+WIDEST = 10_000  # more is only more blanks
 
 DESCRIPTION = """\
 Make a page, a picture or a text of a recorded run: who sent what to whom, what
@@ -33,11 +33,13 @@ request, or from a program of yours:
 
 The page needs no network and no other files. What --chrome writes can be
 opened at https://ui.perfetto.dev, what --mermaid writes is understood where
-Mermaid is, as on GitHub.
+Mermaid is, as on GitHub. --text is as wide as the terminal, or as COLUMNS or
+--width say; with -o it has 80 columns.
 
 examples:
   python -m trio_udp demo --trace run.jsonl
   python -m trio_udp trace run.jsonl --text
+  python -m trio_udp trace run.jsonl --text --width 120 | less -S
   python -m trio_udp trace run.jsonl --html -o run.html
   python -m trio_udp trace run.jsonl --svg > run.svg
 
@@ -65,16 +67,23 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     kind("--chrome", ".json", "for Perfetto, and chrome://tracing")
     kind("--mermaid", ".mmd", "a sequence diagram as text for Mermaid")
     kind("--text", ".txt", "the ladder diagram as text")
+    parser.add_argument(
+        "--width", type=text_width, metavar="N", help="columns of --text (default: the terminal's, or 80)"
+    )
     parser.add_argument("-o", dest="output", type=Path, metavar="FILE", help="where to; standard output unless given")
     parser.set_defaults(run=run)
 
 
+def text_width(text: str) -> int:
+    """A number of columns that a ladder fits in."""
+    if (number := count(text)) < NARROWEST:
+        raise argparse.ArgumentTypeError(f"a ladder needs at least {NARROWEST} columns, not {text}")
+    return min(number, WIDEST)
+
+
 async def run(args: argparse.Namespace) -> int:
     """Read the trace, and write it as what was asked for."""
-    options = {}
-    if args.view == VIEWS[".txt"] and args.output is None and sys.stdout.isatty():
-        options["width"] = max(NARROWEST, shutil.get_terminal_size().columns)
-    text = view(_load(args.file), args.view, **options)
+    text = view(_load(args.file), args.view, **_options(args))
     if args.output is None:
         write(text.encode("utf-8", "backslashreplace"))
         return ExitCode.ANSWERED
@@ -83,6 +92,19 @@ async def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise Failure(f"cannot write {str(args.output)!r}: {error.strerror or error}") from None
     return ExitCode.ANSWERED
+
+
+def _options(args: argparse.Namespace) -> dict[str, int]:
+    """Of the view: how wide it is."""
+    if args.view != VIEWS[".txt"]:
+        if args.width is not None:
+            raise Failure("--width is for --text: a page and a picture take the room that they need", ExitCode.USAGE)
+        return {}
+    if args.width is not None:
+        return {"width": args.width}
+    if args.output is not None:
+        return {}
+    return {"width": min(max(NARROWEST, shutil.get_terminal_size().columns), WIDEST)}
 
 
 def _load(path: Path) -> Trace:

@@ -2,8 +2,11 @@
 
 Mermaid knows neither time nor columns: what comes first stands first. Its text has a syntax of its own, and payloads
 come from a network; so whatever is not a letter, a digit or harmless is written as a number (``#59;``), and ``end``,
-which closes a block anywhere, too. A block must not cut through another, so attempts are in a ``loop`` only where no
-other client has a part between the first and the last; elsewhere a note says which attempt it is.
+which closes a block anywhere, too.
+
+A request that was sent again is a ``loop`` around its attempts. Whatever other clients do meanwhile is inside as well,
+their loops too; but a block must not cut through another one. So where two loops would, as with clients that begin one
+after the other and end in that order, the shorter one is drawn, and of the other one notes say which attempt it is.
 
 Mermaid draws no more than 50,000 characters (``maxTextSize`` in its configuration), so there are no more.
 """
@@ -11,6 +14,7 @@ Mermaid draws no more than 50,000 characters (``maxTextSize`` in its configurati
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from ._ladder import make_ladder
@@ -20,7 +24,7 @@ from ._show import plural, shortened, show_data
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ._ladder import Arrow, Asked, Ladder
+    from ._ladder import Arrow, Ladder
     from ._rows import Row
     from ._trace import Trace
 
@@ -33,8 +37,9 @@ ARROWS = {"lost": "-x", "not sent": "-x", "unseen": "-)"}
 def mermaid(trace: Trace) -> str:
     """The ladder diagram of a trace, as the text of a Mermaid sequence diagram.
 
-    ``->>`` is a datagram, ``-x`` one that was lost, ``-->>`` a second copy, ``-)`` one that nobody saw arrive. As
-    many as Mermaid takes are in it, and a note says how many are not.
+    ``->>`` is a datagram, ``-x`` one that was lost, ``-->>`` a second copy, ``-)`` one that nobody saw arrive. A
+    request that was sent again is in a ``loop``, unless a shorter loop of another client would cut through it. As many
+    datagrams as Mermaid takes are in it, and a note says how many are not.
 
     Returns:
       lines, each with a newline at its end; the first is ``sequenceDiagram``.
@@ -61,22 +66,25 @@ def mermaid(trace: Trace) -> str:
 def _blocks(ladder: Ladder) -> Iterator[tuple[str, int, int]]:
     """Lines, how many datagrams they are, and how much deeper in blocks whatever follows is."""
     happenings = rows(ladder)
-    begins, ends = _loops(happenings)
+    ends = _loops(happenings)
+    after = Counter(ends.values())
+    several = len({row.lifeline for row in happenings if row.asked is not None}) > 1
     for number, row in enumerate(happenings):
-        if number in begins:
-            asked = begins[number]
-            attempts = len(asked.request.attempts)
-            yield f"    loop request {asked.request.number}, {plural(attempts, 'attempt')}\n", 0, 1
         if row.arrow is not None:
             yield _message(row.arrow), 1, 0
-        elif row.asked is None or not _goes_without_saying(row):
+        elif number in ends:
+            whose = f"{_escaped(shortened(ladder.lifelines[row.lifeline].name, 40))}, " if several else ""
+            yield f"    loop {whose}{row.note.removeprefix('loop ')}\n", 0, 1
+        elif not _goes_without_saying(row):
             yield f"    note over p{row.lifeline}: {_escaped(row.note)}\n", 0, 0
-        if number in ends:
+        for _ in range(after[number]):
             yield "    end\n", 0, -1
 
 
 def _goes_without_saying(row: Row) -> bool:
     """A first attempt, and an answer, are what one sees anyway."""
+    if row.asked is None or row.is_loop:
+        return False
     return ", attempt 1:" in row.note if row.waits > 0 else ": answered" in row.note
 
 
@@ -88,26 +96,21 @@ def _message(arrow: Arrow) -> str:
     return f"    p{arrow.source}{sign}p{arrow.destination}: {_escaped(text)}\n"
 
 
-def _loops(happenings: list[Row]) -> tuple[dict[int, Asked], set[int]]:
-    """At which rows a loop begins, and for what, and after which one ends."""
-    spans: dict[int, tuple[Asked, int, int]] = {}
-    for number, row in enumerate(happenings):
-        if row.asked is not None and len(row.asked.request.attempts) > 1:
-            _, first, _ = spans.get(id(row.asked), (row.asked, number, number))
-            spans[id(row.asked)] = (row.asked, first, number)
-    undisturbed = [
-        (asked, first, last)
-        for asked, first, last in spans.values()
-        if first < last and not any(_disturbs(row, asked) for row in happenings[first : last + 1])
-    ]
-    return {first: asked for asked, first, _ in undisturbed}, {last for _, _, last in undisturbed}
+def _loops(happenings: list[Row]) -> dict[int, int]:
+    """At which rows a loop begins, and after which that one ends: the shorter first, and none that cuts through one."""
+    begins = {id(row.asked): number for number, row in enumerate(happenings) if row.is_loop}
+    lasts = {id(row.asked): number for number, row in enumerate(happenings) if id(row.asked) in begins}
+    loops: dict[int, int] = {}
+    for first, last in sorted(
+        ((begins[one], lasts[one]) for one in begins), key=lambda ends: (ends[1] - ends[0], ends)
+    ):
+        if not any(_cuts_through(first, last, *other) for other in loops.items()):
+            loops[first] = last
+    return loops
 
 
-def _disturbs(row: Row, asked: Asked) -> bool:
-    """It is another request's."""
-    if row.asked is not None:
-        return row.asked is not asked
-    return row.arrow is not None and row.arrow.client_asks and row.arrow.client != asked.lifeline
+def _cuts_through(first: int, last: int, begins: int, ends: int) -> bool:
+    return first < begins <= last < ends or begins < first <= ends < last
 
 
 def _escaped(text: str) -> str:

@@ -1,14 +1,15 @@
 """What happens in a ladder, one thing after another: for pictures that are made of lines of text.
 
 A datagram is one row, at the time when it was sent, and a second one if it was dropped or ignored where it arrived. So
-is the beginning of an attempt, and its end.
+is the beginning of an attempt, and its end. A request that was sent again is a loop around its attempts: it has a row
+of its own at its beginning, and ends with its last attempt.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ._show import show_duration, show_text
+from ._show import plural, show_duration, show_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 class Row(NamedTuple):
     """One of them, at a lifeline: a datagram, or else a ``note``.
 
-    With ``waits`` 1 an attempt of what was ``asked`` begins, with -1 one ends.
+    With ``waits`` 1 an attempt of what was ``asked`` begins, or, if it ``is_loop``, all of them do; with -1 an attempt
+    ends, with -2 the last one of a loop.
     """
 
     time: float
@@ -30,6 +32,7 @@ class Row(NamedTuple):
     note: str = ""
     waits: int = 0
     asked: Asked | None = None
+    is_loop: bool = False
 
 
 def rows(ladder: Ladder) -> list[Row]:
@@ -49,14 +52,18 @@ def _of_datagrams(ladder: Ladder) -> Iterator[Row]:
 
 def _of_attempts(ladder: Ladder) -> Iterator[Row]:
     for asked in ladder.asked:
-        for attempt in asked.request.attempts:
-            number = f"request {asked.request.number}"
+        number, attempts = f"request {asked.request.number}", asked.request.attempts
+        is_loop = len(attempts) > 1
+        if is_loop:
+            note = f"loop {number}: {plural(len(attempts), 'attempt')}"
+            yield Row(attempts[0].started, attempts[0].entry, asked.lifeline, None, note, 1, asked, is_loop=True)
+        for attempt in attempts:
             note = f"{number}, attempt {attempt.number}: waits {show_duration(attempt.deadline - attempt.started)}"
             yield Row(attempt.started, attempt.entry, asked.lifeline, None, note, 1, asked)
             if attempt.ended is not None and attempt.ended_entry is not None:
-                after = show_duration(attempt.ended - attempt.started)
-                note = f"{number}: {show_text(attempt.outcome)} after {after}"
-                yield Row(attempt.ended, attempt.ended_entry, asked.lifeline, None, note, -1, asked)
+                note = f"{number}: {show_text(attempt.outcome)} after {show_duration(attempt.ended - attempt.started)}"
+                waits = -2 if is_loop and attempt is attempts[-1] else -1
+                yield Row(attempt.ended, attempt.ended_entry, asked.lifeline, None, note, waits, asked)
 
 
 def fate(travel: Travel) -> str:

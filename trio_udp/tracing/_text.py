@@ -1,8 +1,10 @@
 """`ladder_text`: a ladder for a terminal.
 
 Letters cannot slant. So a datagram is one line, at the time when it was sent, which says how long it took; what becomes
-of an attempt is a line of its own, and while it waits its client's lifeline is thick. Where columns would be too narrow
-to read, because there are many of them or the terminal is small, each line is a sentence instead.
+of an attempt is a line of its own, and while a request waits its client's lifeline is thick. A payload that has no room
+in its arrow stands beside it. Where columns would be too narrow to read, because there are many of them or the terminal
+is small, or where they would leave out times, or cut payloads so that one looks like another, each line is a sentence
+instead.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING
 from ._ladder import make_ladder
 from ._rows import fate, rows
 from ._show import NOTHING, shortened, show_data
+from ._text_label import Label, count_unclear, label
 from ._trace import what_is_forgotten
 
 if TYPE_CHECKING:
@@ -21,11 +24,10 @@ if TYPE_CHECKING:
     from ._ladder import Arrow, Ladder
     from ._rows import Row
     from ._trace import Trace
-    from ._travels import Travel
 
 MOST_DATAGRAMS = 10_000  # some 1 MB
 MARGIN = 11  # for a time: up to 9999.999999
-NARROW = 10  # between two lifelines of one kind, or what their names take
+NARROW = 9  # between two lifelines of one kind, or what their names take
 READABLE = 18  # where payloads stand
 WIDEST = 40
 TO_ASCII = str.maketrans(dict(zip("│┃┏┗─✕·µ…", "||++-x.u~", strict=True)))
@@ -35,9 +37,10 @@ def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
     """The ladder diagram of a trace, as lines of text.
 
     Lifelines are columns, datagrams arrows between them: ``✕`` where one was lost, ``?`` where nobody saw it arrive. On
-    the left are the seconds since the recording began, when it was sent; beside a payload, if there is room, how long
-    it took. A client's lifeline is thick while an attempt waits. If columns do not fit, each line is a sentence. Of a
-    very long run the first 10,000 datagrams are shown, and it says so.
+    the left are the seconds since the recording began, when it was sent; beside a payload how long it took. A client's
+    lifeline is thick while a request waits; one that was sent again is a ``loop``. If there is no room for columns, or
+    for what tells one datagram from another, each line is a sentence. Of a very long run the first 10,000 datagrams are
+    shown, and it says so.
 
     Args:
       trace: what was recorded.
@@ -54,10 +57,21 @@ def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
         raise ValueError(f"a ladder needs a width of at least 20 characters, not {width!r}")
     ladder = make_ladder(trace, MOST_DATAGRAMS)
     lines = rows(ladder)
-    places = _places(ladder, width)
-    draw = _columns(ladder, lines, places, width) if places else _sentences(ladder, lines, width)
+    draw = _drawn(ladder, lines, width)
     drawn = (row.translate(TO_ASCII).encode("ascii", "backslashreplace").decode() if ascii else row for row in draw)
     return "".join(f"{row[:width].rstrip()}\n" for row in (*drawn, *_remarks(ladder, trace)))
+
+
+def _drawn(ladder: Ladder, lines: list[Row], width: int) -> list[str]:
+    """In columns, if they fit and say at least as much as sentences do."""
+    in_columns: list[Label] = []
+    in_sentences: list[Label] = []
+    places = _places(ladder, width)
+    columns = list(_columns(ladder, lines, places, width, in_columns)) if places else []
+    if columns and not (unclear := count_unclear(in_columns)):
+        return columns
+    sentences = list(_sentences(ladder, lines, width, in_sentences))
+    return columns if columns and unclear <= count_unclear(in_sentences) else sentences
 
 
 def _remarks(ladder: Ladder, trace: Trace) -> Iterator[str]:
@@ -77,7 +91,7 @@ def _places(ladder: Ladder, width: int) -> list[int]:
     names = [len(lifeline.name) for lifeline in ladder.lifelines]
     if not names or max(names) > WIDEST:
         return []
-    gaps = [max(NARROW, (one + other) // 2 + 2) for one, other in pairwise(names)]
+    gaps = [max(NARROW, (one + other) // 2 + 1) for one, other in pairwise(names)]
     wide = ladder.wide_gaps()
     first = MARGIN + 2 + names[0] // 2
     room = width - first - max(1, names[-1] - names[-1] // 2) - sum(gaps)
@@ -88,7 +102,7 @@ def _places(ladder: Ladder, width: int) -> list[int]:
     return list(accumulate(gaps, initial=first))
 
 
-def _columns(ladder: Ladder, lines: list[Row], places: list[int], width: int) -> Iterator[str]:
+def _columns(ladder: Ladder, lines: list[Row], places: list[int], width: int, labels: list[Label]) -> Iterator[str]:
     waiting = [0] * len(places)
     names = " " * width
     for place, lifeline in zip(places, ladder.lifelines, strict=True):
@@ -101,7 +115,7 @@ def _columns(ladder: Ladder, lines: list[Row], places: list[int], width: int) ->
             row = _over(row, place, "┃" if attempts else "│")
         place = places[line.lifeline]
         if line.arrow is not None:
-            row = _arrow(row, line.arrow, places)
+            row = _arrow(row, line.arrow, places, labels)
         else:
             waiting[line.lifeline] += line.waits
             now = waiting[line.lifeline]
@@ -119,33 +133,37 @@ def _note(row: str, place: int, note: str, width: int) -> str:
     return _over(row, place - len(note) - 2, f" {note} ")
 
 
-def _arrow(row: str, arrow: Arrow, places: list[int]) -> str:
+def _arrow(row: str, arrow: Arrow, places: list[int], labels: list[Label]) -> str:
     here, there = places[arrow.source], places[arrow.destination]
     travel = arrow.travel
     if arrow.source == arrow.destination:
-        return _over(row, here + 1, f"─┐ {_label(travel, 30)} "[: len(row) - here - 1])
-    left, right = min(here, there) + 1, max(here, there)
-    room = right - left
-    if travel.outcome == "not sent":
-        label = _label(travel, room - 4).strip()
-        text = f"─✕ {label}" if here < there else f"{label} ✕─"
-        return _over(row, left if here < there else right - len(text), text)
+        labels.append(label(travel, 28))
+        return _over(row, here + 1, f"─┐  {labels[-1].text}  "[: len(row) - here - 1])
+    left, right = min(here, there), max(here, there)
+    room = right - left - 1
     tip = {"lost": "✕  ", "unseen": ">" if arrow.leaves else "? "}.get(travel.outcome, ">")
-    space = room - len(tip) - 3
-    label = _label(travel, space).center(space, "\0").replace("\0", "─")
-    text = f"──{label}─{tip}" if here < there else f"{tip[::-1].replace('>', '<')}─{label}──"
-    return _over(row, left, text)
+    space = room - (4 if travel.outcome == "not sent" else len(tip) + 5)
+    labels.append(label(travel, space))
+    text = labels[-1].text
+    if not labels[-1].is_complete:
+        data = show_data(travel.data)
+        place = _beside(left, right, f" {data} ", places, len(row))
+        if place is not None and len(fate(travel)) <= space:
+            labels[-1], text = Label(travel, data, fate(travel)), fate(travel)
+            row = _over(row, place, f" {data} ")
+    if travel.outcome == "not sent":
+        text = f"─✕ {text}" if here < there else f"{text} ✕─"
+        return _over(row, left + 1 if here < there else right - len(text), text)
+    text = (f" {text} " if text else "").center(space + 2, "\0").replace("\0", "─")
+    return _over(row, left + 1, f"──{text}─{tip}" if here < there else f"{tip[::-1].replace('>', '<')}─{text}──")
 
 
-def _label(travel: Travel, room: int) -> str:
-    """What it carried, and what became of it, if there is room for both; what is too long for itself is cut."""
-    became = fate(travel)
-    whole = show_data(travel.data, room)
-    for words in (f", {became}", f", {became.partition(':')[0]}", ""):
-        if became and len(whole) + len(words) + 2 <= room:
-            return f" {whole}{words} "
-    data = show_data(travel.data, max(3, room - 4 - len(became)))
-    return shortened(f" {data}, {became} " if became else f" {data} ", room)
+def _beside(left: int, right: int, text: str, places: list[int], width: int) -> int | None:
+    """Where a text has room next to an arrow, over as few lifelines as possible."""
+    ways = [(right + 1, right + 1 + len(text)), (left - len(text), left)]
+    fits = [(start, end) for start, end in ways if start > MARGIN and end <= width]
+    free = [(sum(start <= place < end for place in places), -start) for start, end in fits]
+    return -min(free)[1] if free else None
 
 
 def _over(row: str, place: int, text: str) -> str:
@@ -156,7 +174,7 @@ def _over(row: str, place: int, text: str) -> str:
 # -- in sentences ------------------------------------------------------------------------------------------------------
 
 
-def _sentences(ladder: Ladder, lines: list[Row], width: int) -> Iterator[str]:
+def _sentences(ladder: Ladder, lines: list[Row], width: int, labels: list[Label]) -> Iterator[str]:
     names = [lifeline.name for lifeline in ladder.lifelines]
     longest = min(max(map(len, names), default=0), 22)
     for line in lines:
@@ -168,5 +186,6 @@ def _sentences(ladder: Ladder, lines: list[Row], width: int) -> Iterator[str]:
             sign = {"lost": "─✕", "not sent": "─✕", "unseen": unseen}.get(travel.outcome, "─>")
             here, there = (shortened(names[end], longest) for end in (line.arrow.source, line.arrow.destination))
             way = f"{here:{longest}} {sign} {there:{longest}}"
-            words = f"{way} {_label(travel, max(8, width - MARGIN - 2 - len(way)))}"
+            labels.append(label(travel, max(6, width - MARGIN - 4 - len(way))))
+            words = f"{way}  {labels[-1].text}"
         yield f"{line.time - ladder.started:{MARGIN}.6f}  {words}"
