@@ -344,6 +344,7 @@ READERS: dict[str, object] = {
     "cli._learn_check.judge_file": "tests/cli/test_learn.py::test_a_file_that_is_no_text_is_shown_as_it_is",
     "learn._source.check_text": BYTES["learn: a program"],
     "learn._folder._parsed": BYTES["learn: what has passed"],
+    "learn._learner.Learner.lines_like": "tests/learn/test_stage.py::test_a_file_that_is_no_text",
     "learn._played._packed": OURS,  # to be written
     "learn._played.read": OURS,  # from the process that we have started
     "learn._run._Child.output": "tests/learn/test_run.py::test_what_is_printed_may_be_no_text",
@@ -367,13 +368,13 @@ READERS: dict[str, object] = {
     "cli.request.Hexadecimal.read": BYTES["cli: hexadecimal"],
     "faults._luck.Draw.__init__": OURS,  # a hash
     "testing._ancillary.asked_source": test_any_control_message_to_send,
-    "testing._groups.Groups._send_by": "tests/testing/test_groups.py::test_linux_says_the_same",
+    "testing._group_requests._ipv4_index": "tests/testing/test_groups.py::test_linux_says_the_same",
     "testing._groups.Groups.set": "tests/testing/test_groups.py::test_linux_says_the_same",
-    "testing._groups._address": "tests/testing/test_groups.py::test_linux_says_the_same",
-    "testing._groups._by_address": "tests/testing/test_groups.py::test_linux_says_the_same",
-    "testing._groups._by_index": "tests/testing/test_groups.py::test_linux_says_the_same",
-    "testing._groups._ipv4": "tests/testing/test_groups.py::test_linux_says_the_same",
-    "testing._groups._ipv6": "tests/testing/test_groups.py::test_linux_says_the_same",
+    "testing._group_requests._address": "tests/testing/test_groups.py::test_linux_says_the_same",
+    "testing._group_requests._by_address": "tests/testing/test_groups.py::test_linux_says_the_same",
+    "testing._group_requests._by_index": "tests/testing/test_groups.py::test_linux_says_the_same",
+    "testing._group_requests._ipv4": "tests/testing/test_groups.py::test_linux_says_the_same",
+    "testing._group_requests._ipv6": "tests/testing/test_groups.py::test_linux_says_the_same",
     "testing._options.Options.get": OURS,  # what Groups has packed
     "testing._options._c_int": "tests/testing/test_options.py::test_one_after_another",
     "testing._pcap._checksum": OURS,  # what is written to a file
