@@ -144,7 +144,7 @@ def test_the_third_ends_it(folder: Path, peer: socket.socket) -> None:
         peer.sendto(b"x", ("127.0.0.1", port))
         server.out.wait_for("begun")
         server.send_signal(signal.SIGINT)
-        server.err.wait_for("stopping: ")
+        server.err.wait_for("stopping: 1 handler may go on for 3600 s, Ctrl-C twice more ends at once\n")
         server.send_signal(signal.SIGINT)
         server.err.wait_for(r"\nrun.jsonl is still to be written; the next signal ends this at once, without it\n")
         server.send_signal(signal.SIGTERM)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .._address import format_address, payload_limit
 from ._common import in_counts, plural, printable, say, statistics_lines, write_line
+from ._stopping import Unfinished
 
 if TYPE_CHECKING:
     import argparse
@@ -73,7 +74,8 @@ def say_who_is_busy(answering: Answering, grace: float) -> None:
     """Why a server that was asked to stop has not ended yet, and what ends it."""
     if answering.busy and grace:
         handlers = plural(answering.busy, "handler")
-        say(f"stopping: {handlers} may go on for {grace:g} s, Ctrl-C again ends at once")
+        again = "again" if Unfinished.now is None else "twice more"  # the second would leave no file
+        say(f"stopping: {handlers} may go on for {grace:g} s, Ctrl-C {again} ends at once")
 
 
 def say_statistics(where: str, statistics: UDPStatistics) -> None:
