@@ -111,6 +111,14 @@ async def test_a_keyboard_interrupt_goes_first() -> None:
             nursery.start_soon(_fail, ValueError("first"))
 
 
+async def test_a_second_keyboard_interrupt_says_nothing_new(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(KeyboardInterrupt), bare_exceptions():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_fail, KeyboardInterrupt())
+            nursery.start_soon(_fail, KeyboardInterrupt())
+    assert not caplog.records
+
+
 async def test_a_group_of_cancelled_is_no_failure() -> None:
     async def cancelled_in_a_nursery_of_its_own() -> None:
         async with trio.open_nursery() as inner:

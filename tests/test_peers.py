@@ -369,7 +369,7 @@ async def test_what_was_read_is_counted_when_admit_fails() -> None:
 
 
 @pytest.mark.parametrize("once", [True, False])
-@pytest.mark.parametrize("told", ["received", "dropped", "not admitted"])
+@pytest.mark.parametrize("told", ["received", "dropped", "not admitted", "opened"])
 async def test_what_was_read_is_counted_once_when_an_observer_raises(
     clock: trio.testing.MockClock, network: VirtualNetwork, told: str, once: bool
 ) -> None:
@@ -377,7 +377,7 @@ async def test_what_was_read_is_counted_once_when_an_observer_raises(
     events: list[Event] = []
 
     def raising(event: Event) -> None:
-        kind = DatagramReceived if told == "received" else DatagramDropped
+        kind = {"received": DatagramReceived, "opened": PeerOpened}.get(told, DatagramDropped)
         if isinstance(event, kind) and not (once and events):
             events.append(event)
             raise KeyError("boom")
@@ -399,6 +399,7 @@ async def test_what_was_read_is_counted_once_when_an_observer_raises(
             "received": {"server stopped": 5},
             "dropped": {"peer's buffer full": 1, "server stopped": 3, "channel closed": 1},
             "not admitted": {"not admitted": 1, "server stopped": 4},
+            "opened": {"peer's buffer full": 4, "channel closed": 1},
         }[told]
     )
 

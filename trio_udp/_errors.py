@@ -129,6 +129,8 @@ class bare_exceptions:
         if isinstance(error, BaseExceptionGroup):
             failures = _failures(error)
             for other in failures[1:]:
+                if isinstance(other, KeyboardInterrupt):  # a second one says nothing new
+                    continue
                 logger.error("another task failed while the first failure was on its way", exc_info=other)
             raise_as_it_was(failures[0] if failures else _first_leaf(error))
 

@@ -183,10 +183,10 @@ class Peer:
         self._closed = True
         if self._table.get(self.peer) is self:
             del self._table[self.peer]
-        for data in self._inbox or ():
+        inbox, self._inbox = self._inbox or (), None
+        for _ in inbox:
             self.count_dropped("channel closed")
-            self._io.drop(data, self.peer, "channel closed", outgoing=False)
-        self._inbox = None
+        self._io.drop_all([(data, self.peer) for data in inbox], "channel closed")
         for scope in self._sending or ():
             scope.cancel()
         if self._task is not None:

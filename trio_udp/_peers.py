@@ -238,8 +238,11 @@ class _Peers:
 
     async def _talk_observed(self, peer: Peer) -> None:
         """`_talk`, telling of it."""
-        with told_of(peer, self._io):
-            await self._talk(peer)
+        try:
+            with told_of(peer, self._io):
+                await self._talk(peer)
+        finally:
+            peer.close()  # an observer may have raised before anybody talked
 
 
 class _Line(Protocol):

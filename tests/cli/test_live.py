@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
+import trio.testing
 
 from tests.cli.child import run
 from trio_udp.cli import _live_refresh, make_parser
@@ -157,6 +158,27 @@ async def test_keys_that_mean_something(monkeypatch: pytest.MonkeyPatch) -> None
             os.close(ours)
             assert not await keys.goes_on()  # nobody is there any more
     finally:
+        os.close(theirs)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals there")
+async def test_q_does_not_end_scrolling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: it was taken for a terminal that has gone."""
+    ours, theirs = os.openpty()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(fileno=lambda: theirs))
+    monkeypatch.setattr("trio_udp.cli._live_keys.keys_are_ours", lambda: True)
+    scrolled = trio.Event()
+    try:
+        with Keys(lambda lines: scrolled.set()) as keys, trio.fail_after(60):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(keys.keep_scrolling)
+                os.write(ours, b"q")
+                await trio.testing.wait_all_tasks_blocked(0.01)
+                os.write(ours, b"j")
+                await scrolled.wait()
+                nursery.cancel_scope.cancel()
+    finally:
+        os.close(ours)
         os.close(theirs)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import struct
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -280,6 +282,31 @@ def test_a_signal_while_it_is_written_is_heard_afterwards(
     warning = f"{path} is still to be written; the next signal ends this at once, without it"
     assert told.index(warning) < told.index(f"trace: {path}")
     assert of(load(path), AttemptStarted)
+
+
+def test_ctrl_c_before_there_is_a_recording(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: a NameError, and an empty file."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tracing, "record", interrupted)
+    assert main(["demo", "--virtual", "--trace", str(path)]) == 130
+    assert "Error" not in capsys.readouterr().err
+    assert not path.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no FIFOs here")
+def test_into_a_fifo(path: Path, tmp_path: Path) -> None:
+    """Regression: whether it can be written was tried, which the reader took for the end."""
+    os.mkfifo(path)
+    with subprocess.Popen(["cat", str(path)], stdout=subprocess.PIPE) as reader:
+        assert main(["demo", "--virtual", "--json", "--trace", str(path)]) == 0
+        text, _ = reader.communicate(timeout=60)
+    (copy := tmp_path / "copy.jsonl").write_bytes(text)
+    assert of(load(copy), AttemptStarted)
 
 
 @needs_signals

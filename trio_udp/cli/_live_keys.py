@@ -117,6 +117,8 @@ class Keys:
                 if key in SCROLL:
                     self._scroll(SCROLL[key])
             self._typed = await self._read()
+            if not self._typed:
+                return False
 
     async def keep_scrolling(self) -> NoReturn:
         """For ever: nothing but that. What is typed for the shell is left to it."""
@@ -129,13 +131,14 @@ class Keys:
             for key in typed:
                 if key in SCROLL:
                     self._scroll(SCROLL[key])
-            if typed == [QUIT[0]]:  # or the terminal has gone
+            if not typed:
                 await trio.sleep_forever()
 
     async def _read(self) -> list[bytes]:
+        """The keys that were typed; none: the terminal has gone, or its input has ended."""
         await trio.lowlevel.wait_readable(self._fd)
         try:
             typed = os.read(self._fd, 1024)
         except OSError:  # EIO: the terminal has gone
             typed = b""
-        return ONE_KEY.findall(typed) or [QUIT[0]]
+        return ONE_KEY.findall(typed)

@@ -97,11 +97,10 @@ def traced(path: Path | None, names: Namer, *, quiet: bool = False) -> Iterator[
     if path is None or is_capture(path):
         yield
         return
-    with _written(path, lambda: _write(recording, path, names), quiet):
-        from ..tracing import record  # which nobody else waits for at the start
+    from ..tracing import record  # which nobody else waits for at the start
 
-        with record() as recording:
-            yield
+    with record() as recording, _written(path, lambda: _write(recording, path, names), quiet):
+        yield
 
 
 @contextmanager
@@ -126,8 +125,9 @@ def captured(path: Path | None, network: VirtualNetwork, *, quiet: bool = False)
 @contextmanager
 def _written(path: Path, write: Callable[[], None], quiet: bool) -> Iterator[None]:
     """However it ends, ``write()``; that it cannot be done is said now, if it is known."""
-    with _explained(path), open(path, "ab"):
-        pass
+    if not path.is_fifo():  # whoever reads there would take this for the end
+        with _explained(path), open(path, "ab"):
+            pass
     name = printable_text(os.fspath(path))
     with Unfinished(name) as unfinished, ended_by_signals():
         try:

@@ -103,10 +103,14 @@ class Relay:
             self._opening -= 1
         self._clients_in_all += 1
         client = Client(self._terms, self._clients_in_all, address, endpoint._io, connection, self._nursery)
-        clients[address] = client
+        self._begin(clients, client)
+        return client
+
+    @trio.lowlevel.enable_ki_protection  # Ctrl-C in the middle would leave a client that nobody sees to
+    def _begin(self, clients: dict[Address, Client], client: Client) -> None:
+        clients[client.address] = client
         self._clients.add(client)
         self._nursery.start_soon(self._see_to, clients, client, name=f"trio_udp relay, client {client.index}")
-        return client
 
     def _turn_away(self, endpoint: UDPEndpoint, data: bytes, address: Address, reason: str) -> None:
         self._terms.forward.dropped[reason] += 1
