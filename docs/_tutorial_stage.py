@@ -100,7 +100,7 @@ class Stage:
             with tracing.record() as recording:
                 try:
                     with trio.move_on_after(PATIENCE) as patience:
-                        return await told_by_caller(None, main(*args))
+                        return await told_by_caller(None, main, *args)
                 finally:
                     await trio.lowlevel.cancel_shielded_checkpoint()
                     self.trace = recording.trace()

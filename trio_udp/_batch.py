@@ -188,12 +188,10 @@ class BatchSocket(ReadSocket):
 
     def _sendto(self, data: bytes, address: Address) -> Awaitable[int]:
         if self.peer is not None:
-            sending = self.socket.send(data)
-        elif control := _asked.way_back(address) if self._remembers_asked else ():
-            sending = self.socket.sendmsg([data], control, 0, address)
-        else:
-            sending = self.socket.sendto(data, address)
-        return told_by_caller(self.emit, sending)
+            return told_by_caller(self.emit, self.socket.send, data)
+        if control := _asked.way_back(address) if self._remembers_asked else ():
+            return told_by_caller(self.emit, self.socket.sendmsg, [data], control, 0, address)
+        return told_by_caller(self.emit, self.socket.sendto, data, address)
 
     # -- sending all of them ------------------------------------------------------------------------------------------
 

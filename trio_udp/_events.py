@@ -264,21 +264,22 @@ def current_emit() -> Emit | None:
 _told_by_caller: ContextVar[tuple[Emit | None] | None] = ContextVar("trio_udp told by caller", default=None)
 
 
-def told_by_caller(emit: Emit | None, call: Awaitable[T]) -> Awaitable[T]:
+def told_by_caller(emit: Emit | None, call: Callable[..., Awaitable[T]], *args: object) -> Awaitable[T]:
     """A call of a socket of which whoever calls tells, and the socket itself does not: await what is returned.
 
     Args:
       emit: whom the caller tells; None: nobody.
-      call: what the socket's method has returned. If nobody would be told anyway, that is all there is to await.
+      call: the socket's method.
+      args: what it is called with.
     """
-    return call if emit is None and not _observers.get() else _told(emit, call)
+    return call(*args) if emit is None and not _observers.get() else _told(emit, call, args)
 
 
-async def _told(emit: Emit | None, call: Awaitable[T]) -> T:
+async def _told(emit: Emit | None, call: Callable[..., Awaitable[T]], args: tuple[object, ...]) -> T:
     before = _told_by_caller.get()
     _told_by_caller.set((emit,))
     try:
-        return await call
+        return await call(*args)
     finally:
         _told_by_caller.set(before)
 

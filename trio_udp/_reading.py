@@ -158,9 +158,9 @@ class ReadSocket(CountedSocket):
 
     async def _recvfrom(self) -> tuple[bytes, Address]:
         if not self._remembers_asked:
-            return await told_by_caller(self.emit, self.socket.recvfrom(READ_SIZE))
-        receiving = self.socket.recvmsg(READ_SIZE, _offload.CONTROL_ROOM)
-        data, control, _, address = await told_by_caller(self.emit, receiving)
+            return await told_by_caller(self.emit, self.socket.recvfrom, READ_SIZE)
+        receiving = told_by_caller(self.emit, self.socket.recvmsg, READ_SIZE, _offload.CONTROL_ROOM)
+        data, control, _, address = await receiving
         return data, _asked.return_address(cast("Address", address), control)
 
     def _is_readable(self) -> bool:

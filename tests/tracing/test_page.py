@@ -485,6 +485,8 @@ async def test_a_click_holds_it_and_escape_lets_go(recorded: Trace, tmp_path: Pa
         assert await count(browser, "#told .pinned") == 1
         await browser.key("ArrowDown")  # from where the click was
         assert await of_all(browser, ".picked", "e.dataset.entry") == [str(other)]
+        stops = "#ladder [data-entry][tabindex='0']"  # one thing of each pane, always
+        assert await of_all(browser, stops, "e.dataset.entry") == [str(other)]
         await browser.key("Escape")
         assert await count(browser, ".picked") == 0
 

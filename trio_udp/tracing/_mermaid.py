@@ -18,7 +18,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ._ladder import make_ladder
-from ._rows import fate, rows
+from ._rows import fate, rows, words_of_loop
 from ._show import plural, shortened, show_data
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def _blocks(ladder: Ladder) -> Iterator[tuple[str, int, int]]:
     for number, row in enumerate(happenings):
         if row.arrow is not None:
             yield _message(row.arrow), 1, 0
-        elif number in ends:
+        elif number in ends and row.asked is not None:
             whose = f"{_escaped(shortened(ladder.lifelines[row.lifeline].name, 40))}, " if several else ""
-            yield f"    loop {whose}{row.note.removeprefix('loop ')}\n", 0, 1
+            yield f"    loop {whose}{words_of_loop(row.asked)}\n", 0, 1
         elif not _goes_without_saying(row):
             yield f"    note over p{row.lifeline}: {_escaped(row.note)}\n", 0, 0
         for _ in range(after[number]):
@@ -83,9 +83,9 @@ def _blocks(ladder: Ladder) -> Iterator[tuple[str, int, int]]:
 
 def _goes_without_saying(row: Row) -> bool:
     """A first attempt, and an answer, are what one sees anyway."""
-    if row.asked is None or row.is_loop:
+    if row.attempt is None:
         return False
-    return ", attempt 1:" in row.note if row.waits > 0 else ": answered" in row.note
+    return row.attempt.number == 1 if row.change > 0 else row.attempt.outcome == "answered"
 
 
 def _message(arrow: Arrow) -> str:

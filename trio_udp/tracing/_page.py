@@ -63,7 +63,7 @@ COLOURS = f"""\
 :root[data-theme=dark] {{ {DARK} }}
 """
 
-SCRIPTS = ("point.js", "move.js", "choose.js")  # one script; each needs what those before it have
+SCRIPTS = ("point.js", "move.js", "choose.js")  # one script: what they need of each other is there when it runs
 
 
 def html(trace: Trace) -> str:

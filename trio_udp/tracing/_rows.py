@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ._ladder import Arrow, Asked, Ladder
+    from ._requests import Attempt
     from ._travels import Travel
 
 
 class Row(NamedTuple):
     """One of them, at a lifeline: a datagram, or else a ``note``.
 
-    With ``waits`` 1 an attempt of what was ``asked`` begins, or, if it ``is_loop``, all of them do; with -1 an attempt
-    ends, with -2 the last one of a loop.
+    Of what was ``asked`` an ``attempt`` begins or ends; none: the loop around them begins. ``change`` is how many more
+    brackets lie at the lifeline from here on: 1 where something begins, -1 where an attempt ends, -2 where the loop
+    does, too.
     """
 
     time: float
@@ -30,9 +32,14 @@ class Row(NamedTuple):
     lifeline: int
     arrow: Arrow | None
     note: str = ""
-    waits: int = 0
+    change: int = 0
     asked: Asked | None = None
-    is_loop: bool = False
+    attempt: Attempt | None = None
+
+    @property
+    def is_loop(self) -> bool:
+        """Does a loop begin?"""
+        return self.asked is not None and self.attempt is None
 
 
 def rows(ladder: Ladder) -> list[Row]:
@@ -52,18 +59,21 @@ def _of_datagrams(ladder: Ladder) -> Iterator[Row]:
 
 def _of_attempts(ladder: Ladder) -> Iterator[Row]:
     for asked in ladder.asked:
-        number, attempts = f"request {asked.request.number}", asked.request.attempts
-        is_loop = len(attempts) > 1
-        if is_loop:
-            note = f"loop {number}: {plural(len(attempts), 'attempt')}"
-            yield Row(attempts[0].started, attempts[0].entry, asked.lifeline, None, note, 1, asked, is_loop=True)
+        here, number, attempts = asked.lifeline, f"request {asked.request.number}", asked.request.attempts
+        if len(attempts) > 1:
+            yield Row(attempts[0].started, attempts[0].entry, here, None, f"loop {words_of_loop(asked)}", 1, asked)
         for attempt in attempts:
             note = f"{number}, attempt {attempt.number}: waits {show_duration(attempt.deadline - attempt.started)}"
-            yield Row(attempt.started, attempt.entry, asked.lifeline, None, note, 1, asked)
+            yield Row(attempt.started, attempt.entry, here, None, note, 1, asked, attempt)
             if attempt.ended is not None and attempt.ended_entry is not None:
                 note = f"{number}: {show_text(attempt.outcome)} after {show_duration(attempt.ended - attempt.started)}"
-                waits = -2 if is_loop and attempt is attempts[-1] else -1
-                yield Row(attempt.ended, attempt.ended_entry, asked.lifeline, None, note, waits, asked)
+                change = -2 if attempt is attempts[-1] and len(attempts) > 1 else -1
+                yield Row(attempt.ended, attempt.ended_entry, here, None, note, change, asked, attempt)
+
+
+def words_of_loop(asked: Asked) -> str:
+    """What goes round in it, and how often."""
+    return f"request {asked.request.number}: {plural(len(asked.request.attempts), 'attempt')}"
 
 
 def fate(travel: Travel) -> str:

@@ -117,9 +117,9 @@ def _columns(ladder: Ladder, lines: list[Row], places: list[int], width: int, la
         if line.arrow is not None:
             row = _arrow(row, line.arrow, places, labels)
         else:
-            waiting[line.lifeline] += line.waits
-            now = waiting[line.lifeline]
-            corner = "·" if not line.waits else "┏" if now == line.waits else "┗" if not now else "┃"
+            before = waiting[line.lifeline]
+            waiting[line.lifeline] = now = before + line.change
+            corner = "·" if now == before else "┏" if not before else "┗" if not now else "┃"
             row = _note(_over(row, place, corner), place, line.note, width)
         yield row
 

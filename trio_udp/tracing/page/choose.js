@@ -7,7 +7,7 @@ function step(from, by) {
   const inside = things.filter(thing => from.closest(".pane").contains(thing));
   const next = inside[inside.indexOf(from) + by];
   if (!next) return;
-  from.setAttribute("tabindex", "-1");
+  for (const thing of inside) if (thing.tabIndex === 0) thing.setAttribute("tabindex", "-1");  // not that clicked at
   next.setAttribute("tabindex", "0");
   next.focus();
 }
