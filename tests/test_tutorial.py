@@ -297,7 +297,7 @@ def test_solutions_duplicates_1() -> None:
 
 
 def test_solutions_duplicates_2() -> None:
-    said = "after 0 s: b'ticket 1'\nafter 1 s: b'ticket 1'\nafter 6 s: b'ticket 2'\n"
+    said = "at 0 s: b'ticket 1'\nat 1 s: b'ticket 1'\nat 7 s: b'ticket 2'\n"
     assert ran("solutions/duplicates_2").said == said
 
 
