@@ -30,7 +30,8 @@ async def main() -> None:
             began = trio.current_time()
             for seconds in (0, 1, 6):
                 await trio.sleep(seconds)
-                print(f"at {trio.current_time() - began:.0f} s:", await client.request(b"Ada, order 1"))
+                now = trio.current_time() - began
+                print(f"at {now:.0f} s:", await client.request(b"Ada, order 1"))
         nursery.cancel_scope.cancel()
 
 
