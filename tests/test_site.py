@@ -152,6 +152,18 @@ STICKING_OUT = """
 """
 
 
+# Code that is below its button, however far it is scrolled.
+COVERED = """
+[...document.querySelectorAll("div.highlight")].filter(block => {
+    const code = block.querySelector("pre"), letters = document.createRange()
+    const button = block.querySelector("button.copybtn").getBoundingClientRect()
+    code.scrollLeft = 100000
+    letters.selectNodeContents(code)
+    return [...letters.getClientRects()].some(box => box.top < button.bottom && box.right > button.left)
+}).map(block => `has a button on the code ${block.textContent.slice(0, 40)}`)
+"""
+
+
 @asynccontextmanager
 async def browsing(address: str, folder: Path, size: tuple[int, int] = DESK) -> AsyncIterator[Browser]:
     """A browser; the pages that are opened may ask nobody else for anything."""
@@ -185,6 +197,7 @@ async def test_every_page_can_be_read_at_a_desk_and_on_a_phone(site: Path, addre
                 faults[page].append(f"has blocks of code with {buttons} buttons to copy them")
             if set(await of_all(browser, "button.copybtn", "getComputedStyle(e).opacity")) - {"1"}:
                 faults[page].append("has buttons that are not seen until something hovers over them")
+            faults[page] += await browser.evaluate(COVERED)  # on the smaller phone
             faults[page] += map(str, await browser.complaints())
     assert len(faults) > 30
     assert {page: found for page, found in faults.items() if found} == {}
