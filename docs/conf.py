@@ -45,6 +45,7 @@ html_favicon = "_static/favicon.svg"
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+copybutton_line_continuation_character = "\\"  # a command of two lines is copied as two
 
 add_module_names = False
 python_maximum_signature_line_length = 88

@@ -104,7 +104,8 @@ def is_known(command: str) -> bool:
         case ["python", "-m", "pip", "install", *_, what]:
             package, _, extras = what.partition("[")
             known = all(re.search(rf"^{extra} = \[", PROJECT, re.MULTILINE) for extra in re.findall(r"\w+", extras))
-            return known and Path(package).name in ("", "trio_udp")  # a clone, where one is or by its name
+            # A clone, where one is or where it lies: no index has this package, so its bare name installs nothing.
+            return known and (package == "." or ("/" in package and Path(package).name == "trio_udp"))
         case ["python", "-m", "trio_udp" | "venv", *_]:
             return True  # tests/test_examples.py has all of the first kind understood
         case ["python", "-m", module, *options] if module.startswith("tests.benchmarks"):
@@ -131,7 +132,9 @@ def test_a_console_line_is_known(page: str, command: str) -> None:
     "command",
     [
         "python -m pip install trio-upd",
-        "python -m pip install 'trio_udp[clo]'",
+        "python -m pip install -e '.[clo]'",
+        "python -m pip install trio_udp",
+        "python -m pip install 'trio_udp[cli]'",
         "python -m tests.benchmarks.peers --minutes 5",
         "python nobody.py",
         "apt-get install ncat",

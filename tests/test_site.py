@@ -7,9 +7,10 @@ found. Screenshots of the first page are left where those of ``tests/tracing/`` 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import asynccontextmanager
 from functools import cache, partial
 from html.parser import HTMLParser
@@ -22,6 +23,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 import pytest
 import trio
 
+from tests.test_pages import PAGES, blocks_of
 from tests.tracing.browser import Browser, open_browser
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ pytest.importorskip("sphinx_copybutton", reason="the docs need the extra docs")
 ROOT = Path(__file__).parent.parent
 PICTURES = Path(os.environ.get("TRIO_UDP_PICTURES", ROOT / "build" / "pictures"))
 PATIENCE = 100  # seconds; only a failure takes so long
-DESK, PHONE = (1400, 900), (390, 844)
+DESK, PHONE, SMALL_PHONE = (1400, 900), (390, 844), (320, 568)
+LEGIBLE = 9  # pixels of a letter
 
 
 @pytest.fixture(scope="session")
@@ -149,6 +152,18 @@ STICKING_OUT = """
 """
 
 
+# Code that is below its button, however far it is scrolled.
+COVERED = """
+[...document.querySelectorAll("div.highlight")].filter(block => {
+    const code = block.querySelector("pre"), letters = document.createRange()
+    const button = block.querySelector("button.copybtn").getBoundingClientRect()
+    code.scrollLeft = 100000
+    letters.selectNodeContents(code)
+    return [...letters.getClientRects()].some(box => box.top < button.bottom && box.right > button.left)
+}).map(block => `has a button on the code ${block.textContent.slice(0, 40)}`)
+"""
+
+
 @asynccontextmanager
 async def browsing(address: str, folder: Path, size: tuple[int, int] = DESK) -> AsyncIterator[Browser]:
     """A browser; the pages that are opened may ask nobody else for anything."""
@@ -171,7 +186,7 @@ async def test_every_page_can_be_read_at_a_desk_and_on_a_phone(site: Path, addre
         for page in pages_of(site):
             await browser.resize(*DESK)
             await browser.open(address + page)
-            for size in (DESK, PHONE):
+            for size in (DESK, PHONE, SMALL_PHONE):
                 await browser.resize(*size)
                 await browser.settle()
                 if await browser.evaluate("document.documentElement.scrollWidth - innerWidth") > 0:
@@ -180,38 +195,47 @@ async def test_every_page_can_be_read_at_a_desk_and_on_a_phone(site: Path, addre
             buttons = await of_all(browser, "div.highlight", "e.querySelectorAll('button.copybtn').length")
             if not all(count == 1 for count in buttons):
                 faults[page].append(f"has blocks of code with {buttons} buttons to copy them")
+            if set(await of_all(browser, "button.copybtn", "getComputedStyle(e).opacity")) - {"1"}:
+                faults[page].append("has buttons that are not seen until something hovers over them")
+            faults[page] += await browser.evaluate(COVERED)  # on the smaller phone
             faults[page] += map(str, await browser.complaints())
     assert len(faults) > 30
     assert {page: found for page, found in faults.items() if found} == {}
 
 
-# Of each ladder: how much smaller it is than it was made, by how much it is wider than what it is in, and is that seen?
-LADDERS = """
-[...document.querySelectorAll("svg.ladder")].map(ladder => {
-    const scale = ladder.getBoundingClientRect().width / ladder.viewBox.baseVal.width
-    let outer = ladder.parentElement
+# Of each picture, in the page or in a file of its own: how large are its smallest letters, by how much is it wider than
+# what it is in, and is that seen?
+DRAWINGS = """
+Promise.all([...document.querySelectorAll("article svg.ladder, article img")].map(async drawing => {
+    const svg = drawing.tagName === "IMG" ? await (await fetch(drawing.src)).text() : drawing.outerHTML
+    const letters = [...svg.matchAll(/font-size[:=]\\s*"?([\\d.]+)/g)].map(found => Number(found[1]))
+    const scale = drawing.getBoundingClientRect().width / Number(svg.match(/viewBox="\\S+ \\S+ (\\S+)/)[1])
+    let outer = drawing.parentElement
     while (outer.tagName !== "ARTICLE" && !["auto", "scroll"].includes(getComputedStyle(outer).overflowX))
         outer = outer.parentElement
     outer.scrollLeft = 10000
-    return [scale, outer.scrollWidth - outer.clientWidth, outer.scrollLeft]
-})
+    const hidden = outer.scrollWidth - outer.clientWidth
+    return [drawing.tagName, scale * Math.min(...letters), hidden, outer.scrollLeft]
+}))
 """
 
 
-async def test_ladders_stay_readable_on_a_phone(site: Path, address: str, tmp_path: Path) -> None:
-    """Regression: those of the tutorial shrank to half, and their words to 4.5 pixels."""
-    pages = [page for page in pages_of(site) if 'class="ladder"' in (site / page).read_text(encoding="utf-8")]
-    count = 0
+async def test_pictures_stay_readable_on_a_phone(site: Path, address: str, tmp_path: Path) -> None:
+    """Regression: ladders shrank to half, and their words to 4.5 pixels; the terminal's to 7.2, the plots' to 6.4."""
+    drawn = re.compile('class="ladder"|<img')
+    pages = [page for page in pages_of(site) if drawn.search((site / page).read_text(encoding="utf-8"))]
+    count: Counter[str] = Counter()
     async with browsing(address, tmp_path, PHONE) as browser:
         for page in pages:
             await browser.open(address + page)
             await browser.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
-            for scale, hidden, scrolled in await browser.evaluate(LADDERS):
-                count += 1
-                assert scale >= 0.9, f"{page}: words of 10 pixels are smaller than 9"
+            for tag, letters, hidden, scrolled in await browser.evaluate(DRAWINGS):
+                count[tag] += 1
+                assert letters >= LEGIBLE, f"{page}: words are of {letters:.1f} pixels"
                 assert hidden > 0, f"{page}: it needs room that a phone does not have"
                 assert scrolled == pytest.approx(hidden, abs=1), f"{page}: it does not scroll in itself"
-    assert count > 10
+    assert count["svg"] > 10
+    assert count["IMG"] == 7  # the terminal on two pages, and five plots
 
 
 async def test_that_would_find_what_cannot_be_read(address: str, tmp_path: Path) -> None:
@@ -269,6 +293,16 @@ async def test_the_search_finds(address: str, tmp_path: Path) -> None:
         assert await browser.complaints() == []
 
 
+@pytest.mark.parametrize("page", ["tutorial/04_lost.html", "explanation/timeouts.html"])
+async def test_the_search_finds_what_learners_ask(page: str, address: str, tmp_path: Path) -> None:
+    """Regression: nobody had said "reuse" but the reference."""
+    async with browsing(address, tmp_path) as browser:
+        await browser.open(f"{address}search.html?q=cancel+scope+reuse")
+        with trio.fail_after(PATIENCE):
+            while page not in await of_all(browser, "#search-results li a", "e.pathname.slice(1)"):
+                await trio.sleep(0.05)
+
+
 async def test_what_is_copied_can_be_run(address: str, tmp_path: Path) -> None:
     """The command without the prompt before it."""
     async with browsing(address, tmp_path) as browser:
@@ -277,3 +311,31 @@ async def test_what_is_copied_can_be_run(address: str, tmp_path: Path) -> None:
         await browser.evaluate("document.querySelector('.highlight-console button.copybtn').click()")
         copied = await browser.evaluate("navigator.clipboard.readText()")
         assert copied.strip() == "python -m pip install -e '.[cli]' && python -m trio_udp"
+
+
+def commands_in(block: str) -> str:
+    """The block's commands without their prompts, with the lines that continue them."""
+    return "\n".join(re.findall(r"^\$ ((?:.*\\\n)*.*)", block, re.MULTILINE))
+
+
+CONTINUED = sorted(page for page in PAGES if any("\\\n" in text for _, text in blocks_of(page)))
+
+
+@pytest.mark.parametrize("page", CONTINUED)
+async def test_a_command_of_two_lines_is_copied_whole(page: str, address: str, tmp_path: Path) -> None:
+    """Regression: only its first line was, which ends in a backslash."""
+    written = [commands_in(text) for language, text in blocks_of(page) if language == "console"]
+    async with browsing(address, tmp_path) as browser:
+        await browser.command("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+        await browser.open(address + page.replace(".rst", ".html"))
+        copied = []
+        for number in range(len(written)):
+            button = f"document.querySelectorAll('.highlight-console button.copybtn')[{number}]"
+            await browser.evaluate(f"navigator.clipboard.writeText('').then(() => {button}.click())")
+            copied.append((await browser.evaluate("navigator.clipboard.readText()")).strip())
+    assert copied == written
+    assert any("\\\n" in text for text in copied)
+
+
+def test_there_are_commands_of_two_lines() -> None:
+    assert {"contributing.rst", "explanation/performance.rst"} <= set(CONTINUED)

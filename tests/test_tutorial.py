@@ -160,6 +160,16 @@ def test_nursery() -> None:
     assert run.sent == [(0, "time"), (1, "12:00:00"), (1, "hello"), (1, "hello")]
 
 
+def test_start_soon_passes_no_task_status() -> None:
+    """The page says what becomes of it."""
+    text = _tutorial.program("nursery").read_text(encoding="utf-8")
+    program = text.replace("await nursery.start(serve)", "nursery.start_soon(serve)")
+    assert program != text
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", timeout=60)
+    [error] = re.findall(r"^[ |]*(TypeError: .*)$", run.stderr, re.MULTILINE)
+    assert f"``{error}``" in (_tutorial.DOCS / "tutorial" / "03_nursery.rst").read_text(encoding="utf-8")
+
+
 def test_mistakes_nursery() -> None:
     run = ran("mistakes/nursery")
     assert run.said == "asked: b'hello'\n" + STOPPED
@@ -297,7 +307,7 @@ def test_solutions_duplicates_1() -> None:
 
 
 def test_solutions_duplicates_2() -> None:
-    said = "after 0 s: b'ticket 1'\nafter 1 s: b'ticket 1'\nafter 6 s: b'ticket 2'\n"
+    said = "at 0 s: b'ticket 1'\nat 1 s: b'ticket 1'\nat 7 s: b'ticket 2'\n"
     assert ran("solutions/duplicates_2").said == said
 
 
@@ -430,6 +440,22 @@ def test_a_chapter_has_all_its_parts(page: Path) -> None:
     assert re.search(r"_pictures/tutorial/mistakes/\w+\.txt|ladder:: mistakes/", mistake)
     assert exercises.count(".. solution:: ") >= 2
     assert 60 <= text.count("\n") <= 160
+
+
+@pytest.mark.parametrize(
+    ("number", "explanation"),
+    [
+        ("03", "structured_concurrency"),
+        ("04", "timeouts"),
+        ("04", "datagrams"),
+        ("05", "retries"),
+        ("06", "retries"),
+        ("07", "crew"),
+    ],
+)
+def test_a_chapter_leads_to_the_page_on_its_question(number: str, explanation: str) -> None:
+    [page] = [page for page in PAGES if page.stem.startswith(number)]
+    assert f":doc:`../explanation/{explanation}`" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -21,6 +21,13 @@ def test_the_readme_shows_what_the_program_shows() -> None:
     assert dedent(block) == still_text(take_still())
 
 
+def test_it_tells_nothing_twice() -> None:
+    """Regression: what happened last stood among what happened, and again above the keys."""
+    told = still_text(take_still()).partition("what happened")[2].splitlines()[1:]
+    assert len(told) > 5
+    assert len(set(told)) == len(told)
+
+
 def test_another_story_is_another_still() -> None:
     shown = still_text(take_still(["--loss", "0", "--clients", "1", "--requests", "1"], events=100))
     assert "all tasks have ended" in shown

@@ -27,9 +27,11 @@ async def main() -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(sell)
         async with await open_udp_client(*SERVER) as client:
+            began = trio.current_time()
             for seconds in (0, 1, 6):
                 await trio.sleep(seconds)
-                print("after", seconds, "s:", await client.request(b"Ada, order 1"))
+                now = trio.current_time() - began
+                print(f"at {now:.0f} s:", await client.request(b"Ada, order 1"))
         nursery.cancel_scope.cancel()
 
 
