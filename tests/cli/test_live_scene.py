@@ -207,7 +207,7 @@ def test_the_whole_screen() -> None:
 
 def test_where_one_presses_keys_what_happened_stands_above_them() -> None:
     page = draw_scene(lost(), TREE, 101.25, 80, 12, LINES, "a title", "press!").plain.splitlines()
-    assert page[-2].rstrip() == " 0.000 s  client 1   x request 1 is lost on its way to the server"
+    assert page[-2].rstrip() == "now  0.000 s  client 1   x request 1 is lost on its way to the server"
     assert page[-1] == "press!".ljust(80)
 
 

@@ -9,8 +9,9 @@ import os
 import re
 import sys
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,10 +115,7 @@ async def test_arrows_and_crosses_are_those_of_the_log(recorded: Trace, tmp_path
         tasks = [entry for entry in recorded.entries if isinstance(entry, TaskStarted)]
         await browser.click(*await middle(browser, "#library"))
         assert await count(browser, ".bar.task") == len(tasks)
-        assert (
-            f"{len(sent)} datagrams sent, {len(lost)} lost · {len(tasks)} tasks"
-            in (await texts(browser, "header p"))[0]
-        )
+        assert f"{len(sent)} datagrams, {len(lost)} lost · {len(tasks)} tasks" in (await texts(browser, "header p"))[0]
 
 
 async def test_what_a_relay_does_not_pass_on_is_a_cross_too(tmp_path: Path) -> None:
@@ -129,7 +127,7 @@ async def test_what_a_relay_does_not_pass_on_is_a_cross_too(tmp_path: Path) -> N
     ]
     async with shown(trace(entries), tmp_path) as browser:
         assert await count(browser, ".pane .cross") == 1
-        assert "1 datagram sent, 1 lost" in (await texts(browser, "header p"))[0]
+        assert "2 datagrams, 1 lost" in (await texts(browser, "header p"))[0]
 
 
 @pytest.mark.parametrize(
@@ -554,6 +552,27 @@ async def demo(clients: int, folder: Path) -> Path:
     return page
 
 
+@pytest.fixture
+def odd_names() -> Trace:
+    names = cycle(
+        ["A" * 300, "]]>>-->>", "日本語のクライアント", "a-host-of-the-customer-in-the-third-building.example"]
+    )
+    some = run(clients=12, requests=1)
+    return replace(some, names={address: f"{number} {next(names)}" for number, address in enumerate(some.names)})
+
+
+@pytest.mark.parametrize("size", [(1400, 900), (390, 844)])
+async def test_long_and_wide_names_have_room(odd_names: Trace, size: tuple[int, int], tmp_path: Path) -> None:
+    """Regression: the list of clients was as wide as the longest name, and the page with it; wide names touched."""
+    async with shown(odd_names, tmp_path, *size) as browser:
+        assert await browser.evaluate("document.documentElement.scrollWidth") == size[0]
+        box = "(b => [b.left, b.right, b.top])(e.getBoundingClientRect())"
+        boxes = await of_all(browser, ".heads .name", box)
+        for row in {top for _, _, top in boxes}:
+            in_row = sorted((left, right) for left, right, top in boxes if top == row)
+            assert all(right < left for (_, right), (left, _) in pairwise(in_row))
+
+
 async def test_one_of_twenty_is_in_sight_at_once(tmp_path: Path) -> None:
     """Regression: the others' lifelines and 26,839 pixels of their silence stayed; the window was empty."""
     page = await demo(20, tmp_path)
@@ -837,7 +856,7 @@ def test_what_is_not_drawn_is_said() -> None:
     entries += [Happened(DatagramSent(10.0 + n / 1000, CLIENT, SERVER, b"%d" % n), 1, None) for n in range(2001)]
     entries.append(TaskStarted(13.0, 2, "too late", None))
     page = html(trace(entries, ended=14.0))
-    assert "4 s · 2,001 datagrams sent, 0 lost · 2 tasks · drawn are the first 2 s<" in page
+    assert "4 s · 2,001 datagrams, 0 lost · 2 tasks · drawn are the first 2 s<" in page
     assert len(re.findall('class="datagram[^"]*" data-entry', page)) == 2000
     assert "task many" in page
     assert "too late" not in page
@@ -847,7 +866,7 @@ def test_a_full_recording_is_drawn_until_it_was_full() -> None:
     entries: list[Entry] = [TaskStarted(10.0, 1, "many", None)]
     entries += [Happened(DatagramSent(10.0 + n / 1000, CLIENT, SERVER, b"%d" % n), 1, None) for n in range(2009)]
     some, many = (html(Trace(tuple(entries[:number]), 10.0, 3610.0, {}, 5)) for number in (1001, 2010))
-    assert "1,000 datagrams sent, 0 lost · 1 task · 5 entries forgotten · drawn are the first 999 ms<" in some
+    assert "1,000 datagrams, 0 lost · 1 task · 5 entries forgotten · drawn are the first 999 ms<" in some
     assert some.count("The recording was full: 5 entries") == 2
     assert "still running when the recording was full" in some
     assert "drawn are the first 2 s<" in many

@@ -84,7 +84,7 @@ def draw_scene(
         lambda height, width: client_lines(scene, now, height, width, look, scroll or Scroll()),
         "what happened",
         list(scene.lines)[-height:],
-        [line((scene.latest, BOLD)), line((keys.ljust(width), "reverse"))] if keys else (),
+        [line(("now ", DIM), (scene.latest, BOLD)), line((keys.ljust(width), "reverse"))] if keys else (),
         STORY_LINES,
     )
     return draw_page(what, width, height, look)

@@ -144,10 +144,11 @@ def _is_unsent(event: Event) -> bool:
 def _facts(trace: Trace, drawn_until: float) -> str:
     """What there was, in one line."""
     events = [entry.event for entry in trace.entries if isinstance(entry, Happened)]
-    sent = sum(isinstance(event, DatagramSent) for event in events)
-    lost = sum(isinstance(event, DatagramLost) or _is_unsent(event) for event in events)
+    unsent = sum(map(_is_unsent, events))
+    arrows = sum(isinstance(event, DatagramSent) for event in events) + unsent
+    lost = sum(isinstance(event, DatagramLost) for event in events) + unsent
     tasks = sum(isinstance(entry, TaskStarted) for entry in trace.entries)
-    facts = [show_duration(trace.ended - trace.started), f"{plural(sent, 'datagram')} sent, {lost:,} lost"]
+    facts = [show_duration(trace.ended - trace.started), f"{plural(arrows, 'datagram')}, {lost:,} lost"]
     if not events:
         facts[1:] = [NOTHING.rstrip(".")]
     facts += [plural(tasks, "task")] + [f"{trace.forgotten:,} entries forgotten"] * bool(trace.forgotten)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
 
 from ._show import shortened
 
@@ -26,8 +27,8 @@ A_FEW = 4
 LOWER = 14.0
 LONGEST_NAME = 24
 FEW = 8  # lifelines, with room for their addresses
-LETTER = 6.9  # of a name; of a place, 5.8
-SMALL_LETTER = 5.8
+LETTER, CAPITAL, WIDE_LETTER = 6.9, 9.5, 12.5  # of a name; such signs as > are as wide as capitals
+SMALLER = 5.8 / 6.9  # of a place
 
 
 class Plan:
@@ -81,5 +82,15 @@ class Plan:
         return (left, right) if one < other else (right, left)
 
     def _room(self, number: int) -> float:
-        name = LETTER * len(self.name(number))
-        return max(name, SMALL_LETTER * len(self.place(number))) if self.has_places else name
+        name = _length(self.name(number))
+        return max(name, SMALLER * _length(self.place(number))) if self.has_places else name
+
+
+def _length(name: str) -> float:
+    return sum(map(_width, name))
+
+
+def _width(letter: str) -> float:
+    if east_asian_width(letter) in "WF":
+        return WIDE_LETTER
+    return CAPITAL if letter.isupper() or letter in "<>=+~#%&@" else LETTER
