@@ -153,8 +153,8 @@ WRONG = {
             with trio.move_on_after(0.01):
                 return await sock.recv(100)
 """,
-        "6: the answer of the server `up` had come at 0.1 s, and ask has returned 0.4 s later. To wait is to wait for the "
-        "answer, and to be there when it comes",
+        "6: the answer of the server `up` had come at 0.1 s, and ask has returned 0.4 s later. To wait is to wait for "
+        "the answer, and to be there when it comes",
     ),
     "asks on when the answer has come": (
         f"""{ASK}

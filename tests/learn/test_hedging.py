@@ -183,8 +183,8 @@ async def ask(servers):
             await trio.sleep(0.25)
     return found[0]
 """,
-        "14: call 2 of 5, at 5.12 s (the best server is very slow): the best server was asked again after 0.25 s, and 2 "
-        "times in all. It has the question",
+        "14: call 2 of 5, at 5.12 s (the best server is very slow): the best server was asked again after 0.25 s, "
+        "and 2 times in all. It has the question",
     ),
     "gives up": (
         f"""{ONE}

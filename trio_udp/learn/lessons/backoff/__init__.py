@@ -125,8 +125,8 @@ def _goes_on(run: Run, name: str, questions: list[Carried]) -> Iterator[Finding]
         for question in questions:
             if question.time > came + 1e-6:
                 yield Finding(
-                    f"the answer of the server `{name}` had come at {came:.3g} s, and your program asks it once more at "
-                    f"{question.time:.3g} s. With an answer there is nothing left to ask",
+                    f"the answer of the server `{name}` had come at {came:.3g} s, and your program asks it once more "
+                    f"at {question.time:.3g} s. With an answer there is nothing left to ask",
                     question.line,
                     question.time,
                 )
@@ -163,6 +163,7 @@ def _ended(run: Run, name: str, began: float, result: object, ended: float) -> I
         yield Finding(words, line, ended)
     waits = [*gaps(questions), ended - questions[-1].time] if questions else []
     if ended - began > LONGEST:
+        took = ", ".join(f"{wait:.3g}" for wait in waits)
         yield Finding(
             f"ask has returned {ended - began:.3g} s after it was called, for the server `{name}`. A minute is what a "
             f"call may take: nobody waits for longer. It has waited {', '.join(f'{wait:.3g}' for wait in waits)} s",
