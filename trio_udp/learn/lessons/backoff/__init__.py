@@ -166,7 +166,7 @@ def _ended(run: Run, name: str, began: float, result: object, ended: float) -> I
         took = ", ".join(f"{wait:.3g}" for wait in waits)
         yield Finding(
             f"ask has returned {ended - began:.3g} s after it was called, for the server `{name}`. A minute is what a "
-            f"call may take: nobody waits for longer. It has waited {', '.join(f'{wait:.3g}' for wait in waits)} s",
+            f"call may take: nobody waits for longer. It has waited {took} s",
             line,
             ended,
         )

@@ -204,7 +204,8 @@ def _nothing_new(run: Run, part: Round) -> Iterator[Finding]:
             if question == asked.question:
                 yield Finding(
                     f"{asked.client} asked `{question.decode()}` at {asked.time:.3g} s, and your server has begun to "
-                    f"work at it. It was told to stop at {part.stop:.3g} s; if it takes what comes later, it need never end",
+                    f"work at it. It was told to stop at {part.stop:.3g} s; if it takes what comes later, it need never "
+                    "end",
                     line,
                     time,
                 )
@@ -214,8 +215,8 @@ def _ended(run: Run, part: Round, over: float | None) -> Iterator[Finding]:
     done = max(each.time + each.work for each in part.accepted) + DELAY
     if over is None and run.ending.kind == "waits":
         yield Finding(
-            f"your server waits for ever in this line. It was told to stop at {part.stop:.3g} s, and had answered all that "
-            f"it had taken at {done:.3g} s: nothing is left to wait for",
+            f"your server waits for ever in this line. It was told to stop at {part.stop:.3g} s, and had answered all "
+            f"that it had taken at {done:.3g} s: nothing is left to wait for",
             run.ending.line,
             done,
         )
