@@ -204,8 +204,8 @@ def _nothing_new(run: Run, part: Round) -> Iterator[Finding]:
             if question == asked.question:
                 yield Finding(
                     f"{asked.client} asked `{question.decode()}` at {asked.time:.3g} s, and your server has begun to "
-                    f"work at it. It was told to stop at {part.stop:.3g} s; if it takes what comes later, it need never "
-                    "end",
+                    f"work at it. It was told to stop at {part.stop:.3g} s; if it takes what comes later, it need "
+                    "never end",
                     line,
                     time,
                 )
