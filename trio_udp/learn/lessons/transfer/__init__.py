@@ -145,23 +145,23 @@ def lose_what_is_left(learner: Learner) -> Rule:
     return lose
 
 
-async def transfer(learner: Learner, data: bytes, sender: Host, receiver: Host) -> None:
+async def transfer(learner: Learner, data: bytes, sender: Host, receiver: Host, port: int = RECEIVER[1]) -> None:
     """One file, from its beginning until both ends have returned."""
     learner.note("began", trio.current_time())
     async with trio.open_nursery() as nursery:
         with receiver:
-            nursery.start_soon(receive, learner)
+            nursery.start_soon(_receive, learner, port)
         with sender:
-            nursery.start_soon(send, learner, data)
+            nursery.start_soon(_send, learner, data, port)
 
 
-async def send(learner: Learner, data: bytes) -> None:
-    await learner.call("send", data, RECEIVER)
+async def _send(learner: Learner, data: bytes, port: int) -> None:
+    await learner.call("send", data, (RECEIVER[0], port))
     learner.note("sent", trio.current_time())
 
 
-async def receive(learner: Learner) -> None:
-    data = await learner.call("receive", RECEIVER[1])
+async def _receive(learner: Learner, port: int) -> None:
+    data = await learner.call("receive", port)
     learner.note("received", [data, trio.current_time()])
 
 
@@ -205,7 +205,7 @@ def _another(run: Run, number: int, data: bytes, got: Any, span: Span) -> Findin
     words = f"file {number} has {len(data):,} bytes, and what has come has {len(got):,}"
     words += "" if same == shorter else f"; from byte {same:,} on it is another one"
     if len(got) < len(data):
-        why, its_line = _is_missing(run, len(data), span)
+        why, its_line = _is_missing(run, len(data), len(data) - len(got), span)
         return Finding(f"{words}. {why}", its_line or line, span[1])
     if len(got) == len(data):
         return Finding(f"{words}. Some of it is not in its place", line, span[1])
@@ -213,16 +213,17 @@ def _another(run: Run, number: int, data: bytes, got: Any, span: Span) -> Findin
     return Finding(f"{words}{why}", line, time)
 
 
-def _is_missing(run: Run, size: int, span: Span) -> tuple[str, int | None]:
-    """Why something is, and the line that it is owed to, if it is not the receiver's."""
+def _is_missing(run: Run, size: int, missing: int, span: Span) -> tuple[str, int | None]:
+    """Why so many bytes of a file are missing, and the line that it is owed to, if it is not the receiver's."""
     began, returned, ended = span
-    lacking = _lacking(run, began, returned, ended)
-    if lacking and all(each.lost and each.time <= returned for each in lacking):
-        return "Something is missing: it was lost, and not sent again", lacking[0].line
-    if lacking:
+    lacking, arrived = _lacking(run, began, returned, ended), _arrived(run, began, returned)
+    is_all = sum(map(len, {each.data for each in lacking})) >= missing
+    if (is_all or arrived < size) and any(not each.lost or each.time > returned for each in lacking):
         return f"Something is missing: receive has returned at {returned:.3g} s, before it had come", None
-    why = "Something is missing, though all that was sent had arrived"
-    return why + (": receive has not kept it" if _arrived(run, began, returned) >= size else ""), None
+    if is_all:
+        return "Something is missing: it was lost, and not sent again", lacking[0].line
+    why = f"Something is missing, though {'a part of it' if lacking else 'all that was sent'} had arrived"
+    return why + (": receive has not kept it" if arrived >= size else ""), None
 
 
 def _lacking(run: Run, began: float, until: float, ended: float) -> list[Carried]:

@@ -97,7 +97,7 @@ async def stage(learner: Learner) -> None:
         network.set_link(sender, receiver, replace(LINK, loss=0))
         network.set_link(receiver, sender, replace(LINK, loss=0))
         with network.rule(_lose_the_first()), network.rule(lose_first_answers()):
-            await transfer(learner, SMALL, sender, receiver)
+            await transfer(learner, SMALL, sender, receiver, RECEIVER[1] + 1)
     learner.over(2 * len(FILES))
 
 
