@@ -245,8 +245,8 @@ async def receive(port):
         TIMER.replace('if len(parts) == int.from_bytes(datagram[2:4], "big")', "if datagram[1] == 20")
         .replace("trio.current_time() + 5", "trio.current_time()")
         .replace("0.8", "0.51"),
-        "25: file 1 has 40,000 bytes, and what has come has 18,900. Something is missing: receive has returned at 1.35 s, "
-        "before it had come",
+        "25: file 1 has 40,000 bytes, and what has come has 18,900. Something is missing: receive has returned at 1.35 "
+        "s, before it had come",
     ),
     "stays for a second": (
         SOLUTION.replace(
