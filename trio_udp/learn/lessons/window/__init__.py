@@ -30,17 +30,8 @@ from ....faults import Drop, Link
 from ..._lesson import Lesson
 from ..._look import sent
 from ..._verdict import Finding, went_wrong
-from ..transfer import (
-    PAUSE,
-    RECEIVER,
-    goes_twice,
-    in_common,
-    lose_first_answers,
-    never_ends,
-    returns_too_soon,
-    transfer,
-    transferred,
-)
+from ..transfer import PAUSE, RECEIVER, lose_first_answers, transfer
+from ..transfer._check import goes_twice, in_common, never_ends, returns_too_soon, transferred
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
