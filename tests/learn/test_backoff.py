@@ -133,8 +133,8 @@ WRONG = {
             with trio.move_on_after(wait):
                 return await sock.recv(100)
 """,
-        "ask has returned 121 s after it was called, for the server `down`. A minute is what a call may take: nobody "
-        "waits for longer",
+        "6: ask has returned 121 s after it was called, for the server `down`. A minute is what a call may take: "
+        "nobody waits for longer. It has waited 1, 3, 9, 27, 81 s",
     ),
     "takes ten times as long": (
         f"""{ASK}
@@ -143,7 +143,7 @@ WRONG = {
             with trio.move_on_after(wait):
                 return await sock.recv(100)
 """,
-        "ask has returned 70.1 s after it was called, for the server `troubled`. A minute is what a call may take",
+        "6: ask has returned 70.1 s after it was called, for the server `troubled`. A minute is what a call may take",
     ),
     "sleeps, and looks afterwards": (
         f"""{ASK}
@@ -153,8 +153,29 @@ WRONG = {
             with trio.move_on_after(0.01):
                 return await sock.recv(100)
 """,
-        "the answer of the server `up` had come at 0.1 s, and ask has returned 0.4 s later. To wait is to wait for the "
-        "answer, and to be there when it comes",
+        "6: the answer of the server `up` had come at 0.1 s, and ask has returned 0.4 s later. To wait is to wait for "
+        "the answer, and to be there when it comes",
+    ),
+    "asks on when the answer has come": (
+        f"""{ASK}
+        answer = None
+        for wait in 0.5, 1, 2, 4, 8:
+            await sock.sendto(b"?", server)
+            with trio.move_on_after(wait):
+                answer = await sock.recv(100)
+        return answer
+""",
+        "7: the answer of the server `up` had come at 0.1 s, and your program asks it once more at 0.2 s. With an "
+        "answer there is nothing left to ask",
+    ),
+    "is in a hurry in the end": (
+        f"""{ASK}
+        for wait in 0.5, 1, 2, 4, 0.15:
+            await sock.sendto(b"?", server)
+            with trio.move_on_after(wait):
+                return await sock.recv(100)
+""",
+        "6: your program waits 4 s for an answer of the server `down`, and then 0.15 s. The longer a server",
     ),
     "asks nobody": (
         "async def ask(server):\n    return b'fine 123456'\n",
@@ -169,7 +190,7 @@ WRONG = {
                 return await sock.recv(100)
     return b"fine 123456"
 """,
-        "ask has returned b'fine 123456' for the server `down`, which has never answered",
+        "6: ask has returned b'fine 123456' for the server `down`, which has never answered",
     ),
     "does not look at the answer": (
         f"""{ASK}
@@ -179,7 +200,7 @@ WRONG = {
                 await sock.recv(100)
                 return b"fine 123456"
 """,
-        "ask has returned b'fine 123456', but the server `up` has answered b'fine ",
+        "6: ask has returned b'fine 123456', but the server `up` has answered b'fine ",
     ),
     "raises": (
         """\
@@ -190,6 +211,16 @@ async def ask(server):
         return await client.request(b"hello", retry=trio_udp.Retry(jitter=0))
 """,
         "5: your program raised NoReply: no reply from 10.0.0.3 port 7 to 5 attempts in 31 s",
+    ),
+    "nothing for an answer": (
+        f"""{ASK}
+        for wait in 1, 2, 3, 4, 5:
+            await sock.sendto(b"?", server)
+            with trio.move_on_after(wait):
+                return await sock.recv(100)
+    return b""
+""",
+        "6: ask has returned b'' for the server `down`, which has never answered",
     ),
     "waits for ever": (
         f"""{ASK}

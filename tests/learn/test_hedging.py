@@ -165,6 +165,27 @@ async def ask(servers):
         find("hedging").solution.replace("return found[0]", "return b'123456'"),
         "call 1 of 5, at 0 s (all are well): ask has returned b'123456', and the server has answered b'",
     ),
+    "asks all again with each step": (
+        f"""{ONE.replace("await sock.sendto", "await again(sock, server)  # ")}
+async def again(sock, server):
+    async def ask_on():
+        while True:
+            await sock.sendto(b"?", server)
+            await trio.sleep(0.25)
+    everybody.start_soon(ask_on)
+
+async def ask(servers):
+    global everybody
+    found = []
+    async with trio.open_nursery() as everybody:
+        for server in servers:
+            everybody.start_soon(one, server, found, everybody.cancel_scope)
+            await trio.sleep(0.25)
+    return found[0]
+""",
+        "14: call 2 of 5, at 5.12 s (the best server is very slow): the best server was asked again after 0.25 s, "
+        "and 2 times in all. It has the question",
+    ),
     "gives up": (
         f"""{ONE}
 async def ask(servers):

@@ -184,6 +184,39 @@ async def serve(port, work, stop):
         "async def serve(port, work, stop):\n    pass\n",
         "serve has returned at 0 s, but nobody had told it to stop",
     ),
+    "cuts its work off, whether it is stopped or not": (
+        find("stop").solution.replace(
+            "    await sock.sendto(await work(question), client)",
+            "    with trio.move_on_after(1):\n            await sock.sendto(await work(question), client)",
+        ),
+        "25: ben had asked `job 2` at 1 s, and the work for it was cancelled at 2.01 s, before anybody had told the "
+        "server to stop. It had been taken, so ben still waits for the answer",
+    ),
+    "waits as long as the work of one play takes": (
+        f"{HEAD}GRACE = 3.05{LIBRARY}",
+        "20: carla had asked `job 7` at 21 s, and the work for it was cancelled at 26.1 s, after the stop at 23 s. It "
+        "had been taken",
+    ),
+    "looks twice a second": (
+        f"""{HEAD}
+async def serve(port, work, stop):
+    sock = await bound(port)
+    async with trio.open_nursery() as nursery:
+        while not stop.is_set():
+            with trio.move_on_after(0.5):
+                nursery.start_soon(answer, sock, *await sock.recvfrom(65535), work)
+""",
+        "5: ben asked `job 9` at 23.2 s, and your server has begun to work at it. It was told to stop at 23 s",
+    ),
+    "answers from another port": (
+        find("stop").solution.replace(
+            "await sock.sendto(await work(question), client)",
+            "with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as another:\n"
+            "            await another.sendto(await work(question), client)",
+        ),
+        "25: anna had asked port 7, and the answer to `job 1` came from port 32768: from another address. Who asks a "
+        "server can believe only what comes from where the question went",
+    ),
     "answers twice": (
         find("stop").solution.replace(
             "await sock.sendto(await work(question), client)",

@@ -127,7 +127,53 @@ ENCODED = (
     .replace("items()))", "items())))")
 )
 
+# Another form, and one datagram before all blocks, which is none.
+COUNTED = """\
+import base64
+import trio
+
+async def send(data, receiver):
+    parts = [base64.b64encode(data[start:start + 660]) for start in range(0, len(data), 660)]
+    arrived = [trio.Event() for _ in range(len(parts) + 1)]
+    window = trio.Semaphore(10)
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", 0))
+    async def listen():
+        while True:
+            arrived[int(await sock.recv(100))].set()
+    async def deliver(number, body):
+        while not arrived[number].is_set():
+            await sock.sendto(b"%d:%s" % (number, body), receiver)
+            with trio.move_on_after(0.8):
+                await arrived[number].wait()
+        if number:
+            window.release()
+    async with trio.open_nursery() as listening:
+        listening.start_soon(listen)
+        async with trio.open_nursery() as delivering:
+            delivering.start_soon(deliver, 0, b"%d" % len(parts))
+            for number, part in enumerate(parts, 1):
+                await window.acquire()
+                delivering.start_soon(deliver, number, part)
+        listening.cancel_scope.cancel()
+
+async def receive(port):
+    parts = {}
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    with trio.CancelScope() as scope:
+        while True:
+            datagram, sender = await sock.recvfrom(2000)
+            number, _, body = datagram.partition(b":")
+            parts[int(number)] = body
+            await sock.sendto(number, sender)
+            if 0 in parts and len(parts) == int(parts[0]) + 1:
+                scope.deadline = trio.current_time() + 5
+    return b"".join(base64.b64decode(parts[number]) for number in range(1, len(parts)))
+"""
+
 RIGHT = {
+    "encoded, and the number of blocks first": COUNTED,
     "encoded": ENCODED,
     "solution": SOLUTION,
     "go back": GO_BACK,
@@ -178,6 +224,38 @@ async def receive(port):
         "28: 11 blocks were sent within 0.5 s, and the first can be acknowledged after that at best. So all of them "
         "were under way, and 10 are the most that may be",
     ),
+    "encoded, the number of blocks first, and a bit too many": (
+        COUNTED.replace("Semaphore(10)", "Semaphore(11)"),
+        "15: 11 blocks were sent within 0.5 s, and the first can be acknowledged after that at best. So all of them "
+        "were under way, and 10 are the most that may be",
+    ),
+    "gives up after three attempts": (
+        SOLUTION.replace(
+            "        while not arrived[number].is_set():\n",
+            "        for _ in range(3):\n            if arrived[number].is_set():\n                break\n",
+        ),
+        "51: receive waits for ever in this line, for file 2; send has returned at 16.8 s, before all had come",
+    ),
+    "asks again before an answer can be there": (
+        SOLUTION.replace("move_on_after(1)", "move_on_after(0.3)"),
+        "27: sender sends nearly all twice, 46 of 46 datagrams: this one after 0.3 s. An answer takes 0.5 s, so until "
+        "then nobody can know whether it is needed",
+    ),
+    "leaves too soon, and asks often": (
+        TIMER.replace('if len(parts) == int.from_bytes(datagram[2:4], "big")', "if datagram[1] == 20")
+        .replace("trio.current_time() + 5", "trio.current_time()")
+        .replace("0.8", "0.51"),
+        "25: file 1 has 40,000 bytes, and what has come has 18,900. Something is missing: receive has returned at 1.35 "
+        "s, before it had come",
+    ),
+    "stays for a second": (
+        SOLUTION.replace(
+            "                scope.deadline = trio.current_time() + 5",
+            "                scope.deadline = min(scope.deadline, trio.current_time() + 1)",
+        ),
+        "22: send waits for ever in this line, with file 1. At 3.81 s receive has returned, and is gone; but its last "
+        "answer was lost, and who asks again now asks nobody",
+    ),
     "answers only what is new": (
         SOLUTION.replace("            await sock.sendto(datagram[:2], sender)\n", "").replace(
             "            blocks[int",
@@ -189,8 +267,8 @@ async def receive(port):
     ),
     "leaves at once": (
         SOLUTION.replace("trio.current_time() + 5", "trio.current_time()"),
-        "22: send waits for ever in this line. At 2.81 s receive has returned, and is gone; but its last answer was "
-        "lost, and who asks again now asks nobody",
+        "22: send waits for ever in this line, with file 1. At 2.81 s receive has returned, and is gone; but its last "
+        "answer was lost, and who asks again now asks nobody",
     ),
     "two at a time": (
         SOLUTION.replace("Semaphore(10)", "Semaphore(2)"),
@@ -215,8 +293,8 @@ async def receive(port):
     ),
     "a timer, and leaves at once": (
         TIMER.replace("trio.current_time() + 5", "trio.current_time()"),
-        "17: send waits for ever in this line. At 2.64 s receive has returned, and is gone; but its last answer was "
-        "lost, and who asks again now asks nobody",
+        "17: send waits for ever in this line, with file 1. At 2.64 s receive has returned, and is gone; but its last "
+        "answer was lost, and who asks again now asks nobody",
     ),
     "a timer that never rings": (
         TIMER.replace(">= 0.8", ">= 1e9"),

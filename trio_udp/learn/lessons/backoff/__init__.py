@@ -89,6 +89,7 @@ def check(run: Run) -> Iterator[Finding]:
         questions = sent(run, "you", name)
         yield from _hurries(name, questions)
         yield from _too_many(name, questions)
+        yield from _goes_on(run, name, questions)
         yield from _does_not_grow(name, questions)
     yield from went_wrong(run, "raised", "floods", "spins")
     for asked in run.notes.get("asked", ()):
@@ -119,52 +120,82 @@ def _too_many(name: str, questions: list[Carried]) -> Iterator[Finding]:
         )
 
 
+def _goes_on(run: Run, name: str, questions: list[Carried]) -> Iterator[Finding]:
+    for came, _ in arrivals(run, "you", name)[:1]:
+        for question in questions:
+            if question.time > came + 1e-6:
+                yield Finding(
+                    f"the answer of the server `{name}` had come at {came:.3g} s, and your program asks it once more "
+                    f"at {question.time:.3g} s. With an answer there is nothing left to ask",
+                    question.line,
+                    question.time,
+                )
+
+
 def _does_not_grow(name: str, questions: list[Carried]) -> Iterator[Finding]:
     waits = gaps(questions)
     for question, before, wait in zip(questions[2:], waits, waits[1:], strict=False):
         if wait < before * GROWTH - 1e-6:
-            yield Finding(
-                f"your program waits {before:.3g} s for an answer of the server `{name}`, and then {wait:.3g} s. The "
-                "longer a server has not answered, the longer it should be left alone; each wait is to be a quarter "
-                "longer than the one before, at least",
-                question.line,
-                question.time,
-            )
+            yield _no_growth(name, question, before, wait)
+
+
+def _no_growth(name: str, question: Carried, before: float, wait: float) -> Finding:
+    return Finding(
+        f"your program waits {before:.3g} s for an answer of the server `{name}`, and then {wait:.3g} s. The "
+        "longer a server has not answered, the longer it should be left alone; each wait is to be a quarter "
+        "longer than the one before, at least",
+        question.line,
+        question.time,
+    )
 
 
 def _ended(run: Run, name: str, began: float, result: object, ended: float) -> Iterator[Finding]:
     questions = sent(run, "you", name)
-    came = [each.data for time, each in arrivals(run, "you", name) if began <= time <= ended]
-    if not came and len(questions) < ATTEMPTS:
+    line = questions[-1].line if questions else None
+    came = [(time, each.data) for time, each in arrivals(run, "you", name) if began <= time <= ended]
+    if not came:
+        yield from _gave_up(name, questions, result, ended)
+        if result is not None:
+            words = f"ask has returned {result!r} for the server `{name}`, which has never answered"
+            yield Finding(words, line, ended)
+    elif result not in [data for _, data in came]:
+        words = f"ask has returned {result!r}, but the server `{name}` has answered {came[-1][1]!r}"
+        yield Finding(words, line, ended)
+    waits = [*gaps(questions), ended - questions[-1].time] if questions else []
+    if ended - began > LONGEST:
+        took = ", ".join(f"{wait:.3g}" for wait in waits)
+        yield Finding(
+            f"ask has returned {ended - began:.3g} s after it was called, for the server `{name}`. A minute is what a "
+            f"call may take: nobody waits for longer. It has waited {took} s",
+            line,
+            ended,
+        )
+    elif not came and len(waits) > 1 and waits[-1] < waits[-2] * GROWTH - 1e-6 and ended - began < LONGEST - 1e-6:
+        yield _no_growth(name, questions[-1], *waits[-2:])
+    if came and ended - came[0][0] > PROMPT + 1e-6:
+        yield Finding(
+            f"the answer of the server `{name}` had come at {came[0][0]:.3g} s, and ask has returned "
+            f"{ended - came[0][0]:.3g} s later. To wait is to wait for the answer, and to be there when it comes",
+            line,
+            came[0][0],
+        )
+
+
+def _gave_up(name: str, questions: list[Carried], result: object, ended: float) -> Iterator[Finding]:
+    """Without an answer: too soon?"""
+    if len(questions) < ATTEMPTS:
         yield Finding(
             f"the server `{name}` was asked {len(questions)} times, and ask has returned {result!r}, without an "
             f"answer. It should ask {ATTEMPTS} times before it gives up",
             questions[-1].line if questions else None,
             ended,
         )
-    elif not came and ended - questions[-1].time < TOO_SOON - 1e-6:
+    elif ended - questions[-1].time < TOO_SOON - 1e-6:
         yield Finding(
             f"ask gives up {ended - questions[-1].time:.3g} s after its last question to the server `{name}`. No "
             f"answer can be here in less than {TOO_SOON:.3g} s: why did it ask?",
             questions[-1].line,
             ended,
-        )
-    if came and result not in came:
-        yield Finding(f"ask has returned {result!r}, but the server `{name}` has answered {came[-1]!r}", time=ended)
-    if not came and result is not None:
-        yield Finding(f"ask has returned {result!r} for the server `{name}`, which has never answered", time=ended)
-    if ended - began > LONGEST:
-        yield Finding(
-            f"ask has returned {ended - began:.3g} s after it was called, for the server `{name}`. A minute is what a "
-            "call may take: nobody waits for longer",
-            time=ended,
-        )
-    first = next((time for time, each in arrivals(run, "you", name) if began <= time <= ended), ended)
-    if ended - first > PROMPT + 1e-6:
-        yield Finding(
-            f"the answer of the server `{name}` had come at {first:.3g} s, and ask has returned {ended - first:.3g} s "
-            "later. To wait is to wait for the answer, and to be there when it comes",
-            time=first,
         )
 
 

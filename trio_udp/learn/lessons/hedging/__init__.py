@@ -53,8 +53,9 @@ a second, the second one is to be asked as well, and after another quarter the
 third, while your program still listens to those before.
 
 `ask(servers)` returns the first good answer, at once, from whomever it is:
-b"busy" is none. Who does not have to be asked is not asked. Your program gives
-a server up when it asks the next one. It is called five times.
+b"busy" is none. Who does not have to be asked is not asked; and as nothing gets
+lost here, nobody is asked twice. Your program gives a server up when it asks
+the next one. It is called five times.
 """
 
 HINTS = (
@@ -115,6 +116,7 @@ def check(run: Run) -> Iterator[Finding]:
         yield from _too_early(run, plan, began, asked)
         yield from _answer(run, plan, began, result, ended, asked)
         yield from _too_late(run, plan, began, ended, asked)
+        yield from _twice(run, plan, began, ended, asked)
     yield from went_wrong(run, "raised", "waits", "floods", "spins")
 
 
@@ -213,6 +215,20 @@ def _too_late(run: Run, plan: Round, began: float, ended: float, asked: dict[str
             "there is nothing left to wait for",
             time=ended,
         )
+
+
+def _twice(run: Run, plan: Round, began: float, ended: float, asked: dict[str, Carried]) -> Iterator[Finding]:
+    for name, first in asked.items():
+        questions = [each for each in sent(run, "you", name) if began <= each.time <= ended]
+        if len(questions) > 1:
+            again = questions[1]
+            yield Finding(
+                f"{plan.story}: the {name} server was asked again after {again.time - first.time:.3g} s, and "
+                f"{len(questions)} times in all. It has the question: to ask once more is to give it more work, and "
+                "brings its answer no sooner",
+                again.line,
+                again.time,
+            )
 
 
 LESSON = Lesson(

@@ -6,7 +6,12 @@ is done: the receiver may stay longer.
 How many blocks are under way is what was sent for the first time within one way there and back, in which nothing of it
 can have been acknowledged. A block is known by the part of the file that is in it, as what else is in a datagram is the
 learner's affair. If nothing of the file is to be seen in any, since it is sent in another form, then it is known by its
-second half: what changes when it is sent again stands in front.
+second half: what changes when it is sent again stands in front. A datagram that is not half as long as the longest has
+then something else to say.
+
+A second file, of one block, takes its time: for those who give up after three attempts, or are gone before an answer
+that was lost can be asked for again. In the first file it is chance whether they are found out, and waiting for the
+same block again and again would be most of its ten seconds.
 
 What the receiver says in the moment in which the file is complete is lost: else a receiver that leaves with that would
 be wrong once in twenty times, and right in this lesson.
@@ -14,6 +19,7 @@ be wrong once in twenty times, and right in this lesson.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from random import Random
 from typing import TYPE_CHECKING
@@ -24,7 +30,8 @@ from ....faults import Drop, Link
 from ..._lesson import Lesson
 from ..._look import sent
 from ..._verdict import Finding, went_wrong
-from ..transfer import RECEIVER, in_common, never_ends, receive, returns_too_soon, send, transferred
+from ..transfer import PAUSE, RECEIVER, lose_first_answers, transfer
+from ..transfer._check import goes_twice, in_common, never_ends, returns_too_soon, transferred
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +45,9 @@ SEED = 15
 DELAY = 0.25  # seconds, each way
 LINK = Link(delay=DELAY, rate=1e6, loss=0.05, reorder=0.05, reorder_delay=0.02)
 FILE = Random(SEED).randbytes(40_000)
+SMALL = Random(SEED + 1).randbytes(500)
+FILES = (FILE, SMALL)
+ATTEMPTS = 3  # that are lost of what the sender says first about the small one
 WINDOW = 10  # datagrams
 
 # Seconds after the file is complete, in which what the receiver says is lost.
@@ -51,7 +61,7 @@ QUESTION = """\
 The same task as in lesson 11: `send(data, receiver)` and `receive(port)`, and
 datagrams of 1,000 bytes at most. Of this network 1 datagram in 20 gets lost,
 the last answer too, and some overtake others; but it is far: 0.25 seconds, each
-way.
+way. After the long file comes a small one, of which more gets lost.
 
 Your program does all right, but takes half a minute for 40,000 bytes: a block,
 and half a second of waiting. Let it take less than 10 seconds, with a window:
@@ -71,14 +81,32 @@ HINTS = (
 
 async def stage(learner: Learner) -> None:
     async with learner.network(LINK, seed=SEED) as network:
+        receiver, sender = network.host(RECEIVER[0], name="receiver"), network.host(name="sender")
         with network.rule(_lose_the_last_answer(network)):
-            async with trio.open_nursery() as nursery:
-                learner.note("began", trio.current_time())
-                with network.host(RECEIVER[0], name="receiver"):
-                    nursery.start_soon(receive, learner)
-                with network.host(name="sender"):
-                    nursery.start_soon(send, learner, FILE)
-    learner.over(2)
+            await transfer(learner, FILE, sender, receiver)
+        await trio.sleep(PAUSE)
+        network.set_link(sender, receiver, replace(LINK, loss=0))
+        network.set_link(receiver, sender, replace(LINK, loss=0))
+        with network.rule(_lose_the_first()), network.rule(lose_first_answers()):
+            await transfer(learner, SMALL, sender, receiver, RECEIVER[1] + 1)
+    learner.over(2 * len(FILES))
+
+
+def _lose_the_first() -> Rule:
+    """What the sender says first is lost some times."""
+    first, left = b"", ATTEMPTS
+
+    def lose(flight: InFlight) -> Drop | None:
+        nonlocal first, left
+        if flight.source[0] == RECEIVER[0]:
+            return None
+        first = first or flight.data
+        if flight.data != first or not left:
+            return None
+        left -= 1
+        return Drop("loss")
+
+    return lose
 
 
 def _lose_the_last_answer(network: VirtualNetwork) -> Rule:
@@ -118,15 +146,22 @@ def _part(data: bytes) -> range:
 def check(run: Run) -> Iterator[Finding]:
     yield from went_wrong(run, "raised", "spins")
     yield from _too_many(run)
+    yield from transferred(run, FILES)
+    yield from never_ends(run, FILES)
     yield from went_wrong(run, "floods")
-    yield from transferred(run, (FILE,))
-    yield from never_ends(run)
-    yield from returns_too_soon(run, (FILE,))
+    yield from returns_too_soon(run, FILES)
     yield from _too_slow(run)
+    yield from goes_twice(run, 2 * DELAY)
+
+
+def _sent(run: Run) -> list[Carried]:
+    """By the sender, of the long file."""
+    begins = [*run.notes.get("began", ()), float("inf"), float("inf")]
+    return [each for each in sent(run, "sender") if each.time < begins[1]]
 
 
 def _too_many(run: Run) -> Iterator[Finding]:
-    datagrams = sent(run, "sender")
+    datagrams = _sent(run)
     for first, last in zip(datagrams, datagrams[2 * WINDOW :], strict=False):
         if last.time < first.time + 2 * DELAY - 1e-6:
             yield Finding(
@@ -151,28 +186,30 @@ def _blocks(datagrams: list[Carried]) -> list[Carried]:
     """What was sent of the file, each part only the first time."""
     first: dict[range | bytes, Carried] = {}
     is_seen = any(_part(each.data) for each in datagrams)
+    largest = max((len(each.data) for each in datagrams), default=0)
     for each in datagrams:
-        if part := _part(each.data) if is_seen else each.data[len(each.data) // 2 :]:
+        half = each.data[len(each.data) // 2 :] if 2 * len(each.data) > largest else b""
+        if part := _part(each.data) if is_seen else half:
             first.setdefault(part, each)
     return list(first.values())
 
 
 def _too_slow(run: Run) -> Iterator[Finding]:
-    ends = [*run.notes.get("sent", ()), *(time for _, time in run.notes.get("received", ()))]
+    ends = [*run.notes.get("sent", ())[:1], *(time for _, time in run.notes.get("received", ())[:1])]
     if len(ends) == 2 and min(ends) > QUICK:
         most = _most_under_way(run)
         few = "only one datagram was" if most == 1 else f"at most {most} datagrams were"
         yield Finding(
             f"the file took {min(ends):.3g} s, and should take less than {QUICK:.3g} s. There and back takes "
             f"{2 * DELAY:.3g} s, and in that time {few} sent: for the rest of it the sender was waiting",
-            sent(run, "sender")[0].line,
+            _sent(run)[0].line,
             0.0,
         )
 
 
 def _most_under_way(run: Run) -> int:
     """How many datagrams were sent within one way there and back, at most."""
-    times = [each.time for each in sent(run, "sender")]
+    times = [each.time for each in _sent(run)]
     return max(sum(time <= other < time + 2 * DELAY - 1e-6 for other in times) for time in times)
 
 
