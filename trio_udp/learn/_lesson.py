@@ -1,6 +1,6 @@
 """`Lesson`: what a lesson is made of.
 
-How a lesson is made. It is a folder in ``lessons``, of the lesson's name, with three files:
+How a lesson is made. It is a folder in ``lessons``, of the lesson's name, with three files (a long check has one more):
 
 ``exercise.py``
     What the learner gets: a program of 15 to 40 lines that is broken in the way learners break it. A comment at its top
