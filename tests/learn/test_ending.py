@@ -24,7 +24,10 @@ NOT_ASYNCIO = (
         ("asyncio.get_running_loop()", "RuntimeError: no running event loop"),
         ("await asyncio.wait_for(trio.sleep(1), 0.5)", "RuntimeError: "),
         ("asyncio.create_task(trio.sleep(1))", "RuntimeError: no running event loop"),
-        ("await type('Future', (), {'__await__': lambda self: iter([self])})()", "TypeError: trio.run received unrecognized yield"),
+        (
+            "await type('Future', (), {'__await__': lambda self: iter([self])})()",
+            "TypeError: trio.run received unrecognized yield",
+        ),
     ],
 )
 def test_what_is_asyncios_is_said_to_be(line: str, words: str, tmp_path: Path) -> None:
