@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def waiting(task: trio.lowlevel.Task, path: Path) -> Iterator[Waiting]:
     """The learner's tasks among a task and those below it, children before their parents."""
     for nursery in task.child_nurseries:
-        for child in sorted(nursery.child_tasks, key=lambda child: child.name):
+        for child in sorted(nursery.child_tasks, key=lambda child: (child.name, line_of(child, path) or 0)):
             yield from waiting(child, path)
     if line := line_of(task, path):
         yield Waiting(task.name, line)
