@@ -213,6 +213,41 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+def test_start_takes_the_folder_as_check_does(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["start", "--dir", "a"], ["--dir", "a", "start"], ["--dir", "a", "start", "a"], ["start", "a"]):
+        code, _, err = learn(capsys, *arguments)
+        assert code == 0
+        assert err.startswith(("written to a: 01_ping.py, ", "kept as they are: 01_ping.py, "))
+    for arguments in (["--dir", "a", "start", "b"], ["start", "b", "--dir", "a"]):
+        code, _, err = learn(capsys, *arguments)
+        assert code == 2
+        assert err == "trio_udp learn: two folders are named, b and --dir a: name the one to write to\n"
+    assert not (here / "b").exists()
+
+
+def test_nothing_is_played_if_one_name_is_no_lesson(capsys: pytest.CaptureFixture[str]) -> None:
+    learn(capsys, "start", ".")
+    code, out, err = learn(capsys, "check", "1", "extra")
+    assert (code, out) == (2, "")
+    assert err.startswith("trio_udp learn: there is no lesson 'extra'; ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="not everybody may make links there")
+def test_a_link_to_nothing_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It was said to be not there, and to be written by what would not write it."""
+    learn(capsys, "start", ".")
+    (here / "01_ping.py").unlink()
+    (here / "01_ping.py").symlink_to("nowhere")
+    code, _, err = learn(capsys, "check", "ping")
+    assert code == 1
+    assert err == (
+        "trio_udp learn: 01_ping.py is a link to nothing; remove it, and python -m trio_udp learn start . writes it\n"
+    )
+    code, _, err = learn(capsys, "start", ".")
+    assert err.startswith("kept as they are: 02_scope.py, ")
+    assert err.endswith("\n01_ping.py is a link to nothing: remove it, and start again\n")
+
+
 def test_start_keeps_what_is_there(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     learn(capsys, "start")
     (here / "trio_udp_lessons/01_ping.py").unlink()
@@ -328,8 +363,9 @@ def test_watch_checks_whenever_a_file_is_saved(here: Path, capsys: pytest.Captur
         child.out.wait_for(r"01_ping\.py: passed\nlesson 2, scope")
         child.err.wait_for(f"({waiting}){{3}}")
         (here / "02_scope.py").unlink()
+        child.err.wait_for(rf"02_scope\.py is not there; .*\n{waiting}")
         solve(here, "slow")
-        child.err.wait_for(r"02_scope\.py is not there; ")
+        child.out.wait_for(r"07_slow\.py: passed\n")
         child.send_signal(signal.SIGINT)
         assert child.ended() == 130
     assert b"Traceback" not in child.err.all()

@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 def test_start_writes_all_files(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "one"
     assert not has_lessons(folder)
-    assert start(folder) == ([lesson.file for lesson in LESSONS], [])
+    assert start(folder) == ([lesson.file for lesson in LESSONS], [], [])
     assert {path.name for path in folder.iterdir()} == {lesson.file for lesson in LESSONS}
     assert (folder / "01_ping.py").read_text(encoding="utf-8") == PING.exercise
     assert has_lessons(folder)
@@ -34,7 +34,7 @@ def test_start_writes_all_files(tmp_path: Path) -> None:
 def test_start_keeps_what_is_there(folder: Path) -> None:
     (folder / "01_ping.py").write_text("mine")
     (folder / "02_scope.py").unlink()
-    assert start(folder) == (["02_scope.py"], [lesson.file for lesson in LESSONS if lesson.name != "scope"])
+    assert start(folder) == (["02_scope.py"], [lesson.file for lesson in LESSONS if lesson.name != "scope"], [])
     assert (folder / "01_ping.py").read_text() == "mine"
 
 

@@ -24,7 +24,7 @@ MALLORY = (
 
 
 def test_the_exercise_believes_anybody(tmp_path: Path) -> None:
-    assert refused("forged", find("forged").exercise, tmp_path) == f"16: question 2: ask has returned b'406776'. {EVE}"
+    assert refused("forged", find("forged").exercise, tmp_path) == f"16: question 2: ask has returned b'530530'. {EVE}"
 
 
 def test_one_forges_the_servers_address_and_one_does_not(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ WRONG = {
                 if answer[:4] == number:
                     return answer[4:]
 """,
-        f"8: question 2: ask has returned b'406776'. {EVE}",
+        f"8: question 2: ask has returned b'530530'. {EVE}",
     ),
     "looks at the address alone": (
         f"""{ASK}
@@ -116,7 +116,7 @@ WRONG = {
                 if address == server:
                     return answer[4:]
 """,
-        f"8: question 3: ask has returned b'093686'. {MALLORY}",
+        f"8: question 3: ask has returned b'979986'. {MALLORY}",
     ),
     "returns what it should throw away": (
         """\
@@ -125,7 +125,7 @@ async def ask(server, number):
     async with await trio_udp.open_udp_client(*server) as client:
         return (await client.request(number))[4:]
 """,
-        f"4: question 3: ask has returned b'093686'. {MALLORY}",
+        f"4: question 3: ask has returned b'979986'. {MALLORY}",
     ),
     "looks at the host, and not at the port": (
         f"""{ASK}
@@ -148,8 +148,8 @@ async def ask(server, number):
             if address == server and answer[:4] == number:
                 return answer[4:]
 """,
-        "question 2: ask has returned None after 0.27 s, and the server has answered after 0.5 s. What is wrong says "
-        "nothing about what is still to come, so the wait should go on",
+        "7: question 2: ask has returned None after 0.27 s, and the server has answered after 0.5 s. What is "
+        "wrong says nothing about what is still to come, so the wait should go on",
     ),
     "begins anew": (
         f"""{ASK}
@@ -161,8 +161,54 @@ async def ask(server, number):
             if scope.cancelled_caught:
                 return None
 """,
-        "question 5: ask has returned after 9.64 s, and it was to wait for 2 s. If each forged datagram begins the "
-        "wait anew, who forges decides how long your program waits",
+        "8: question 5: ask has returned after 9.64 s, and it was to wait for 2 s. The last datagram was read 2 s "
+        "before that: each one that is forged begins the wait anew, so who forges decides how long your program waits",
+    ),
+    "begins anew, and never ends": (
+        f"""{ASK}
+        while True:
+            with trio.move_on_after(2):
+                answer, address = await sock.recvfrom(100)
+                if address == server and answer[:4] == number:
+                    return answer[4:]
+""",
+        "8: your program waits for ever in this line. Question 5 is one that the server does not answer: after 2 s "
+        "`ask` was to return None",
+    ),
+    "has too much patience": (
+        find("forged").solution.replace("move_on_after(2)", "move_on_after(3)"),
+        "22: question 5: ask has returned after 3 s, and it was to wait for 2 s\n",
+    ),
+    "asks again at each that is forged": (
+        f"""{ASK}
+        with trio.move_on_after(2):
+            while True:
+                answer, address = await sock.recvfrom(65535)
+                if address == server and answer[:4] == number:
+                    return answer[4:]
+                await sock.sendto(number + b"?", server)
+""",
+        "11: your program asks again in this line whenever something forged has come, here at 10.8 s: ",
+    ),
+    "sends without end": (
+        f"{ASK}        while True:\n            await sock.sendto(number, server)\n",
+        "6: your program sends without end",
+    ),
+    "takes the bytes of the number off wherever they are": (
+        find("forged").solution.replace("return answer[4:]", "return answer.lstrip(number)"),
+        "22: question 7: ask has returned b'",
+    ),
+    "takes the number off wherever it is": (
+        find("forged").solution.replace("return answer[4:]", "return answer.replace(number, b'')"),
+        "22: question 7: ask has returned b'",
+    ),
+    "knows how long an answer is": (
+        find("forged").solution.replace("return answer[4:]", "return answer[-6:]"),
+        "22: question 7: ask has returned b'",
+    ),
+    "takes the number for text": (
+        find("forged").solution.replace("answer[:4] == number", "answer.decode().startswith(number.decode())"),
+        "23: your program raised UnicodeDecodeError",
     ),
     "has no patience": (
         f"""{ASK}
@@ -172,7 +218,7 @@ async def ask(server, number):
                 if address == server and answer[:4] == number:
                     return answer[4:]
 """,
-        "question 5: ask has returned after 1 s. For 2 s the server may still answer",
+        "8: question 5: ask has returned after 1 s. For 2 s the server may still answer",
     ),
     "waits for ever": (
         f"""{ASK}
@@ -185,7 +231,7 @@ async def ask(server, number):
     ),
     "with the number": (
         find("forged").solution.replace("return answer[4:]", "return answer"),
-        "question 1: ask has returned b'",
+        "22: question 1: ask has returned b'",
     ),
     "raises": (
         f"""{ASK}
@@ -206,7 +252,7 @@ async def ask(server, number):
         await sock.recv(100)
         return b"123456"
 """,
-        "question 1: ask has returned b'123456', but the server has answered b'",
+        "6: question 1: ask has returned b'123456', but the server has answered b'",
     ),
 }
 
@@ -214,4 +260,4 @@ async def ask(server, number):
 @pytest.mark.parametrize("name", WRONG)
 def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
     source, message = WRONG[name]
-    assert refused("forged", source, tmp_path).startswith(message)
+    assert f"{refused('forged', source, tmp_path)}\n".startswith(message)

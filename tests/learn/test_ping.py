@@ -27,7 +27,7 @@ import trio_udp
 
 async def ping(server):
     async with await trio_udp.open_udp_client(*server) as client:
-        return await client.request(b"ping")
+        return await client.request(b"ping", retry=trio_udp.Retry(attempts=10))
 """,
     "fail_after": """\
 import trio
@@ -89,7 +89,47 @@ WRONG = {
             with trio.move_on_after(0.5):
                 return await sock.recv(100)
 """,
-        "ping 10 returned None, but no answer had come: it has given up",
+        "6: ping 8 returned None, but no answer had come: it has asked in this line at 6.2 s, and then given up",
+    ),
+    "thinks that five are enough": (
+        f"""{ASK}
+        for _ in range(5):
+            await sock.sendto(b"ping", server)
+            with trio.move_on_after(0.5):
+                return await sock.recv(100)
+""",
+        "6: ping 8 returned None, but no answer had come: it has asked in this line at 6.7 s, and then given up",
+    ),
+    "asks nobody the second time": (
+        f"""{ASK}
+        if not done:
+            await sock.sendto(b"ping", server)
+            done.append(1)
+            return await sock.recv(100)
+done = []
+""",
+        "ping 2 returned None, but no answer had come: it has not asked",
+    ),
+    "has too much patience": (
+        f"""{ASK}
+        while True:
+            await sock.sendto(b"ping", server)
+            with trio.move_on_after(100):
+                return await sock.recv(100)
+""",
+        "6: ping 2 asks again only 100 s after its first question, which was sent in this line. An answer takes 0.1 s; "
+        "what has not come after half a second was lost",
+    ),
+    "sleeps, and then looks": (
+        f"""{ASK}
+        while True:
+            await sock.sendto(b"ping", server)
+            await trio.sleep(30)
+            with trio.move_on_after(0.01):
+                return await sock.recv(100)
+""",
+        "6: ping 1 returned at 30 s, and the answer had been there since 0.1 s: your program was doing something else "
+        "than waiting for it",
     ),
     "knows it already": (
         f"""{ASK}
@@ -99,7 +139,7 @@ WRONG = {
                 await sock.recv(100)
                 return b"pong 140891"
 """,
-        "ping 2 returned b'pong 140891', but the server has answered b'pong 888598'",
+        "8: ping 2 returned b'pong 140891', but the server has answered b'pong 888598'",
     ),
     "does not wait": (
         f"""{ASK}

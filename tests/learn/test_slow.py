@@ -80,11 +80,12 @@ async def answer(sock, question, client, work):
     with trio.move_on_after(1):
         await sock.sendto(await work(question), client)
 """,
-        "the question `slow 1` of ben was never answered, and its work was not done",
+        "14: the question `slow 1` of ben was never answered, and its work, which was called in this line, "
+        "was not done",
     ),
     "keeps it to itself": (
         f"            {SERVE}            nursery.start_soon(work, question)\n".lstrip(),
-        "the question `quick 1` of anna was never answered",
+        "the question `quick 1` of anna was never answered, though its work was done",
     ),
     "one variable for all": (
         f"""{SERVE}
@@ -93,7 +94,63 @@ async def answer(sock, question, client, work):
                 await sock.sendto(result, client)
             nursery.start_soon(answer)
 """,
-        "the question `slow 1` of ben was never answered",
+        "12: the question `slow 1` of ben was never answered: what work has returned for it was sent to port 32768 of "
+        "dora",
+    ),
+    "bound to itself": (
+        find("slow").solution.replace("0.0.0.0", "127.0.0.1"),
+        "27: the question `quick 1` of anna was never answered: nobody was listening at 10.0.0.1 port 7 when "
+        "it came. A "
+        "socket that is bound to 127.0.0.1 hears its own host alone",
+    ),
+    "hears, and does nothing": (
+        SERVE,
+        "the question `quick 1` of anna was never answered: `work` was not called with it",
+    ),
+    "works, and says nothing": (
+        f"""{SERVE}            nursery.start_soon(answer, question, work)
+
+async def answer(question, work):
+    await work(question)
+""",
+        "12: the question `quick 1` of anna was never answered, though its work, which was called in this line, was "
+        "done",
+    ),
+    "a socket for each answer": (
+        f"""{SERVE}            nursery.start_soon(answer, question, client, work)
+
+async def answer(question, client, work):
+    result = await work(question)
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.sendto(result, client)
+""",
+        "14: the answer to `quick 1` came from port 32768 of the server, and anna had asked port 7. What comes from "
+        "another port comes from somebody else, as far as a client can know",
+    ),
+    "one at a time for each client": (
+        f"""{SERVE}            nursery.start_soon(answer, sock, question, client, work)
+
+locks = {{}}
+
+async def answer(sock, question, client, work):
+    async with locks.setdefault(client, trio.Lock()):
+        await sock.sendto(await work(question), client)
+""",
+        "15: dora asked `quick 4` at 5 s, and was answered 3.52 s later, though the work takes 0 s: your "
+        "server heard it "
+        "at 5.01 s, and called `work` at 8.51 s only",
+    ),
+    "works at once, and answers later": (
+        f"""{SERVE}            nursery.start_soon(answer, sock, question, client, work)
+
+async def answer(sock, question, client, work):
+    result = await work(question)
+    await trio.sleep(1)
+    await sock.sendto(result, client)
+""",
+        "14: anna asked `quick 1` at 1 s, and was answered 1.02 s later, though the work takes 0 s: the work "
+        "was called "
+        "at once, and its result not sent when it was there",
     ),
     "answers twice": (
         f"""{SERVE}
@@ -155,7 +212,7 @@ async def serve(port, work):
             nursery.start_soon(answer, *await sock.recvfrom(65535))
 """,
         "9: anna asked `quick 3` at 4 s, and was answered 3.02 s later, though the work takes 0 s: "
-        "your server was working for somebody else, and did not hear it",
+        "your server heard it at 4.01 s, and called `work` at 7.01 s only",
     ),
 }
 

@@ -160,7 +160,79 @@ async def ask_all(servers):
     await trio.sleep(1.25)
     return {address: data for data, address in [await sock.recvfrom(100) for _ in servers[1:]]}
 """,
-        "the answer of `roof` is missing in what ask_all has returned",
+        "5: the answer of `roof` is missing in what ask_all has returned, which is {('10.0.0.3', 7): b'75.9 degrees', "
+        "('10.0.0.2', 7): b'26.1 degrees'}; it belongs there under ('10.0.0.1', 7). It came at 1.6 s, ",
+    ),
+    "gives up": (
+        find("two")
+        .solution.replace(
+            "        answer, address =", "        with trio.move_on_after(1.2):\n          answer, address ="
+        )
+        .replace("        answers[server] =", "          answers[server] ="),
+        "15: the answer of `roof` is missing in what ask_all has returned, which is {",
+    ),
+    "goes by hosts": (
+        """\
+import trio
+async def ask_all(servers):
+    answers = {}
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        for server in servers:
+            await sock.sendto(b"?", server)
+        while len(answers) < len(servers):
+            answer, address = await sock.recvfrom(100)
+            answers[address[0]] = answer
+    return answers
+""",
+        "8: the answer of `roof` is missing in what ask_all has returned, which is {'10.0.0.3': b'75.9 degrees', "
+        "'10.0.0.2': b'26.1 degrees', '10.0.0.1': b'63.7 degrees'}; it belongs there under ('10.0.0.1', 7). It was "
+        "read in this line, at 1.6 s",
+    ),
+    "knows the order": (
+        """\
+import trio
+async def ask_all(servers):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        for server in servers:
+            await sock.sendto(b"?", server)
+        return {server: (await sock.recvfrom(100))[0] for server in reversed(servers)}
+""",
+        "6: the second time, ask_all says that `roof` has answered b'",
+    ),
+    "throws away what is another's": (
+        find("two").exercise.replace(
+            "        answer, address = await sock.recvfrom(65535)\n        answers[server] = answer\n",
+            """\
+        while server not in answers:
+            answer, address = await sock.recvfrom(65535)
+            if address == server:
+                answers[server] = answer
+""",
+        ),
+        "15: your program waits for ever in this line, and in line 17 and 27. The answer of `cellar` was read at "
+        "0.3 s, in line 17, by the task that has asked `roof`: whoever reads an answer takes it away from all others",
+    ),
+    "reads for ever": (
+        """\
+import trio
+
+async def read(sock, answers):
+    while True:
+        answer, address = await sock.recvfrom(100)
+        answers[address] = answer
+
+async def ask_all(servers):
+    answers = {}
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", 0))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read, sock, answers)
+            for server in servers:
+                await sock.sendto(b"?", server)
+    return answers
+""",
+        "5: your program waits for ever in this line, and in line 12. All answers had been read by 1.6 s, and nothing "
+        "more will come",
     ),
     "no dict": (
         f"""{ONE}
@@ -184,7 +256,7 @@ async def ask_all(servers):
             nursery.start_soon(ask, server)
     return dict.fromkeys(servers, b"20.0 degrees")
 """,
-        "ask_all says that `roof` has answered b'20.0 degrees', and it has answered b'",
+        "5: ask_all says that `roof` has answered b'20.0 degrees', and it has answered b'",
     ),
     "sleeps": (
         find("two").solution.replace("    return answers", "    await trio.sleep(1)\n    return answers"),

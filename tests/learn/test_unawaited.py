@@ -68,6 +68,26 @@ def test_a_coroutine_that_somebody_keeps(tmp_path: Path) -> None:
     assert refused("ping", source, tmp_path).startswith("3: `sleep(...)` without `await`")
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("await trio.fail_after(0.5, sock.recvfrom(100))", "TypeError: fail_after() takes 1 positional argument"),
+        ("print(trio.sleep(1), 1 / 0)", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_who_hands_it_to_what_raises_is_told_that(line: str, words: str, tmp_path: Path) -> None:
+    """Whoever writes an `await` there has the same problem again."""
+    source = f"""\
+import trio
+
+async def ping(server):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.sendto(b"ping", server)
+        {line}
+"""
+    assert refused("ping", source, tmp_path).startswith(f"6: your program raised {words}")
+
+
 def test_who_passes_all_the_same_has_passed(tmp_path: Path) -> None:
     source = find("ping").solution.replace("        while True:", "        trio.sleep(1)\n        while True:", 1)
     run = played("ping", source, tmp_path)

@@ -60,6 +60,9 @@ async def test_all(ask, network):
 }
 
 
+RIGHT["names that are no functions"] = f"import trio.testing as test_tools\ntest_server = ('10.0.0.1', 7)\n{SOLUTION}"
+
+
 @pytest.mark.parametrize("name", RIGHT)
 def test_what_tells_right_from_wrong_passes(name: str, tmp_path: Path) -> None:
     assert judged("virtual", RIGHT[name], tmp_path) is None
@@ -86,9 +89,27 @@ WRONG = {
     ),
     "does not look at the time": (
         SOLUTION.replace(" - began == 1.25", " > 0").replace(" - began == 2", " > 0"),
-        "47: your tests are passed by a program that asks every 0.05 seconds, 40 times. That shows when an answer "
-        "is long "
-        "in coming, or none comes: is there a test in which this happens?",
+        "47: your tests are passed by a program that asks every 0.05 seconds, 40 times. Something was "
+        "lost in your tests, and then it shows in when it has asked, and so in when a late answer comes: does a test "
+        "look at that?",
+    ),
+    "does not look at when it gives up": (
+        """\
+import pytest, trio
+
+async def test_never(ask, network):
+    network.host("10.0.0.1")
+    with network.host("10.0.0.2"), trio.fail_after(60):
+        with pytest.raises(trio.TooSlowError):
+            await ask(("10.0.0.1", 7))
+""",
+        "7: your tests are passed by a program that asks once, and gives up after half a second. Something was lost in "
+        "your tests, and then it shows in when `ask` ends: does a test look at that?",
+    ),
+    "does not look at the answer": (
+        SOLUTION.replace("assert await ask(server) == b", "assert await ask(server), b"),
+        "36: your tests are passed by a program that returns what recvfrom gives, the answer and the address. An "
+        "answer has come in your tests, and then it shows in what `ask` returns: does a test look at that?",
     ),
     "has nobody who is silent": (
         SOLUTION.replace("async def test_never", "async def never"),

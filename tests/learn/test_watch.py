@@ -76,7 +76,31 @@ async def test_a_file_that_is_gone_for_a_while(tmp_path: Path, autojump_clock: M
         nursery.start_soon(later, 0.01, path.unlink)
         nursery.start_soon(later, 5 + 0.01, partial(write, path, "it is back"))
         assert await watched.changed() == [path]
+        assert trio.current_time() < 3 * EVERY
+        assert await watched.changed() == [path]
         assert 5 < trio.current_time() < 5 + 3 * EVERY
+
+
+async def test_a_file_that_is_gone_for_a_moment(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """As with an editor that removes it, and then writes it anew."""
+    path = tmp_path / "one"
+    write(path, "old")
+    watched = Watched([path])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(later, EVERY - 0.01, path.unlink)
+        nursery.start_soon(later, EVERY + 0.01, partial(write, path, "it is back"))
+        assert await watched.changed() == [path]
+        assert path.exists()
+
+
+async def test_what_was_saved_comes_before_what_is_gone(tmp_path: Path, autojump_clock: MockClock) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    write(one, "old")
+    write(other, "old")
+    watched = Watched([one, other])
+    one.unlink()
+    write(other)
+    assert await watched.changed() == [other, one]
 
 
 async def test_a_file_that_was_never_there(tmp_path: Path, autojump_clock: MockClock) -> None:

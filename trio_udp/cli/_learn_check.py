@@ -46,6 +46,9 @@ async def judge_file(lesson: Lesson, progress: Progress, *, whole: bool = False)
         source = read(path)
         run = await run_lesson(lesson, path, source)
     except FileNotFoundError:
+        if path.is_symlink():
+            again = start_command(progress.folder)
+            raise Failure(f"{shown(path)} is a link to nothing; remove it, and {again} writes it") from None
         raise Failure(f"{shown(path)} is not there; {start_command(progress.folder)} writes it") from None
     except OSError as problem:
         raise Failure(f"cannot check {shown(path)}: {problem.strerror or problem}") from None

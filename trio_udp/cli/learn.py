@@ -83,17 +83,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     watch = actions.add_parser("watch", help="check again whenever a file is saved; Ctrl-C ends it")
     for action in (check, hint, solution, watch):
         _add_dir(action, argparse.SUPPRESS)
+    _add_dir(start, argparse.SUPPRESS, "the same, as other actions take it")
     parser.set_defaults(run=run)
 
 
-def _add_dir(parser: argparse.ArgumentParser, default: str | None) -> None:
-    parser.add_argument(
-        "--dir",
-        type=Path,
-        default=default,
-        metavar="DIR",
-        help=f"where the files are; unless given, here if they are here, else {FOLDER}",
-    )
+_WHERE = f"where the files are; unless given, here if they are here, else {FOLDER}"
+
+
+def _add_dir(parser: argparse.ArgumentParser, default: str | None, words: str = _WHERE) -> None:
+    parser.add_argument("--dir", type=Path, default=default, metavar="DIR", help=words)
 
 
 async def run(args: argparse.Namespace) -> int:
@@ -176,6 +174,9 @@ async def _start(args: argparse.Namespace) -> int:
     from ..learn._folder import start
 
     await trio.lowlevel.checkpoint()
+    if args.folder and args.dir and args.folder != args.dir:
+        words = f"two folders are named, {shown(args.folder)} and --dir {shown(args.dir)}: name the one to write to"
+        raise Failure(words, ExitCode.USAGE)
     folder = args.folder or args.dir or Path(FOLDER)
     try:
         started = start(folder)
@@ -186,6 +187,8 @@ async def _start(args: argparse.Namespace) -> int:
         raise Failure(f"cannot write to {where}: {problem.strerror or problem}") from None
     if started.kept:
         say(f"kept as they are: {', '.join(started.kept)}")
+    for name in started.dangling:
+        say(f"{shown(folder / name)} is a link to nothing: remove it, and start again")
     if started.written:
         say(f"written to {shown(folder)}: {', '.join(started.written)}")
         say(f"Open {shown(folder / started.written[0])} in your editor, and let this run beside it:")
@@ -197,8 +200,7 @@ async def _check(args: argparse.Namespace) -> int:
     if not args.lessons:
         return ExitCode.ANSWERED if await go_on(_progress(_folder(args)), whole=args.whole) else ExitCode.ERROR
     passed = []
-    for name in args.lessons:
-        lesson, named = _lesson(name), Path(name)
+    for lesson, named in [(_lesson(name), Path(name)) for name in args.lessons]:
         # A file that was named with its folder is that one, wherever the others are.
         progress = _progress(_folder(args) if named.parent == Path() else named.parent)
         passed.append(await judge_file(lesson, progress, whole=args.whole))

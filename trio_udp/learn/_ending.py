@@ -6,13 +6,14 @@ it is, or that its groups are not nested until Python's own stack is full.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from ._learner import NotAsAsked
 from ._played import Ending
 from ._source import NoText
-from ._where import raised_line
+from ._where import raised_line, raised_within
 
 if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
     from exceptiongroup import BaseExceptionGroup
@@ -20,6 +21,15 @@ if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so b
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+# Not by importing it: that takes as long as all of Trio does.
+_ASYNCIO = os.path.join(os.path.dirname(os.__file__), "asyncio") + os.sep
+
+NOT_ASYNCIO = (
+    "That is asyncio's, and your program runs in Trio, where nothing of asyncio works: use what is Trio's, such as "
+    "trio.sleep, trio.fail_after, or a nursery"
+)
 
 
 def ending_of(problem: BaseException, path: Path, is_loaded: bool) -> Ending:
@@ -41,6 +51,8 @@ def ending_of(problem: BaseException, path: Path, is_loaded: bool) -> Ending:
     if not is_loaded and "run() from inside a run()" in said:
         return Ending("not loaded", "trio.run is called here; the lesson runs your functions itself", line)
     words = f"{name}: {said}" if said else name
+    if raised_within(leaf, _ASYNCIO) or "no running event loop" in said or "framework like asyncio" in said:
+        words = f"{words.rstrip('.')}. {NOT_ASYNCIO}"
     return Ending("raised" if is_loaded else "not loaded", words, line, name)
 
 

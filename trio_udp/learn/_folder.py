@@ -31,10 +31,11 @@ MOST = 100_000
 
 
 class Started(NamedTuple):
-    """The names of the files that were written, and of those that were there."""
+    """The names of the files that were written, of those that were there, and of links in their place to nothing."""
 
     written: list[str]
     kept: list[str]
+    dangling: list[str]
 
 
 def start(folder: Path) -> Started:
@@ -44,13 +45,13 @@ def start(folder: Path) -> Started:
       OSError: the folder cannot be made, or not be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    started = Started([], [])
+    started = Started([], [], [])
     for lesson in LESSONS:
         try:
             _write_new(folder / lesson.file, lesson.exercise)
             started.written.append(lesson.file)
         except FileExistsError:
-            started.kept.append(lesson.file)
+            (started.kept if (folder / lesson.file).exists() else started.dangling).append(lesson.file)
     return started
 
 

@@ -86,6 +86,7 @@ class Run:
       file: the name of the learner's file, without its folder.
       output: what the program has printed, both streams; cut if it was much.
       unawaited: calls that have done nothing, since there is no ``await``.
+      threads: the lines that have waited for a thread while virtual time went by.
     """
 
     trace: Trace
@@ -95,6 +96,7 @@ class Run:
     file: str = ""
     output: str = ""
     unawaited: tuple[Unawaited, ...] = ()
+    threads: tuple[int, ...] = ()
 
 
 def empty(ending: Ending, file: str, output: str = "") -> Run:
@@ -108,7 +110,7 @@ TRACE, REST = "trace.jsonl", "rest.json"
 def write(run: Run, folder: Path) -> None:
     """Write it into a folder; what was printed is not the writer's to know."""
     save(run.trace, folder / TRACE)
-    rest = {name: getattr(run, name) for name in ("datagrams", "ending", "notes", "file", "unawaited")}
+    rest = {name: getattr(run, name) for name in ("datagrams", "ending", "notes", "file", "unawaited", "threads")}
     half = folder / f"{REST}.half"
     half.write_text(json.dumps(_packed(rest)), encoding="utf-8")
     half.replace(folder / REST)  # it is there whole, or not at all
@@ -123,7 +125,7 @@ def read(folder: Path, output: str) -> Run | None:
     ending = ending._replace(waiting=tuple(Waiting(*each) for each in ending.waiting))
     datagrams = tuple(Carried(*one) for one in rest["datagrams"])
     unawaited = tuple(Unawaited(*one) for one in rest["unawaited"])
-    return Run(load(folder / TRACE), datagrams, ending, rest["notes"], rest["file"], output, unawaited)
+    return Run(load(folder / TRACE), datagrams, ending, rest["notes"], rest["file"], output, unawaited, rest["threads"])
 
 
 def _packed(value: Any) -> Any:

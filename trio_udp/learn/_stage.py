@@ -33,8 +33,9 @@ from ._learner import MODULE, Learner
 from ._lessons import find
 from ._played import Ending, Run, empty, write
 from ._spins import TASKS, Spins
+from ._threads import threads
 from ._unawaited import unawaited
-from ._where import running_line, waiting, waits_for_thread
+from ._where import running_line, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,11 +45,6 @@ if TYPE_CHECKING:
 
 # Datagrams, by all sockets of a play. No lesson needs a twentieth of them; each costs 0.2 ms, and is in the picture.
 MOST_SENT = 4_000
-
-THREAD = (
-    "your program waits for a thread here. Threads live in real time, and a lesson in virtual time, of which an hour "
-    "goes by while a thread begins: do without"
-)
 
 # In the child's folder: the program; and where it was when its time was over.
 SOURCE, STUCK = "source.py", "stuck.txt"
@@ -69,7 +65,7 @@ def play(lesson: Lesson, path: Path, source: bytes, abandon: Callable[[Run], Non
     path = path.absolute()
     the_play = _Play(lesson, path, source, abandon)
     try:
-        with unawaited(path) as found:
+        with unawaited(path) as found, threads(path) as the_play.threads:
             run = trio.run(the_play.run, clock=the_play.clock)
         return replace(run, unawaited=tuple(found))
     finally:
@@ -86,6 +82,7 @@ class _Play:
         self._life = trio.CancelScope()
         self._ending: Ending | None = None
         self._sent = 0
+        self.threads: list[int] = []
         self._learner = Learner(path, source)
 
     def end(self, ending: Ending) -> None:
@@ -123,8 +120,7 @@ class _Play:
     async def _watch(self, main: trio.lowlevel.Task) -> None:
         await trio.sleep(self._lesson.longest)
         who = tuple(waiting(main, self._path))
-        words = THREAD if waits_for_thread(main, self._path) else ""
-        self.end(Ending("waits", words, who[0].line if who else None, waiting=who))
+        self.end(Ending("waits", "", who[0].line if who else None, waiting=who))
         await trio.sleep(self._lesson.longest)
         self._give_up()
 
@@ -146,7 +142,7 @@ class _Play:
         trace = with_own_addresses(self._recording.trace(), learner.networks)
         datagrams = carried(learner.networks, trace, self._path.name)
         ending = self._ending or Ending("returned" if learner.is_over else "cut")
-        return Run(trace, datagrams, ending, learner.notes, self._path.name)
+        return Run(trace, datagrams, ending, learner.notes, self._path.name, threads=tuple(self.threads))
 
 
 # -- the child process -------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..tracing import Happened, ScopeEntered, ladder_text
 from ..tracing._show import shortened, show_text
+from ._ending import NOT_ASYNCIO
 from ._source import lines as lines_of
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..tracing import Entry
     from ._lesson import Lesson
-    from ._played import Ending, Kind, Run, Unawaited
+    from ._played import Ending, Kind, Run
 
 # Lines of a ladder; with what is said above and below, that is a screen.
 MOST_ROWS = 20
@@ -53,17 +54,37 @@ class Finding:
 
 def judge(lesson: Lesson, run: Run) -> Finding | None:
     """What is wrong with a run, the most helpful thing; None: it has passed."""
-    is_known = run.ending.kind == "waits" and run.ending.words  # a check could not know it
-    if is_known or run.ending.kind in ("not loaded", "cut", "too long", "gone"):
+    if run.ending.kind in ("not loaded", "cut", "too long", "gone"):
         finding: Finding | None = _in_general(run.ending)
     else:
         finding = next(lesson.check(run), None) or next(went_wrong(run, "raised", "waits", "floods", "spins"), None)
-        finding = _not_awaited(run.unawaited[0]) if finding and run.unawaited else finding
+        finding = (_threaded(run) or _not_awaited(run) or finding) if finding else None
     return None if finding is None else replace(finding, message=_bounded(finding.message) + _caught(run.ending))
 
 
-def _not_awaited(call: Unawaited) -> Finding:
-    """What it is owed to that anything else is wrong, most likely."""
+def _threaded(run: Run) -> Finding | None:
+    """What it is owed to that anything else is late, or has not come."""
+    if not run.threads:
+        return None
+    return Finding(
+        "your program waits for a thread here. Threads live in real time, and a lesson in virtual time, of which an "
+        "hour goes by while a thread begins: do without",
+        run.threads[0],
+    )
+
+
+def _not_awaited(run: Run) -> Finding | None:
+    """What it is owed to that anything else is wrong, most likely.
+
+    Where a line has handed a coroutine to somebody who raised something else than that it is one, that is why nobody
+    has awaited it, and not the other way round.
+    """
+    if not run.unawaited:
+        return None
+    call, ending = run.unawaited[0], run.ending
+    is_handed_on = call.line == ending.line or NOT_ASYNCIO in ending.words
+    if ending.kind == "raised" and is_handed_on and "coroutine" not in ending.words:
+        return next(went_wrong(run, "raised"))
     name = call.name.rpartition(".")[2]
     return Finding(
         f"`{name}(...)` without `await` does nothing. Python's words for that are: coroutine '{call.name}' was never "
@@ -104,7 +125,7 @@ def _in_general(ending: Ending) -> Finding:
     words = {
         "not loaded": ending.words,
         "raised": f"your program raised {ending.words}",
-        "waits": ending.words or f"your program waits for ever{here}{_others(ending)}",
+        "waits": f"your program waits for ever{here}{_others(ending)}",
         "floods": "your program sends without end: 4,000 datagrams, and no end to be seen",
         "spins": ending.words or "your program goes round here without end and never waits, so that time stands still",
         "cut": "your program has cancelled more than its own: the lesson around it was over before its end. A scope or "

@@ -1,9 +1,9 @@
-"""`Watched`: waits until one of some files is saved.
+"""`Watched`: waits until one of some files is saved, or taken away.
 
 Every system has its own way to be told; looking every fifth of a second works on all, on folders of other machines too,
 and costs nothing that one could measure. Editors do not simply write: some empty the file first, some write another one
 and put it in its place, so that for a moment there is none or half of one. So what has changed is told once it has
-stayed the same from one look to the next. A file that is not there has not changed, until it is there again.
+stayed the same from one look to the next. So has a file that is not there any more: who waits for it should know.
 """
 
 from __future__ import annotations
@@ -33,18 +33,16 @@ class Watched:
         self._known: Looks = {path: _look(path) for path in paths}
 
     async def changed(self) -> list[Path]:
-        """Wait; returns those that were saved since, and have stayed so for a moment."""
+        """Wait; returns those that were saved or removed since, and have stayed so for a moment, the latter last."""
         before = self._known
         while True:
             await trio.sleep(EVERY)
             now: Looks = {path: _look(path) for path in self._known}
-            changed = [
-                path for path, look in now.items() if look not in (None, self._known[path]) and look == before[path]
-            ]
+            changed = [path for path, look in now.items() if look != self._known[path] and look == before[path]]
             before = now
             if changed:
                 self._known.update((path, now[path]) for path in changed)
-                return changed
+                return sorted(changed, key=lambda path: now[path] is None)
 
 
 def _look(path: Path) -> tuple[int, ...] | None:

@@ -10,7 +10,7 @@ from ._played import Waiting
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from types import FrameType, TracebackType
+    from types import CodeType, FrameType, TracebackType
 
     import trio
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def waiting(task: trio.lowlevel.Task, path: Path) -> Iterator[Waiting]:
     """The learner's tasks among a task and those below it, children before their parents."""
     for nursery in task.child_nurseries:
-        for child in sorted(nursery.child_tasks, key=lambda child: child.name):
+        for child in sorted(nursery.child_tasks, key=lambda child: (child.name, line_of(child, path) or 0)):
             yield from waiting(child, path)
     if line := line_of(task, path):
         yield Waiting(task.name, line)
@@ -28,15 +28,6 @@ def line_of(task: trio.lowlevel.Task, path: Path) -> int | None:
     """In which line of the learner's file a task waits."""
     lines = [line for frame, line in task.iter_await_frames() if frame.f_code.co_filename == str(path)]
     return lines[-1] if lines else None
-
-
-def waits_for_thread(task: trio.lowlevel.Task, path: Path) -> bool:
-    """Does a line of the learner's wait for a thread, in this task or one below it?"""
-    below = (child for nursery in task.child_nurseries for child in nursery.child_tasks)
-    names = [frame.f_code.co_name for frame, _ in task.iter_await_frames()]
-    return ("to_thread_run_sync" in names and line_of(task, path) is not None) or any(
-        waits_for_thread(child, path) for child in below
-    )
 
 
 def running_line(path: Path) -> int | None:
@@ -57,10 +48,17 @@ def raised_line(problem: BaseException, path: Path) -> int | None:
     )
 
 
+def raised_within(problem: BaseException, folder: str) -> bool:
+    """Has it come by a file of this folder, whose path ends with a separator?"""
+    return any(code.co_filename.startswith(folder) for code, _ in _came_by(problem.__traceback__))
+
+
 def _last_line(traceback: TracebackType | None, path: Path) -> int | None:
-    line = None
+    lines = [line for code, line in _came_by(traceback) if code.co_filename == str(path)]
+    return lines[-1] if lines else None
+
+
+def _came_by(traceback: TracebackType | None) -> Iterator[tuple[CodeType, int]]:
     while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == str(path):
-            line = traceback.tb_lineno
+        yield traceback.tb_frame.f_code, traceback.tb_lineno
         traceback = traceback.tb_next
-    return line

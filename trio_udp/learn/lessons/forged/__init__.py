@@ -5,6 +5,10 @@ numbers; but her provider lets nothing out that has another's address (RFC 2827 
 provider does, so she sends as the server; but she sees nothing, and tries the number of the question before. Both need
 the port of the program: Eve sees it, and Mallory is taken to have guessed it, since there are few. The third, a
 neighbour, is on the server's own machine: her host is the server's, and her port is not.
+
+Most numbers are letters, since pictures are for people. The last one is what such numbers are in fact, any four bytes,
+and its answer has the same bytes in it once more: who takes them for text, or takes them off as often as they come,
+finds out.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from ....faults import Link
 from ....testing._ip import parse_ip
 from ....testing._mailbox import Mailbox
 from ..._lesson import Lesson
-from ..._look import line_of, readings, sent
+from ..._look import arrivals, line_of, readings, sent
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -54,7 +58,10 @@ ROUNDS = (
     Round(eve=4, mallory=3),
     Round(eve=30, mallory=30, answers=False),
     Round(neighbour=1),
+    Round(),
 )
+
+BINARY = b"\xe9\x00 \xff"  # the number of the last round
 
 # Seconds between two rounds: nothing that is forged in one comes in the next.
 PAUSE = 10.0
@@ -91,8 +98,9 @@ HINTS = (
 
 async def stage(learner: Learner) -> None:
     random = Random(4)
-    numbers = ["".join(random.choices(ascii_letters, k=4)).encode() for _ in ROUNDS]  # bytes that one can read
+    numbers = ["".join(random.choices(ascii_letters, k=4)).encode() for _ in ROUNDS[:-1]] + [BINARY]
     answers, eves, mallorys, neighbours = ([b"%06d" % random.randrange(10**6) for _ in ROUNDS] for _ in range(4))
+    answers[-1] = BINARY + answers[-1]
     learner.note("numbers", numbers)
     learner.note("answers", answers)
     learner.note("forged", {"eve": eves, "mallory": mallorys, "neighbour": neighbours})
@@ -161,11 +169,48 @@ def check(run: Run) -> Iterator[Finding]:
         yield from went_wrong(run, "raised", "spins")
         yield Finding("your program has sent nothing to the server", run.ending.line)
         return
+    yield from _asks_again(run)
     for place, (began, result, ended) in enumerate(run.notes.get("rounds", ())):
         yield from _asked(run, place, began, ended)
         yield from _forged(run, place, result, ended)
         yield from _answered(run, place, began, result, ended)
+    yield from _waits(run)
     yield from went_wrong(run, "raised", "waits", "floods", "spins")
+
+
+def _asks_again(run: Run) -> Iterator[Finding]:
+    (forged,) = run.notes["forged"]
+    lies = {data for each in forged.values() for data in each}
+    times = {time for time, each in arrivals(run, "you") if each.data[4:] in lies}
+    questions = sent(run, "you", "server")
+    prompted = [each for each in questions if each.time in times]
+    if run.ending.kind == "floods" and 2 * len(prompted) > len(questions):
+        yield Finding(
+            f"your program asks again in this line whenever something forged has come, here at {prompted[0].time:.3g} "
+            f"s: {len(prompted):,} times, until the lesson has ended it. So it is others who decide how much it sends; "
+            "and what is forged says nothing of the question, which may be answered yet",
+            prompted[0].line,
+            prompted[0].time,
+        )
+
+
+def _waits(run: Run) -> Iterator[Finding]:
+    place = len(run.notes.get("rounds", ()))  # those that are over
+    if run.ending.kind == "waits" and place < len(ROUNDS) and not ROUNDS[place].answers:
+        yield Finding(
+            f"your program waits for ever in this line. Question {place + 1} is one that the server does not answer: "
+            f"after {PATIENCE:.0f} s `ask` was to return None",
+            run.ending.line,
+        )
+
+
+def _last_read(run: Run, began: float, ended: float) -> tuple[int | None, float]:
+    """The line that has read something last in a round, and when; if none has, the one that asked."""
+    read = [each for each in readings(run, "you", b"") if began <= each.time <= ended]
+    if read:
+        return line_of(run, read[-1]), read[-1].time
+    asked = [each for each in sent(run, "you", "server") if began <= each.time <= ended]
+    return (asked[-1].line, asked[-1].time) if asked else (None, began)
 
 
 def _asked(run: Run, place: int, began: float, ended: float) -> Iterator[Finding]:
@@ -194,23 +239,32 @@ def _forged(run: Run, place: int, result: object, ended: float) -> Iterator[Find
 def _answered(run: Run, place: int, began: float, result: object, ended: float) -> Iterator[Finding]:
     answer = run.notes["answers"][0][place] if ROUNDS[place].answers else None
     what, took = f"question {place + 1}", ended - began
+    line, read = _last_read(run, began, ended)
     if answer is not None and result is None:
         yield Finding(
             f"{what}: ask has returned None after {took:.3g} s, and the server has answered after {WORK} s. What is "
             "wrong says nothing about what is still to come, so the wait should go on",
-            time=ended,
+            line,
+            ended,
         )
     elif result != answer:
-        yield Finding(f"{what}: ask has returned {result!r}, but the server has answered {answer!r}", time=ended)
+        yield Finding(f"{what}: ask has returned {result!r}, but the server has answered {answer!r}", line, ended)
     if answer is None and took < PATIENCE - EXACT:
         yield Finding(
-            f"{what}: ask has returned after {took:.3g} s. For {PATIENCE:.0f} s the server may still answer", time=ended
+            f"{what}: ask has returned after {took:.3g} s. For {PATIENCE:.0f} s the server may still answer",
+            line,
+            ended,
         )
     if took > PATIENCE + EXACT:
+        anew = (
+            f". The last datagram was read {PATIENCE:.0f} s before that: each one that is forged begins the wait "
+            "anew, so who forges decides how long your program waits"
+        )
         yield Finding(
-            f"{what}: ask has returned after {took:.3g} s, and it was to wait for {PATIENCE:.0f} s. If each forged "
-            "datagram begins the wait anew, who forges decides how long your program waits",
-            time=ended,
+            f"{what}: ask has returned after {took:.3g} s, and it was to wait for {PATIENCE:.0f} s"
+            + (anew if abs(ended - read - PATIENCE) < EXACT else ""),
+            line,
+            ended,
         )
 
 

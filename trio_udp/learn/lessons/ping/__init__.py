@@ -1,19 +1,21 @@
 """Lesson 1: a datagram gets lost, and a program that waits for the answer waits for ever.
 
 The stage asks for ten pings, one after another. The answers are numbers of no pattern, so that nobody can return one
-who has not received it.
+who has not received it. What is lost is chance, but for one ping of which more questions are lost in a row than anybody
+would take for enough: else who asks five times, and no more, would pass by luck.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from random import Random
 from typing import TYPE_CHECKING
 
 import trio
 
-from ....faults import Link
+from ....faults import Link, drop_first
 from ..._lesson import Lesson
-from ..._look import arrivals, gaps, lost, sent
+from ..._look import arrivals, gaps, line_of, lost, readings, sent
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -25,10 +27,17 @@ if TYPE_CHECKING:
 PINGS = 10
 SERVER = ("10.0.0.1", 7)
 DELAY = 0.05  # seconds, each way
-SEED = 1  # the second question is lost, and one ping needs five
+SEED = 1  # the second question is lost
+
+# The ping of which so many questions are lost, whatever happens to others.
+UNLUCKY, IN_A_ROW = 8, 6
 
 # Seconds. To ask again before an answer can have come is to ask for nothing.
 TOO_SOON = 2 * DELAY
+
+# Seconds. The exercise says that what has not come after half a second is lost; and who waits longer from one question
+# to the next begins with less than this.
+TOO_LATE = 5.0
 
 QUESTION = """\
 The server answers at once, and the way takes 0.05 seconds in each direction.
@@ -36,7 +45,8 @@ But 3 of 10 datagrams get lost, and nobody tells you which.
 
 Your program asks once and waits for the answer. That is how everybody begins.
 Make it ask again when no answer comes: `ping(server)` returns what the server
-has answered, however often it had to ask. It is called ten times.
+has answered, however often it had to ask: once six in a row are lost. It is
+called ten times.
 """
 
 HINTS = (
@@ -53,9 +63,10 @@ async def stage(learner: Learner) -> None:
         with network.host(SERVER[0], name="server"):
             await nursery.start(_answer)
         with network.host("10.0.0.2", name="you"):
-            for _ in range(PINGS):
+            for number in range(1, PINGS + 1):
                 began = trio.current_time()
-                learner.note("pings", [began, await learner.call("ping", SERVER), trio.current_time()])
+                with network.rule(drop_first(IN_A_ROW)) if number == UNLUCKY else nullcontext():
+                    learner.note("pings", [began, await learner.call("ping", SERVER), trio.current_time()])
         learner.over(PINGS)
         nursery.cancel_scope.cancel()
 
@@ -81,7 +92,11 @@ def check(run: Run) -> Iterator[Finding]:
         yield from (_waits(run, questions[-1], datagram) for datagram in gone)
     yield from went_wrong(run, "raised")
     yield from _hurries(questions)
-    yield from _wrong_answers(run)
+    for number, (began, answer, ended) in enumerate(run.notes.get("pings", ()), 1):
+        asked = [each for each in questions if began <= each.time < ended or each.time == began]
+        came = [(time, each) for time, each in arrivals(run, "you") if began < time <= ended]
+        yield from _wrong_answer(run, f"ping {number} returned {answer!r}", answer, asked, came, ended)
+        yield from _dawdles(f"ping {number}", asked, came, ended)
 
 
 def _waits(run: Run, question: Carried, gone: Carried) -> Finding:
@@ -105,13 +120,34 @@ def _hurries(questions: list[Carried]) -> Iterator[Finding]:
             )
 
 
-def _wrong_answers(run: Run) -> Iterator[Finding]:
-    for number, (began, answer, ended) in enumerate(run.notes.get("pings", ()), 1):
-        came = [each.data for time, each in arrivals(run, "you") if began < time <= ended]
-        if not came:
-            yield Finding(f"ping {number} returned {answer!r}, but no answer had come: it has given up", time=ended)
-        elif answer not in came:
-            yield Finding(f"ping {number} returned {answer!r}, but the server has answered {came[-1]!r}", time=ended)
+def _wrong_answer(
+    run: Run, what: str, answer: object, asked: list[Carried], came: list[tuple[float, Carried]], ended: float
+) -> Iterator[Finding]:
+    if not came:
+        last = f"asked in this line at {asked[-1].time:.3g} s, and then given up" if asked else "not asked"
+        yield Finding(f"{what}, but no answer had come: it has {last}", asked[-1].line if asked else None, ended)
+    elif answer not in [each.data for _, each in came]:
+        right = came[-1][1].data
+        read = readings(run, "you", right)
+        yield Finding(f"{what}, but the server has answered {right!r}", line_of(run, read[-1]) if read else None, ended)
+
+
+def _dawdles(what: str, asked: list[Carried], came: list[tuple[float, Carried]], ended: float) -> Iterator[Finding]:
+    for question, gap in zip(asked, gaps(asked)[:1], strict=False):
+        if gap > TOO_LATE:
+            yield Finding(
+                f"{what} asks again only {gap:.3g} s after its first question, which was sent in this line. An answer "
+                f"takes {TOO_SOON} s; what has not come after half a second was lost",
+                question.line,
+                question.time,
+            )
+    if came and ended - came[0][0] > TOO_LATE:
+        yield Finding(
+            f"{what} returned at {ended:.3g} s, and the answer had been there since {came[0][0]:.3g} s: your program "
+            "was doing something else than waiting for it",
+            asked[-1].line if asked else None,
+            came[0][0],
+        )
 
 
 LESSON = Lesson(

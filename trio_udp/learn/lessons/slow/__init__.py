@@ -1,6 +1,8 @@
 """Lesson 7: a loop that awaits the work makes everybody wait for the slowest.
 
-What ``work`` answers are numbers of no pattern: they are had by doing the work, and by nothing else.
+What ``work`` answers are numbers of no pattern: they are had by doing the work, and by nothing else. Most questions
+come from a port of their own; one client asks two from the same, a slow one and then a quick one, since a server that
+has a queue for each client makes this one wait for itself.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import trio
 
 from ....faults import Link
 from ..._lesson import Lesson
-from ..._look import arrivals, sent
+from ..._look import arrivals, readings, sent
 from ..._played import Carried
 from ..._verdict import Finding, went_wrong
 
@@ -28,12 +30,13 @@ SLOW = 5.0  # seconds of work
 
 
 class Asked(NamedTuple):
-    """A question: who asks it when, in seconds, and how long the work at it takes."""
+    """A question: who asks it when, in seconds, how long the work takes, and if from the port of the last."""
 
     client: str
     time: float
     question: bytes
     work: float
+    again: bool = False
 
 
 QUESTIONS = (
@@ -44,7 +47,7 @@ QUESTIONS = (
     Asked("anna", 4.0, b"quick 3", 0.0),
     Asked("anna", 4.25, b"slow 3", SLOW),
     Asked("carla", 4.5, b"slow 4", SLOW),
-    Asked("dora", 5.0, b"quick 4", 0.0),
+    Asked("dora", 5.0, b"quick 4", 0.0, again=True),
 )  # of four clients, so that a terminal has room for all of them
 
 # Seconds: what an answer may take beside its work and the way.
@@ -80,6 +83,7 @@ async def stage(learner: Learner) -> None:
     learner.note("results", {question.decode(): result for question, result in results.items()})
 
     async def work(question: bytes) -> bytes:
+        learner.note("begun", [question, learner.line(), trio.current_time()])
         await trio.sleep(lengths.get(bytes(question), 0))
         learner.note("done", question)
         return results.get(bytes(question), b"what?")
@@ -88,25 +92,38 @@ async def stage(learner: Learner) -> None:
         await learner.call("serve", SERVER[1], work)
         learner.note("over", trio.current_time())
 
+    learner.note("binds", learner.lines_like(r"\.bind\("))
     async with learner.network(Link(delay=DELAY)) as network, trio.open_nursery() as nursery:
         with network.host(SERVER[0], name="server"):
             nursery.start_soon(serve)
         hosts = {name: network.host(name=name) for name in dict.fromkeys(each.client for each in QUESTIONS)}
         async with trio.open_nursery() as clients:
             for asked in QUESTIONS:
-                with hosts[asked.client]:
-                    clients.start_soon(_ask, asked)
+                if not asked.again:
+                    with hosts[asked.client]:
+                        clients.start_soon(_ask, [asked, *(each for each in QUESTIONS if _follows(each, asked))])
         learner.over()
         nursery.cancel_scope.cancel()
 
 
-async def _ask(asked: Asked) -> None:
-    """Ask, and take whatever comes."""
+def _follows(later: Asked, first: Asked) -> bool:
+    return later.again and later.client == first.client
+
+
+async def _ask(questions: list[Asked]) -> None:
+    """Ask them from one port, and take whatever comes."""
     with trio.move_on_at(UNTIL), trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
-        await trio.sleep_until(asked.time)
-        await sock.sendto(asked.question, SERVER)
-        while True:
-            await sock.recvfrom(65535)
+        await sock.bind(("0.0.0.0", 0))
+        for asked in questions:
+            with trio.move_on_at(asked.time):
+                await _hear(sock)
+            await sock.sendto(asked.question, SERVER)
+        await _hear(sock)
+
+
+async def _hear(sock: trio.socket.SocketType) -> None:
+    while True:
+        await sock.recvfrom(65535)
 
 
 def check(run: Run) -> Iterator[Finding]:
@@ -119,23 +136,29 @@ def check(run: Run) -> Iterator[Finding]:
 
 
 def _answered(run: Run, asked: Asked, results: dict[str, bytes]) -> Iterator[Finding]:
-    ports = {each.source_port for each in sent(run, asked.client, "server") if each.data == asked.question}
-    answers = [(time, each) for time, each in arrivals(run, asked.client) if each.destination_port in ports]
     who, what = asked.client, asked.question.decode()
+    ports = {each.source_port for each in sent(run, who, "server") if each.data == asked.question}
+    mine = {results[each.data.decode()] for each in sent(run, who, "server") if each.source_port in ports}
+    came = [(time, each) for time, each in arrivals(run, who) if each.destination_port in ports]
+    yield from (_wrong(who, what, each, results) for _, each in came if each.data not in mine)
+    answers = [(time, each) for time, each in came if each.data == results[what]]
     if not answers:
-        reason = "" if asked.question in run.notes.get("done", ()) else ", and its work was not done"
-        yield Finding(f"the question `{what}` of {who} was never answered{reason}", run.ending.line, asked.time)
+        yield _missing(run, asked, results[what])
         return
     time, answer = answers[0]
-    if answer.data != results[what]:
-        yield _wrong(who, what, answer, results)
+    if answer.source_port != SERVER[1]:
+        yield Finding(
+            f"the answer to `{what}` came from port {answer.source_port} of the server, and {who} had asked port "
+            f"{SERVER[1]}. What comes from another port comes from somebody else, as far as a client can know",
+            answer.line,
+            time,
+        )
     if len(answers) > 1:
         yield Finding(f"{who} got more than one answer to `{what}`", answers[1][1].line, answers[1][0])
-    late = time - asked.time - asked.work
-    if late > 2 * DELAY + PROMPT:
+    if time - asked.time - asked.work > 2 * DELAY + PROMPT:
         yield Finding(
             f"{who} asked `{what}` at {asked.time:.3g} s, and was answered {time - asked.time:.3g} s later, though the "
-            f"work takes {asked.work:.3g} s: your server was working for somebody else, and did not hear it",
+            f"work takes {asked.work:.3g} s: {_why_late(run, asked)}",
             answer.line,
             asked.time,
         )
@@ -147,6 +170,40 @@ def _wrong(who: str, what: str, answer: Carried, results: dict[str, bytes]) -> F
     else:
         words = f"the answer to `{what}` is {answer.data!r}, which is not what work has returned"
     return Finding(words, answer.line, answer.time)
+
+
+def _missing(run: Run, asked: Asked, result: bytes) -> Finding:
+    """Why an answer has not come: the result went elsewhere, the work was not done, nobody heard the question."""
+    what = f"the question `{asked.question.decode()}` of {asked.client} was never answered"
+    for each in sent(run, "server"):
+        if each.data == result:
+            to = f"port {each.destination_port} of {each.destination}"
+            return Finding(f"{what}: what work has returned for it was sent to {to}", each.line, each.time)
+    for each in sent(run, asked.client, "server"):
+        if each.data == asked.question and each.lost == "refused":
+            words = f"nobody was listening at {SERVER[0]} port {SERVER[1]} when it came. A socket that is bound to"
+            binds = run.notes["binds"][0]
+            return Finding(
+                f"{what}: {words} 127.0.0.1 hears its own host alone", binds[0] if binds else None, asked.time
+            )
+    begun = [line for question, line, _ in run.notes.get("begun", ()) if question == asked.question]
+    if not begun:
+        return Finding(f"{what}: `work` was not called with it", run.ending.line, asked.time)
+    here = ", which was called in this line," if begun[0] else ""
+    is_done = asked.question in run.notes.get("done", ())
+    words = f"though its work{here} was done" if is_done else f"and its work{here} was not done"
+    return Finding(f"{what}, {words}", begun[0] or run.ending.line, asked.time)
+
+
+def _why_late(run: Run, asked: Asked) -> str:
+    soon = asked.time + DELAY + PROMPT
+    heard = [each.time for each in readings(run, "server", asked.question)]
+    begun = [time for question, _, time in run.notes["begun"] if question == asked.question]
+    if not heard or heard[0] > soon:
+        return "your server was working for somebody else, and did not hear it"
+    if begun and begun[0] > soon:
+        return f"your server heard it at {heard[0]:.3g} s, and called `work` at {begun[0]:.3g} s only"
+    return "the work was called at once, and its result not sent when it was there"
 
 
 LESSON = Lesson(

@@ -2,7 +2,8 @@
 
 Trio refuses that with a BusyResourceError, for exactly this reason. The exercise has taken the way that many take then:
 a lock, with which Trio is content, and nothing is better. The servers answer in the order opposite to that in which
-they are asked, so it is never chance who gets whose answer.
+they are asked, so it is never chance who gets whose answer. They are asked a second time, and answer in another order:
+it is no use to know the first.
 """
 
 from __future__ import annotations
@@ -12,21 +13,27 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ...._events import DatagramSent
 from ....faults import Link
 from ..._lesson import Lesson
-from ..._look import line_of, readings, sent
+from ..._look import arrivals, happened, line_of, readings, sent
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ....tracing import Happened
     from ..._learner import Learner
-    from ..._played import Run
+    from ..._played import Carried, Run
 
 DELAY = 0.05  # seconds, each way
 
-# Seconds that each needs for an answer, in the order in which they are asked.
-SERVERS = {"roof": 1.5, "garden": 1.0, "cellar": 0.0}
+# Seconds that each needs for an answer, in the order in which they are asked: the first time, and the second.
+TIMES = ({"roof": 1.5, "garden": 1.0, "cellar": 0.0}, {"roof": 0.0, "garden": 1.5, "cellar": 0.5})
+SERVERS = tuple(TIMES[0])
+
+# Seconds between the two: what comes late comes in no other.
+PAUSE = 10.0
 
 BEHIND = 0.1  # seconds that one may be asked after the one before
 EXACT = 0.05  # seconds: what a program may be late
@@ -38,7 +45,8 @@ garden 1 second, and the one in the cellar answers at once. They are asked one
 
 Your program has a task for each of them, and one socket for all. Each task
 takes what it receives for the answer of its own server, and it is not. Make
-`ask_all(servers)` return a dict of the right answers: address to answer.
+`ask_all(servers)` return a dict of the right answers: address to answer. It is
+called twice, and the second time others are slow.
 """
 
 HINTS = (
@@ -52,27 +60,38 @@ HINTS = (
 
 async def stage(learner: Learner) -> None:
     random = Random(5)
-    answers = {name: b"%.1f degrees" % (random.randrange(1000) / 10) for name in SERVERS}
-    learner.note("answers", answers)
+    now: dict[str, tuple[float, bytes]] = {}  # what each needs for its answer, and that
     async with learner.network(Link(delay=DELAY)) as network, trio.open_nursery() as nursery:
         addresses = {}
-        for name, wait in SERVERS.items():
+        for name in SERVERS:
             with network.host(name=name) as host:
                 addresses[name] = host.addresses[0], 7
-                await nursery.start(_answer, addresses[name], wait, answers[name])
-        with network.host(name="you"):
-            learner.note("began", trio.current_time())
-            result = await learner.call("ask_all", list(addresses.values()))
-            learner.note("ended", trio.current_time())
-            names = {address: name for name, address in addresses.items()}
-            is_dict = isinstance(result, dict)
-            learner.note("result", {names.get(key, key): result[key] for key in result} if is_dict else result)
-        learner.over(1)
+                await nursery.start(_answer, addresses[name], name, now)
+        learner.note("addresses", addresses)
+        you = network.host(name="you")
+        for waits in TIMES:
+            now |= {name: (wait, b"%.1f degrees" % (random.randrange(1000) / 10)) for name, wait in waits.items()}
+            learner.note("answers", {name: answer for name, (_, answer) in now.items()})
+            with you:
+                await _ask(learner, addresses)
+            await trio.sleep(PAUSE)
+        learner.over(len(TIMES))
         nursery.cancel_scope.cancel()
 
 
-async def _answer(address: tuple[str, int], wait: float, answer: bytes, task_status: trio.TaskStatus[None]) -> None:
-    async def later(client: tuple[str, int]) -> None:
+async def _ask(learner: Learner, addresses: dict[str, tuple[str, int]]) -> None:
+    learner.note("began", trio.current_time())
+    result = await learner.call("ask_all", list(addresses.values()))
+    learner.note("ended", trio.current_time())
+    names = {address: name for name, address in addresses.items()}
+    is_dict = isinstance(result, dict)
+    learner.note("result", {names.get(key, key): result[key] for key in result} if is_dict else result)
+
+
+async def _answer(
+    address: tuple[str, int], name: str, now: dict[str, tuple[float, bytes]], task_status: trio.TaskStatus[None]
+) -> None:
+    async def later(client: tuple[str, int], wait: float, answer: bytes) -> None:
         await trio.sleep(wait)
         await sock.sendto(answer, client)
 
@@ -82,7 +101,7 @@ async def _answer(address: tuple[str, int], wait: float, answer: bytes, task_sta
         async with trio.open_nursery() as nursery:
             while True:
                 _, client = await sock.recvfrom(65535)
-                nursery.start_soon(later, client)
+                nursery.start_soon(later, client, *now[name])
 
 
 def check(run: Run) -> Iterator[Finding]:
@@ -93,68 +112,138 @@ def check(run: Run) -> Iterator[Finding]:
             run.ending.line,
         )
     yield from went_wrong(run, "raised")
-    yield from _asked(run)
+    for number in range(len(run.notes.get("began", ()))):
+        yield from _asked(run, number)
+        if number < len(run.notes.get("result", ())):
+            yield from _answers(run, number)
+            yield from _in_time(run, number)
+        else:
+            yield from _waits(run, number)
     yield from went_wrong(run, "waits", "floods", "spins")
-    for result in run.notes.get("result", ()):
-        yield from _answers(run, result)
-        yield from _in_time(run)
 
 
-def _asked(run: Run) -> Iterator[Finding]:
-    began = run.notes["began"][0]
+def _again(number: int) -> str:
+    return "the second time, " if number else ""
+
+
+def _asked(run: Run, number: int) -> Iterator[Finding]:
     for place, name in enumerate(SERVERS):
-        questions = sent(run, "you", name)
+        questions = _questions(run, number, name)
         if not questions:
-            yield Finding(f"your program has not asked the thermometer `{name}`", run.ending.line)
+            yield Finding(f"{_again(number)}your program has not asked the thermometer `{name}`", run.ending.line)
             return
-        late = questions[0].time - began
+        late = questions[0].time - run.notes["began"][number]
         if late > place * BEHIND + EXACT:
             yield Finding(
-                f"`{name}` was asked after {late:.3g} s only. It should not have to wait until others have answered: "
-                "an answer takes long, and asking takes no time",
+                f"{_again(number)}`{name}` was asked after {late:.3g} s only. It should not have to wait until others "
+                "have answered: an answer takes long, and asking takes no time",
                 questions[0].line,
                 questions[0].time,
             )
 
 
-def _answers(run: Run, result: object) -> Iterator[Finding]:
+def _questions(run: Run, number: int, name: str) -> list[Carried]:
+    began = [*run.notes["began"], float("inf")]
+    return [each for each in sent(run, "you", name) if began[number] <= each.time < began[number + 1]]
+
+
+# -- what it says ------------------------------------------------------------------------------------------------------
+
+
+def _answers(run: Run, number: int) -> Iterator[Finding]:
+    again, result, answers = _again(number), run.notes["result"][number], run.notes["answers"][number]
     if not isinstance(result, dict):
-        yield Finding(f"ask_all has returned {result!r}; it should return a dict, of addresses and answers")
+        yield Finding(f"{again}ask_all has returned {result!r}; it should return a dict, of addresses and answers")
         return
-    (answers,) = run.notes["answers"]
     whose = {answer: name for name, answer in answers.items()}
     for name, answer in answers.items():
         told = result.get(name)
         if told == answer:
             continue
+        line, time = _read(run, answer)
         if isinstance(told, bytes) and told in whose:
-            yield _mixed_up(run, name, whose[told], told)
+            yield _mixed_up(run, f"{again}ask_all says that `{name}` has answered {told!r}", whose[told], told)
         elif told is None:
-            yield Finding(f"the answer of `{name}` is missing in what ask_all has returned")
+            yield _missing(run, number, name)
         else:
-            yield Finding(f"ask_all says that `{name}` has answered {told!r}, and it has answered {answer!r}")
+            words = f"{again}ask_all says that `{name}` has answered {told!r}, and it has answered {answer!r}"
+            yield Finding(words, line, time)
 
 
-def _mixed_up(run: Run, name: str, other: str, data: bytes) -> Finding:
+def _read(run: Run, data: bytes) -> tuple[int | None, float | None]:
+    """The line that has read this first, and when."""
     taken = readings(run, "you", data)
-    line, time = (line_of(run, taken[0]), taken[0].time) if taken else (None, None)
+    return (line_of(run, taken[0]), taken[0].time) if taken else (None, None)
+
+
+def _mixed_up(run: Run, what: str, other: str, data: bytes) -> Finding:
+    line, time = _read(run, data)
     when = "" if time is None else f", at {time:.3g} s"
     return Finding(
-        f"ask_all says that `{name}` has answered {data!r}, but `{other}` has{when}. What comes to a socket is taken "
-        "by the task that reads first, whether it has asked for that or not",
+        f"{what}, but `{other}` has{when}. What comes to a socket is taken by the task that reads first, whether it "
+        "has asked for that or not",
         line,
         time,
     )
 
 
-def _in_time(run: Run) -> Iterator[Finding]:
-    (began,), (ended,) = run.notes["began"], run.notes["ended"]
-    last = max(place * BEHIND + wait for place, wait in enumerate(SERVERS.values())) + 2 * DELAY
+def _missing(run: Run, number: int, name: str) -> Finding:
+    (addresses,), answer = run.notes["addresses"], run.notes["answers"][number][name]
+    result = {addresses.get(key, key): value for key, value in run.notes["result"][number].items()}
+    words = (
+        f"{_again(number)}the answer of `{name}` is missing in what ask_all has returned, which is {result!r}; it "
+        f"belongs there under {addresses[name]!r}"
+    )
+    line, time = _read(run, answer)
+    if time is not None:
+        return Finding(f"{words}. It was read in this line, at {time:.3g} s", line, time)
+    question = _questions(run, number, name)[0]
+    came = [time for time, each in arrivals(run, "you", name) if each.data == answer]
+    gone = [each.time + DELAY for each in sent(run, name, "you") if each.data == answer and each.lost]
+    if came:
+        words += f". It came at {came[0]:.3g} s, and nobody has read it"
+    elif gone:
+        words += f". It came at {gone[0]:.3g} s, when the socket that had asked in this line was closed"
+    return Finding(words, question.line)
+
+
+def _in_time(run: Run, number: int) -> Iterator[Finding]:
+    began, ended = run.notes["began"][number], run.notes["ended"][number]
+    last = max(place * BEHIND + wait for place, wait in enumerate(TIMES[number].values())) + 2 * DELAY
     if ended - began > last + EXACT:
         yield Finding(
-            f"ask_all has returned after {ended - began:.3g} s, and the last answer can be here after {last:.3g} s",
+            f"{_again(number)}ask_all has returned after {ended - began:.3g} s, and the last answer can be here after "
+            f"{last:.3g} s",
             time=ended,
         )
+
+
+# -- if it has no end --------------------------------------------------------------------------------------------------
+
+
+def _waits(run: Run, number: int) -> Iterator[Finding]:
+    """Who has taken what another task waits for; or that there is nothing left to wait for."""
+    found = [(name, readings(run, "you", answer)) for name, answer in run.notes["answers"][number].items()]
+    if not all(taken for _, taken in found):
+        return
+    reads = sorted(((name, taken[0]) for name, taken in found), key=lambda read: read[1].time)
+    asked = {name: _asking(run, name)[-1].task for name in SERVERS}
+    words = f"All answers had been read by {reads[-1][1].time:.3g} s, and nothing more will come"
+    for name, read in reads:
+        others = [other for other, task in asked.items() if task == read.task]
+        if others and name not in others:
+            words = (
+                f"The answer of `{name}` was read at {read.time:.3g} s, in line {line_of(run, read)}, by the task that "
+                f"has asked `{others[0]}`: whoever reads an answer takes it away from all others"
+            )
+            break
+    for general in went_wrong(run, "waits"):
+        yield Finding(f"{general.message}. {words}", general.line)
+
+
+def _asking(run: Run, name: str) -> list[Happened]:
+    address = tuple(run.notes["addresses"][0][name])
+    return [each for each in happened(run, DatagramSent, at="you") if each.event.remote[:2] == address]
 
 
 LESSON = Lesson(

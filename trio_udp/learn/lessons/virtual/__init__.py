@@ -35,7 +35,7 @@ the answer, or raises trio.TooSlowError 2 seconds after it has begun. You write
 its tests: each function whose name begins with `test_` is called with an `ask`
 and with a VirtualNetwork, on which every datagram takes 0.125 seconds.
 
-The lesson runs your tests with programs that are right, and with five that are
+The lesson runs your tests with programs that are right, and with six that are
 wrong. A right one has to pass all of your tests; each wrong one has to fail at
 least one of them, by an exception. Time is virtual: waiting costs nothing.
 """
@@ -105,22 +105,47 @@ async def _asks_nobody(server: Address) -> bytes:
     return b"pong"
 
 
+async def _returns_too_much(server: Address) -> bytes:
+    return await _right(server), server  # type: ignore[return-value]
+
+
 class Program(NamedTuple):
-    """One to be tested; ``fault`` is what is wrong with it, empty if nothing is, ``when`` is when that shows."""
+    """One to be tested; ``fault`` is what is wrong with it, empty if nothing is.
+
+    ``when`` is when that shows, and ``where`` what it shows in then. Whether it has come to that is seen by what a play
+    has noted, ``lost`` or ``returned``; empty: by nothing but a failed test.
+    """
 
     ask: Ask
     fault: str = ""
     when: str = ""
+    where: str = ""
+    noted: str = ""
 
+
+LOST = "its question or the answer gets lost"
 
 PROGRAMS = (
     Program(_right),
-    Program(_waits, "asks once, and then waits for ever", "its question or the answer gets lost"),
-    Program(_gives_up, "asks once, and gives up after half a second", "its question or the answer gets lost"),
+    Program(_waits, "asks once, and then waits for ever", LOST, "whether `ask` ends", "lost"),
+    Program(_gives_up, "asks once, and gives up after half a second", LOST, "when `ask` ends", "lost"),
     Program(_right_in_another_way),
-    Program(_hurries, "asks every 0.05 seconds, 40 times", "an answer is long in coming, or none comes"),
+    Program(
+        _hurries,
+        "asks every 0.05 seconds, 40 times",
+        "an answer is long in coming, or none comes",
+        "when it has asked, and so in when a late answer comes",
+        "lost",
+    ),
     Program(_never_gives_up, "asks for ever", "nobody answers"),
     Program(_asks_nobody, "asks nobody, and returns b'pong'", "the server has something else to say"),
+    Program(
+        _returns_too_much,
+        "returns what recvfrom gives, the answer and the address",
+        "an answer comes",
+        "what `ask` returns",
+        "returned",
+    ),
     Program(_right),
 )
 
@@ -129,7 +154,9 @@ PROGRAMS = (
 
 
 async def stage(learner: Learner) -> None:
-    tests = [name for name in vars(learner.module) if name.startswith("test_")] or ["test_ask"]
+    members = vars(learner.module).items()
+    functions = [name for name, value in members if callable(value) and not isinstance(value, type)]
+    tests = [name for name in functions if name.startswith("test_")] or ["test_ask"]
     for number, program in enumerate(PROGRAMS):
         if not program.fault:
             await _run(learner, tests, program, number)
@@ -145,15 +172,24 @@ async def stage(learner: Learner) -> None:
 
 
 async def _run(learner: Learner, tests: list[str], program: Program, number: int) -> None:
+    line: int | None = None
+
     async def ask(server: Address) -> bytes:
-        learner.note("asked", [number, learner.line()])
-        return await program.ask(server)
+        nonlocal line
+        line = learner.line()
+        learner.note("asked", [number, line])
+        answer = await program.ask(server)
+        learner.note("returned", [number, line, name])
+        return answer
 
     for test in tests:
-        learner.note("runs", [number, _name(test, number)])
-        with scope(_name(test, number)):
+        name = _name(test, number)
+        learner.note("runs", [number, name])
+        with scope(name):
             async with learner.network(Link(delay=DELAY)) as network:
                 await learner.call(test, ask, network)
+                if any(each.dropped for each in network.datagrams):
+                    learner.note("lost", [number, line, name])
 
 
 def _name(test: str, number: int) -> str:
@@ -186,12 +222,15 @@ def _judged(run: Run) -> Iterator[Finding]:
         if number not in asked:
             yield Finding("your tests have judged a program, and never called `ask`: they can know nothing of it")
         if program.fault and number not in failed:
-            yield Finding(
-                f"your tests are passed by a program that {program.fault}. That shows when {program.when}: "
-                "is there a test in which this happens?",
-                asked[number],
-                within=last[number],
-            )
+            words = f"your tests are passed by a program that {program.fault}."
+            happened = {which: (line, name) for which, line, name in run.notes.get(program.noted, ())}
+            if number in happened:
+                line, name = happened[number]
+                what = "Something was lost" if program.noted == "lost" else "An answer has come"
+                there = f"{what} in your tests, and then it shows in {program.where}: does a test look at that?"
+                yield Finding(f"{words} {there}", line, within=name)
+            there = f"That shows when {program.when}: is there a test in which this happens?"
+            yield Finding(f"{words} {there}", asked[number], within=last[number])
 
 
 LESSON = Lesson(

@@ -1,0 +1,73 @@
+"""A wait for a thread is told, if virtual time has gone by meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from tests.learn.judged import played, refused
+from trio_udp.learn import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+THREAD = (
+    "your program waits for a thread here. Threads live in real time, and a lesson in virtual time, of which an "
+    "hour goes by while a thread begins: do without"
+)
+
+
+def test_what_is_late_since_a_thread_has_worked(tmp_path: Path) -> None:
+    """The answer is there an hour later, or with the next thing that happens."""
+    source = find("slow").solution.replace(
+        "await work(question)", "await trio.to_thread.run_sync(trio.from_thread.run, work, question)"
+    )
+    assert refused("slow", source, tmp_path) == f"24: {THREAD}"
+
+
+def test_what_waits_for_ever_since_a_thread_has_worked(tmp_path: Path) -> None:
+    source = """\
+import time, trio
+async def ping(server):
+    await trio.to_thread.run_sync(time.sleep, 0.1)
+    await trio.sleep_forever()
+"""
+    assert refused("ping", source, tmp_path) == f"3: {THREAD}"
+
+
+def test_who_passes_all_the_same_has_passed(tmp_path: Path) -> None:
+    """And one that takes no time, since somebody has something to do all the while, is not told of."""
+    source = find("ping").solution.replace(
+        "    with trio.socket",
+        """\
+    async def busy(task_status):
+        task_status.started()
+        while not done:
+            await trio.sleep(0)
+
+    done = []
+    async with trio.open_nursery() as nursery:
+        await nursery.start(busy)
+        await trio.to_thread.run_sync(done.append, 1)
+    with trio.socket""",
+        1,
+    )
+    run = played("ping", source, tmp_path)
+    assert run.ending.kind == "returned"
+    assert run.threads == ()
+
+
+def test_a_thread_that_raises_does_so(tmp_path: Path) -> None:
+    source = "import trio\nasync def ping(server):\n    await trio.to_thread.run_sync(int, 'x')\n"
+    assert refused("ping", source, tmp_path) in (
+        f"3: {THREAD}",
+        "3: your program raised ValueError: invalid literal for int() with base 10: 'x'",
+    )
+
+
+def test_it_is_trios_own_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = trio.to_thread.run_sync
+    played("ping", find("ping").exercise, tmp_path)
+    assert trio.to_thread.run_sync is before
