@@ -154,6 +154,10 @@ async def main(server):
         f"{HEAD}async def main(server):\n    while True:\n        await trio.sleep(0)\n",
         Ending("spins", line=4),
     ),
+    "goes round after a while": (
+        f"{HEAD}async def main(server):\n    await trio.sleep(0.5)\n    while True:\n        await trio.sleep(0)\n",
+        Ending("spins", line=5),
+    ),
 }
 
 

@@ -162,7 +162,7 @@ def test_what_one_reads_when_pointing() -> None:
         "hello",
         "sent at 0.500000 s",
         "arrived at 0.750000 s, after 250 ms",
-        "shop.py:7",
+        "sent by shop.py:7",
     ]
     assert title_of(of_class(root, "attempt")[0]).splitlines() == [
         "request 1, attempt 1: still waiting",

@@ -46,27 +46,32 @@ ENDINGS = (
 
 # What a virtual network has carried; nobody else knows it all.
 CAPTURE = ".pcap"
+FOR_WIRESHARK = f"; with --virtual for Wireshark, too ({CAPTURE})"
 
 
 def add_trace(parser: argparse.ArgumentParser, *, virtual: bool = False) -> None:
     """Say what ``--trace`` takes; ``virtual``: may there be a virtual network?"""
     help = f"write what has happened when it ends: {ENDINGS}"
     if virtual:
-        help += f"; with --virtual for Wireshark, too ({CAPTURE})"
+        help += FOR_WIRESHARK
     parser.add_argument("--trace", type=virtual_trace_path if virtual else trace_path, metavar="FILE", help=help)
 
 
 def trace_path(text: str) -> Path:
     """A file whose ending says what is to be in it."""
+    return _trace_path(text, ENDINGS)
+
+
+def _trace_path(text: str, endings: str) -> Path:
     path = Path(text)
     if path.suffix.lower() not in (LINES, *VIEWS):
-        raise argparse.ArgumentTypeError(f"its ending says what is to be written: {ENDINGS}, not {text!r}")
+        raise argparse.ArgumentTypeError(f"its ending says what is to be written: {endings}, not {text!r}")
     return path
 
 
 def virtual_trace_path(text: str) -> Path:
     """The same, or one for what a virtual network has carried."""
-    return path if is_capture(path := Path(text)) else trace_path(text)
+    return path if is_capture(path := Path(text)) else _trace_path(text, ENDINGS + FOR_WIRESHARK)
 
 
 def is_capture(path: Path | None) -> bool:

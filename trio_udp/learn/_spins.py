@@ -52,8 +52,7 @@ class Spins(trio.abc.Instrument):
         self._clock = clock
         self._path = path
         self._since = self._time = -1.0
-        self._steps = self._rounds = self._tasks = 0
-        self._moved = 0.0
+        self._steps = self._still = self._rounds = self._tasks = 0  # steps in all, and since time has passed by itself
 
     def goes_on(self) -> None:
         """Something was sent, which is no standstill: a long run of datagrams all leave at one moment."""
@@ -66,18 +65,20 @@ class Spins(trio.abc.Instrument):
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         self._steps += 1
+        self._still += 1
         if self._steps >= MOST_STEPS and (line := line_of(task, self._path)):
+            self._found("" if self._still >= MOST_STEPS // 2 else HARDLY, line)
             self._steps = 0
-            self._found(HARDLY if self._time - self._since > 2 * self._moved else "", line)
 
     def before_io_wait(self, timeout: float) -> None:
         now = self._clock.current_time()
-        self._rounds = self._rounds + 1 if now == self._time else 0
-        self._time = now
+        self._rounds += 1
+        if now != self._time:
+            self._rounds = self._still = 0
+            self._time = now
         if now >= self._since + 1:
             self._since = now
             self._steps = 0
-            self._moved = 0.0
         if self._rounds == ROUNDS:
             self._clock.jump(INSTANT)
-            self._moved += INSTANT
+            self._rounds, self._time = 0, self._clock.current_time()

@@ -139,10 +139,8 @@ class Arrows:
             lines.append(f"damaged: {show_data(travel.damaged, 64)} has arrived, {plural(len(travel.damaged), 'byte')}")
         if travel.is_copy:
             lines.append("a second copy")
-        if arrow.source_line is not None:
-            lines.append(show_text(arrow.source_line))
-        elif arrow.task_name is not None:
-            lines.append(f"sent by {show_text(arrow.task_name)}")
+        if who := arrow.source_line or arrow.task_name:  # of the end that told of it
+            lines.append(f"{'received' if travel.sent is None else 'sent'} by {show_text(who)}")
         return "\n".join(lines)
 
     def _label(self, plan: Plan, number: int, start: Point, end: Point, places: Labels) -> str:

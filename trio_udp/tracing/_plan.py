@@ -27,7 +27,7 @@ A_FEW = 4
 LOWER = 14.0
 LONGEST_NAME = 24
 FEW = 8  # lifelines, with room for their addresses
-LETTER, CAPITAL, WIDE_LETTER = 6.9, 9.5, 12.5  # of a name; such signs as > are as wide as capitals
+LETTER, DIGIT, CAPITAL, WIDE_LETTER = 6.9, 8.4, 9.5, 12.5  # of a name; such signs as > are as wide as capitals
 SMALLER = 5.8 / 6.9  # of a place
 
 
@@ -93,4 +93,6 @@ def _length(name: str) -> float:
 def _width(letter: str) -> float:
     if east_asian_width(letter) in "WF":
         return WIDE_LETTER
+    if letter.isdigit():
+        return DIGIT
     return CAPITAL if letter.isupper() or letter in "<>=+~#%&@" else LETTER
