@@ -111,6 +111,14 @@ def test_of_several_the_one_that_is_most_alike_was_damaged() -> None:
     ]
 
 
+@pytest.mark.parametrize("rest", [b"re", b""])
+def test_what_was_cut_off_is_told_if_there_is_only_one_that_it_can_be(rest: bytes) -> None:
+    """Regression: it was an arrow from nowhere, beside one to nowhere."""
+    whole = sent(0.0, CLIENT, SERVER, b"request 1"), received(0.1, SERVER, CLIENT, b"request 1")
+    [_, travel] = travels_of(*whole, sent(0.2, CLIENT, SERVER, b"request 2"), received(0.3, SERVER, CLIENT, rest))
+    assert (travel.sent, travel.ended, travel.data, travel.damaged) == (0.2, 0.3, b"request 2", rest)
+
+
 def test_a_damaged_one_may_be_put_away_where_it_arrives() -> None:
     events = received(0.1, SERVER, CLIENT, b"helLo"), dropped(0.2, SERVER, CLIENT, b"helLo", "bad")
     [travel] = travels_of(sent(0.0, CLIENT, SERVER), *events)

@@ -6,8 +6,8 @@ received. A network that reorders equal datagrams thereby seems not to, which no
 
 What is left over says something, too: an arrival without a sending is the second copy of the latest equal one, or, if
 there is none, came from outside the recording; a sending without an arrival went there, or nobody knows. But where the
-one and the other are left over between the same two sockets, and most of their bytes are the same, it is one datagram
-that was damaged on its way.
+one and the other are left over between the same two sockets, and most of their bytes are the same, or there is only one
+that it can be the beginning of, it is one datagram that was damaged on its way.
 """
 
 from __future__ import annotations
@@ -123,17 +123,24 @@ def _with_damaged(found: list[Travel]) -> list[Travel]:
         if travel.outcome == "unseen":
             missing.setdefault(way, []).append(travel)
         elif travel.sent is None and travel.has_arrived:
-            waiting = missing.get(way, [])[-MOST_LOOKED_AT:]
-            likeness = [_likeness(one.data, travel.data) for one in waiting]
-            if max(likeness, default=0.0) >= LIKE_ENOUGH:
+            like = _most_like(travel.data, missing.get(way, [])[-MOST_LOOKED_AT:])
+            if like is not None:
                 assert travel.ended is not None
                 assert travel.ended_entry is not None
-                like = waiting[likeness.index(max(likeness))]
                 like.end(travel.ended, travel.ended_entry, travel.outcome, travel.reason)
                 like.damaged = travel.data
                 missing[way].remove(like)
                 whole.add(id(travel))
     return [travel for travel in found if id(travel) not in whole]
+
+
+def _most_like(data: bytes, missing: list[Travel]) -> Travel | None:
+    """Which of them has arrived as this: the one that is like it, or the only one that it can be the beginning of."""
+    likeness = [_likeness(one.data, data) for one in missing]
+    if max(likeness, default=0.0) >= LIKE_ENOUGH:
+        return missing[likeness.index(max(likeness))]
+    longer = [one for one in missing if one.data.startswith(data)]
+    return longer[0] if len(longer) == 1 else None
 
 
 def _likeness(one: bytes, other: bytes) -> float:
