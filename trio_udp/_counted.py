@@ -58,7 +58,7 @@ class CountedSocket:
         return self._raw is not None
 
     def drop(self, data: bytes, address: Address, reason: str, *, outgoing: bool, counted: bool = False) -> None:
-        """Count and report a datagram that ends here; ``counted``: as an error of the socket already."""
+        """Count and report a datagram that ends here; ``counted``: it has been, by its reason or as an error."""
         if not counted:
             self.tally.dropped[reason] += 1
         if self.emit is not None:

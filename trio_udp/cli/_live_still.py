@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ._live_screen import Draw
 
 # Of seed 1, which is the default: two clients have lost a datagram and wait, and the reply to the third is on its way.
-# That it passes the relay is told above the keys alone; an event that is among what happened would be told twice.
+# That it passes the relay is told above the keys alone: what is among what happened would stand there once more.
 EVENTS = 33
 WIDTH = 80
 HEIGHT = 24

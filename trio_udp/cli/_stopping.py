@@ -84,14 +84,14 @@ class FirstSignal:
         self._token = trio.lowlevel.current_trio_token()
         self._signals = signals
         self._at_once = at_once
+        self._handled = _handled(signals, self._note)
 
     def __enter__(self) -> Self:
-        self._before = [signal.signal(number, self._note) for number in self._signals]
+        self._handled.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in zip(self._signals, self._before, strict=True):
-            signal.signal(number, handler or signal.SIG_DFL)  # None: it was not Python that had put it there
+        self._handled.__exit__(None, None, None)
 
     def _note(self, number: int, _: object) -> None:
         for each in self._signals:
@@ -113,20 +113,15 @@ def ended_by_signals(signals: Sequence[signal.Signals] = REQUESTS) -> Iterator[N
 
     def note(number: int, _: object) -> None:
         heard.append(number)
-        for each in before:
+        for each in heeded:
             signal.signal(each, _next())
         token.run_sync_soon(scope.cancel)
 
-    before = {number: signal.getsignal(number) for number in signals}
-    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
-    for number in before:
-        signal.signal(number, note)
+    heeded = _heeded(signals)
     try:
-        with scope:
+        with _handled(heeded, note), scope:
             yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)  # None: it was not Python that had put it there
         if heard:
             signal.raise_signal(heard[0])
 
@@ -168,17 +163,28 @@ class Unfinished:
     def being_written(self) -> Iterator[None]:
         """Now it is; a signal that comes meanwhile is heard when that is done."""
         was_heard = self._heard
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, *REQUESTS)}
-        before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
-        for number in before:
-            signal.signal(number, self.next)
-        try:
+        with _handled(_heeded((signal.SIGINT, *REQUESTS)), self.next):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler or signal.SIG_DFL)
         if self._heard is not None and was_heard is None:
             signal.raise_signal(self._heard)
+
+
+def _heeded(signals: Sequence[signal.Signals]) -> list[signal.Signals]:
+    """Those that are not ignored, as ``nohup`` has it."""
+    return [number for number in signals if signal.getsignal(number) != signal.SIG_IGN]
+
+
+@contextmanager
+def _handled(
+    signals: Sequence[signal.Signals], handler: Callable[[int, object], None] | signal.Handlers
+) -> Iterator[None]:
+    """While it lasts, they have this handler; afterwards that which they had before."""
+    before = {number: signal.signal(number, handler) for number in signals}
+    try:
+        yield
+    finally:
+        for number, then in before.items():
+            signal.signal(number, then or signal.SIG_DFL)  # None: it was not Python that had put it there
 
 
 def _next() -> Callable[[int, object], None] | signal.Handlers:

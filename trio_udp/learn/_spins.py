@@ -34,8 +34,8 @@ MOST_TASKS = 4_000
 ROUNDS = 50
 INSTANT = 1e-9
 
-TASKS = "your program starts tasks without end: 4,000, and no end to be seen"
-HARDLY = "your program goes round here without end, and hardly waits: 20,000 steps in less than a second"
+TASKS = f"your program starts tasks without end: {MOST_TASKS:,}, and no end to be seen"
+HARDLY = f"your program goes round here without end, and hardly waits: {MOST_STEPS:,} steps in less than a second"
 
 
 class Spins(trio.abc.Instrument):
