@@ -10,6 +10,7 @@ from trio_udp import (
     AttemptStarted,
     AttemptTimedOut,
     Datagram,
+    DatagramArrived,
     DatagramLost,
     DatagramReceived,
     DatagramSent,
@@ -47,8 +48,10 @@ async def test_an_endpoint_tells_what_it_sends_and_receives(sockets: str, clock:
         await one.send(b"hello", two.address)
         sent_at = trio.current_time()
         await two.receive()
+        brought = [DatagramArrived(sent_at + 1e-6, one.address, two.address, b"hello", sent_at)]
         assert events == [
             DatagramSent(sent_at, one.address, two.address, b"hello"),
+            *(brought if sockets == "virtual" else []),
             DatagramReceived(trio.current_time(), two.address, one.address, b"hello"),
         ]
 
@@ -119,10 +122,12 @@ async def test_the_whole_story_of_a_lost_request(
         AttemptTimedOut(1.5, here, there, 1, 1),
         AttemptStarted(1.5, here, there, 1, 2, 3.0, b"ping"),
         DatagramSent(1.5, here, there, b"ping"),
+        DatagramArrived(1.75, here, there, b"ping", 1.5),
         DatagramReceived(1.75, there, here, b"ping"),
         HandlerStarted(1.75, there, here, b"ping"),
         HandlerFinished(1.75, there, here, b"ping", "replied"),
         DatagramSent(1.75, there, here, b"pong"),
+        DatagramArrived(2.0, there, here, b"pong", 1.75),
         DatagramReceived(2.0, here, there, b"pong"),
         ReplyAccepted(2.0, here, there, 1, 2, 0.5, b"pong"),
     ]

@@ -9,10 +9,10 @@ import sys
 import trio_udp
 
 NAMES = """
-    Address AddressCookies AttemptStarted AttemptTimedOut Datagram DatagramDropped DatagramLost DatagramReceived
-    DatagramSent DatagramTooLarge Event Guard Handler HandlerFinished HandlerStarted NoReply PeerClosed PeerHandler
-    PeerOpened RateLimit ReplyAccepted ReplyIgnored RequestFailed Retry RoundTripEstimate UDPChannel UDPClient
-    UDPEndpoint UDPStatistics cache_replies endpoints_from_systemd first_reply limit_amplification limit_rate
+    Address AddressCookies AttemptStarted AttemptTimedOut Datagram DatagramArrived DatagramDropped DatagramLost
+    DatagramReceived DatagramSent DatagramTooLarge Event Guard Handler HandlerFinished HandlerStarted NoReply PeerClosed
+    PeerHandler PeerOpened RateLimit ReplyAccepted ReplyIgnored RequestFailed Retry RoundTripEstimate UDPChannel
+    UDPClient UDPEndpoint UDPStatistics cache_replies endpoints_from_systemd first_reply limit_amplification limit_rate
     log_errors observe open_udp_channel open_udp_client open_udp_endpoint open_udp_endpoints serve_endpoints
     serve_peers serve_udp serve_udp_peers
 """

@@ -49,6 +49,7 @@ from ._errors import DatagramTooLarge, NoReply
 from ._events import (
     AttemptStarted,
     AttemptTimedOut,
+    DatagramArrived,
     DatagramDropped,
     DatagramLost,
     DatagramReceived,
@@ -83,6 +84,7 @@ __all__ = [
     "AttemptStarted",
     "AttemptTimedOut",
     "Datagram",
+    "DatagramArrived",
     "DatagramDropped",
     "DatagramLost",
     "DatagramReceived",

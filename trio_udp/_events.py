@@ -28,6 +28,7 @@ T = TypeVar("T")
 __all__ = [
     "AttemptStarted",
     "AttemptTimedOut",
+    "DatagramArrived",
     "DatagramDropped",
     "DatagramLost",
     "DatagramReceived",
@@ -93,6 +94,22 @@ class DatagramLost(NamedTuple):
     data: bytes
     reason: str
     sent_at: float
+
+
+class DatagramArrived(NamedTuple):
+    """A virtual network has brought a datagram, or one of two copies, from a socket at ``local`` to one at ``remote``.
+
+    It waits there until somebody reads it, and then `DatagramReceived` is told. ``sent_at`` is when it was sent,
+    ``data`` its payload as it was sent, and ``damaged`` what has arrived instead, None if it is the same. Whoever was
+    told that it was sent is told. On a real network only its receiver can see that something has arrived.
+    """
+
+    time: float
+    local: Address
+    remote: Address
+    data: bytes
+    sent_at: float
+    damaged: bytes | None = None
 
 
 class AttemptStarted(NamedTuple):
@@ -207,8 +224,8 @@ class PeerClosed(NamedTuple):
 
 
 Event: TypeAlias = (
-    "DatagramSent | DatagramReceived | DatagramDropped | DatagramLost | AttemptStarted | AttemptTimedOut"
-    " | ReplyAccepted | ReplyIgnored | RequestFailed | HandlerStarted | HandlerFinished"
+    "DatagramSent | DatagramReceived | DatagramDropped | DatagramLost | DatagramArrived | AttemptStarted"
+    " | AttemptTimedOut | ReplyAccepted | ReplyIgnored | RequestFailed | HandlerStarted | HandlerFinished"
     " | PeerOpened | PeerClosed"
 )
 """Any of the events."""

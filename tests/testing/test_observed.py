@@ -13,6 +13,7 @@ from trio.testing import MockClock
 from tests.fakes import OtherSocket
 from tests.testing.hosts import udp
 from trio_udp import (
+    DatagramArrived,
     DatagramLost,
     DatagramReceived,
     DatagramSent,
@@ -62,8 +63,10 @@ async def test_there_and_back(server: Host, client: Host, autojump_clock: MockCl
         assert await here.recv(10) == b"!!"
     assert events == [
         DatagramSent(0, CLIENT, SERVER, b"?"),
+        DatagramArrived(0.25, CLIENT, SERVER, b"?", 0),
         DatagramReceived(0.25, SERVER, CLIENT, b"?"),
         DatagramSent(0.25, SERVER, CLIENT, b"!!"),
+        DatagramArrived(0.5, SERVER, CLIENT, b"!!", 0.25),
         DatagramReceived(0.5, CLIENT, SERVER, b"!!"),
     ]
 
@@ -93,8 +96,10 @@ async def test_ipv6_has_the_addresses_of_its_sockets(server: Host, client: Host,
     six, four = ("fd00::2", 32768, 0, 0), ("::ffff:10.0.0.2", 32768, 0, 0)
     assert ends(events) == [
         ("DatagramSent", six, ("fd00::1", 7, 0, 0)),
+        ("DatagramArrived", six, ("fd00::1", 7, 0, 0)),
         ("DatagramReceived", ("fd00::1", 7, 0, 0), six),
         ("DatagramSent", four, ("::ffff:10.0.0.1", 7, 0, 0)),
+        ("DatagramArrived", four, ("::ffff:10.0.0.1", 7, 0, 0)),
         ("DatagramReceived", ("::ffff:10.0.0.1", 7, 0, 0), four),
     ]
 
@@ -111,6 +116,7 @@ async def test_what_was_for_many_is_received_at_the_hosts_own_address(
     assert ends(events) == [
         ("DatagramSent", CLIENT, ("255.255.255.255", 7)),
         ("DatagramLost", CLIENT, ("255.255.255.255", 7)),  # on its own host nobody listens
+        ("DatagramArrived", CLIENT, ("255.255.255.255", 7)),
         ("DatagramReceived", SERVER, CLIENT),
     ]
 
@@ -154,7 +160,8 @@ async def test_what_an_observer_raises_comes_out_of_the_call(
     network: VirtualNetwork, server: Host, client: Host, autojump_clock: MockClock
 ) -> None:
     def odd(event: Event) -> None:
-        raise Odd
+        if not isinstance(event, DatagramArrived):
+            raise Odd
 
     there, here = await udp(server, 7), await udp(client)
     with observe(odd):
@@ -192,6 +199,7 @@ async def test_an_endpoint_tells_it_and_the_socket_does_not(
     wildcard = ("0.0.0.0", 7)
     assert ends(events) == [
         ("DatagramSent", CLIENT, SERVER),
+        ("DatagramArrived", CLIENT, SERVER),
         ("DatagramReceived", wildcard, CLIENT),
         ("DatagramSent", wildcard, CLIENT),
         ("DatagramLost", wildcard, CLIENT),
@@ -208,7 +216,7 @@ async def test_a_channel_tells_it_and_its_socket_does_not(
             await channel.send(b"?")
             await trio.sleep(1)
     assert await there.recv(10) == b"?"
-    assert ends(events) == [("DatagramSent", CLIENT, SERVER)]
+    assert ends(events) == [("DatagramSent", CLIENT, SERVER), ("DatagramArrived", CLIENT, SERVER)]
 
 
 @pytest.mark.parametrize("opened_inside", [True, False])
@@ -253,9 +261,10 @@ async def test_a_recording_has_the_lines_of_the_program(server: Host, client: Ho
         await here.sendto(b"x", SERVER)
         await there.recvfrom(10)
     told = [entry for entry in recording.trace().entries if isinstance(entry, Happened)]
-    assert [type(entry.event) for entry in told] == [DatagramSent, DatagramReceived]
+    assert [type(entry.event) for entry in told] == [DatagramSent, DatagramArrived, DatagramReceived]
     assert [str(entry.source).rpartition("/")[2] for entry in told] == [
         f"test_observed.py:{first}",
+        "None",
         f"test_observed.py:{first + 1}",
     ]
     assert {entry.task for entry in told} != {None}

@@ -24,7 +24,7 @@ from trio_udp import (
     ReplyIgnored,
     RequestFailed,
 )
-from trio_udp._events import DatagramLost
+from trio_udp._events import DatagramArrived, DatagramLost
 from trio_udp.tracing import Happened, TaskStarted, Trace, ladder_svg, ladder_text, mermaid
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ events = st.one_of(
     st.builds(DatagramReceived, *here_and_there, payloads),
     st.builds(DatagramDropped, *here_and_there, payloads, words, st.booleans()),
     st.builds(DatagramLost, *here_and_there, payloads, words, times),
+    st.builds(DatagramArrived, *here_and_there, payloads, times, st.none() | payloads),
     st.builds(AttemptStarted, *here_and_there, few, few, times, payloads),
     st.builds(AttemptTimedOut, *here_and_there, few, few),
     st.builds(ReplyAccepted, *here_and_there, few, few, times, payloads),

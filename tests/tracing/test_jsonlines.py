@@ -30,6 +30,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("local", "remote"), place),
     **dict.fromkeys(("outgoing", "caught"), st.booleans()),
     "data": st.binary(),
+    "damaged": st.none() | st.binary(),
     "TaskStarted.nursery": st.none() | number,
 }
 

@@ -17,7 +17,16 @@ import trio.testing
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.fakes import echo
-from trio_udp import DatagramLost, DatagramReceived, DatagramSent, Retry, open_udp_client, open_udp_endpoint, serve_udp
+from trio_udp import (
+    DatagramArrived,
+    DatagramLost,
+    DatagramReceived,
+    DatagramSent,
+    Retry,
+    open_udp_client,
+    open_udp_endpoint,
+    serve_udp,
+)
 from trio_udp.faults import Link, drop_first
 from trio_udp.testing import Host, VirtualNetwork
 from trio_udp.tracing import (
@@ -316,21 +325,24 @@ async def test_events_with_their_tasks_and_lines(
         ("AttemptTimedOut", 1),
         ("AttemptStarted", 1),
         ("DatagramSent", 1),
+        ("DatagramArrived", 1.25),
         ("DatagramReceived", 1.25),
         ("HandlerStarted", 1.25),
         ("HandlerFinished", 1.25),
         ("DatagramSent", 1.25),
+        ("DatagramArrived", 1.5),
         ("DatagramReceived", 1.5),
         ("ReplyAccepted", 1.5),
     ]
     here = f"tests/tracing/test_recording.py:{line}"
-    ours = [entry for entry in happened if entry.event.local[0] == "192.0.2.1"]
-    assert {entry.source for entry in ours if not isinstance(entry.event, DatagramLost)} == {here}
-    assert {entry.source for entry in happened if entry.event.local[0] == "10.0.0.1"} == {None}
-    [task] = {entry.task for entry in ours if not isinstance(entry.event, DatagramLost)}
-    assert {entry.task for entry in happened if entry not in ours}.isdisjoint({task, None})
-    [loss] = [entry for entry in happened if isinstance(entry.event, DatagramLost)]
-    assert (loss.task, loss.source) == (None, None)
+    by_network = [entry for entry in happened if isinstance(entry.event, (DatagramLost, DatagramArrived))]
+    assert {(entry.task, entry.source) for entry in by_network} == {(None, None)}
+    ours = [entry for entry in happened if entry.event.local[0] == "192.0.2.1" and entry not in by_network]
+    by_server = [entry for entry in happened if entry not in ours and entry not in by_network]
+    assert {entry.source for entry in ours} == {here}
+    assert {entry.source for entry in by_server} == {None}
+    [task] = {entry.task for entry in ours}
+    assert {entry.task for entry in by_server}.isdisjoint({task, None})
     assert recording.problems == {}
 
 
@@ -396,8 +408,8 @@ def test_at_the_limit_the_newest_are_forgotten(limit: int) -> None:
         return run
 
     whole, some = in_virtual_time(main(1000)), in_virtual_time(main(limit))
-    assert len(whole.entries) == 10
-    assert (len(some.entries), some.forgotten) == (limit, 10 - limit)
+    assert len(whole.entries) == 13
+    assert (len(some.entries), some.forgotten) == (limit, 13 - limit)
     assert some.entries == whole.entries[:limit]
 
 
@@ -455,7 +467,7 @@ async def test_it_is_full_for_tasks_and_scopes_as_well(autojump_clock: MockClock
                 await trio.sleep(1)
     trace = recording.trace()
     assert {type(entry) for entry in trace.entries} == {TaskStarted, NurseryOpened}
-    assert trace.forgotten == 3  # the datagram, the scope's beginning and end
+    assert trace.forgotten == 4  # the datagram, twice, and the scope's beginning and end
 
 
 @pytest.mark.parametrize("limit", range(1, 13))

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tracing.traces import CLIENT, OTHER, SERVER, begins, dropped, ignored, lost, received, sent, trace_of
+from tests.tracing.traces import (
+    CLIENT,
+    OTHER,
+    SERVER,
+    arrived,
+    begins,
+    dropped,
+    ignored,
+    lost,
+    received,
+    sent,
+    trace_of,
+)
+from trio_udp import Datagram, Retry, open_udp_client, serve_udp
+from trio_udp.faults import Link
+from trio_udp.testing import VirtualNetwork
+from trio_udp.tracing import record
 from trio_udp.tracing._sockets import Sockets, _Waiting
-from trio_udp.tracing._travels import Travel, travels
+from trio_udp.tracing._travel import Travel
+from trio_udp.tracing._travels import travels
 
 if TYPE_CHECKING:
     from trio_udp import Address, Event
@@ -27,7 +47,7 @@ def fates(*events: Event) -> list[tuple[float | None, float | None, str]]:
 
 def test_a_sending_and_its_arrival() -> None:
     [travel] = travels_of(sent(1.0, CLIENT, SERVER), received(1.25, SERVER, CLIENT))
-    assert travel == Travel(0, CLIENT[:2], SERVER[:2], b"hello", 1.0, 1.25, 1, "arrived")
+    assert travel == Travel(0, CLIENT[:2], SERVER[:2], b"hello", 1.0, 1.25, 1.25, 1, "arrived")
     assert travel.has_arrived
     assert travel.begun == 1.0
 
@@ -71,19 +91,117 @@ def test_where_the_clock_goes_on_by_itself() -> None:
         sent(1.000002, CLIENT, SERVER),
         lost(1.5, CLIENT, SERVER, 1.0),
         lost(9.0, CLIENT, SERVER, 8.0),
-    ) == [(0.5, None, "unseen"), (1.000002, 1.5, "lost"), (8.0, 9.0, "lost")]
+    ) == [(0.5, None, "unseen"), (1.0, 1.5, "lost"), (8.0, 9.0, "lost")]
 
 
 def test_second_copies() -> None:
     first, second = travels_of(sent(0.0, CLIENT, SERVER), received(1.0, SERVER, CLIENT), received(2.0, SERVER, CLIENT))
     assert not first.is_copy
-    assert second == Travel(0, CLIENT[:2], SERVER[:2], b"hello", 0.0, 2.0, 2, "arrived", is_copy=True)
+    assert second == Travel(0, CLIENT[:2], SERVER[:2], b"hello", 0.0, 2.0, 2.0, 2, "arrived", is_copy=True)
 
 
 def test_a_second_copy_that_is_lost() -> None:
     first, second = travels_of(sent(0.0, CLIENT, SERVER), received(1.0, SERVER, CLIENT), lost(2.0, CLIENT, SERVER, 0.0))
     assert first.outcome == "arrived"
     assert (second.entry, second.sent, second.ended, second.outcome, second.is_copy) == (0, 0.0, 2.0, "lost", True)
+
+
+def test_a_network_knows_who_has_overtaken_whom() -> None:
+    assert fates(
+        sent(0.0, CLIENT, SERVER),
+        sent(1.0, CLIENT, SERVER),
+        arrived(2.0, CLIENT, SERVER, 1.0),
+        received(2.0, SERVER, CLIENT),
+        arrived(3.0, CLIENT, SERVER, 0.0),
+        received(3.5, SERVER, CLIENT),
+    ) == [(0.0, 3.0, "arrived"), (1.0, 2.0, "arrived")]
+
+
+def test_a_network_knows_what_is_a_copy() -> None:
+    one, other, copy = travels_of(
+        sent(0.0, CLIENT, SERVER),
+        sent(1.0, CLIENT, SERVER),
+        arrived(2.0, CLIENT, SERVER, 0.0),
+        arrived(2.0, CLIENT, SERVER, 0.0),
+        *[received(2.0, SERVER, CLIENT)] * 2,
+        arrived(3.0, CLIENT, SERVER, 1.0),
+        received(3.0, SERVER, CLIENT),
+    )
+    assert (one.sent, one.ended, one.is_copy) == (0.0, 2.0, False)
+    assert (other.sent, other.ended, other.is_copy) == (1.0, 3.0, False)
+    assert (copy.entry, copy.sent, copy.ended, copy.is_copy) == (0, 0.0, 2.0, True)
+
+
+def test_a_network_knows_what_it_has_damaged() -> None:
+    """However unlike they are."""
+    questions = [sent(0.0, CLIENT, SERVER, data) for data in (b"10", b"11")]
+    brought = [arrived(1.0, CLIENT, SERVER, 0.0, b"11", b"1"), arrived(1.0, CLIENT, SERVER, 0.0, b"10", b"??")]
+    read = [received(1.0, SERVER, CLIENT, b"1"), received(1.0, SERVER, CLIENT, b"??")]
+    found = travels_of(*questions, *brought, *read)
+    assert [(one.data, one.damaged, one.outcome) for one in found] == [
+        (b"10", b"??", "arrived"),
+        (b"11", b"1", "arrived"),
+    ]
+
+
+def test_a_network_knows_when_it_arrived_and_its_reader_when_it_was_read() -> None:
+    [travel] = travels_of(sent(0.0, CLIENT, SERVER), arrived(1.0, CLIENT, SERVER, 0.0), received(3.0, SERVER, CLIENT))
+    assert (travel.ended, travel.ended_entry, travel.read) == (1.0, 2, 3.0)
+
+
+def test_what_was_brought_and_nobody_has_read() -> None:
+    """Of two copies, too: one arrow."""
+    brought = [arrived(1.0, CLIENT, SERVER, 0.0)] * 2
+    assert fates(sent(0.0, CLIENT, SERVER), *brought) == [(0.0, 1.0, "unseen")]
+
+
+def test_what_was_read_before_its_sender_has_told_of_it() -> None:
+    """As with a clock that goes on by itself."""
+    assert fates(
+        arrived(1.000001, CLIENT, SERVER, 1.0),
+        received(1.000002, SERVER, CLIENT),
+        sent(1.000003, CLIENT, SERVER),
+        arrived(2.000001, CLIENT, SERVER, 2.0),
+        sent(2.000003, CLIENT, SERVER),
+        received(2.000009, SERVER, CLIENT),
+    ) == [(1.0, 1.000001, "arrived"), (2.0, 2.000001, "arrived")]
+
+
+async def _echo(datagram: Datagram) -> bytes:
+    return datagram.data
+
+
+async def _drawn_and_true(seed: int, link: Link, retry: Retry) -> tuple[list[Travel], set[tuple[float, float]]]:
+    """What a picture shows of requests that are all the same, and when they were sent and did arrive."""
+    async with VirtualNetwork(link, seed=seed) as network:
+        with record() as recording:
+            async with trio.open_nursery() as nursery:
+                with network.host("10.0.0.1"):
+                    await nursery.start(partial(serve_udp, _echo, 7, host="10.0.0.1"))
+                with network.host("10.0.0.2"):
+                    async with await open_udp_client("10.0.0.1", 7) as client:
+                        for _ in range(3):
+                            await client.request(b"the same", retry=retry)
+                nursery.cancel_scope.cancel()
+        entries = recording.trace().entries
+        true = {(each.time, time) for each in network.datagrams for time in each.delivered}
+    return travels(entries, Sockets(entries)), true
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_equal_ones_that_overtake_each_other(seed: int) -> None:
+    """Regression: they had each other's ends."""
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    link, retry = Link(delay=0.1, jitter=3, duplicate=0.2), Retry(attempts=20, first=0.5)
+    found, true = trio.run(_drawn_and_true, seed, link, retry, clock=clock)
+    assert {(one.sent, one.ended) for one in found if one.has_arrived} == true
+
+
+def test_with_a_real_clock_each_is_drawn_once() -> None:
+    """Regression: some were received before their sending was told, which made two of one."""
+    found, true = trio.run(_drawn_and_true, 1, Link(), Retry(attempts=1, first=60.0))
+    assert len(found) == len(true) == 6
+    assert {(one.outcome, one.is_copy) for one in found} == {("arrived", False)}
 
 
 def test_from_outside() -> None:

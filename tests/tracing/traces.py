@@ -21,7 +21,7 @@ from trio_udp import (
     RequestFailed,
     observe,
 )
-from trio_udp._events import DatagramLost
+from trio_udp._events import DatagramArrived, DatagramLost
 from trio_udp.tracing import Entry, Happened, Trace
 
 if TYPE_CHECKING:
@@ -64,6 +64,12 @@ def lost(
     time: float, local: Address, remote: Address, sent_at: float, data: bytes = b"hello", reason: str = "loss"
 ) -> DatagramLost:
     return DatagramLost(time, local, remote, data, reason, sent_at)
+
+
+def arrived(
+    time: float, local: Address, remote: Address, sent_at: float, data: bytes = b"hello", damaged: bytes | None = None
+) -> DatagramArrived:
+    return DatagramArrived(time, local, remote, data, sent_at, damaged)
 
 
 def dropped(

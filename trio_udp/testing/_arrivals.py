@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ._way import Sent
 
 Lose: TypeAlias = "Callable[[float, Sent, RecordedDatagram, str], None]"
+Tell: TypeAlias = "Callable[[float, Sent, RecordedDatagram, bytes], None]"
 
 
 class Arrivals:
@@ -36,13 +37,15 @@ class Arrivals:
       hosts: the map of them.
       record: what has arrived is in there.
       lose: called with a datagram that ends here, its time and the reason.
+      tell: called with a datagram that a socket has got, its time and what has arrived.
       verdict: what the network's rules say about a refusal; None: nothing.
     """
 
-    def __init__(self, hosts: Map, record: Record, lose: Lose, verdict: Rule) -> None:
+    def __init__(self, hosts: Map, record: Record, lose: Lose, tell: Tell, verdict: Rule) -> None:
         self._map = hosts
         self._record = record
         self._lose = lose
+        self._tell = tell
         self._verdict = verdict
         self._heap: list[tuple[float, int, Callable[[float], None]]] = []
         self._number = 0  # what arrives at one time arrives in the order in which that was decided
@@ -83,6 +86,7 @@ class Arrivals:
             self._refuse(time, sent, recorded, host)
         elif mailbox.put(data, recorded.source, place[0], LOOPBACK if sent.way.is_local else NETWORK):
             self._record.deliver(recorded, time)
+            self._tell(time, sent, recorded, data)
         else:
             self._lose(time, sent, recorded, "buffer full")
 
@@ -94,6 +98,8 @@ class Arrivals:
         taken = [mailbox.put(data, recorded.source, group[0], interface) for mailbox in mailboxes]
         if any(taken):
             self._record.deliver(recorded, time)
+        for _ in range(sum(taken)):
+            self._tell(time, sent, recorded, data)
         if not all(taken):
             self._lose(time, sent, recorded, "buffer full")
         elif not taken:

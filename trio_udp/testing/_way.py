@@ -1,4 +1,4 @@
-"""`Way` and `Sent`: from one host to another, and a datagram that has to go there.
+"""`Way` and `Sent`: from one host to another, and a datagram that has to go there; `Told`: who knows.
 
 One that is for many hosts is `Sent` once, with the ways to all of them, and becomes one for each that takes it.
 """
@@ -38,6 +38,14 @@ class Way:
         self.earliest = max(link.delay, TICK)
 
 
+class Told(NamedTuple):
+    """Who was told that a datagram was sent, and as sent from where, to where."""
+
+    emit: Emit
+    local: Address
+    remote: Address
+
+
 class Sent(NamedTuple):
     """A datagram in the outbox. The first fields are the order in which fates are decided (`IN_ORDER`)."""
 
@@ -53,7 +61,7 @@ class Sent(NamedTuple):
     interface: int = 0  # of the sender, for what goes to many; for one to one host, 0
     ways: tuple[Way, ...] = ()  # to all hosts that a datagram to many might go to; each copy has its own
     held: RecordedDatagram | None = None  # it was in the outbox before, and a rule has held it
-    told: tuple[Emit, Address] | None = None  # to whom it was told, and as sent from where; None: to nobody
+    told: Told | None = None  # None: nobody was told that it was sent
 
     @property
     def decided_after(self) -> float:

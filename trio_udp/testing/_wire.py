@@ -14,8 +14,9 @@ One that goes to a group, or to everybody, becomes a copy for each host that tak
 then a tick after it was sent: whoever joins at that moment is in. Each copy has its own way, number and record.
 
 Whoever observes what a task does (`trio_udp.observe`) is told what it sends, by its endpoint or else here, and what the
-network then loses. A datagram that a rule or a link takes is lost when it is sent, one that nobody can take at its
-destination when it arrives there. That is the time in the event; it may come later, since nothing is decided at once.
+network then loses or brings. A datagram that a rule or a link takes is lost when it is sent, one that nobody can take
+at its destination when it arrives there. That is the time in the event; it may come later, since nothing is decided at
+once.
 
 What happens where a datagram arrives is in `_arrivals`. One task, `run`, sleeps until the next one can. It is an
 ordinary task in the network's nursery.
@@ -28,17 +29,18 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .._events import DatagramLost, DatagramSent, emit_of_socket
+from .._events import DatagramArrived, DatagramLost, DatagramSent, emit_of_socket
 from ..faults import Drop, Held, InFlight, Rule, Verdict, first_verdict
 from ..faults._link import headers
 from ._arrivals import Arrivals
 from ._ip import Place, parse_ip, shown
 from ._record import Record, RecordedDatagram
-from ._way import IN_ORDER, TICK, Sent, later
+from ._way import IN_ORDER, TICK, Sent, Told, later
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .._events import Event
     from ._host import Host
     from ._mailbox import Mailbox
     from ._map import Map
@@ -64,7 +66,7 @@ class Wire:
         self._counts: dict[tuple[Host, Host | None], int] = {}
         self._outbox: list[Sent] = []
         self._number = 0
-        self._arrivals = Arrivals(hosts, self.record, self._lose, self._verdict)
+        self._arrivals = Arrivals(hosts, self.record, self._lose, self._arrived, self._verdict)
         self._life = trio.CancelScope(shield=True)
         self._sleep = trio.CancelScope()
         self._due = math.inf  # until when `run` sleeps
@@ -94,13 +96,13 @@ class Wire:
         emit, is_ours_to_tell = emit_of_socket()
         told = None
         if emit is not None:
-            told = emit, shown(mailbox.family, source) if is_ours_to_tell else mailbox.shown_local
+            local = shown(mailbox.family, source) if is_ours_to_tell else mailbox.shown_local
+            told = Told(emit, local, shown(mailbox.family, destination))
         self._outbox.append(Sent(*order, way, self.rules, mailbox, data, interface, ways, told=told))
         mailbox.sent += 1
         self._wake_by(later(time, TICK if self.rules or ways else way.earliest))
         if told is not None and is_ours_to_tell:
-            emit, local = told
-            emit(DatagramSent(time, local, shown(mailbox.family, destination), data))
+            told.emit(DatagramSent(time, told.local, told.remote, data))
 
     def _wake_by(self, time: float) -> None:
         if time < self._due:
@@ -253,16 +255,24 @@ class Wire:
         for time, data in fate.copies:
             self._arrivals.add(time, sent, recorded, data)
 
-    # -- losing -------------------------------------------------------------------------------------------------------
+    # -- telling ------------------------------------------------------------------------------------------------------
 
     def _lose(self, time: float, sent: Sent, recorded: RecordedDatagram, reason: str) -> None:
         """A datagram, or one of two copies, ends here: into the record, and to those who were told that it was sent."""
         self.record.drop(recorded, reason)
-        if sent.told is None:
-            return
-        emit, local = sent.told
+        if sent.told is not None:
+            _, local, remote = sent.told
+            self._tell(sent.told, DatagramLost(time, local, remote, sent.data, reason, recorded.time))
+
+    def _arrived(self, time: float, sent: Sent, recorded: RecordedDatagram, data: bytes) -> None:
+        """A datagram, or one of two copies, is where it was to go."""
+        if sent.told is not None:
+            _, local, remote = sent.told
+            damaged = None if data == sent.data else data
+            self._tell(sent.told, DatagramArrived(time, local, remote, sent.data, recorded.time, damaged))
+
+    def _tell(self, told: Told, event: Event) -> None:
         try:
-            remote = shown(sent.mailbox.family, sent.destination)
-            emit(DatagramLost(time, local, remote, sent.data, reason, recorded.time))
+            told.emit(event)
         except BaseException as failure:  # it must not come out of whatever the program does just now
             self._fail(failure)

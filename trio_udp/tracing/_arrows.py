@@ -1,8 +1,8 @@
 """`Arrows`: the datagrams in the picture of a ladder.
 
 What is lost nobody sees, so where a cross stands is a choice: where a typical datagram on that way would be after a
-while, and near the other end if it was lost there. What was sent and not seen to arrive is dotted; if nothing at all
-was recorded where it goes, that is no news, and nothing more is said.
+while, and near the other end if it was lost there. What was sent and not seen to arrive, or to be read, is dotted; if
+nothing at all was recorded where it goes, that is no news, and nothing more is said.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ._axis import Axis
     from ._ladder import Arrow, Ladder
     from ._plan import Plan
-    from ._travels import Travel
+    from ._travel import Travel
 
 # Why a virtual network loses what has come all the way.
 AT_THE_END = {"refused", "no listener", "host down", "buffer full", "rebound"}
@@ -35,6 +35,7 @@ HEAD = 7.0
 CROSS = 4.0
 LETTER = 6.05  # of a label
 SHORTEST_LABEL = 12  # characters
+WAITED = 1e-3  # seconds: who is read later than this after its arrival has waited for its reader
 MINOR = 2  # has a label only where no other arrow runs through it
 
 Point = tuple[float, float]
@@ -66,7 +67,7 @@ class Arrows:
     def _fades_at(self, arrow: Arrow) -> float:
         travel = arrow.travel
         assert travel.sent is not None
-        if travel.ended is not None and travel.reason in AT_THE_END:
+        if travel.ended is not None and (travel.outcome == "unseen" or travel.reason in AT_THE_END):
             return travel.ended
         usual = self._typical.get((arrow.source, arrow.destination), self._typical.get(None))
         if usual is None:
@@ -128,13 +129,15 @@ class Arrows:
             lines.append("not seen to be sent")
         else:
             lines.append(f"sent at {travel.sent - started:.6f} s")
-        if travel.has_arrived and travel.ended is not None:
+        if travel.ended is not None and (travel.has_arrived or travel.outcome == "unseen"):
             after = "" if travel.sent is None else f", after {show_duration(travel.ended - travel.sent)}"
             lines.append(f"arrived at {travel.ended - started:.6f} s{after}")
+        if travel.read is not None and travel.ended is not None and travel.read - travel.ended > WAITED:
+            lines.append(f"read at {travel.read - started:.6f} s, {show_duration(travel.read - travel.ended)} later")
         if travel.outcome in ("lost", "dropped", "ignored"):
             lines.append(f"{travel.outcome}: {show_text(travel.reason)}")
         if travel.outcome == "unseen":
-            lines.append("to where nothing was recorded" if arrow.leaves else "not seen to arrive")
+            lines.append("to where nothing was recorded" if arrow.leaves else _unseen(travel))
         if travel.damaged is not None:
             lines.append(f"damaged: {show_data(travel.damaged, 64)} has arrived, {plural(len(travel.damaged), 'byte')}")
         if travel.is_copy:
@@ -191,6 +194,10 @@ def _along(text: str, x: float, y: float, is_above: bool, degrees: float) -> str
     return f'<text class="label" x="{x:.1f}" y="{baseline:.1f}" transform="{turn}">{text}</text>'
 
 
+def _unseen(travel: Travel) -> str:
+    return "not seen to arrive" if travel.ended is None else "nobody has read it"
+
+
 def _typical_times(ladder: Ladder) -> dict[tuple[int, int] | None, float]:
     """How long datagrams take, by their way; by None, on any."""
     times: dict[tuple[int, int] | None, list[float]] = {}
@@ -209,7 +216,7 @@ def _label_text(arrow: Arrow, letters: int) -> tuple[str, int]:
         fate = f"{'lost' if travel.outcome == 'not sent' else travel.outcome}: {show_text(travel.reason)}"
         fate = fate if travel.reason != "loss" else "lost"
     elif travel.outcome == "unseen" and not arrow.leaves:
-        fate = "not seen to arrive"
+        fate = _unseen(travel)
     elif travel.sent is not None and travel.ended is not None:
         words = ["second copy"] * travel.is_copy + ["damaged"] * (travel.damaged is not None)
         fate = ", ".join([*words, show_duration(travel.ended - travel.sent)])

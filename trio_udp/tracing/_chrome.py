@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ._requests import Request
     from ._timeline import Bar
     from ._trace import Trace
-    from ._travels import Travel
+    from ._travel import Travel
 
 __all__ = ["chrome"]
 
@@ -136,16 +136,16 @@ class _Events:
         of = {"cat": "datagram", "id": number}
         if travel.sent is not None and travel.outcome != "not sent" and not travel.is_copy:
             yield self._slice(f"sent {size}", travel.sent, travel.entry, told)
-        if travel.has_arrived and travel.ended is not None and travel.ended_entry is not None:
+        if travel.read is not None and travel.ended_entry is not None:
             receiver = _task(self._trace, travel.ended_entry)
-            yield self._slice(f"received {size}", travel.ended, travel.ended_entry, told)
+            yield self._slice(f"received {size}", travel.read, travel.ended_entry, told)
             if travel.sent is not None:
                 yield self._event("s", "datagram", travel.sent, sender, bp="e", **of)
-                yield self._event("f", "datagram", travel.ended, receiver, bp="e", **of)
+                yield self._event("f", "datagram", travel.read, receiver, bp="e", **of)
             sender = receiver
-        if travel.outcome not in ("arrived", "unseen") and travel.ended is not None:
+        if travel.outcome not in ("arrived", "unseen") and (time := travel.known_at) is not None:
             name = f"{travel.outcome}: {travel.reason}"
-            yield self._event("i", name, travel.ended, sender, s="t", cat="datagram", args=told)
+            yield self._event("i", name, time, sender, s="t", cat="datagram", args=told)
 
     def _slice(self, name: str, time: float, index: int, told: dict[str, str]) -> dict[str, Any]:
         task = _task(self._trace, index)
@@ -166,7 +166,7 @@ class _Events:
         for bar in self._bars:
             edges.setdefault(bar.task or NOBODY, set()).update((bar.begin, self._end(bar.end)))
         for travel in self._travels:
-            for index, time in ((travel.entry, travel.sent), (travel.ended_entry, travel.ended)):
+            for index, time in ((travel.entry, travel.sent), (travel.ended_entry, travel.known_at)):
                 if index is not None and time is not None:
                     edges.setdefault(_task(self._trace, index), set()).add(time)
         return {task: sorted(map(self._micro, times)) for task, times in edges.items()}

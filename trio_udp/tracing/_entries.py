@@ -31,8 +31,9 @@ __all__ = [
 class Happened(NamedTuple):
     """An event of the library.
 
-    ``task`` is the one that was running, None if none was, or if a network has lost a datagram; ``source`` the line of
-    the program that led to it, as ``file:line``, None where only the library's own code was on the stack.
+    ``task`` is the one that was running, None if none was, or if a network has lost a datagram or brought it;
+    ``source`` the line of the program that led to it, as ``file:line``, None where only the library's own code was on
+    the stack.
     """
 
     event: Event

@@ -89,6 +89,7 @@ READERS: dict[str, Callable[[object], Any]] = {
     **dict.fromkeys(("outgoing", "caught"), _flag),
     **dict.fromkeys(("local", "remote"), _place),
     "data": _bytes,
+    "damaged": _or_none(_bytes),
     "names": _names,
     "Happened.source": _or_none(_text),
 }

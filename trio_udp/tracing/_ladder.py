@@ -14,7 +14,8 @@ from ._lifelines import Cast, Lifeline
 from ._requests import HandlerRun, Request, handler_runs, requests
 from ._sockets import Sockets
 from ._trace import known_until
-from ._travels import Travel, travels
+from ._travel import Travel
+from ._travels import travels
 
 if TYPE_CHECKING:
     from .._events import Event

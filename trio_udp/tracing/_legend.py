@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from ._arrows import draw_arrow
 from ._brackets import draw_bracket
 from ._loops import draw_loop
-from ._travels import Travel
+from ._travel import Travel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ._travels import Outcome
+    from ._travel import Outcome
 
 __all__ = ["ROW", "SIGNS", "WIDTH", "legend_html", "legend_svg"]
 

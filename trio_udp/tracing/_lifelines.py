@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ._sockets import Place, Sockets
     from ._trace import Trace
-    from ._travels import Travel
+    from ._travel import Travel
 
 Role: TypeAlias = Literal["client", "relay", "server", ""]
 

@@ -21,7 +21,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._address import format_address
 from .._checks import check_count
-from .._events import DatagramLost, observe
+from .._events import DatagramArrived, DatagramLost, observe
 from ._instrument import Watch
 from ._log import Log
 from ._source import Sources
@@ -57,8 +57,9 @@ def record(*, limit: int = 100_000, max_bytes: int = 64_000_000) -> AbstractCont
     Args:
       limit: so many entries are kept, the first ones; what comes after them is counted.
       max_bytes: and so many bytes of payloads, counted at each entry that has one: a datagram that a server answers is
-        in four. When the next does not fit, the recording is full. Beside its payloads an entry takes some 300 bytes,
-        so both limits together keep a recording below 100 MB, whatever strangers send.
+        in four, and on a virtual network in five. When the next does not fit, the recording is full. Beside its
+        payloads an entry takes some 300 bytes, so both limits together keep a recording below 100 MB, whatever
+        strangers send.
 
     Raises:
       ValueError: a limit is not a whole number of at least 1.
@@ -120,16 +121,17 @@ class Recording:
     def _happened(self, event: Event) -> None:
         log = self._log
         try:
-            is_loss = type(event) is DatagramLost  # by the network, in whichever task comes to see to it
-            task = None if is_loss else self._watch.current()
+            kind = type(event)
+            by_network = kind is DatagramLost or kind is DatagramArrived  # in whichever task comes to see to it
+            task = None if by_network else self._watch.current()
             if len(log.kept) >= log.limit:
                 log.forgotten += 1
             elif (size := len(getattr(event, "data", b""))) > log.room:
                 log.forget()
             else:
                 log.room -= size
-                source = None if is_loss else self._sources.of(sys._getframe(_FRAMES_OF_OURS))
-                log.kept.append(event + (task, source, type(event).__name__))  # noqa: RUF005 unpacking costs twice as much
+                source = None if by_network else self._sources.of(sys._getframe(_FRAMES_OF_OURS))
+                log.kept.append(event + (task, source, kind.__name__))  # noqa: RUF005 unpacking costs twice as much
         except Exception as problem:
             self._watch.note(problem)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ._ladder import Arrow, Asked, Ladder
     from ._requests import Attempt
-    from ._travels import Travel
+    from ._travel import Travel
 
 
 class Row(NamedTuple):
@@ -52,9 +52,9 @@ def _of_datagrams(ladder: Ladder) -> Iterator[Row]:
     for arrow in ladder.arrows:
         travel = arrow.travel
         yield Row(travel.begun, travel.entry, arrow.source, arrow)
-        if travel.outcome in ("dropped", "ignored") and travel.ended is not None and travel.ended_entry is not None:
+        if travel.outcome in ("dropped", "ignored") and travel.read is not None and travel.ended_entry is not None:
             note = f"{travel.outcome}: {show_text(travel.reason)}"
-            yield Row(travel.ended, travel.ended_entry, arrow.destination, None, note)
+            yield Row(travel.read, travel.ended_entry, arrow.destination, None, note)
 
 
 def _of_attempts(ladder: Ladder) -> Iterator[Row]:

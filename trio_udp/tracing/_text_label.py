@@ -16,7 +16,7 @@ from ._show import ELLIPSIS, shortened, show_data
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ._travels import Travel
+    from ._travel import Travel
 
 ENOUGH = 8  # letters of a payload that still say something
 

@@ -1,0 +1,74 @@
+"""`Travel`: a datagram on its way, from one socket to another, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from ._sockets import Place
+
+Outcome: TypeAlias = Literal["arrived", "lost", "not sent", "dropped", "ignored", "unseen"]
+"""What became of a datagram: it was lost on its way; or not even sent; or it arrived, and then it was dropped or
+ignored; or nobody has read it, and maybe nobody has seen it arrive."""
+
+
+@dataclass
+class Travel:
+    """A datagram on its way.
+
+    ``entry`` is the index of the entry that tells of its sending, or of its end where nobody has seen that;
+    ``ended_entry`` of the one that tells of its end. Times are seconds on Trio's clock, None if nobody knows: ``sent``;
+    ``ended``, when it arrived or was lost; and ``read``, when it was taken off its socket. Only a virtual network tells
+    of an arrival before that, else both are the same.
+    """
+
+    entry: int
+    source: Place
+    destination: Place
+    data: bytes
+    sent: float | None
+    ended: float | None = None
+    read: float | None = None
+    ended_entry: int | None = None
+    outcome: Outcome = "unseen"
+    reason: str = ""
+    is_copy: bool = False
+    damaged: bytes | None = None  # what has arrived instead of ``data``
+    is_told: bool = field(default=False, compare=False)  # an entry of the trace has told of it
+
+    def lose(self, time: float, entry: int, outcome: Outcome, reason: str) -> None:
+        """It does not arrive."""
+        self.ended, self.ended_entry, self.outcome, self.reason = time, entry, outcome, reason
+
+    def arrive(self, time: float, entry: int) -> None:
+        """It is taken off its socket."""
+        self.read, self.ended_entry, self.outcome = time, entry, "arrived"
+        if self.ended is None:
+            self.ended = time
+
+    def be_copy(self, of: Travel) -> None:
+        """Of something that was sent earlier."""
+        self.entry, self.sent, self.is_copy = of.entry, of.sent, True
+
+    @property
+    def is_open(self) -> bool:
+        """Nothing is known but that it was sent."""
+        return self.outcome == "unseen" and self.ended is None
+
+    @property
+    def has_arrived(self) -> bool:
+        """At its socket, whatever was done with it there."""
+        return self.outcome in ("arrived", "dropped", "ignored")
+
+    @property
+    def known_at(self) -> float | None:
+        """When the program has learned of its end, or nobody could any more."""
+        return self.ended if self.read is None else self.read
+
+    @property
+    def begun(self) -> float:
+        """When it was sent, or else the first that is known of it."""
+        time = self.ended if self.sent is None else self.sent
+        assert time is not None, "it was sent or has ended"
+        return time
