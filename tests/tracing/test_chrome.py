@@ -17,7 +17,7 @@ import trio
 
 from tests.tracing.browser import PATIENCE, open_browser
 from tests.tracing.runs import CLIENT, SERVER, run, trace
-from trio_udp import AttemptStarted, DatagramDropped, DatagramReceived, DatagramSent
+from trio_udp import AttemptStarted, DatagramArrived, DatagramDropped, DatagramReceived, DatagramSent
 from trio_udp.tracing import Happened, ScopeCancelled, ScopeEntered, TaskStarted, Trace, chrome
 
 if TYPE_CHECKING:
@@ -80,6 +80,19 @@ def test_a_datagram_is_an_arrow_between_two_slices() -> None:
         ("received 2 bytes", 3, 8e5, 1),
     ]
     assert slices[0]["args"] == {"from": "10.0.0.2:5000", "to": "10.0.0.1:7", "data": "hi", "source": "ask.py:7"}
+
+
+def test_what_waited_for_its_reader_ends_where_it_was_read() -> None:
+    """In the task that reads it: when it arrived, that did something else, or was not there."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "ask", None),
+        TaskStarted(10.0, 2, "serve", None),
+        Happened(DatagramSent(10.0, CLIENT, SERVER, b"hi"), 1, None),
+        Happened(DatagramArrived(10.1, CLIENT, SERVER, b"hi", 10.0), None, None),
+        Happened(DatagramReceived(10.5, SERVER, CLIENT, b"hi"), 2, None),
+    ]
+    flows = [(event["ph"], event["tid"], event["ts"]) for event in of_kind(trace(entries), "s", "f")]
+    assert flows == [("s", 1, 0), ("f", 2, 5e5)]
 
 
 def test_one_that_was_lost_is_an_instant_of_who_sent_it() -> None:

@@ -16,6 +16,7 @@ from tests.tracing.traces import (
     OTHER,
     SERVER,
     a_retry,
+    arrived,
     begins,
     dropped,
     exchange,
@@ -248,6 +249,33 @@ def test_other_fates() -> None:
     assert title_of(silence).splitlines()[-1] == "not seen to arrive"
     assert title_of(came).splitlines()[2:] == ["not seen to be sent", "arrived at 6.000000 s"]
     assert len(of_class(root, "guess")) == 3
+
+
+def test_what_waited_for_its_reader() -> None:
+    """A network that tells when it brought something knows how long that travelled, whenever it is read, if at all."""
+    root = drawing(
+        trace_of(
+            sent(1.0, CLIENT, SERVER),
+            arrived(1.25, CLIENT, SERVER, 1.0),
+            sent(2.0, CLIENT, SERVER, b"quick"),
+            arrived(2.5, CLIENT, SERVER, 2.0, b"quick"),
+            received(3.0, SERVER, CLIENT),
+            received(3.0, SERVER, CLIENT, b"quick"),
+            sent(4.0, CLIENT, SERVER, b"silence"),
+            arrived(4.5, CLIENT, SERVER, 4.0, b"silence"),
+        )
+    )
+    late, quick, silence = of_class(root, "datagram")
+    assert title_of(late).splitlines()[3:] == [
+        "arrived at 1.250000 s, after 250 ms",
+        "read at 3.000000 s, 1.75 s later",
+    ]
+    assert title_of(quick).splitlines()[3:] == [
+        "arrived at 2.500000 s, after 500 ms",
+        "read at 3.000000 s, 500 ms later",
+    ]
+    assert title_of(silence).splitlines()[3:] == ["arrived at 4.500000 s, after 500 ms", "nobody has read it"]
+    assert "nobody has read it" in text_of(silence)
 
 
 def test_where_there_is_room_for_payloads() -> None:
