@@ -26,6 +26,7 @@ import trio
 import trio_udp
 from trio_udp import (
     Datagram,
+    DatagramArrived,
     DatagramReceived,
     DatagramSent,
     Event,
@@ -329,6 +330,7 @@ async def test_who_watches_sees_the_peers_address_and_which_was_asked(sockets: s
                 await asking.send(b"hello", (SECOND, port))
                 events.clear()
                 await endpoint.send_many([await endpoint.receive()] * 2)
+    events = [event for event in events if not isinstance(event, DatagramArrived)]  # of which virtual networks tell
     assert [type(event) for event in events] == [DatagramReceived, DatagramSent, DatagramSent]
     assert [event.remote for event in events] == [there] * 3
     assert [repr(event.remote) for event in events] == [f"ReturnAddress({there!r}, asked='127.0.0.2')"] * 3

@@ -13,6 +13,7 @@ import trio.testing
 
 from trio_udp import (
     Datagram,
+    DatagramArrived,
     DatagramReceived,
     DatagramSent,
     DatagramTooLarge,
@@ -253,7 +254,7 @@ async def test_who_watches_sees_both_ways(sockets: str) -> None:
             await channel.send(b"hello")
             await peer.send(b"back", (await peer.receive()).address)
             await channel.receive()
-    assert [(type(event), event.remote) for event in events] == [
+    assert [(type(event), event.remote) for event in events if not isinstance(event, DatagramArrived)] == [
         (DatagramSent, peer.address),
         (DatagramReceived, peer.address),
     ]

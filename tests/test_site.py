@@ -38,7 +38,7 @@ pytest.importorskip("sphinx_copybutton", reason="the docs need the extra docs")
 
 ROOT = Path(__file__).parent.parent
 PICTURES = Path(os.environ.get("TRIO_UDP_PICTURES", ROOT / "build" / "pictures"))
-PATIENCE = 100  # seconds; only a failure takes so long
+PATIENCE = 600  # seconds; only a failure takes so long
 DESK, PHONE, SMALL_PHONE = (1400, 900), (390, 844), (320, 568)
 LEGIBLE = 9  # pixels of a letter
 

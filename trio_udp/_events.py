@@ -101,7 +101,8 @@ class DatagramArrived(NamedTuple):
 
     It waits there until somebody reads it, and then `DatagramReceived` is told. ``sent_at`` is when it was sent,
     ``data`` its payload as it was sent, and ``damaged`` what has arrived instead, None if it is the same. Whoever was
-    told that it was sent is told. On a real network only its receiver can see that something has arrived.
+    told that it was sent is told; with a clock that does not wait for tasks, maybe a little before that. On a real
+    network only its receiver can see that something has arrived.
     """
 
     time: float
