@@ -68,6 +68,28 @@ def test_a_file_that_is_shown_is_made_or_tested(page: str, name: str) -> None:
         assert {"_help", "_pictures"} & set(path.parts), "nobody makes this file"
 
 
+FILES = [
+    (page, name, options)
+    for page, text in PAGES.items()
+    if page.startswith("howto/")
+    for name, options in re.findall(r"^ *\.\. literalinclude:: +(\S+/examples/\S+)\n((?: +:.*\n)*)", text, re.M)
+    if not name.endswith(".txt") and ":pyobject:" not in options
+]
+
+
+def test_there_are_files_to_save() -> None:
+    assert len(FILES) > 30
+
+
+@pytest.mark.parametrize(("page", "name", "options"), FILES, ids=lambda word: Path(word).name)
+def test_a_file_to_save_has_its_name_above_it(page: str, name: str, options: str) -> None:
+    """Regression: a test was to be run with pytest, which does not find it under any name; and no page told that."""
+    path = (DOCS / page).parent / name
+    assert re.search(rf"^ *:caption: (\S+/)?{re.escape(path.name)}$", options, re.MULTILINE)
+    if re.search(r"^(async )?def test_", path.read_text(encoding="utf-8"), re.MULTILINE):
+        assert path.name.startswith("test_") or path.name.endswith("_test.py")
+
+
 # -- consoles ----------------------------------------------------------------------------------------------------------
 
 COMMANDS = sorted(
