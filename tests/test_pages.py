@@ -150,13 +150,31 @@ def test_a_console_line_is_known(page: str, command: str) -> None:
     assert is_known(command)
 
 
+HELPED = sorted(
+    (path.name, command)
+    for path in (ROOT / "trio_udp" / "cli").glob("*.py")
+    for command in re.findall(r"^  (python -m trio_udp .*?)(?:\s#.*)?$", path.read_text(encoding="utf-8"), re.MULTILINE)
+)
+
+
+@pytest.mark.parametrize(("page", "command"), [*COMMANDS, *HELPED], ids=lambda word: word)
+def test_a_command_is_quoted_for_every_shell(page: str, command: str) -> None:
+    """Regression: cmd.exe passes single quotes on; and zsh takes what stands between ``!`` and a quote for history."""
+    assert "'" not in command
+    assert "!" not in command
+
+
+def test_the_command_line_has_examples() -> None:
+    assert len(HELPED) > 20
+
+
 @pytest.mark.parametrize(
     "command",
     [
         "python -m pip install trio-upd",
-        "python -m pip install -e '.[clo]'",
+        'python -m pip install -e ".[clo]"',
         "python -m pip install trio_udp",
-        "python -m pip install 'trio_udp[cli]'",
+        'python -m pip install "trio_udp[cli]"',
         "python -m tests.benchmarks.peers --minutes 5",
         "python nobody.py",
         "apt-get install ncat",

@@ -310,7 +310,7 @@ async def test_what_is_copied_can_be_run(address: str, tmp_path: Path) -> None:
         await browser.open(address)
         await browser.evaluate("document.querySelector('.highlight-console button.copybtn').click()")
         copied = await browser.evaluate("navigator.clipboard.readText()")
-        assert copied.strip() == "python -m pip install -e '.[cli]' && python -m trio_udp"
+        assert copied.strip() == 'python -m pip install -e ".[cli]" && python -m trio_udp'
 
 
 def commands_in(block: str) -> str:
