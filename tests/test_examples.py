@@ -787,13 +787,13 @@ NETWORK_TESTS = {
     BAD_NETWORK / f"{name}.py"
     for name in (
         "counter_repaired",
-        "crashes",
-        "exact_loss",
-        "exact_times",
+        "crashes_test",
+        "exact_loss_test",
+        "exact_times_test",
         "first_test",
-        "partitions",
-        "presets",
-        "what_happened",
+        "partitions_test",
+        "presets_test",
+        "what_happened_test",
     )
 }
 
@@ -824,12 +824,12 @@ async def test_five_attempts() -> None:
     assert as_shown("five_attempts") in await pytest_says(path, "--udp-seed", 2, code=1)
 
 
-async def test_counter() -> None:
+async def test_counter_test() -> None:
     """What Hypothesis finds is the same every time, and so is how it puts it, but for one word in older versions."""
-    transcript = await pytest_says(BAD_NETWORK / "counter.py", code=1)
+    transcript = await pytest_says(BAD_NETWORK / "counter_test.py", code=1)
     transcript = transcript.replace("Falsifying example: ", "Failing test case: ")
     lines = iter(transcript.splitlines())
-    assert all(line in lines for line in as_shown("counter").splitlines()), transcript
+    assert all(line in lines for line in as_shown("counter_test").splitlines()), transcript
 
 
 def test_twins_differ_only_where_the_page_says_so() -> None:
@@ -839,7 +839,7 @@ def test_twins_differ_only_where_the_page_says_so() -> None:
         '-                reply = await client.request(b"word %d" % number, retry=Retry(attempts=20))',
         '+                reply = await client.request(b"word %d" % number)',
     ]
-    assert differences("counter", "counter_repaired") == [
+    assert differences("counter_test", "counter_repaired") == [
         "-    count = 0",
         "+    count = last = 0",
         "-        self.count += 1",

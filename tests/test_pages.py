@@ -68,6 +68,28 @@ def test_a_file_that_is_shown_is_made_or_tested(page: str, name: str) -> None:
         assert {"_help", "_pictures"} & set(path.parts), "nobody makes this file"
 
 
+FILES = [
+    (page, name, options)
+    for page, text in PAGES.items()
+    if page.startswith("howto/")
+    for name, options in re.findall(r"^ *\.\. literalinclude:: +(\S+/examples/\S+)\n((?: +:.*\n)*)", text, re.M)
+    if not name.endswith(".txt") and ":pyobject:" not in options
+]
+
+
+def test_there_are_files_to_save() -> None:
+    assert len(FILES) > 30
+
+
+@pytest.mark.parametrize(("page", "name", "options"), FILES, ids=lambda word: Path(word).name)
+def test_a_file_to_save_has_its_name_above_it(page: str, name: str, options: str) -> None:
+    """Regression: a test was to be run with pytest, which does not find it under any name; and no page told that."""
+    path = (DOCS / page).parent / name
+    assert re.search(rf"^ *:caption: (\S+/)?{re.escape(path.name)}$", options, re.MULTILINE)
+    if re.search(r"^(async )?def test_", path.read_text(encoding="utf-8"), re.MULTILINE):
+        assert path.name.startswith("test_") or path.name.endswith("_test.py")
+
+
 # -- consoles ----------------------------------------------------------------------------------------------------------
 
 COMMANDS = sorted(
@@ -128,13 +150,31 @@ def test_a_console_line_is_known(page: str, command: str) -> None:
     assert is_known(command)
 
 
+HELPED = sorted(
+    (path.name, command)
+    for path in (ROOT / "trio_udp" / "cli").glob("*.py")
+    for command in re.findall(r"^  (python -m trio_udp .*?)(?:\s#.*)?$", path.read_text(encoding="utf-8"), re.MULTILINE)
+)
+
+
+@pytest.mark.parametrize(("page", "command"), [*COMMANDS, *HELPED], ids=lambda word: word)
+def test_a_command_is_quoted_for_every_shell(page: str, command: str) -> None:
+    """Regression: cmd.exe passes single quotes on; and zsh takes what stands between ``!`` and a quote for history."""
+    assert "'" not in command
+    assert "!" not in command
+
+
+def test_the_command_line_has_examples() -> None:
+    assert len(HELPED) > 20
+
+
 @pytest.mark.parametrize(
     "command",
     [
         "python -m pip install trio-upd",
-        "python -m pip install -e '.[clo]'",
+        'python -m pip install -e ".[clo]"',
         "python -m pip install trio_udp",
-        "python -m pip install 'trio_udp[cli]'",
+        'python -m pip install "trio_udp[cli]"',
         "python -m tests.benchmarks.peers --minutes 5",
         "python nobody.py",
         "apt-get install ncat",

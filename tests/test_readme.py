@@ -43,8 +43,8 @@ def test_the_example_is_the_file() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "python -m pip install -e '.[cli]' && python -m trio_udp",
-        "python -m pip install -e '.[tests]' && python -m pytest",
+        'python -m pip install -e ".[cli]" && python -m trio_udp',
+        'python -m pip install -e ".[tests]" && python -m pytest',
     ],
 )
 def test_the_two_commands_are_there(command: str) -> None:

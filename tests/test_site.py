@@ -204,7 +204,7 @@ async def test_every_page_can_be_read_at_a_desk_and_on_a_phone(site: Path, addre
 
 
 # Of each picture, in the page or in a file of its own: how large are its smallest letters, by how much is it wider than
-# what it is in, and is that seen?
+# what it is in, does that scroll, and does a shade tell of it?
 DRAWINGS = """
 Promise.all([...document.querySelectorAll("article svg.ladder, article img")].map(async drawing => {
     const svg = drawing.tagName === "IMG" ? await (await fetch(drawing.src)).text() : drawing.outerHTML
@@ -215,13 +215,18 @@ Promise.all([...document.querySelectorAll("article svg.ladder, article img")].ma
         outer = outer.parentElement
     outer.scrollLeft = 10000
     const hidden = outer.scrollWidth - outer.clientWidth
-    return [drawing.tagName, scale * Math.min(...letters), hidden, outer.scrollLeft]
+    const shade = getComputedStyle(outer, "::after")
+    const isSeen = shade.position === "sticky" && shade.right === "0px" && parseFloat(shade.width) >= 16
+    return [drawing.tagName, scale * Math.min(...letters), hidden, outer.scrollLeft, isSeen]
 }))
 """
 
 
 async def test_pictures_stay_readable_on_a_phone(site: Path, address: str, tmp_path: Path) -> None:
-    """Regression: ladders shrank to half, and their words to 4.5 pixels; the terminal's to 7.2, the plots' to 6.4."""
+    """Regression: ladders shrank to half, and their words to 4.5 pixels; the terminal's to 7.2, the plots' to 6.4.
+
+    Then they scrolled, and nothing told that. Where there is room for all, there is nothing to tell.
+    """
     drawn = re.compile('class="ladder"|<img')
     pages = [page for page in pages_of(site) if drawn.search((site / page).read_text(encoding="utf-8"))]
     count: Counter[str] = Counter()
@@ -229,11 +234,15 @@ async def test_pictures_stay_readable_on_a_phone(site: Path, address: str, tmp_p
         for page in pages:
             await browser.open(address + page)
             await browser.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
-            for tag, letters, hidden, scrolled in await browser.evaluate(DRAWINGS):
+            for tag, letters, hidden, scrolled, is_seen in await browser.evaluate(DRAWINGS):
                 count[tag] += 1
                 assert letters >= LEGIBLE, f"{page}: words are of {letters:.1f} pixels"
                 assert hidden > 0, f"{page}: it needs room that a phone does not have"
                 assert scrolled == pytest.approx(hidden, abs=1), f"{page}: it does not scroll in itself"
+                assert is_seen, f"{page}: nothing tells that it scrolls"
+        await browser.resize(*DESK)
+        await browser.settle()
+        assert not any(is_seen for *_, is_seen in await browser.evaluate(DRAWINGS))
     assert count["svg"] > 10
     assert count["IMG"] == 7  # the terminal on two pages, and five plots
 
@@ -310,7 +319,7 @@ async def test_what_is_copied_can_be_run(address: str, tmp_path: Path) -> None:
         await browser.open(address)
         await browser.evaluate("document.querySelector('.highlight-console button.copybtn').click()")
         copied = await browser.evaluate("navigator.clipboard.readText()")
-        assert copied.strip() == "python -m pip install -e '.[cli]' && python -m trio_udp"
+        assert copied.strip() == 'python -m pip install -e ".[cli]" && python -m trio_udp'
 
 
 def commands_in(block: str) -> str:

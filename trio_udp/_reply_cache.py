@@ -52,7 +52,7 @@ def cache_replies(
       handler: the one inside.
       key: what makes two datagrams the same request: ``lambda datagram: (datagram.address, datagram.data)``, or instead
         of all data a number in it that each client counts up. Without the address in it a stranger who guesses the rest
-        gets the reply.
+        gets the reply; with it, who gives up and asks again from another port is executed again.
       ttl: seconds for which a reply is remembered after it was given. It should be longer than clients try
         (`Retry.span`; CoAP's EXCHANGE_LIFETIME, RFC 7252 section 4.8.2, is 247 seconds and includes what datagrams can
         spend in the network).

@@ -330,5 +330,5 @@ def test_what_to_install() -> None:
         )
         assert answer.returncode == ExitCode.ERROR
         assert answer.stderr == (
-            f"trio_udp {arguments[0]}: trio_udp.dtls needs OpenSSL: python -m pip install 'trio_udp[dtls]'\n"
+            f'trio_udp {arguments[0]}: trio_udp.dtls needs OpenSSL: python -m pip install "trio_udp[dtls]"\n'
         )

@@ -85,7 +85,7 @@ def test_nothing_is_drawn_where_it_cannot_be(monkeypatch: pytest.MonkeyPatch) ->
     assert why_plain(sys.stderr) == "one that is dumb cannot be drawn on"
     monkeypatch.delenv("TERM")
     monkeypatch.setitem(sys.modules, "rich", None)
-    assert why_plain(sys.stderr) == "rich, which is not installed: python -m pip install 'trio_udp[cli]'"
+    assert why_plain(sys.stderr) == 'rich, which is not installed: python -m pip install "trio_udp[cli]"'
     assert why_plain(io.StringIO()) == "standard error is not one"
 
 

@@ -444,7 +444,7 @@ def test_without_rich_there_are_lines_and_a_word_how_to_get_it() -> None:
         assert person.ended() == 0
         assert "\x1b" not in person.written
         [advice] = [line for line in person.written.splitlines() if "pip install" in line]
-        assert advice.strip() == "python -m pip install 'trio_udp[cli]'           and then the demo again, live"
+        assert advice.strip() == 'python -m pip install "trio_udp[cli]"           and then the demo again, live'
 
 
 @pytest.mark.parametrize(
@@ -468,7 +468,7 @@ def test_a_view_without_rich_is_an_error(arguments: list[str]) -> None:
     with terminal(*arguments, command=WITHOUT_RICH, columns=200) as person:
         assert person.ended() == 2
         [line] = person.written.splitlines()
-        assert line.endswith("and rich, which is not installed: python -m pip install 'trio_udp[cli]'")
+        assert line.endswith('and rich, which is not installed: python -m pip install "trio_udp[cli]"')
 
 
 # -- servers -----------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ Try next:  python -m trio_udp demo --loss 0.5 --seed 7     a worse network, anot
            python -m trio_udp serve 10000                  a server of your own, and beside it
            python -m trio_udp ping localhost:10000         how long does it take to answer?
            python -m trio_udp relay 10001 localhost:10000 --loss 0.5   a bad network in front of it
-           python -m pip install 'trio_udp[cli]'           and then the demo again, live"""
+           python -m pip install "trio_udp[cli]"           and then the demo again, live"""
 
 
 @pytest.mark.parametrize("width", [math.inf, 99])

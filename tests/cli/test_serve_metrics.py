@@ -132,7 +132,7 @@ def test_without_the_extra_a_line_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     assert main(["serve", "127.0.0.1:0", "--metrics", "0"]) == 1
-    told = "trio_udp serve: --metrics needs prometheus_client: python -m pip install 'trio_udp[metrics]'\n"
+    told = 'trio_udp serve: --metrics needs prometheus_client: python -m pip install "trio_udp[metrics]"\n'
     assert capsys.readouterr().err == told
 
 

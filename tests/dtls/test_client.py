@@ -335,4 +335,4 @@ def test_what_to_install(missing: str) -> None:
     code = f"import sys; sys.modules[{missing!r}] = None; import trio_udp.dtls"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     last = answer.stderr.splitlines()[-1]
-    assert last == f"ImportError: trio_udp.dtls needs {missing}: python -m pip install 'trio_udp[dtls]'"
+    assert last == f'ImportError: trio_udp.dtls needs {missing}: python -m pip install "trio_udp[dtls]"'

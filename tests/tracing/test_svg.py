@@ -174,6 +174,21 @@ def test_what_one_reads_when_pointing() -> None:
     assert title_of(of_class(root, "lifeline")[0]) == "client, 10.0.1.1"
 
 
+def test_a_client_that_changes_its_socket_tells_the_port_of_each_datagram() -> None:
+    """Regression: it stayed one line, as it should, but under the first port alone, and nothing told the others."""
+    first, second = ("127.0.0.1", 32768), ("127.0.0.1", 32769)
+    events: list[Event] = [begins(0.0, first), sent(0.0, first, SERVER), times_out(1.0, first)]
+    events += [begins(1.0, first, request=2), sent(1.0, second, SERVER), sent(1.5, SERVER, second)]
+    root = drawing(trace_of(*events))
+    assert [title_of(one).splitlines()[0] for one in of_class(root, "datagram")] == [
+        "client (127.0.0.1:32768) to 10.0.0.1, 5 bytes",
+        "client (127.0.0.1:32769) to 10.0.0.1, 5 bytes",
+        "10.0.0.1 to client (127.0.0.1:32769), 5 bytes",
+    ]
+    assert [title_of(one) for one in of_class(root, "lifeline")] == ["client, 127.0.0.1:32768, ...", "10.0.0.1"]
+    assert [one.text for one in of_class(root, "place")] == ["127.0.0.1:32768, ..."]
+
+
 def test_an_arrow_goes_from_line_to_line_and_down() -> None:
     root = drawing(trace_of(*exchange(0.0)))
     x = x_of(root)

@@ -16,7 +16,7 @@ from ._common import ExitCode, Failure
 if TYPE_CHECKING:
     import argparse
 
-INSTALL = "python -m pip install 'trio_udp[cli]'"
+INSTALL = 'python -m pip install "trio_udp[cli]"'
 
 
 def has_rich() -> bool:

@@ -71,7 +71,7 @@ def _check_extra() -> None:
     try:
         import prometheus_client  # noqa: F401
     except ImportError:
-        raise Failure("--metrics needs prometheus_client: python -m pip install 'trio_udp[metrics]'") from None
+        raise Failure('--metrics needs prometheus_client: python -m pip install "trio_udp[metrics]"') from None
 
 
 class MetricsPage:

@@ -83,7 +83,7 @@ examples:
   python -m trio_udp bench localhost:10000
   python -m trio_udp bench localhost:10000 -c 100 -w 16 -z 10 -s 1200
   python -m trio_udp bench 192.0.2.1:7 -n 100000 --json
-  python -m trio_udp bench '[::1]:10000' -q 20000 --open-loop
+  python -m trio_udp bench "[::1]:10000" -q 20000 --open-loop
 
 exit codes: 0 there was a reply, 3 there was none, 4 there was none and the
 requests were refused, 1 error, 2 usage, 130 ended by Ctrl-C

@@ -45,7 +45,7 @@ of the output, quick enough for every answer that is not lost to come in time: w
 client if that is longer, beyond what the network takes. When one did not, it is said at the end. With --virtual it
 rests on nothing: no socket is real, and no second either.
 
-On a terminal it is shown live, if rich is installed (python -m pip install 'trio_udp[cli]'): the nurseries and their
+On a terminal it is shown live, if rich is installed (python -m pip install "trio_udp[cli]"): the nurseries and their
 tasks, each client's attempt with its deadline counting down, its datagrams on their way, with a cross where one is
 lost, and totals. Then the relay takes 0.4 seconds each way, so that they can be seen on their way, unless --delay,
 --jitter or --preset say what it takes; the same ones are lost. The lines and the summary follow. Otherwise, and with

@@ -58,7 +58,7 @@ milliseconds, null where unknown; the last is {{"summary": ...}}.
 
 examples:
   python -m trio_udp ping localhost:10000
-  python -m trio_udp ping '[::1]:10000' -c 10 -i 0.1
+  python -m trio_udp ping "[::1]:10000" -c 10 -i 0.1
   python -m trio_udp ping localhost:10000 -c 1000 -i 0 -s 1400 --json
 
 exit codes: 0 there was an echo, 3 there was none, 4 there was none and the

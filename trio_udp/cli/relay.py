@@ -80,14 +80,14 @@ may be any program there.
 
 With --live the terminal shows the latest clients' datagrams on their way, with
 a cross where one is lost; the nurseries and their tasks; and the statistics. It
-needs the extra: python -m pip install 'trio_udp[cli]'
+needs the extra: python -m pip install "trio_udp[cli]"
 
 Ctrl-C or SIGTERM: stop, and print what came, what went on, and what did not.
 
 examples:
   python -m trio_udp relay 5001 localhost:5000 --loss 0.3
   python -m trio_udp relay 5300 192.0.2.1:53 --drop-first 2
-  python -m trio_udp relay '*:5001' '[::1]:5000' --preset mobile --seed 7
+  python -m trio_udp relay "*:5001" "[::1]:5000" --preset mobile --seed 7
   python -m trio_udp relay 5001 localhost:5000 --delay .05 --jitter .02 --quiet
   python -m trio_udp relay 5001 localhost:5000 --loss 0.3 --delay 0.2 --live
   python -m trio_udp relay 6900 localhost:69 --exact-loss 1/5 --follow-port

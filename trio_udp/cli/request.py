@@ -45,16 +45,16 @@ lines needs --bytes-hex or --repr for that.
 
 With --dtls the datagrams are encrypted, and the server has to show that it is
 the host that was typed: by a certificate that somebody has signed whom this
-machine trusts, or --ca. Needs the extra: pip install 'trio_udp[dtls]'.
+machine trusts, or --ca. Needs the extra: pip install "trio_udp[dtls]".
 
 Repeating means that a server may do twice what it was asked once: when it was
 the reply that got lost.
 
 examples:
-  python -m trio_udp request 10000 'This is the message.  It will be repeated.'
+  python -m trio_udp request 10000 "This is the message.  It will be repeated."
   python -m trio_udp request localhost:10000 --attempts 3 --first 0.2 Hello
-  python -m trio_udp request '[::1]:10000' < question.bin > answer.bin
-  python -m trio_udp request localhost:10000 --bytes-hex 'de ad be ef'
+  python -m trio_udp request "[::1]:10000" < question.bin > answer.bin
+  python -m trio_udp request localhost:10000 --bytes-hex "de ad be ef"
   python -m trio_udp request localhost:10000 --repr Hello           # b'Hello'
   seq 100 | python -m trio_udp request localhost:10000 --lines --deadline 5
   python -m trio_udp request localhost:8888                # a conversation

@@ -82,11 +82,11 @@ sum of all, but for what a process that was killed had done in its last second.
 
 With --metrics Prometheus can read the statistics while the server runs, at
 http://HOST:PORT/metrics, of this machine only unless a host is given. It needs
-the extra: python -m pip install 'trio_udp[metrics]'
+the extra: python -m pip install "trio_udp[metrics]"
 
 With --live the terminal shows the latest clients, with their datagrams and the
 answers; the nurseries and their tasks; and the statistics, all as it happens.
-It needs the extra: python -m pip install 'trio_udp[cli]'. What is said
+It needs the extra: python -m pip install "trio_udp[cli]". What is said
 meanwhile, a handler's traceback for example, follows at the end.
 
 With --dtls the datagrams are encrypted, and the server needs a certificate and
@@ -96,7 +96,7 @@ them at one address (IPv6: one /64), and who is silent for a minute is
 forgotten. A client with whom keys were agreed on has shown where it
 is, so replies have no limit. A restart ends all conversations, on systemd's
 sockets as well: the keys go with the server, and clients begin anew. It needs
-the extra: python -m pip install 'trio_udp[dtls]'
+the extra: python -m pip install "trio_udp[dtls]"
 
 With --trace the first 100,000 things that happen, or 64 MB of payloads, are in
 a file at the end: datagrams, handlers, tasks; what came later is counted.
@@ -109,13 +109,13 @@ keeps the whole server from running (time.sleep where trio.sleep was meant).
 
 examples:
   python -m trio_udp serve 10000
-  python -m trio_udp serve '*:8888' --prefix OK...
-  python -m trio_udp serve 0.0.0.0:10000 --reply 'Get off my lawn!'
-  python -m trio_udp serve '*:5000' --print > received.txt
+  python -m trio_udp serve "*:8888" --prefix OK...
+  python -m trio_udp serve 0.0.0.0:10000 --reply "Get off my lawn"
+  python -m trio_udp serve "*:5000" --print > received.txt
   python -m trio_udp serve 7000 --handler mymodule:answer
   python -m trio_udp serve 7000 --handler mymodule:answer --workers 4
-  python -m trio_udp serve '*:7' --echo --rate 10 --total-rate 1000
-  python -m trio_udp serve '*:7000' --metrics 9100
+  python -m trio_udp serve "*:7" --echo --rate 10 --total-rate 1000
+  python -m trio_udp serve "*:7000" --metrics 9100
   python -m trio_udp serve 7000 --live
   python -m trio_udp serve 4433 --dtls cert.pem key.pem
   python -m trio_udp serve 10000 --trace run.html

@@ -46,6 +46,6 @@ try:
 except ModuleNotFoundError as error:  # its message does not say which package brings the module
     if error.name not in ("OpenSSL", "service_identity", "cryptography"):
         raise
-    raise ImportError(f"trio_udp.dtls needs {error.name}: python -m pip install 'trio_udp[dtls]'") from error
+    raise ImportError(f'trio_udp.dtls needs {error.name}: python -m pip install "trio_udp[dtls]"') from error
 
 __all__ = ["serve_dtls_peers", "serve_dtls", "open_dtls_channel", "server_context", "client_context"]

@@ -12,8 +12,10 @@ from html import escape
 from statistics import median
 from typing import TYPE_CHECKING
 
+from .._address import format_address
 from ._axis import NOWHERE, Mark
 from ._labels import Labels
+from ._lifelines import AND_MORE
 from ._plan import TOP
 from ._show import plural, shortened, show_data, show_duration, show_text
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ._axis import Axis
     from ._ladder import Arrow, Ladder
     from ._plan import Plan
+    from ._sockets import Place
     from ._travel import Travel
 
 # Why a virtual network loses what has come all the way.
@@ -121,7 +124,7 @@ class Arrows:
     def _tell(self, arrow: Arrow) -> str:
         """What is shown to whoever points at it."""
         travel, started = arrow.travel, self._ladder.started
-        here, there = (self._ladder.lifelines[end].name for end in (arrow.source, arrow.destination))
+        here, there = self._end(arrow.source, travel.source), self._end(arrow.destination, travel.destination)
         lines = [f"{here} to {there}, {plural(len(travel.data), 'byte')}", show_data(travel.data, 64)]
         if travel.outcome == "not sent":
             lines.append(f"not sent at {travel.begun - started:.6f} s: {show_text(travel.reason)}")
@@ -145,6 +148,12 @@ class Arrows:
         if who := arrow.source_line or arrow.task_name:  # of the end that told of it
             lines.append(f"{'received' if travel.sent is None else 'sent'} by {show_text(who)}")
         return "\n".join(lines)
+
+    def _end(self, number: int, place: Place) -> str:
+        """With the socket, where the lifeline has several."""
+        lifeline = self._ladder.lifelines[number]
+        which = f" ({show_text(format_address(place))})" if lifeline.place.endswith(AND_MORE) else ""
+        return f"{lifeline.name}{which}"
 
     def _label(self, plan: Plan, number: int, start: Point, end: Point, places: Labels) -> str:
         """Along its line, where no other label is; a shorter one if there is no other place."""

@@ -34,6 +34,7 @@ Role: TypeAlias = Literal["client", "relay", "server", ""]
 Group: TypeAlias = "tuple[str, Place]"  # what makes it one lifeline, and which
 
 RELAY_TASK = "trio_udp relay"  # how the names of a relay's tasks begin
+AND_MORE = ", ..."
 
 LEFT, BETWEEN, RIGHT = range(3)
 
@@ -42,8 +43,8 @@ LEFT, BETWEEN, RIGHT = range(3)
 class Lifeline:
     """A vertical line.
 
-    ``name`` is its own alone, ``place`` the host or socket that it stands for, the first one if there are several; both
-    can be printed. ``role`` is empty if nobody knows.
+    ``name`` is its own alone, ``place`` the host or socket that it stands for; of several sockets it is the first, and
+    `AND_MORE` says so. Both can be printed. ``role`` is empty if nobody knows.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Cast:
         self._relays = _relays(trace, sockets)
         talks = [(sockets.home(one.source), sockets.home(one.destination)) for one in travels]
         self._split = {here[0] for here, there in talks if here[0] == there[0]} | {ANYWHERE, *WILDCARDS}
+        self._ends: dict[Group, set[Place]] = {}  # all sockets of each
         self._groups = self._gather(trace)
         roles = self._find_roles(trace)
         sides = self._find_sides(roles, talks)
@@ -97,6 +99,7 @@ class Cast:
                 for number, address in enumerate((entry.event.local, entry.event.remote)):
                     place = self._sockets.home(address)
                     groups.setdefault(self._group(place), (entry.time, number, place))
+                    self._ends.setdefault(self._group(place), set()).add(self._sockets.at(address))
         # What happens at one instant, in virtual time, has an order by chance: 10.0.0.2 comes before 10.0.0.10.
         order = sorted(groups.items(), key=lambda item: (*item[1][:2], _in_order(item[1][2])))
         return {group: place for group, (_, _, place) in order}
@@ -137,6 +140,7 @@ class Cast:
             kind, (text, _) = group
             role, place = played[group], self._groups[group]
             where = show_text(format_address(place) if self._is_alone(place) else place[0])
+            where += AND_MORE * (self._is_alone(place) and len(self._ends[group]) > 1)
             name = show_text(text) if kind == "name" else role or where
             while kind != "name" and (name in taken or (role and several[role] > 1 and name == role)):
                 numbers[role] += 1
