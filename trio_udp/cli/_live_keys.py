@@ -106,7 +106,7 @@ class Keys:
 
     async def take_when_ours(self) -> None:
         """At once, unless we are in the background now."""
-        while not keys_are_ours():
+        while not keys_are_ours():  # noqa: ASYNC110 - nobody is told when the shell gives them to us
             await trio.sleep(PATIENCE)
         self.take()
 

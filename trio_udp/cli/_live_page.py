@@ -1,9 +1,10 @@
 """What every live view has, and how it fits a screen of any size.
 
-From top to bottom: what this is, in two lines if one is too short, and its time; the tree of tasks beside the totals; a row for each client; what was
-said last. Where there is not enough room the tree and the rows share it; what was said last has the few lines that it
-was promised, if there are as many as on an ordinary terminal, or else goes without. On a narrow terminal the totals
-become a few words. The totals are numbers: where they need more cells, the tree, whose names can be cut, has fewer.
+From top to bottom: what this is, folded where a line is too short for it, and its time; the tree of tasks beside the
+totals; a row for each client; what was said last. Where there is not enough room the tree and the rows share it; what
+was said last has the few lines that it was promised, if there are as many as on an ordinary terminal, or else goes
+without. On a narrow terminal the totals become a few words. They are numbers, and a tree has names, which can be cut:
+where both cannot be as wide as they should, it is the tree that is not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How the live view of the demo looks: a row for each client, with its attempt, its deadline, and its lane.
 
-Where there is not room for all, those that are not done come first, and keys scroll to the others (`Scroll`). On a narrow terminal
-an attempt is told in fewer words, and its deadline has no bar: the lane needs what is left.
+Where there is not room for all, those that are not done come first, and keys scroll to the others (`Scroll`). On a
+narrow terminal an attempt is told in fewer words, and its deadline has no bar: the lane needs what is left.
 """
 
 from __future__ import annotations
