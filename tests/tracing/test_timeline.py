@@ -416,7 +416,7 @@ def test_the_legend_has_the_signs_that_occur() -> None:
     picture = timeline_svg(trace([TaskStarted(10.0, 1, "main", None), TaskEnded(11.0, 1)]))
     captions = [text.text or "" for text in ElementTree.fromstring(picture).iter(f"{SVG}text")]
     assert captions[-2:] == ["attempts.", "a task"]
-    entries = [TaskStarted(10.0, 1, "main", None), ScopeEntered(10.0, 1, "nap", 1, 15.0)]
+    entries: list[Entry] = [TaskStarted(10.0, 1, "main", None), ScopeEntered(10.0, 1, "nap", 1, 15.0)]
     entries += [ScopeExited(11.0, 1, 15.0, False), TaskEnded(16.0, 1)]
     assert "the time left until a deadline" in timeline_svg(trace(entries, 16.0))
 
