@@ -153,6 +153,7 @@ async def test_keys_that_mean_something(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(fileno=lambda: theirs))
     try:
         with Keys(lambda lines: None) as keys, trio.fail_after(60):
+            keys.take()
             os.write(ours, b"a \x1b[B\nq")
             assert [await keys.goes_on() for _ in range(3)] == [True, True, False]
             os.close(ours)
@@ -170,6 +171,7 @@ async def test_q_does_not_end_scrolling(monkeypatch: pytest.MonkeyPatch) -> None
     scrolled = trio.Event()
     try:
         with Keys(lambda lines: scrolled.set()) as keys, trio.fail_after(60):
+            await keys.take_when_ours()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(keys.keep_scrolling)
                 os.write(ours, b"q")
@@ -177,6 +179,28 @@ async def test_q_does_not_end_scrolling(monkeypatch: pytest.MonkeyPatch) -> None
                 os.write(ours, b"j")
                 await scrolled.wait()
                 nursery.cancel_scope.cancel()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals there")
+def test_keys_that_nobody_takes_are_left_to_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To put the settings back throws away what was typed."""
+    import termios
+
+    ours, theirs = os.openpty()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(fileno=lambda: theirs))
+    try:
+        with Keys(lambda lines: None) as keys:
+            settings = termios.tcgetattr(theirs)
+            os.write(ours, b"for the shell\n")
+            keys.restore()
+        assert os.read(theirs, 100) == b"for the shell\n"
+        with Keys(lambda lines: None) as keys:
+            keys.take()
+            assert termios.tcgetattr(theirs) != settings
+        assert termios.tcgetattr(theirs) == settings
     finally:
         os.close(ours)
         os.close(theirs)

@@ -19,7 +19,8 @@ from trio_udp import (
 )
 from trio_udp.cli._live_look import ASCII, LINES
 from trio_udp.cli._live_scene import STORY_LINES, Asking, Scene, WatchedStory
-from trio_udp.cli._live_scene_page import Scroll, attempt_line, client_lines, draw_scene, totals_in_short, totals_lines
+from trio_udp.cli._live_scene_page import attempt_line, client_lines, draw_scene, totals_in_short, totals_lines
+from trio_udp.cli._live_scroll import Scroll
 from trio_udp.cli._live_tree import Node
 from trio_udp.faults._passage import Copy
 from trio_udp.relay import Relayed
@@ -176,6 +177,77 @@ def test_the_others_can_be_scrolled_to() -> None:
     scroll.by(-100)
     assert shown()[0] == "1"
     assert len(client_lines(scene, 0.0, 20, 80, LINES, scroll)) == 21
+
+
+def test_whatever_does_not_fit_can_be_scrolled_to() -> None:
+    """Regression: with eight clients or fewer nothing did, and the rest of the tree nobody could ever see."""
+    scene, scroll = Scene(6, 4, 0.0), Scroll("keys")
+    tree = (Node("nursery", tuple(Node(name) for name in "abcdefg"), is_nursery=True),)
+    assert not scroll.needed.is_set()
+    seen = set()
+    for _ in range(20):
+        screen = draw_scene(scene, tree, 0.0, 80, 10, LINES, "title", scroll=scroll).plain
+        seen |= {word for line in screen.splitlines() for word in (line[:8].rstrip(), line[52:70].rstrip())}
+        scroll.by(1)
+    assert scroll.needed.is_set()
+    assert {f"client {number}" for number in range(1, 7)} <= seen
+    assert {*(f"├─ {name}" for name in "abcdef"), "╰─ g"} <= seen
+    assert {"answered", "attempts", "timed", "lost"} <= {word.partition(" ")[0] for word in seen}
+    assert "lost to the client" in seen
+    assert "… 6 more lines, 6 above" in screen
+    assert "… 3 more, 3 of them above: 6 not yet" not in screen
+    draw_scene(scene, tree, 0.0, 80, 60, LINES, "title", scroll=scroll)
+    assert scroll.first == 0, "all has room now"
+
+
+def test_a_single_line_can_be_scrolled_too() -> None:
+    scene, scroll = Scene(3, 4, 0.0), Scroll("keys")
+    for number in (1, 2, 3, 3):
+        [_, row] = client_lines(scene, 0.0, 1, 80, LINES, scroll)
+        assert row.plain.startswith(f"client {number} ")
+        scroll.by(1)
+
+
+@pytest.mark.parametrize(
+    ("width", "last"),
+    [
+        (80, "… 15 more, 2 of them above: 15 not yet    j, k, arrows: scroll"),
+        (60, "… 15 more, 2 of them above    j, k, arrows: scroll"),
+        (40, "… 15 more    j, k, arrows: scroll"),
+    ],
+)
+def test_how_to_scroll_is_said_on_a_narrow_screen_too(width: int, last: str) -> None:
+    scene, scroll = Scene(20, 4, 0.0), Scroll("j, k, arrows: scroll")
+    client_lines(scene, 0.0, 6, width, LINES, scroll)
+    scroll.by(2)
+    assert client_lines(scene, 0.0, 6, width, LINES, scroll)[-1].plain == last
+
+
+def test_no_total_is_cut() -> None:
+    """Regression: it was "0 of 10000…"."""
+    for width in (64, 80, 120):
+        screen = draw_scene(Scene(10_000, 1000, 0.0), TREE, 0.0, width, 24, LINES, "title").plain.splitlines()
+        assert screen[2].endswith("│ answered            0 of 10000000")
+        assert screen[2].startswith("nursery  ")
+
+
+def test_no_deadline_is_cut() -> None:
+    scene = scene_after(*sends(100.0, attempt=12, timeout=123456.0))
+    assert "attempt 12 ▇▇▇▇▇▇▇▇▇▇ 123456 s " in row(scene, 100.0)
+    assert "#12 123456 s" in row(scene, 100.0, width=40)
+
+
+TITLE = "trio_udp demo, 0.25 times as fast, seed 1: the network loses 30% and takes 0.1 to 0.15 s each way"
+
+
+@pytest.mark.parametrize(("width", "height", "lines"), [(120, 40, 1), (80, 24, 2), (60, 20, 2), (40, 10, 3)])
+def test_the_title_is_there_whole(width: int, height: int, lines: int) -> None:
+    """Regression: at 80x24 it was "the network loses 30% and ta…"."""
+    screen = draw_scene(Scene(3, 4, 0.0), TREE, 1.0, width, height, LINES, TITLE).plain.splitlines()
+    assert screen[0].endswith(" 1.000 s")
+    assert " ".join([screen[0].removesuffix(" 1.000 s"), *screen[1:lines]]).split() == TITLE.split()
+    assert screen[lines].startswith("── ")
+    assert len(screen) == height
 
 
 SCREEN = """\

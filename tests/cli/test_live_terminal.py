@@ -93,9 +93,25 @@ def test_they_scroll_while_it_runs_too() -> None:
         assert person.is_clean
 
 
-def test_what_is_cut_off_is_not_how_fast_time_goes() -> None:
+def test_what_does_not_fit_scrolls_however_few_they_are() -> None:
+    """Regression: with eight clients or fewer no key did anything, however small the terminal."""
+    with terminal("demo", "--clients", "6", *LONG, lines=10) as person:
+        person.wait_for(r"├─ client 1-6 × 6 .*\n… 7 more lines .*\n")
+        person.wait_for(r"client 3 .*\n… 3 more: 3 waiting    j, k, arrows: scroll")
+        person.type(b"jj")
+        person.wait_for(r"client 5 .*\n… 3 more, 2 of them above: 3 waiting")
+        assert re.search(r"\n├─ relay .*\n.*\n… 7 more lines, 2 above ", person.display)
+        person.type(b"\x1b[6~" * 2)
+        person.wait_for(r"╰─ handlers at 127\.0\.0\.1:\d+ .*lost to the clients 0\n… 7 more lines, 7 above ")
+        person.type(CTRL_C)
+        assert person.ended() == 130
+        assert person.is_clean
+
+
+def test_the_title_is_folded() -> None:
     with terminal("demo", "--speed", "0.001") as person:
-        person.wait_for(r"^trio_udp demo, 0\.001 times as fast, seed 1: the network loses 30%.* 0\.\d{3} s\n")
+        title = r"^trio_udp demo, 0\.001 times as fast, seed 1: the network loses 30% and +0\.\d{3} s\n"
+        person.wait_for(title + r"takes 0\.4 s each way\n── nurseries")
         person.type(CTRL_C)
         assert person.ended() == 130
 

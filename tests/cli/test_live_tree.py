@@ -7,7 +7,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from trio_udp.cli._live_look import ASCII, LINES
+from trio_udp.cli._live_look import ASCII, LINES, Look
+from trio_udp.cli._live_scroll import Scroll
 from trio_udp.cli._live_tree import (
     Node,
     fitting,
@@ -30,7 +31,7 @@ def nursery(*tasks: Node) -> Node:
 
 
 def drawn(nodes: tuple[Node, ...], height: int = 100) -> list[str]:
-    return [line.plain for line in tree_lines(nodes, height, LINES)]
+    return [line.plain for line in tree_lines(nodes, 80, height, LINES, Scroll())]
 
 
 DEMO = (
@@ -128,7 +129,7 @@ def test_the_tree() -> None:
         "      ├─ relay, client 2",
         "      ╰─ relay, delays",
     ]
-    assert [line.plain for line in tree_lines((nursery(task("a"), task("b")),), 9, ASCII)] == [
+    assert [line.plain for line in tree_lines((nursery(task("a"), task("b")),), 80, 9, ASCII, Scroll())] == [
         "nursery",
         "|- a",
         "`- b",
@@ -169,6 +170,22 @@ def test_less_room_is_less_detail() -> None:
 def test_a_crew_of_a_hundred_is_a_line() -> None:
     crew = tuple(task("handlers at 127.0.0.1:7") for _ in range(100))
     assert drawn(fitting((nursery(*crew),), 1000)) == ["nursery", "╰─ handlers at 127.0.0.1:7 × 100"]
+
+
+def test_names_are_cut_and_numbers_are_not() -> None:
+    """Regression: at 80x24 there were "handlers at 127.0.0.1:19091 ×…", and nobody knew how many."""
+    crew = tuple(task("handlers at 127.0.0.1:19091") for _ in range(1000))
+    tree = (nursery(*crew, task("a name without a number at its end")),)
+
+    def lines(width: int, look: Look = LINES) -> list[str]:
+        return [line.plain for line in tree_lines(fitting(tree, 9), width, 9, look, Scroll())]
+
+    assert lines(37)[1:] == ["├─ handlers at 127.0.0.1:19091 × 1000", "╰─ a name without a number at its end"]
+    assert lines(36)[1:] == ["├─ handlers at 127.0.0…:19091 × 1000", "╰─ a name without a number at its e…"]
+    assert lines(24, ASCII)[1:] == ["|- handl...:19091 x 1000", "`- a name without a n..."]
+    assert lines(16)[1:] == ["├─…:19091 × 1000", "╰─ a name witho…"]
+    clients = (nursery(*(task(f"client {number}") for number in range(1, 201))),)
+    assert tree_lines(fitting(clients, 2), 16, 9, LINES, Scroll())[1].plain == "╰─ c…1-200 × 200"
 
 
 def test_only_those_that_are_alike_are_put_together() -> None:

@@ -57,6 +57,21 @@ def test_what_became_of_a_datagram(events: list[Event], answer: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("width", "row"),
+    [
+        (80, "192.0.2.200:60000     7654321 ━━▶ 5 bytes  hello        ··· handled for 2.0 s"),
+        (60, "192.0.2.200:60000   ━━▶ 5 bytes  hello   ··· 2.0 s"),
+        (40, "192.0…:60000 ━━▶ 5 bytes … ··· 2.0 s"),
+    ],
+)
+def test_no_number_of_a_visitor_is_cut(width: int, row: str) -> None:
+    """Regression: at 60x20 there were "··· handled for 2.…" and "192.168.100.200:600…"."""
+    visitors = visitors_after(HandlerStarted(100.0, HERE, ("192.0.2.200", 60000), b"hello"))
+    visitors.latest["192.0.2.200", 60000].datagrams = 7654321
+    assert shown(visitors, now=102.0, width=width)[1] == row
+
+
 def test_a_handler_that_raises_is_silent_for_the_server_and_not_for_us() -> None:
     visitors = visitors_after(STARTED)
     visitors.failed(THERE, ValueError("no"))
@@ -107,9 +122,9 @@ def test_the_screen_of_a_server() -> None:
     page = draw_visitors(visitors_after(STARTED), TREE, ["received 1"], ["a line"], 101.0, 80, 8, LINES, "title")
     assert [line.rstrip() for line in page.plain.splitlines()] == [
         "title                                                                    1.000 s",
-        "── nurseries and tasks ───────────────────┬─ totals ────────────────────────────",
-        "nursery                                   │ received 1",
-        "╰─ handlers                               │",
+        "── nurseries and tasks ────────────────────────┬─ totals ───────────────────────",
+        "nursery                                        │ received 1",
+        "╰─ handlers                                    │",
         "── clients: 1 ──────────────────────────────────────────────────────────────────",
         "192.0.2.1:1001             1 ━━▶ 5 bytes  hello        ··· handled for 1.0 s",
         "── what was said ───────────────────────────────────────────────────────────────",
@@ -133,6 +148,15 @@ def test_the_screen_of_a_relay() -> None:
         "1 192.0.2.1:1001                  2 ✗0     ━━━━━━━━━◀━━━━━━━━━━━━━━━━━━━━━━━━━━━",
         "2 192.0.2.1:1002                  0 ✗1     ━━━━━━━━━━━━━━━━━━✗ loss ············",
     ]
+
+
+def test_no_number_of_a_client_of_a_relay_is_cut() -> None:
+    carried = AllCarried(100.0)
+    carried.relayed(relayed(1)._replace(address=("2001:db8:85a3::8a2e:370:7334", 60974)))
+    carried.latest[1].carried = carried.latest[1].dropped = 1234567
+    for width, who in ((80, "1 [2001:db8:85a3::8a2e…:60974 "), (40, "1           ")):
+        row = carried_lines(carried, 100.0, 2, width, LINES)[1].plain
+        assert row.startswith(f"{who}1234567 ✗1234567 ━"), row
 
 
 def test_a_relay_on_a_narrow_terminal() -> None:

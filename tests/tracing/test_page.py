@@ -5,6 +5,7 @@ Screenshots are left in the folder ``build/pictures`` of the checkout, or the on
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -34,7 +35,9 @@ from trio_udp import (
     ReplyIgnored,
     RequestFailed,
 )
-from trio_udp.tracing import Happened, TaskStarted, Trace, html, record, scope
+from trio_udp.tracing import Happened, ScopeEntered, ScopeExited, TaskStarted, Trace, _page, html, record, scope
+from trio_udp.tracing._page import SCRIPTS
+from trio_udp.tracing._plan import HEAD, TIMES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -286,6 +289,23 @@ def test_the_legend_has_the_rarer_signs_where_they_occur() -> None:
         assert meaning not in meanings(happened(sent, came)), meaning
 
 
+def test_the_legend_has_no_solid_arrow_where_all_are_dotted() -> None:
+    """Regression: "a datagram, and how long it took" on a page of a client whose peers were not recorded."""
+    sent, came = DatagramSent(10.0, CLIENT, SERVER, b"hi"), DatagramReceived(10.1, SERVER, CLIENT, b"hi")
+    back, here = DatagramSent(10.1, SERVER, CLIENT, b"HI"), DatagramReceived(10.2, CLIENT, SERVER, b"HI")
+    lost = DatagramLost(10.1, SERVER, CLIENT, b"HI", "loss", 10.1)
+    solid, reply = "a datagram, and how long it took", "what goes back: a reply"
+    for events, there in (
+        ((sent,), set()),
+        ((here,), set()),
+        ((sent, here), set()),
+        ((sent, came, back, lost), {solid}),
+        ((sent, came, back, here), {solid, reply}),
+    ):
+        page = trace([Happened(event, None, None) for event in events], ended=11.0)
+        assert {solid, reply} & set(meanings(page)) == there, events
+
+
 def meanings(trace: Trace) -> list[str]:
     [*_, legend] = ["", *re.findall(r'<div class="legend">(.*?)</div>', html(trace), re.DOTALL)]
     return [re.sub(r"<svg.*</svg> ", "", span) for span in re.findall(r"<span>(.*?)</span>", legend, re.DOTALL)]
@@ -400,19 +420,20 @@ async def test_hovering_a_task_lights_up_its_datagrams(recorded: Trace, tmp_path
 
 IN_SIGHT = (
     "(p => [...document.querySelectorAll('#ladder .datagram.lit')].filter(e => (b =>"
-    " b.right > p.left + 77 && b.left < p.right && b.bottom > p.top + 54 && b.top < p.bottom"
+    f" b.right > p.left + {TIMES} && b.left < p.right && b.bottom > p.top + {HEAD} && b.top < p.bottom"
     ")(e.getBoundingClientRect())).length)(document.getElementById('ladder').getBoundingClientRect())"
 )
 
 
-async def test_a_task_brings_one_of_its_datagrams_into_sight(tmp_path: Path) -> None:
+async def test_what_is_held_brings_one_of_its_datagrams_into_sight(tmp_path: Path) -> None:
     """Regression: one pointed at a box, and all that lit up was elsewhere. What one points at stays where it is."""
     page = await demo(20, tmp_path)
     async with open_browser(tmp_path / "profile") as browser:
         await browser.resize(1400, 900)
         await browser.open(page)
         # One that sends early and late, and in between is a long box with nothing beside it.
-        await browser.evaluate("panes[1].scrollTo(0, pictures[1].viewBox.baseVal.height - 1200)")
+        down = "panes[1].scrollTo(0, pictures[1].viewBox.baseVal.height - 1200)"
+        await browser.evaluate(down)
         await browser.settle()
         tops = await of_all(browser, ".pane", "e.scrollTop")
         assert tops[0] == tops[1] > 2000
@@ -422,46 +443,59 @@ async def test_a_task_brings_one_of_its_datagrams_into_sight(tmp_path: Path) -> 
         for x, height in boxes:
             await browser.mouse("mouseMoved", x, 700)
             if height > 700 and x < 1400 and await browser.evaluate("picked?.matches('#tasks [data-task]')"):
-                assert await browser.evaluate("panes[1].scrollTop") == tops[1], "it stays"
+                assert await of_all(browser, ".pane", "e.scrollTop") == tops, "they stay"
                 if await count(browser, "#ladder .datagram.lit"):
+                    await browser.click(x, 700)
+                    await browser.settle()
                     assert await browser.evaluate(IN_SIGHT) > 0, x
-                    beside.append(await browser.evaluate("panes[0].scrollTop"))
+                    ladder, tasks = await of_all(browser, ".pane", "e.scrollTop")
+                    assert ladder == tasks, "both show the same moment"
+                    beside.append(ladder)
+                    await browser.key("Escape")
+                    await browser.evaluate(down)
+                    await browser.settle()
         assert len(beside) > 3
-        assert any(top != tops[0] for top in beside), "it had to move"
-        assert any(top == tops[0] for top in beside), "and not where it had not"
+        assert any(top != tops[0] for top in beside), "they had to move"
+        assert any(top == tops[0] for top in beside), "and not where they had not"
         assert await browser.complaints() == []
 
 
-async def test_a_pane_that_has_gone_alone_comes_back_or_is_followed(tmp_path: Path) -> None:
+async def test_both_panes_show_the_same_moment_wherever_one_jumps(tmp_path: Path) -> None:
+    """Regression: the ladder went alone to a datagram of the task, and stayed there."""
     entries: list[Entry] = [TaskStarted(10.0, 1, "asks late", None), TaskStarted(10.0, 2, "asks often", None)]
-    # Always in sight, but it is no datagram.
-    entries.append(Happened(AttemptStarted(10.1, CLIENT, SERVER, 1, 1, 200.0, b"99"), 1, None))
+    entries += [ScopeEntered(10.1, 1, "begins early", 1, math.inf), ScopeExited(10.4, 1, math.inf, False)]
     for n in range(100):
         entries.append(Happened(DatagramSent(10.5 + n, CLIENT, SERVER, b"%d" % n), 1 if n == 99 else 2, None))
         entries.append(Happened(DatagramReceived(10.6 + n, SERVER, CLIENT, b"%d" % n), None, None))
     async with shown(trace(entries, ended=120.0), tmp_path, 1400, 900) as browser:
-        late, often = [await middle_of_name(browser, name) for name in ("asks late", "asks often")]
-        for _ in range(2):
-            await browser.mouse("mouseMoved", *late)
+        late, often, early = [
+            await middle_of_name(browser, name) for name in ("asks late", "asks often", "begins early")
+        ]
+
+        async def top_of_both() -> float:
+            await browser.settle()
             ladder, tasks = await of_all(browser, ".pane", "e.scrollTop")
-            assert ladder > 2000
-            assert tasks == 0
-            assert await browser.evaluate(IN_SIGHT) == 1
-            await browser.mouse("mouseMoved", *often)
-            assert await of_all(browser, ".pane", "e.scrollTop") == [0, 0]
-            assert await browser.evaluate(IN_SIGHT) > 3
-        await browser.mouse("mouseMoved", *late)
-        # On the way there, nothing moves; and then the timeline comes along.
-        await browser.mouse("mouseMoved", *await middle(browser, "#ladder .caption"))
-        assert await of_all(browser, ".pane", "e.scrollTop") == [ladder, 0]
-        await browser.mouse("mouseMoved", *await middle(browser, "#ladder .datagram[data-entry='201'] .line"))
-        tops = await of_all(browser, ".pane", "e.scrollTop")
-        assert tops[0] == tops[1] == ladder
+            assert ladder == tasks
+            return float(ladder)
+
+        for place in (late, often, early):
+            await browser.mouse("mouseMoved", *place)
+            assert await top_of_both() == 0, "pointing moves nothing up or down"
+        await browser.click(*late)
+        below = await top_of_both()
+        assert below > 2000
+        assert await browser.evaluate(IN_SIGHT) == 1
+        assert await count(browser, "#tasks .picked") == 1
         await browser.key("Escape")
-        await browser.mouse("mouseWheel", *late, deltaX=0, deltaY=-100)
-        await browser.settle()
-        tops = await of_all(browser, ".pane", "e.scrollTop")
-        assert tops[0] == tops[1] < ladder
+        await browser.mouse("mouseMoved", 800, 5)
+        assert await top_of_both() == below
+        await browser.evaluate("panes[0].scrollTo(0, 0)")
+        await top_of_both()
+        await browser.click(*early)  # it and its datagram are too far from each other
+        assert 0 < await top_of_both() < below
+        seen = "(p => (b => b.bottom > p.top && b.top < p.bottom)(e.querySelector('.box').getBoundingClientRect()))"
+        of_pane = "(document.getElementById('tasks').getBoundingClientRect())"
+        assert await of_all(browser, "#tasks .picked", seen + of_pane) == [True]
 
 
 async def middle_of_name(browser: Browser, name: str) -> tuple[float, float]:
@@ -481,10 +515,12 @@ async def test_a_click_holds_it_and_escape_lets_go(recorded: Trace, tmp_path: Pa
         await browser.mouse("mouseMoved", 800, 5)
         assert await of_all(browser, ".picked", "e.dataset.entry") == [str(index)]
         assert await count(browser, "#told .pinned") == 1
+        entries = sorted(map(int, await of_all(browser, "#ladder [data-entry]", "e.dataset.entry")))
+        following = str(entries[entries.index(index) + 1])
         await browser.key("ArrowDown")  # from where the click was
-        assert await of_all(browser, ".picked", "e.dataset.entry") == [str(other)]
+        assert await of_all(browser, ".picked", "e.dataset.entry") == [following]
         stops = "#ladder [data-entry][tabindex='0']"  # one thing of each pane, always
-        assert await of_all(browser, stops, "e.dataset.entry") == [str(other)]
+        assert await of_all(browser, stops, "e.dataset.entry") == [following]
         await browser.key("Escape")
         assert await count(browser, ".picked") == 0
 
@@ -506,6 +542,35 @@ async def test_everything_can_be_reached_with_the_keyboard(recorded: Trace, tmp_
         label = await browser.evaluate("document.activeElement.getAttribute('aria-label')")
         assert (await texts(browser, "#told p"))[0] in label
         assert await count(browser, "[data-entry]:not([aria-label])") == 0
+
+
+async def test_keys_go_through_the_ladder_as_time_does(recorded: Trace, tmp_path: Path) -> None:
+    """Regression: Tab came to the first handler, which is drawn first, and the arrows went on to the next one."""
+    async with shown(recorded, tmp_path) as browser:
+        entries = sorted(map(int, await of_all(browser, "#ladder [data-entry]", "e.dataset.entry")))
+        await browser.evaluate("document.getElementById('ladder').focus()")
+        await browser.key("Tab", code="Tab", windowsVirtualKeyCode=9)
+        reached = []
+        for _ in entries:
+            reached.append(await browser.evaluate("Number(document.activeElement.dataset.entry)"))
+            ladder, tasks = await of_all(browser, ".pane", "e.scrollTop")
+            assert ladder == tasks
+            await browser.key("ArrowDown")
+        assert reached == entries
+        kinds = await of_all(browser, "#ladder [data-entry]", "e.getAttribute('class').split(' ')[0]")
+        assert {"attempt", "datagram", "handler"} <= set(kinds)
+
+
+async def test_what_python_lays_out_the_script_is_told(recorded: Trace, tmp_path: Path) -> None:
+    """Names and times in front have the sizes of those in the pictures, which are said once."""
+    async with shown(recorded, tmp_path) as browser:
+        assert await browser.evaluate("[HEAD, TIMES]") == [HEAD, TIMES]
+        assert await of_all(browser, ".heads > .paper", "e.getBBox().height") == [HEAD]
+        assert await of_all(browser, ".times > .paper", "e.getBBox().width") == [TIMES, TIMES]
+    for name in SCRIPTS:
+        assert not re.search(
+            rf"\b({HEAD:.0f}|{TIMES:.0f})\b", Path(_page.__file__).with_name("page").joinpath(name).read_text()
+        )
 
 
 # -- what is shown, and how large --------------------------------------------------------------------------------------

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .._address import format_address
 from ._live_lane import Flight, Lane, draw_lane, draw_places
 from ._live_look import BOLD, DIM, LOST, Look, fitted, heading, joined, line
 from ._live_page import NARROW, draw_server
 from ._live_visitors import Latest
-from ._live_visitors_page import NOBODY, clients_title
+from ._live_visitors_page import NOBODY, address_line, clients_title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 # Cells.
 CLIENT = 30
 CLIENT_IN_SHORT = 12
-COUNTS = 13
+DIGITS = 5  # of how many were carried, or dropped, at least
 
 
 @dataclass
@@ -89,18 +88,28 @@ def carried_lines(carried: AllCarried, now: float, height: int, width: int, look
     """Their heading, and as many of the latest as there is room for, in the order of their numbers."""
     shown = sorted((each for _, each in carried.latest.latest(height)), key=lambda each: each.number)
     title = f"{clients_title(len(shown), carried.in_all)}, carried {look.cross}dropped"
-    left = (CLIENT_IN_SHORT if width < NARROW else CLIENT) + COUNTS
+    who = CLIENT_IN_SHORT if width < NARROW else CLIENT
+    digits = max((len(f"{max(each.carried, each.dropped)}") for each in shown), default=0)
+    digits = max(DIGITS, digits)
+    left = who + len("  ") + len(look.cross) + 2 * digits
     lane = max(0, width - left)
     lines = [joined(heading(title, left - 1, look), line(" "), draw_places(lane, look))]
     if not shown and height:
         lines.append(line((NOBODY, DIM)))
     for each in shown:
-        lines.append(joined(_who(each, left, look), draw_lane(each.lane, now, lane, look)))
+        beside = _who(each, who, look), _counts(each, digits, look)
+        lines.append(joined(*beside, draw_lane(each.lane, now, lane, look)))
     return lines
 
 
 def _who(carried: Carried, width: int, look: Look) -> Text:
-    address = "" if carried.address is None or width < CLIENT else f" {format_address(carried.address)}"
-    who = fitted(line((f"{carried.number}", BOLD), address), width - COUNTS, look)
-    counts = line(f"{carried.carried:>5} ", (f"{look.cross}{carried.dropped:<5} ", LOST if carried.dropped else DIM))
-    return joined(who, fitted(counts, COUNTS, look))
+    number = line((f"{carried.number}", BOLD))
+    if carried.address is None or width < CLIENT:
+        return fitted(number, width, look)
+    address = address_line(carried.address, "", width - number.cell_len - 2, look)
+    return fitted(joined(number, line(" "), address), width, look)
+
+
+def _counts(carried: Carried, digits: int, look: Look) -> Text:
+    dropped = f"{look.cross}{carried.dropped:<{digits}} ", LOST if carried.dropped else DIM
+    return line(f"{carried.carried:>{digits}} ", dropped)

@@ -15,8 +15,9 @@ import trio
 from ._live_held import held_streams
 from ._live_refresh import News, keep_drawing
 from ._live_scene import WatchedStory
-from ._live_scene_page import Scroll, draw_scene
+from ._live_scene_page import draw_scene
 from ._live_screen import Screen
+from ._live_scroll import Scroll
 from ._live_signals import handing_back
 from ._live_step import Steps
 from ._live_tree import tree_of
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from ._story import Story
 
     Play = Callable[[Story], Awaitable[None]]
-
-
-MANY = 8  # clients; so many have a row on a terminal of 24 lines
 
 
 class Watched:
@@ -97,35 +95,49 @@ async def _run(watched: Watched, screen: Screen, play: Play, args: argparse.Name
         nursery.start_soon(keep_drawing, draw, args.speed or 1.0, name="the live view")
     else:
         nursery.start_soon(news.keep_drawing, name="the live view")
-    with _handing_back(watched, screen, nursery, can_scroll=news is None and len(watched.scene.clients) > MANY):
+    with _handing_back(watched, screen, nursery, can_scroll=news is None):
         await play(WatchedStory(show))
 
 
 @contextmanager
 def _handing_back(watched: Watched, screen: Screen, nursery: trio.Nursery, *, can_scroll: bool) -> Iterator[None]:
-    """The screen, as signals want it; if it can scroll, and there are keys, those, too."""
+    """The screen, as signals want it; if it can scroll, and there are keys, those, too, when something is cut off."""
     if can_scroll:
         from ._live_keys import keys_are_ours  # not for everybody
 
         if keys_are_ours():
             with _keys(watched, screen) as keys:
-                nursery.start_soon(keys.keep_scrolling, name="the live view's keys")
+                nursery.start_soon(_scroll_when_needed, watched, keys, name="the live view's keys")
                 yield
             return
     with handing_back(screen.release, screen.suspend, screen.resume):
         yield
 
 
+async def _scroll_when_needed(watched: Watched, keys: Keys) -> None:
+    """Who has all in sight may type what is for the shell."""
+    from ._live_keys import SCROLL_KEYS
+
+    await watched.scroll.needed.wait()
+    await keys.take_when_ours()
+    watched.scroll.keys = SCROLL_KEYS
+    await keys.keep_scrolling()
+
+
 async def _step(watched: Watched, screen: Screen, play: Play, args: argparse.Namespace, nursery: trio.Nursery) -> None:
     """One event after another."""
+    from ._live_keys import SCROLL_KEYS  # not for everybody
+
     with _keys(watched, screen) as keys:
+        keys.take()
+        watched.scroll.keys = SCROLL_KEYS
         await step_through(watched, screen.draw, keys.goes_on, play, nursery, keys.is_ahead)
 
 
 @contextmanager
 def _keys(watched: Watched, screen: Screen) -> Iterator[Keys]:
-    """The terminal's keys, which also scroll; both are given back as signals want it."""
-    from ._live_keys import SCROLL_KEYS, Keys, keys_are_ours  # not for everybody
+    """The terminal's keys, which also scroll, once they are taken; both are given back as signals want it."""
+    from ._live_keys import Keys, keys_are_ours  # not for everybody
 
     def scroll(lines: int) -> None:
         watched.scroll.by(lines)
@@ -140,11 +152,10 @@ def _keys(watched: Watched, screen: Screen) -> Iterator[Keys]:
         keys.restore()
 
     def resume() -> None:
-        if keys_are_ours():
+        if keys.are_taken and keys_are_ours():
             keys.take()
         screen.resume()
 
-    watched.scroll.keys = SCROLL_KEYS
     with Keys(scroll) as keys, handing_back(release, suspend, resume):
         yield keys
 

@@ -66,7 +66,7 @@ def check_keys() -> None:
 
 
 class Keys:
-    """The keys of the terminal at standard input, while the ``with`` lasts.
+    """The keys of the terminal at standard input, from `take` to the end of the ``with``.
 
     Args:
       scroll: called with a number of lines.
@@ -76,11 +76,11 @@ class Keys:
         self._fd = sys.stdin.fileno()
         self._scroll = scroll
         self._typed: list[bytes] = []
+        self.are_taken = False
 
     @trio.lowlevel.enable_ki_protection
     def __enter__(self) -> Self:
         self._before = termios.tcgetattr(self._fd)
-        self.take()
         return self
 
     @trio.lowlevel.enable_ki_protection
@@ -89,17 +89,26 @@ class Keys:
 
     def take(self) -> None:
         """From now on there are single keys; signal handlers may call this. In the background it stops the process."""
+        self.are_taken = True
         try:
             tty.setcbreak(self._fd)
         except termios.error:
             pass  # there is no terminal any more, as reading will tell
 
     def restore(self) -> None:
-        """Let the terminal be as it was before; signal handlers may call this."""
+        """Let the terminal be as it was before, if anything is different; signal handlers may call this."""
+        if not self.are_taken:
+            return
         try:
             termios.tcsetattr(self._fd, termios.TCSAFLUSH, self._before)
         except termios.error:
             pass  # there is no terminal any more
+
+    async def take_when_ours(self) -> None:
+        """At once, unless we are in the background now."""
+        while not keys_are_ours():  # noqa: ASYNC110 - nobody is told when the shell gives them to us
+            await trio.sleep(PATIENCE)
+        self.take()
 
     def is_ahead(self) -> bool:
         """Has somebody typed more than was asked for?"""

@@ -78,6 +78,12 @@ def fitted(text: Text, width: int, look: Look) -> Text:
     return text
 
 
+def with_number(name: Text, number: Text, width: int, look: Look) -> Text:
+    """One behind the other, in so many cells at most: the name is cut before the number, of which half says nothing."""
+    room = max(0, width - number.cell_len)
+    return joined(name if name.cell_len <= room else fitted(name, room, look), number)
+
+
 def heading(title: str, width: int, look: Look, first: str = "") -> Text:
     """``── title ─────``; ``first`` in the place of the first character."""
     rule = look.rule

@@ -1,16 +1,19 @@
 """What every live view has, and how it fits a screen of any size.
 
-From top to bottom: what this is, and its time; the tree of tasks beside the totals; a row for each client; what was
-said last. Where there is not enough room the tree and the rows share it; what was said last has the few lines that it
-was promised, if there are as many as on an ordinary terminal, or else goes without. On a narrow terminal the totals
-become a few words.
+From top to bottom: what this is, folded where a line is too short for it, and its time; the tree of tasks beside the
+totals; a row for each client; what was said last. Where there is not enough room the tree and the rows share it; what
+was said last has the few lines that it was promised, if there are as many as on an ordinary terminal, or else goes
+without. On a narrow terminal the totals become a few words. They are numbers, and a tree has names, which can be cut:
+where both cannot be as wide as they should, it is the tree that is not.
 """
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from ._live_look import BOLD, Look, beside, fitted, heading, joined, line, page
+from ._live_scroll import Scroll, shown_lines
 from ._live_tree import fitting, size, tree_lines
 
 if TYPE_CHECKING:
@@ -23,8 +26,14 @@ if TYPE_CHECKING:
 # Cells. With fewer, tree and totals do not stand beside each other.
 NARROW = 64
 
-# Cells that the totals of a server have.
-SERVER_TOTALS = 38
+# Cells that the totals of a server have at least: the handlers at an address, a thousand of them, have room beside it.
+SERVER_TOTALS = 33
+
+# Cells that the tree has at least beside them.
+LEAST_TREE = 28
+
+# Of the lines of a screen one in so many can be of its title.
+TITLES = 3
 
 # Lines of the tree with which it still says something.
 ENOUGH = 10
@@ -41,7 +50,7 @@ class Page(NamedTuple):
       elapsed: its time, in seconds.
       tree: nurseries and tasks.
       totals: one thing a line.
-      totals_width: cells that they need.
+      totals_width: cells that they have at least.
       in_short: the totals in a few words.
       rows: how many rows there are.
       draw_rows: their heading, and as many of them as fit, from the number of rows and cells that there are.
@@ -49,6 +58,7 @@ class Page(NamedTuple):
       story: lines, the latest last.
       bottom: the last lines of the screen.
       story_lines: how many of the story are shown at least, on an ordinary screen.
+      scroll: which lines are shown where not all have room; the first unless given.
     """
 
     title: str
@@ -63,6 +73,7 @@ class Page(NamedTuple):
     story: Sequence[str]
     bottom: Sequence[Text] = ()
     story_lines: int = 0
+    scroll: Scroll | None = None
 
 
 def draw_server(
@@ -113,11 +124,10 @@ def share(room: int, tree: Sequence[Node], totals: int, rows: int, story: int = 
 def draw_page(what: Page, width: int, height: int, look: Look) -> Text:
     """The whole screen: so many lines of so many cells."""
     height_above = max(0, height - len(what.bottom))
-    is_narrow = width < NARROW
-    lines_of = share(
-        max(0, height_above - 3), what.tree, 0 if is_narrow else len(what.totals), what.rows, what.story_lines
-    )
-    lines = [_title(what, width, look), *_top(what, lines_of, width, look)]
+    title = _title(what, width, height, look)
+    room, totals = max(0, height_above - len(title) - 2), 0 if width < NARROW else len(what.totals)
+    lines_of = share(room, what.tree, totals, what.rows, what.story_lines)
+    lines = [*title, *_top(what, lines_of, width, look)]
     lines += what.draw_rows(lines_of.rows, width)
     if lines_of.story:
         lines.append(heading(what.story_title, width, look))
@@ -126,15 +136,37 @@ def draw_page(what: Page, width: int, height: int, look: Look) -> Text:
     return page([*lines[:height_above], *what.bottom], width, height, look)
 
 
-def _title(what: Page, width: int, look: Look) -> Text:
+def _title(what: Page, width: int, height: int, look: Look) -> list[Text]:
+    """Folded at words where it is too long: it says what the network does, or who is served."""
     time = f" {what.elapsed:.3f} s"
-    return joined(fitted(line((what.title, BOLD)), max(0, width - len(time)), look), line((time, BOLD)))
+    room = max(0, width - len(time))
+    first, *others = wrap(
+        what.title,
+        max(width, len(time) + len(look.dots)),
+        initial_indent=" " * len(time),
+        break_on_hyphens=False,
+        max_lines=max(1, height // TITLES),
+        placeholder=look.dots,
+    )
+    first = first[len(time) :]
+    return [
+        joined(fitted(line((first, BOLD)), room, look), line((time, BOLD))),
+        *(line((each, BOLD)) for each in others),
+    ]
 
 
 def _top(what: Page, lines_of: Share, width: int, look: Look) -> list[Text]:
-    tree = tree_lines(lines_of.tree, lines_of.top, look)
+    scroll = what.scroll or Scroll()
     if width < NARROW:
-        return [heading(what.in_short, width, look), *tree]
-    left = width - what.totals_width
-    headings = joined(heading("nurseries and tasks", left, look), heading("totals", what.totals_width, look, look.down))
-    return [headings, *beside(tree, what.totals, left, lines_of.top, look)]
+        return [heading(what.in_short, width, look), *tree_lines(lines_of.tree, width, lines_of.top, look, scroll)]
+    right = _totals_width(what, width)
+    left = width - right
+    tree = tree_lines(lines_of.tree, left, lines_of.top, look, scroll)
+    headings = joined(heading("nurseries and tasks", left, look), heading("totals", right, look, look.down))
+    return [headings, *beside(tree, shown_lines(what.totals, lines_of.top, scroll, look), left, lines_of.top, look)]
+
+
+def _totals_width(what: Page, width: int) -> int:
+    """With the wall on their left."""
+    needed = 2 + max((each.cell_len for each in what.totals), default=0)
+    return min(max(what.totals_width, needed), width - LEAST_TREE)

@@ -1,7 +1,7 @@
 """How the live view of the demo looks: a row for each client, with its attempt, its deadline, and its lane.
 
-Where there is not room for all, those that are not done come first, and keys scroll to the others. On a narrow terminal
-an attempt is told in fewer words, and its deadline has no bar: the lane needs what is left.
+Where there is not room for all, those that are not done come first, and keys scroll to the others (`Scroll`). On a
+narrow terminal an attempt is told in fewer words, and its deadline has no bar: the lane needs what is left.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ._live_lane import draw_lane, draw_places
 from ._live_look import BOLD, DIM, LOST, REPLY, WAITING, Look, fitted, heading, joined, line
 from ._live_page import NARROW, Page, draw_page
+from ._live_scroll import Scroll
 from ._story import TO_CLIENT, TO_SERVER
 
 if TYPE_CHECKING:
@@ -31,22 +32,6 @@ ATTEMPT_IN_SHORT = 12  # "#12 0.12 s  "
 STORY_LINES = 4  # at least, on an ordinary terminal
 
 STYLES = {"done": REPLY, "answered": REPLY, "gave up": LOST, "timed out": WAITING}
-
-
-class Scroll:
-    """Which clients are shown where there is not room for all.
-
-    Args:
-      keys: what is said about how to see the others; nothing if there is no way.
-    """
-
-    def __init__(self, keys: str = "") -> None:
-        self.keys = keys
-        self.first = 0
-
-    def by(self, lines: int) -> None:
-        """Further down, or up."""
-        self.first = max(0, self.first + lines)
 
 
 def draw_scene(
@@ -71,8 +56,10 @@ def draw_scene(
       look: what it is drawn with.
       title: what stands in the first line.
       keys: what may be pressed, for the last line, if anything may; above it stands what has happened last.
-      scroll: which clients are shown, if there is not room for all; the first unless given.
+      scroll: which lines are shown where there is not room for all; the first unless given.
     """
+    scroll = scroll or Scroll()
+    scroll.measure()
     what = Page(
         title,
         now - scene.started,
@@ -81,13 +68,16 @@ def draw_scene(
         TOTALS,
         totals_in_short(scene),
         len(scene.clients),
-        lambda height, width: client_lines(scene, now, height, width, look, scroll or Scroll()),
+        lambda height, width: client_lines(scene, now, height, width, look, scroll),
         "what happened",
         list(scene.lines)[-height:],
         [line(("now ", DIM), (scene.latest, BOLD)), line((keys.ljust(width), "reverse"))] if keys else (),
         STORY_LINES,
+        scroll,
     )
-    return draw_page(what, width, height, look)
+    screen = draw_page(what, width, height, look)
+    scroll.measured()
+    return screen
 
 
 # -- the totals ------------------------------------------------------------------------------------------------------
@@ -122,18 +112,17 @@ def client_lines(scene: Scene, now: float, height: int, width: int, look: Look, 
     numbers = list(scene.clients)
     if len(numbers) > height:
         numbers.sort(key=lambda number: (scene.clients[number].outcome == "done", number))
-    room = max(0, height if len(numbers) <= height else height - 1)
-    scroll.first = min(scroll.first, len(numbers) - room)
-    shown = numbers[scroll.first : scroll.first + room]
+    window = scroll.window(len(numbers), height)
+    shown = numbers[window]
     left, lane = _widths(scene, width)
     lines = [joined(heading("clients", left - 1, look), line(" "), draw_places(lane, look))]
     for number in shown:
         asking = scene.clients[number]
         who = _who_line(scene, number, narrow=width < NARROW, now=now, look=look)
         lines.append(joined(fitted(who, left, look), draw_lane(asking.lane, now, lane, look)))
-    if height and len(shown) < len(numbers):
+    if len(shown) < min(height, len(numbers)):
         others = [scene.clients[number] for number in numbers if number not in shown]
-        lines.append(_others(others, scroll, look))
+        lines.append(_others(others, window.start, scroll.keys, width, look))
     return lines
 
 
@@ -158,13 +147,15 @@ def _who_line(scene: Scene, number: int, *, narrow: bool, now: float, look: Look
     )
 
 
-def _others(clients: list[Asking], scroll: Scroll, look: Look) -> Text:
+def _others(clients: list[Asking], above: int, keys: str, width: int, look: Look) -> Text:
     outcomes = Counter(client.outcome for client in clients)
     how = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
-    above = f", {scroll.first} of them above" if scroll.first else ""
-    return line(
-        (f"{look.dots} {len(clients)} more{above}: {how}", DIM), (f"    {scroll.keys}" if scroll.keys else "", BOLD)
-    )
+    more = f"{look.dots} {len(clients)} more"
+    others = f"{more}, {above} of them above" if above else more
+    for words in (f"{others}: {how}", others, more):
+        if len(words) + 4 + len(keys) <= width:
+            break
+    return line((words, DIM), (f"    {keys}" if keys else "", BOLD))
 
 
 def attempt_line(asking: Asking, now: float, *, narrow: bool, look: Look) -> Text:
@@ -172,7 +163,7 @@ def attempt_line(asking: Asking, now: float, *, narrow: bool, look: Look) -> Tex
     remaining = asking.remaining(now)
     if remaining is None:
         return line((asking.outcome, STYLES.get(asking.outcome, DIM)))
-    time = f"{remaining:.2f} s"
+    time = f"{remaining:.2f} s" if remaining < 1000 else f"{remaining:.0f} s"
     if narrow:
         return line(f"#{asking.attempt} ", (time, WAITING))
     share = remaining / asking.timeout if asking.timeout else 0.0

@@ -9,7 +9,6 @@ import trio
 
 from .._events import observe
 from .._statistics import total
-from ._common import in_counts
 from ._live_carried import AllCarried, draw_carried
 from ._live_server import live_server
 from ._live_visitors import Visitors
@@ -68,8 +67,7 @@ def server_totals(statistics: UDPStatistics) -> list[str]:
 def trouble(answering: Answering, guarded: Guard) -> list[str]:
     """What handlers have raised, what guards have stepped in for, and who is busy."""
     lines = [f"raised   {number} {name}" for name, number in answering.failures.items()]
-    if counts := guarded.statistics():
-        lines.append(f"guards   {in_counts(counts)}")
+    lines += [f"guards   {number} {reason}" for reason, number in guarded.statistics().items()]
     return [*lines, f"busy     {answering.busy}"]
 
 

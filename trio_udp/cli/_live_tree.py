@@ -8,7 +8,8 @@ before the inner one has, as the task has to come back to it; so the inner one i
 
 A crew of a hundred tasks does not fit, and a hundred equal lines tell no more than one. So siblings with one name
 become one line, and so do, if need be, those whose names differ only in numbers: the longest rows first. If that is not
-enough, the lines of nurseries are left out where a task has just one, and then the rest is cut off, which is said.
+enough, the lines of nurseries are left out where a task has just one, and then the rest is cut off, which is said. In
+a line that is too long a name is cut, and never a number: half of one would be another.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ._common import printable_text
-from ._live_look import BOLD, DIM, Look, line
+from ._live_look import BOLD, DIM, Look, line, with_number
+from ._live_scroll import shown_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,11 +29,16 @@ if TYPE_CHECKING:
     import trio
     from rich.text import Text
 
+    from ._live_scroll import Scroll
+
 NURSERY = "nursery"
 OF_THE_MAIN_TASK = "nursery of the main task"
 
 # Nurseries inside each other that are looked at; nobody reads a line that begins further to the right.
 DEEPEST = 8
+
+# The number that a name ends with: a port, or "1-20" of those that are alike.
+NUMBER = re.compile(r":?\d+(-\d+)?$")
 
 # Siblings that are still listed one by one, from the most generous view to the tightest; and are all nurseries shown?
 VIEWS = ((math.inf, True), (3, True), (1, True), (1, False))
@@ -139,23 +146,28 @@ def fitting(nodes: Sequence[Node], height: float) -> tuple[Node, ...]:
 # -- drawing ---------------------------------------------------------------------------------------------------------
 
 
-def tree_lines(nodes: Sequence[Node], height: int, look: Look) -> list[Text]:
-    """A tree that should fit (`fitting`) in at most so many lines."""
+def tree_lines(nodes: Sequence[Node], width: int, height: int, look: Look, scroll: Scroll) -> list[Text]:
+    """A tree that should fit (`fitting`) in at most so many lines of so many cells."""
     if not nodes:
         return [line(("all tasks have ended", DIM))][:height]
-    lines = list(_lines(nodes, "", look))
-    if len(lines) > height:
-        left_out = len(lines) - height + 1
-        lines[max(0, height - 1) :] = [line((f"{look.dots} {left_out} more lines", DIM))][:height]
-    return lines
+    return shown_lines(list(_lines(nodes, "", width, look)), height, scroll, look)
 
 
-def _lines(nodes: Sequence[Node], indent: str, look: Look, *, is_root: bool = True) -> Iterator[Text]:
+def _lines(nodes: Sequence[Node], indent: str, width: int, look: Look, *, is_root: bool = True) -> Iterator[Text]:
     for number, node in enumerate(nodes):
         is_last = number == len(nodes) - 1
         branch = "" if is_root else look.elbow if is_last else look.tee
         below = indent if is_root else indent + ("   " if is_last else look.pipe)
-        name = (node.name, DIM if node.is_nursery else "")
+        name, its_number = _split(node.name)
+        style = DIM if node.is_nursery else ""
         how_many = (f" {look.times} {node.alike}", BOLD) if node.alike > 1 else ""
-        yield line((indent + branch, DIM), name, how_many)
-        yield from _lines(node.children, below, look, is_root=False)
+        words = line((indent + branch, DIM), (name, style))
+        yield with_number(words, line((its_number, style), how_many), width, look)
+        yield from _lines(node.children, below, width, look, is_root=False)
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Its words, and the number at its end."""
+    found = NUMBER.search(name)
+    end = found.start() if found else len(name)
+    return name[:end], name[end:]

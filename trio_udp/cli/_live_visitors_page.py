@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .._address import format_address
 from ._common import plural, printable
-from ._live_look import BOLD, DIM, LOST, REPLY, REQUEST, WAITING, Look, fitted, heading, joined, line
+from ._live_look import BOLD, DIM, LOST, REPLY, REQUEST, WAITING, Look, fitted, heading, joined, line, with_number
 from ._live_page import draw_server
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from .._address import Address
     from ._live_tree import Node
     from ._live_visitors import Visitor, Visitors
 
@@ -52,7 +53,8 @@ def visitor_lines(visitors: Visitors, now: float, height: int, width: int, look:
     lines = [heading(clients_title(len(shown), visitors.in_all), width, look)]
     if not shown and height:
         lines.append(line((NOBODY, DIM)))
-    lines += (visitor_line(visitor, now, width, look) for visitor in shown)
+    digits = max((len(f"{visitor.datagrams}") for visitor in shown), default=0)
+    lines += (visitor_line(visitor, now, width, digits, look) for visitor in shown)
     return lines
 
 
@@ -61,11 +63,11 @@ def clients_title(shown: int, in_all: int) -> str:
     return f"clients: {in_all}" if shown == in_all else f"the latest of {in_all} clients"
 
 
-def visitor_line(visitor: Visitor, now: float, width: int, look: Look) -> Text:
-    """Who, how many datagrams, the latest, and what came of it."""
-    address, count = min(ADDRESS, width // 3), COUNT if width >= ADDRESS * 3 else 0
+def visitor_line(visitor: Visitor, now: float, width: int, digits: int, look: Look) -> Text:
+    """Who, how many datagrams, the latest, and what came of it; the longest of such numbers has so many digits."""
+    address, count = min(ADDRESS, width // 3), max(COUNT, digits + 1) if width >= ADDRESS * 3 else 0
     room = max(0, width - address - count)
-    who = fitted(line((format_address(visitor.address), BOLD)), address, look)
+    who = fitted(address_line(visitor.address, BOLD, address - 1, look), address, look)
     many = fitted(line((f"{visitor.datagrams} ".rjust(count), DIM)), count, look)
     return joined(who, many, _request(visitor, room // 2, look), _answer(visitor, now, room - room // 2, look))
 
@@ -83,7 +85,16 @@ def _answer(visitor: Visitor, now: float, width: int, look: Look) -> Text:
         return fitted(line((f" {look.empty * 3} {IN_WORDS[visitor.outcome]}", DIM)), width, look)
     if visitor.outcome:
         return fitted(line((f" {look.cross}   {visitor.outcome}", LOST)), width, look)
-    return fitted(line((f" {look.empty * 3} handled for {now - visitor.at:.1f} s", WAITING)), width, look)
+    dots, time = f" {look.empty * 3}", line((f" {now - visitor.at:.1f} s", WAITING))
+    words = f"{dots} handled for"
+    words = words if len(words) + time.cell_len <= width else dots
+    return fitted(with_number(line((words, WAITING)), time, width, look), width, look)
+
+
+def address_line(address: Address, style: str, width: int, look: Look) -> Text:
+    """A host and its port, of which the host is cut if there is not room for both."""
+    host, colon, port = format_address(address).rpartition(":")
+    return with_number(line((host, style)), line((colon + port, style)), width, look)
 
 
 def _bytes(data: bytes, size: int) -> str:

@@ -1,8 +1,8 @@
 """The legends: each sign of the pictures, and its meaning.
 
-A sign that one must guess is decoration. A timeline that stands alone has all of its own below it, at the same place in
-each. A page has those of both pictures, which are many: so it has only the ones that occur in it, found in what was
-drawn, and one that means the same in both is told once. They are drawn by the functions, and have the classes, that
+A sign that one must guess is decoration, and so is one that does not occur. So there are only those that do, found in
+what was drawn: of a timeline that stands alone below it, and of both pictures of a page, where one that means the same
+in both is told once. They are drawn by the functions, and have the classes, that
 the pictures have.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ._travel import Outcome
 
-__all__ = ["ROW", "SIGNS", "WIDTH", "legend_html", "legend_svg"]
+__all__ = ["ROW", "SIGNS", "WIDTH", "legend_html", "legend_svg", "occurring"]
 
 # Pixels, of a sign and its line.
 WIDTH, HEIGHT = 22, 12
@@ -80,9 +80,12 @@ def _bracket(fate: str, *, is_open: bool = False, rest: float | None = None) -> 
 
 _LOOP = f'<g class="request" transform="scale(.7)">{"".join(draw_loop(1, 17, [(0, 8.5), (8.5, 17)]))}</g>'
 
+# The rest of the beginning of an arrow whose line is solid: one that is dotted has not been seen to arrive.
+_ARRIVED = r'[^>]*>\s*<title>[^<]*</title>\s*<path class="hit"[^>]*>\s*<path class="line"'
+
 LADDER_SIGNS = (
-    Sign('"datagram(?! answer)', _arrow(""), "a datagram, and how long it took", ARROW),
-    Sign('"datagram answer', _arrow(" answer", is_back=True), "what goes back: a reply", ARROW),
+    Sign(f'"datagram"{_ARRIVED}', _arrow(""), "a datagram, and how long it took", ARROW),
+    Sign(f'"datagram answer"{_ARRIVED}', _arrow(" answer", is_back=True), "what goes back: a reply", ARROW),
     Sign('"datagram[^"]* lost', _arrow(" lost", "lost"), "lost", ARROW),
     Sign('"datagram[^"]* dropped', _arrow(" dropped", "dropped"), "dropped where it arrived", ARROW),
     Sign('"mark"', _arrow(" ignored", "ignored"), "arrived, and not believed", ARROW),
@@ -101,10 +104,15 @@ LADDER_SIGNS = (
 )
 
 
-def legend_svg(x: float, y: float) -> str:
+def occurring(drawn: str) -> list[Sign]:
+    """The signs of this timeline."""
+    return _occurring(SIGNS, drawn)
+
+
+def legend_svg(signs: Iterable[Sign], x: float, y: float) -> str:
     """A sign of a timeline and its meaning in each line, from there on down."""
     lines = []
-    for row, sign in enumerate(SIGNS):
+    for row, sign in enumerate(signs):
         top = y + ROW * row
         lines.append(f'<g class="sign" transform="translate({x:.0f} {top:.0f})">{sign.drawing}')
         lines.append(f'<text class="caption" x="{WIDTH + 8}" y="10">{escape(sign.meaning)}</text></g>')

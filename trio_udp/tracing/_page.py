@@ -5,7 +5,8 @@ asks for nothing: no library, no font, no network. What it may do stands at its 
 hash, and nothing else, whatever a payload or the name of a task contains. All of that is escaped besides.
 
 The page knows nothing that the two pictures do not: its script reads from them who is whose (``data-task``) and what is
-told of each thing (``<title>``). Without a script the pictures are still there.
+told of each thing (``<title>``), and beside them how high their names are and how wide their times (``data-head`` and
+``data-times``). Without a script the pictures are still there.
 
 To show one client alone, hiding the others would leave a page of nothing with an arrow somewhere. So each client has
 two pictures of its own, with its own lifelines and heights, made by the same functions; they wait in a ``<template>``,
@@ -31,6 +32,7 @@ from ._excerpt import count_library, hidden_tasks, only_of, without_library
 from ._ladder import make_ladder
 from ._legend import legend_html
 from ._owners import ladders_of_clients
+from ._plan import HEAD, TIMES
 from ._show import NOTHING, plural, show_duration
 from ._style import DARK, LIGHT
 from ._style import STYLE as LADDER_STYLE
@@ -101,6 +103,8 @@ def html(trace: Trace) -> str:
         css=COLOURS + LADDER_STYLE + TIMELINE_STYLE + _part("page.css"),
         js=script,
         legend=legend_html(left if ladder.lifelines else "", right + with_library),
+        head=f"{HEAD:.0f}",
+        times=f"{TIMES:.0f}",
         alone="" if ladder.lifelines else ' class="alone"',
         ladder=left,
         timeline=right,

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from ._axis import INSTANT, NOWHERE, Axis, Mark
 from ._excerpt import count_library, without_library
 from ._ladder import make_ladder
-from ._legend import ROW, SIGNS, legend_svg
+from ._legend import ROW, legend_svg, occurring
 from ._plan import MARGIN, TOP
 from ._show import plural
 from ._style import DARK, LIGHT
@@ -161,8 +161,9 @@ class _Drawing:
         self._boxes = boxes
         self._width = max(self._boxes.right + 16, LEAST_WIDTH)
         self._caption = self._say(hidden)
-        self._legend = legend
-        self._height = TOP + axis.height + BELOW + 16 * len(self._caption) + (ROW * len(SIGNS) if legend else 0) + 8
+        self._drawn = list(self._boxes.draw())
+        self._signs = occurring("\n".join(self._drawn)) if legend else []
+        self._height = TOP + axis.height + BELOW + 16 * len(self._caption) + ROW * len(self._signs) + 8
 
     def parts(self, *, styled: bool) -> Iterator[str]:
         size = f"{self._width:.0f}", f"{self._height:.0f}"
@@ -175,7 +176,7 @@ class _Drawing:
             yield f"<style>{STYLE}</style>"
         yield f'<rect class="paper" width="{size[0]}" height="{size[1]}"/>'
         yield from self._margin()
-        yield from self._boxes.draw()
+        yield from self._drawn
         yield from self._cuts()
         yield from self._below()
         yield "</svg>"
@@ -217,5 +218,5 @@ class _Drawing:
         y = TOP + self._axis.height + BELOW
         for row, line in enumerate(self._caption):
             yield f'<text class="caption" x="{MARGIN:.0f}" y="{y + 16 * row:.0f}">{escape(line)}</text>'
-        if self._legend and self._bars.bars:
-            yield legend_svg(MARGIN, y + 16 * len(self._caption) - 4)
+        if self._signs:
+            yield legend_svg(self._signs, MARGIN, y + 16 * len(self._caption) - 4)

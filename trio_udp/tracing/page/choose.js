@@ -4,7 +4,7 @@
 
 // One thing of each pane can be reached with Tab; from there the arrows go on.
 function step(from, by) {
-  const inside = things.filter(thing => from.closest(".pane").contains(thing));
+  const inside = thingsIn(from.closest(".pane"));
   const next = inside[inside.indexOf(from) + by];
   if (!next) return;
   for (const thing of inside) if (thing.tabIndex === 0) thing.setAttribute("tabindex", "-1");  // not that clicked at

@@ -35,7 +35,6 @@ function follow(pane) {
 
 // The other goes where this one is.
 function align(pane) {
-  strayed = null;
   for (const other of panes) {
     if (other === pane) continue;
     const before = other.scrollTop;
@@ -74,8 +73,8 @@ for (const pane of panes) {
 
 // -- names and times stay in sight ------------------------------------------------------------------------------------
 
-const HEAD = 54;  // as high as the names above the lifelines
-const TIMES = 77;  // as wide as the times beside them
+const HEAD = Number(main.dataset.head);  // as high as the names above the lifelines
+const TIMES = Number(main.dataset.times);  // as wide as the times beside them
 let heads = null;
 let times = [];  // of each pane
 let tall = [];

@@ -15,6 +15,13 @@ let pictures = [];
 let things = [];
 let byTask = new Map();
 
+// What one comes to first, and then, with keys: boxes as they are inside each other, but a ladder by time, of which its
+// arrows, brackets and handlers are drawn one kind after the other.
+function thingsIn(pane) {
+  const inside = things.filter(thing => pane.contains(thing));
+  return pane.id === "ladder" ? inside.sort((one, other) => one.dataset.entry - other.dataset.entry) : inside;
+}
+
 // -- telling ----------------------------------------------------------------------------------------------------------
 
 // Titles would come up as the browser's own hints, late and small; the panel has them at once.
@@ -27,7 +34,7 @@ function takeTitles() {
     thing.setAttribute("aria-label", about.get(thing).replaceAll("\n", ", "));
     thing.setAttribute("tabindex", "-1");
   }
-  for (const pane of panes) pane.querySelector("[data-entry]")?.setAttribute("tabindex", "0");
+  for (const pane of panes) thingsIn(pane)[0]?.setAttribute("tabindex", "0");
   for (const picture of pictures) picture.setAttribute("role", "group");
 }
 
@@ -60,9 +67,8 @@ function pick(thing) {
     for (const task of [thing.dataset.task, ...hiddenIn(thing)])
       for (const other of byTask.get(task) ?? []) other.classList.add("lit");
     thing.classList.add("lit", "picked");
-    if (strayed) align(thing.closest(".pane"));
     requestAnimationFrame(() => {  // when the pane of a thing that was reached by a key has moved
-      if (picked === thing) showSome(panes.find(pane => !pane.contains(thing)));
+      if (picked === thing) showSome(thing, panes.find(pane => !pane.contains(thing)));
     });
   }
   tell(thing);
@@ -90,11 +96,10 @@ function away(box, frame, before, after) {
   return Math.max(0, frame[before] + enough - box[after], box[before] + enough - frame[after]);
 }
 
-let strayed = null;  // a pane that is not as far down as the other
-
-// Of what lights up, a datagram must be in sight, or a box: if none is, the nearest. To the side a pane just moves; up
-// and down both go together, and that with the pointer must not move, so this one goes alone.
-function showSome(pane) {
+// Of what lights up in the other pane, a datagram must be in sight, or a box: if none is, the nearest. To the side that
+// pane just moves. Up and down both go together, so that they show the same moment, and the one with the pointer in it
+// must not move by itself: so only for what is held, and only as far as that stays in sight.
+function showSome(thing, pane) {
   const frame = frameOf(pane);
   const datagrams = pane.querySelectorAll(".datagram.lit");
   const [nearest] = [...(datagrams.length ? datagrams : pane.querySelectorAll("[data-entry].lit"))].map(thing => {
@@ -104,11 +109,15 @@ function showSome(pane) {
   if (!nearest) return;
   const { box, down, across } = nearest;
   if (across) pane.scrollLeft += middle(box, frame, "left", "right");
-  if (down) {
-    pane.scrollTop += middle(box, frame, "top", "bottom");
-    followed.set(pane, pane.scrollTop);
-    strayed = pane;
-  }
+  if (down && pinned === thing) moveBoth(thing, pane, middle(box, frame, "top", "bottom"));
+}
+
+function moveBoth(thing, pane, by) {
+  const box = thing.getBoundingClientRect(), frame = frameOf(thing.closest(".pane"));
+  const rest = Math.min(ENOUGH, box.bottom - box.top);  // of the thing, which has to stay
+  pane.scrollTop += Math.min(Math.max(by, box.top + rest - frame.bottom), box.bottom - rest - frame.top);
+  align(pane);
+  keepNames();
 }
 
 // From there its middle is in that of the frame; or, of what is larger, its beginning at the frame's.
