@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..tracing import Happened, ScopeEntered, ladder_text
 from ..tracing._show import shortened, show_text
+from ._clocks import REAL_CLOCK
 from ._ending import NOT_ASYNCIO
 from ._source import lines as lines_of
 
@@ -58,7 +59,7 @@ def judge(lesson: Lesson, run: Run) -> Finding | None:
         finding: Finding | None = _in_general(run.ending)
     else:
         finding = next(lesson.check(run), None) or next(went_wrong(run, "raised", "waits", "floods", "spins"), None)
-        finding = (_threaded(run) or _not_awaited(run) or finding) if finding else None
+        finding = (_threaded(run) or _not_awaited(run) or _clocked(run, finding)) if finding else None
     return None if finding is None else replace(finding, message=_bounded(finding.message) + _caught(run.ending))
 
 
@@ -91,6 +92,11 @@ def _not_awaited(run: Run) -> Finding | None:
         "awaited",
         call.line,
     )
+
+
+def _clocked(run: Run, finding: Finding) -> Finding:
+    """By that clock all that is measured is wrong, and so may be what was found."""
+    return replace(finding, message=REAL_CLOCK, line=run.clocks[0]) if run.clocks else finding
 
 
 def _caught(ending: Ending) -> str:
