@@ -130,7 +130,7 @@ def _in_general(ending: Ending) -> Finding:
     here = " in this line" if ending.line else ""
     words = {
         "not loaded": ending.words,
-        "raised": f"your program raised {ending.words}",
+        "raised": f"your program raised {ending.words}{_too_slow(ending)}",
         "waits": f"your program waits for ever{here}{_others(ending)}",
         "floods": "your program sends without end: 4,000 datagrams, and no end to be seen",
         "spins": ending.words or "your program goes round here without end and never waits, so that time stands still",
@@ -140,6 +140,14 @@ def _in_general(ending: Ending) -> Finding:
         "gone": ending.words,
     }
     return Finding(words[ending.kind], ending.line)
+
+
+def _too_slow(ending: Ending) -> str:
+    """Python has one that is called nearly the same, and many take this one for it."""
+    is_trios = ending.exception == "TooSlowError"
+    return (
+        ". It is Trio's own: `except trio.TooSlowError` catches it; `except TimeoutError` does not" if is_trios else ""
+    )
 
 
 def _others(ending: Ending) -> str:
