@@ -265,7 +265,7 @@ async def ask_all(servers):
     ),
     "sleeps": (
         find("two").solution.replace("    return answers", "    await trio.sleep(1)\n    return answers"),
-        "16: ask_all has returned after 2.6 s, and the last answer can be here after 1.6 s. What it has read last was "
+        "16: ask_all has returned after 2.6 s, and the last answer can be here after 1.6 s. The last datagram was "
         "read in this line",
     ),
     "waits for one more": (

@@ -205,7 +205,7 @@ def _in_time(run: Run, number: int) -> Iterator[Finding]:
     if ended - began > last + EXACT:
         line = next((line_of(run, each) for each in reversed(readings(run, "you", b"")) if each.time <= ended), None)
         words = f"{_again(number)}ask_all has returned after {ended - began:.3g} s, and the last answer can be here "
-        words += f"after {last:.3g} s" + (". What it has read last was read in this line" if line else "")
+        words += f"after {last:.3g} s" + (". The last datagram was read in this line" if line else "")
         yield Finding(words, line, ended)
 
 
