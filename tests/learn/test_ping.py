@@ -175,6 +175,14 @@ done = []
         "6: ping 1 has no end: it has asked 2,342 times. An answer came at 0.1 s, and nobody has read it: when it came "
         "no task was waiting for it, at the socket that had asked",
     ),
+    "sleeps for ten minutes": (
+        f"""{ASK}
+        await sock.sendto(b"ping", server)
+        await trio.sleep(600)
+        return await sock.recv(100)
+""",
+        "5: ping 1 returned at 600 s, and the answer had been there since 0.1 s: ",
+    ),
     "looks for ever, once a minute": (
         f"""{ASK}
         while True:

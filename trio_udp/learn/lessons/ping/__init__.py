@@ -96,8 +96,6 @@ def check(run: Run) -> Iterator[Finding]:
         [each for each in questions if began <= each.time < later]
         for began, later in pairwise([*run.notes["began"], inf])
     ]
-    if run.ending.kind in ("waits", "floods") and of_each[len(run.notes.get("pings", ())) :]:
-        yield from _has_no_end(run, len(of_each), of_each[-1])
     yield from went_wrong(run, "raised")
     for asked in of_each:
         yield from _hurries(asked)
@@ -106,6 +104,8 @@ def check(run: Run) -> Iterator[Finding]:
         came = [(time, each) for time, each in arrivals(run, "you") if began < time <= ended]
         yield from _wrong_answer(run, f"ping {number} returned {answer!r}", answer, asked, came, ended)
         yield from _dawdles(f"ping {number}", asked, came, ended)
+    if run.ending.kind in ("waits", "floods") and of_each[len(run.notes.get("pings", ())) :]:
+        yield from _has_no_end(run, len(of_each), of_each[-1])
 
 
 def _has_no_end(run: Run, number: int, asked: list[Carried]) -> Iterator[Finding]:
@@ -116,7 +116,7 @@ def _has_no_end(run: Run, number: int, asked: list[Carried]) -> Iterator[Finding
     if came:
         yield _goes_on(run, f"ping {number} has no end: it has asked {_times(len(asked))}", asked[-1], *came[0])
     elif gone and run.ending.kind == "waits":
-        yield _waits(run, asked[-1], gone[-1])
+        yield _waits(run, asked[-1], max(gone, key=lambda each: each.time))
 
 
 def _goes_on(run: Run, what: str, question: Carried, time: float, answer: Carried) -> Finding:
