@@ -57,7 +57,7 @@ def test_from_the_beginning_to_the_end(here: Path, capsys: pytest.CaptureFixture
     code, out, err = learn(capsys, "check")
     assert code == 1
     assert out.startswith("lesson 1, ping: a datagram gets lost\n\n01_ping.py:14: your program waits for ever")
-    assert "   0.100000   │─────────" in out
+    assert "   1.100000   │─────────" in out
     assert out.endswith("learn hint ping\n")
 
     solve(folder, "ping")

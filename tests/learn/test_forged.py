@@ -97,7 +97,38 @@ def test_what_believes_the_server_alone_passes(name: str, tmp_path: Path) -> Non
     assert judged("forged", RIGHT[name], tmp_path) is None
 
 
+def not_returned(line: int, answer: str) -> str:
+    return (
+        f"{line}: question 1: ask has returned None after 2 s. In this line it has read the server's answer at 0.52 s, "
+        f"b'{answer}', which came from ('10.0.0.1', 7), and has not returned it. What is it compared with, and is that "
+        "what has come, to the byte?\n"
+    )
+
+
 WRONG = {
+    "compares too little of it": (
+        find("forged").solution.replace("answer[:4] == number", "answer[:3] == number"),
+        not_returned(22, "mfui922800"),
+    ),
+    "compares the host with the address": (
+        find("forged").solution.replace("address == server", "address[0] == server"),
+        not_returned(22, "mfui922800"),
+    ),
+    "asks from another socket when something forged comes": (
+        f"""{ASK}
+        with trio.move_on_after(2):
+            answer, address = await sock.recvfrom(100)
+            if address == server and answer[:4] == number:
+                return answer[4:]
+            return await ask(server, number)
+""",
+        "4: question 2: ask has returned None after 2 s. The server's answer came at 11 s to the socket that had asked "
+        "in this line, and nobody has read it there\n",
+    ),
+    "is in a hurry": (
+        find("forged").solution.replace("move_on_after(2)", "move_on_after(0.3)"),
+        "19: question 1: ask has returned None after 0.3 s, and the server answers after 0.5 s\n",
+    ),
     "looks at the number alone": (
         f"""{ASK}
         with trio.move_on_after(2):
@@ -148,7 +179,7 @@ async def ask(server, number):
             if address == server and answer[:4] == number:
                 return answer[4:]
 """,
-        "7: question 2: ask has returned None after 0.27 s, and the server has answered after 0.5 s. What is "
+        "7: question 2: ask has returned None after 0.27 s, and the server answers after 0.5 s. What is "
         "wrong says nothing about what is still to come, so the wait should go on",
     ),
     "begins anew": (

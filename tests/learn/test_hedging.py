@@ -88,7 +88,35 @@ def test_what_keeps_the_first_good_answer_passes(name: str, tmp_path: Path) -> N
     assert judged("hedging", RIGHT[name], tmp_path) is None
 
 
+READ = "ask has returned None, after 0.12 s. But the best server's answer was read in this line, at 0.12 s. "
+REACHED = (
+    "Where does `ask` return it? Once a nursery is cancelled, an `await` in it leaves it: what stands behind that, and "
+    "still in the nursery, is not reached"
+)
+
 WRONG = {
+    "returns in the nursery that is cancelled": (
+        find("hedging").solution.replace("    return found[0]", "        return found[0]"),
+        f"19: call 1 of 5, at 0 s (all are well): {READ}{REACHED}\n",
+    ),
+    "forgets to return": (
+        find("hedging").solution.replace("    return found[0]", ""),
+        f"19: call 1 of 5, at 0 s (all are well): {READ}{REACHED}\n",
+    ),
+    "waits for the end of a pause": (
+        f"""{ONE.replace("everybody.cancel()", "pass")}
+async def ask(servers):
+    found = []
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            if not found:
+                nursery.start_soon(one, server, found, None)
+                await trio.sleep(0.25)
+    return found[0]
+""",
+        "7: call 1 of 5, at 0 s (all are well): ask has returned 0.13 s after the first good answer had come, which "
+        "was read in this line at 0.12 s. With that there is nothing left to wait for\n",
+    ),
     "all at once": (
         f"""{ONE}
 async def ask(servers):
@@ -129,9 +157,8 @@ async def ask(servers):
                 break
     return found[0]
 """,
-        "call 2 of 5, at 5.12 s (the best server is very slow): ask has returned 2.65 s after the first good answer "
-        "had come. With that there "
-        "is nothing left to wait for",
+        "7: call 2 of 5, at 5.12 s (the best server is very slow): ask has returned 2.65 s after the first good answer "
+        "had come, which was read in this line at 5.49 s. With that there is nothing left to wait for",
     ),
     "the last one first": (
         find("hedging").solution.replace("in servers:", "in servers[::-1]:"),
@@ -147,7 +174,7 @@ async def ask(servers):
     ),
     "takes any answer": (
         find("hedging").solution.replace('b"busy":', 'b"lazy":'),
-        "call 4 of 5, at 15.91 s (the best server is busy): ask has returned b'busy', which is no answer: another "
+        "19: call 4 of 5, at 15.91 s (the best server is busy): ask has returned b'busy', which is no answer: another "
         "server has one",
     ),
     "two are enough": (
@@ -156,14 +183,14 @@ async def ask(servers):
     ),
     "asks the best alone": (
         find("hedging").solution.replace("in servers:", "in servers[:1]:"),
-        "call 2 of 5, at 5.12 s (the best server is very slow): the second server was asked never, and it was to be "
+        "call 2 of 5, at 5.12 s (the best server is very slow): the second server was never asked, and it was to be "
         "asked after 0.25 s, as no "
         "good answer had come",
     ),
     "asks nobody": ("async def ask(servers):\n    return b'123456'\n", "your program has not asked the best server"),
     "makes it up": (
         find("hedging").solution.replace("return found[0]", "return b'123456'"),
-        "call 1 of 5, at 0 s (all are well): ask has returned b'123456', and the server has answered b'",
+        "19: call 1 of 5, at 0 s (all are well): ask has returned b'123456', and the server has answered b'",
     ),
     "asks all again with each step": (
         f"""{ONE.replace("await sock.sendto", "await again(sock, server)  # ")}
@@ -206,4 +233,4 @@ async def ask(servers):
 @pytest.mark.parametrize("name", WRONG)
 def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
     source, message = WRONG[name]
-    assert refused("hedging", source, tmp_path).startswith(message)
+    assert f"{refused('hedging', source, tmp_path)}\n".startswith(message)

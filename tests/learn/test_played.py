@@ -39,6 +39,7 @@ endless.append(endless)
         {"tuple": 3},
         {"dict": {"bytes": b"x"}},
         {"a": 1, "b": (2,)},
+        {1: 2, b"x": 3, ("a", 4): {None: 5}},
     ],
     ids=ascii,
 )
@@ -51,7 +52,7 @@ def test_it_is_the_same_at_the_other_end(value: object) -> None:
     ("value", "shown"),
     [
         (bytearray(b"x"), b"x"),
-        ({1: 2}, {"1": 2}),
+        ({frozenset({1}): 2}, {"frozenset({1})": 2}),
         ({1}, "{1}"),
         (10**5000, "a value of type int that cannot be shown"),
         ({10**5000: 1}, "a value of type dict that cannot be shown"),

@@ -8,17 +8,30 @@ import pytest
 
 from tests.learn.judged import judged, refused
 from trio_udp.learn import find
+from trio_udp.learn._run import run_lesson
+from trio_udp.learn._verdict import judge
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+NEVER = (
+    "your program waits for ever in this line, for an answer of the server `silent`. A timeout cancels what is inside "
+    "of its `with`, unless that is shielded. A task is inside of its nursery, wherever it was started, and where the "
+    "nursery ends it is waited for"
+)
+
+
 def test_the_exercise_waits_for_ever(tmp_path: Path) -> None:
-    assert refused("scope", find("scope").exercise, tmp_path) == (
-        "14: your program waits for ever in this line, for an answer of the server `silent`. A timeout cancels what is "
-        "inside of its `with`. A task is inside of its nursery, wherever it was started, and where the nursery ends "
-        "it is waited for"
-    )
+    assert refused("scope", find("scope").exercise, tmp_path) == f"14: {NEVER}"
+
+
+async def test_what_is_shielded_is_told_so(tmp_path: Path) -> None:
+    """In a child, as nothing can cancel it."""
+    shielded = find("scope").solution.replace("with trio.socket", "with trio.CancelScope(shield=True), trio.socket")
+    finding = judge(find("scope"), await run_lesson(find("scope"), tmp_path / "02_scope.py", shielded.encode()))
+    assert finding is not None
+    assert (finding.line, finding.message) == (16, NEVER)
 
 
 ASK = """\
@@ -217,7 +230,8 @@ async def ask_all(servers):
                 nursery.start_soon(ask, server, [])
     return [b"prompt", b"slow"]
 """,
-        "the answer b'prompt 905035' came in time, but ask_all has not returned it",
+        "5: the answer b'prompt 905035' came in time, but ask_all has not returned it. It was read in this "
+        "line, at 0.1 s",
     ),
     "adds one": (
         f"""{ASK}
@@ -241,12 +255,12 @@ async def ask_all(servers):
                 nursery.start_soon(ask, server, answers)
     return answers
 """,
-        "ask_all has returned b'prompt 905035', which was an answer to the call before this one. It is still in a list "
-        "that is older than the call",
+        "5: ask_all has returned b'prompt 905035', which was an answer to the call before this one, and was read in "
+        "this line, at 0.1 s. It is still in a list that is older than the call",
     ),
     "twice the same": (
         find("scope").solution.replace("return answers", "return answers + answers[:1]"),
-        "ask_all has returned b'prompt 905035', more often than it has come",
+        "16: ask_all has returned b'prompt 905035', more often than it has come",
     ),
     "forgets to return": (
         f"""{ASK}
@@ -266,7 +280,8 @@ async def ask_all(servers):
             for server in servers:
                 nursery.start_soon(ask, server, [])
 """,
-        "8: your program raised TooSlowError",
+        "8: your program raised TooSlowError. It is Trio's own: `except trio.TooSlowError` catches it; `except "
+        "TimeoutError` does not",
     ),
 }
 

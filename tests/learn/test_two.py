@@ -248,6 +248,11 @@ async def ask_all(servers):
 """,
         "ask_all has returned 3; it should return a dict, of addresses and answers",
     ),
+    "goes by the port": (
+        find("two").solution.replace("answers[server]", "answers[address[1]]"),
+        "16: the answer of `roof` is missing in what ask_all has returned, which is {7: b'63.7 degrees'}; it belongs "
+        "there under ('10.0.0.1', 7). It was read in this line, at 1.6 s",
+    ),
     "makes it up": (
         f"""{ONE}
 async def ask_all(servers):
@@ -260,7 +265,8 @@ async def ask_all(servers):
     ),
     "sleeps": (
         find("two").solution.replace("    return answers", "    await trio.sleep(1)\n    return answers"),
-        "ask_all has returned after 2.6 s, and the last answer can be here after 1.6 s",
+        "16: ask_all has returned after 2.6 s, and the last answer can be here after 1.6 s. The last datagram was "
+        "read in this line",
     ),
     "waits for one more": (
         find("two").solution.replace(

@@ -87,6 +87,7 @@ class Run:
       output: what the program has printed, both streams; cut if it was much.
       unawaited: calls that have done nothing, since there is no ``await``.
       threads: the lines that have waited for a thread while virtual time went by.
+      clocks: the lines that have looked at a real clock.
     """
 
     trace: Trace
@@ -97,6 +98,7 @@ class Run:
     output: str = ""
     unawaited: tuple[Unawaited, ...] = ()
     threads: tuple[int, ...] = ()
+    clocks: tuple[int, ...] = ()
 
 
 def empty(ending: Ending, file: str, output: str = "") -> Run:
@@ -110,7 +112,8 @@ TRACE, REST = "trace.jsonl", "rest.json"
 def write(run: Run, folder: Path) -> None:
     """Write it into a folder; what was printed is not the writer's to know."""
     save(run.trace, folder / TRACE)
-    rest = {name: getattr(run, name) for name in ("datagrams", "ending", "notes", "file", "unawaited", "threads")}
+    names = ("datagrams", "ending", "notes", "file", "unawaited", "threads", "clocks")
+    rest = {name: getattr(run, name) for name in names}
     half = folder / f"{REST}.half"
     half.write_text(json.dumps(_packed(rest)), encoding="utf-8")
     half.replace(folder / REST)  # it is there whole, or not at all
@@ -125,7 +128,8 @@ def read(folder: Path, output: str) -> Run | None:
     ending = ending._replace(waiting=tuple(Waiting(*each) for each in ending.waiting))
     datagrams = tuple(Carried(*one) for one in rest["datagrams"])
     unawaited = tuple(Unawaited(*one) for one in rest["unawaited"])
-    return Run(load(folder / TRACE), datagrams, ending, rest["notes"], rest["file"], output, unawaited, rest["threads"])
+    trace, lines = load(folder / TRACE), (rest["threads"], rest["clocks"])
+    return Run(trace, datagrams, ending, rest["notes"], rest["file"], output, unawaited, *lines)
 
 
 def _packed(value: Any) -> Any:
@@ -137,7 +141,7 @@ def _packed(value: Any) -> Any:
     if isinstance(value, list):
         return [_packed(each) for each in value]
     if isinstance(value, dict):
-        return {"dict": {str(name): _packed(each) for name, each in value.items()}}
+        return {"dict": [[_packed(name), _packed(each)] for name, each in value.items()]}
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return repr(value)
@@ -153,7 +157,7 @@ def _unpacked(value: Any) -> Any:
         return content.encode("latin-1")
     if kind == "tuple":
         return tuple(_unpacked(each) for each in content)
-    return {name: _unpacked(each) for name, each in content.items()}
+    return {_unpacked(name): _unpacked(each) for name, each in content}
 
 
 def plain(value: Any) -> Any:

@@ -28,6 +28,7 @@ from .._events import DatagramSent, observe
 from ..tracing import record
 from ._bounds import bound_memory, refuse_real_network, refuse_real_sleep
 from ._carried import carried, name_hosts, with_own_addresses
+from ._clocks import clocks
 from ._ending import ending_of
 from ._learner import MODULE, Learner
 from ._lessons import find
@@ -65,7 +66,7 @@ def play(lesson: Lesson, path: Path, source: bytes, abandon: Callable[[Run], Non
     path = path.absolute()
     the_play = _Play(lesson, path, source, abandon)
     try:
-        with unawaited(path) as found, threads(path) as the_play.threads:
+        with unawaited(path) as found, threads(path) as the_play.threads, clocks(path) as the_play.clocks:
             run = trio.run(the_play.run, clock=the_play.clock)
         return replace(run, unawaited=tuple(found))
     finally:
@@ -83,6 +84,7 @@ class _Play:
         self._ending: Ending | None = None
         self._sent = 0
         self.threads: list[int] = []
+        self.clocks: list[int] = []
         self._learner = Learner(path, source)
 
     def end(self, ending: Ending) -> None:
@@ -142,7 +144,15 @@ class _Play:
         trace = with_own_addresses(self._recording.trace(), learner.networks)
         datagrams = carried(learner.networks, trace, self._path.name)
         ending = self._ending or Ending("returned" if learner.is_over else "cut")
-        return Run(trace, datagrams, ending, learner.notes, self._path.name, threads=tuple(self.threads))
+        return Run(
+            trace,
+            datagrams,
+            ending,
+            learner.notes,
+            self._path.name,
+            threads=tuple(self.threads),
+            clocks=tuple(self.clocks),
+        )
 
 
 # -- the child process -------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..tracing import Happened, ScopeEntered, ladder_text
 from ..tracing._show import shortened, show_text
+from ._clocks import REAL_CLOCK
 from ._ending import NOT_ASYNCIO
 from ._source import lines as lines_of
 
@@ -58,7 +59,7 @@ def judge(lesson: Lesson, run: Run) -> Finding | None:
         finding: Finding | None = _in_general(run.ending)
     else:
         finding = next(lesson.check(run), None) or next(went_wrong(run, "raised", "waits", "floods", "spins"), None)
-        finding = (_threaded(run) or _not_awaited(run) or finding) if finding else None
+        finding = (_threaded(run) or _not_awaited(run) or _clocked(run, finding)) if finding else None
     return None if finding is None else replace(finding, message=_bounded(finding.message) + _caught(run.ending))
 
 
@@ -93,6 +94,11 @@ def _not_awaited(run: Run) -> Finding | None:
     )
 
 
+def _clocked(run: Run, finding: Finding) -> Finding:
+    """By that clock all that is measured is wrong, and so may be what was found."""
+    return replace(finding, message=REAL_CLOCK, line=run.clocks[0]) if run.clocks else finding
+
+
 def _caught(ending: Ending) -> str:
     if ending.catches is None:
         return ""
@@ -124,7 +130,7 @@ def _in_general(ending: Ending) -> Finding:
     here = " in this line" if ending.line else ""
     words = {
         "not loaded": ending.words,
-        "raised": f"your program raised {ending.words}",
+        "raised": f"your program raised {ending.words}{_too_slow(ending)}",
         "waits": f"your program waits for ever{here}{_others(ending)}",
         "floods": "your program sends without end: 4,000 datagrams, and no end to be seen",
         "spins": ending.words or "your program goes round here without end and never waits, so that time stands still",
@@ -134,6 +140,14 @@ def _in_general(ending: Ending) -> Finding:
         "gone": ending.words,
     }
     return Finding(words[ending.kind], ending.line)
+
+
+def _too_slow(ending: Ending) -> str:
+    """Python has one that is called nearly the same, and many take this one for it."""
+    is_trios = ending.exception == "TooSlowError"
+    return (
+        ". It is Trio's own: `except trio.TooSlowError` catches it; `except TimeoutError` does not" if is_trios else ""
+    )
 
 
 def _others(ending: Ending) -> str:

@@ -154,7 +154,7 @@ def _ended(run: Run, name: str, began: float, result: object, ended: float) -> I
     line = questions[-1].line if questions else None
     came = [(time, each.data) for time, each in arrivals(run, "you", name) if began <= time <= ended]
     if not came:
-        yield from _gave_up(name, questions, result, ended)
+        yield from _gave_up(run, name, questions, result, ended)
         if result is not None:
             words = f"ask has returned {result!r} for the server `{name}`, which has never answered"
             yield Finding(words, line, ended)
@@ -181,13 +181,19 @@ def _ended(run: Run, name: str, began: float, result: object, ended: float) -> I
         )
 
 
-def _gave_up(name: str, questions: list[Carried], result: object, ended: float) -> Iterator[Finding]:
+def _gave_up(run: Run, name: str, questions: list[Carried], result: object, ended: float) -> Iterator[Finding]:
     """Without an answer: too soon?"""
-    if len(questions) < ATTEMPTS:
+    if not questions:
+        others = [each.line for each in sent(run, "you") if each.time < ended]
+        words = f"the server `{name}` was not asked, and ask has returned {result!r}"
+        words += ". What asks the others stands in this line: this call did not come to it" if others else ""
+        yield Finding(words, others[-1] if others else None, ended)
+    elif len(questions) < ATTEMPTS:
+        times = "once" if len(questions) == 1 else f"{len(questions)} times"
         yield Finding(
-            f"the server `{name}` was asked {len(questions)} times, and ask has returned {result!r}, without an "
-            f"answer. It should ask {ATTEMPTS} times before it gives up",
-            questions[-1].line if questions else None,
+            f"the server `{name}` was asked {times}, and ask has returned {result!r}, without an answer. It should ask "
+            f"{ATTEMPTS} times before it gives up",
+            questions[-1].line,
             ended,
         )
     elif ended - questions[-1].time < TOO_SOON - 1e-6:

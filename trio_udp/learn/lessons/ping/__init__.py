@@ -8,6 +8,8 @@ would take for enough: else who asks five times, and no more, would pass by luck
 from __future__ import annotations
 
 from contextlib import nullcontext
+from itertools import pairwise
+from math import inf
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 PINGS = 10
 SERVER = ("10.0.0.1", 7)
 DELAY = 0.05  # seconds, each way
+PAUSE = 1.0  # seconds between two pings: what is asked for one is not taken for another's
 SEED = 1  # the second question is lost
 
 # The ping of which so many questions are lost, whatever happens to others.
@@ -65,8 +68,10 @@ async def stage(learner: Learner) -> None:
         with network.host("10.0.0.2", name="you"):
             for number in range(1, PINGS + 1):
                 began = trio.current_time()
+                learner.note("began", began)
                 with network.rule(drop_first(IN_A_ROW)) if number == UNLUCKY else nullcontext():
                     learner.note("pings", [began, await learner.call("ping", SERVER), trio.current_time()])
+                await trio.sleep(PAUSE)
         learner.over(PINGS)
         nursery.cancel_scope.cancel()
 
@@ -87,16 +92,44 @@ def check(run: Run) -> Iterator[Finding]:
         yield from went_wrong(run, "raised", "spins")
         yield Finding("your program has sent nothing to the server", run.ending.line)
         return
-    if run.ending.kind == "waits":
-        gone = (lost(run, "you", "server") + lost(run, "server", "you"))[-1:]
-        yield from (_waits(run, questions[-1], datagram) for datagram in gone)
+    of_each = [
+        [each for each in questions if began <= each.time < later]
+        for began, later in pairwise([*run.notes["began"], inf])
+    ]
     yield from went_wrong(run, "raised")
-    yield from _hurries(questions)
+    for asked in of_each:
+        yield from _hurries(asked)
     for number, (began, answer, ended) in enumerate(run.notes.get("pings", ()), 1):
-        asked = [each for each in questions if began <= each.time < ended or each.time == began]
+        asked = of_each[number - 1]
         came = [(time, each) for time, each in arrivals(run, "you") if began < time <= ended]
         yield from _wrong_answer(run, f"ping {number} returned {answer!r}", answer, asked, came, ended)
         yield from _dawdles(f"ping {number}", asked, came, ended)
+    if run.ending.kind in ("waits", "floods") and of_each[len(run.notes.get("pings", ())) :]:
+        yield from _has_no_end(run, len(of_each), of_each[-1])
+
+
+def _has_no_end(run: Run, number: int, asked: list[Carried]) -> Iterator[Finding]:
+    """The answer to a ping was there, or was lost."""
+    began = asked[0].time if asked else inf
+    came = [(time, each) for time, each in arrivals(run, "you", "server") if each.time > began]
+    gone = [each for each in lost(run, "you", "server") + lost(run, "server", "you") if each.time >= began]
+    if came:
+        yield _goes_on(run, f"ping {number} has no end: it has asked {_times(len(asked))}", asked[-1], *came[0])
+    elif gone and run.ending.kind == "waits":
+        yield _waits(run, asked[-1], max(gone, key=lambda each: each.time))
+
+
+def _goes_on(run: Run, what: str, question: Carried, time: float, answer: Carried) -> Finding:
+    read = readings(run, "you", answer.data)
+    if read:
+        words = f"and was read in this line at {read[0].time:.3g} s; but your program has not returned it"
+        return Finding(f"{what}. An answer came at {time:.3g} s, {words}", line_of(run, read[0]), read[0].time)
+    words = "and nobody has read it: when it came no task was waiting for it, at the socket that had asked"
+    return Finding(f"{what}. An answer came at {time:.3g} s, {words}", question.line, time)
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times"
 
 
 def _waits(run: Run, question: Carried, gone: Carried) -> Finding:

@@ -14,7 +14,7 @@ import trio
 
 from ....faults import Link
 from ..._lesson import Lesson
-from ..._look import arrivals, sent, tasks
+from ..._look import arrivals, line_of, readings, sent, tasks
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ def check(run: Run) -> Iterator[Finding]:
     if run.ending.kind == "waits" and sent(run, "you", "silent"):
         yield Finding(
             "your program waits for ever in this line, for an answer of the server `silent`. A timeout cancels what is "
-            "inside of its `with`. A task is inside of its nursery, wherever it was started, and where the nursery "
-            "ends it is waited for",
+            "inside of its `with`, unless that is shielded. A task is inside of its nursery, wherever it was started, "
+            "and where the nursery ends it is waited for",
             run.ending.line,
         )
     if run.ending.kind == "raised" and "CancelScope" in run.ending.words:
@@ -172,18 +172,28 @@ def _answers(run: Run, began: float, result: object, ended: float) -> Iterator[F
     came = [each.data for time, each in arrivals(run, "you") if began <= time <= ended]
     for answer in came:
         if answer not in result:
-            yield Finding(f"the answer {answer!r} came in time, but ask_all has not returned it", time=ended)
+            line, read = _read(run, answer)
+            words = f"the answer {answer!r} came in time, but ask_all has not returned it"
+            yield Finding(f"{words}. It was read in this line{read}" if line else words, line, ended)
     before = [each.data for time, each in arrivals(run, "you") if time < began]
     for answer in result:
         if answer in before:
+            line, read = _read(run, answer)
             yield Finding(
-                f"ask_all has returned {answer!r}, which was an answer to the call before this one. It is still in a "
-                "list that is older than the call",
-                time=ended,
+                f"ask_all has returned {answer!r}, which was an answer to the call before this one, and was read in "
+                f"this line{read}. It is still in a list that is older than the call",
+                line,
+                ended,
             )
         if result.count(answer) > came.count(answer):
             what = "more often than it has come" if answer in came else "which no server has sent by then"
-            yield Finding(f"ask_all has returned {answer!r}, {what}", time=ended)
+            yield Finding(f"ask_all has returned {answer!r}, {what}", _read(run, answer)[0], ended)
+
+
+def _read(run: Run, answer: object) -> tuple[int | None, str]:
+    """The line that has read an answer first, and when, in words."""
+    read = readings(run, "you", answer) if isinstance(answer, bytes) else []
+    return (line_of(run, read[0]), f", at {read[0].time:.3g} s") if read else (None, "")
 
 
 LESSON = Lesson(

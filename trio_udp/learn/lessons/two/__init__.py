@@ -81,11 +81,8 @@ async def stage(learner: Learner) -> None:
 
 async def _ask(learner: Learner, addresses: dict[str, tuple[str, int]]) -> None:
     learner.note("began", trio.current_time())
-    result = await learner.call("ask_all", list(addresses.values()))
+    learner.note("result", await learner.call("ask_all", list(addresses.values())))
     learner.note("ended", trio.current_time())
-    names = {address: name for name, address in addresses.items()}
-    is_dict = isinstance(result, dict)
-    learner.note("result", {names.get(key, key): result[key] for key in result} if is_dict else result)
 
 
 async def _answer(
@@ -157,7 +154,7 @@ def _answers(run: Run, number: int) -> Iterator[Finding]:
         return
     whose = {answer: name for name, answer in answers.items()}
     for name, answer in answers.items():
-        told = result.get(name)
+        told = result.get(run.notes["addresses"][0][name])
         if told == answer:
             continue
         line, time = _read(run, answer)
@@ -179,20 +176,15 @@ def _read(run: Run, data: bytes) -> tuple[int | None, float | None]:
 def _mixed_up(run: Run, what: str, other: str, data: bytes) -> Finding:
     line, time = _read(run, data)
     when = "" if time is None else f", at {time:.3g} s"
-    return Finding(
-        f"{what}, but `{other}` has{when}. What comes to a socket is taken by the task that reads first, whether it "
-        "has asked for that or not",
-        line,
-        time,
-    )
+    words = "What comes to a socket is taken by the task that reads first, whether it has asked for that or not"
+    return Finding(f"{what}, but `{other}` has{when}. {words}", line, time)
 
 
 def _missing(run: Run, number: int, name: str) -> Finding:
-    (addresses,), answer = run.notes["addresses"], run.notes["answers"][number][name]
-    result = {addresses.get(key, key): value for key, value in run.notes["result"][number].items()}
+    answer = run.notes["answers"][number][name]
     words = (
-        f"{_again(number)}the answer of `{name}` is missing in what ask_all has returned, which is {result!r}; it "
-        f"belongs there under {addresses[name]!r}"
+        f"{_again(number)}the answer of `{name}` is missing in what ask_all has returned, which is "
+        f"{run.notes['result'][number]!r}; it belongs there under {run.notes['addresses'][0][name]!r}"
     )
     line, time = _read(run, answer)
     if time is not None:
@@ -211,11 +203,10 @@ def _in_time(run: Run, number: int) -> Iterator[Finding]:
     began, ended = run.notes["began"][number], run.notes["ended"][number]
     last = max(place * BEHIND + wait for place, wait in enumerate(TIMES[number].values())) + 2 * DELAY
     if ended - began > last + EXACT:
-        yield Finding(
-            f"{_again(number)}ask_all has returned after {ended - began:.3g} s, and the last answer can be here after "
-            f"{last:.3g} s",
-            time=ended,
-        )
+        line = next((line_of(run, each) for each in reversed(readings(run, "you", b"")) if each.time <= ended), None)
+        words = f"{_again(number)}ask_all has returned after {ended - began:.3g} s, and the last answer can be here "
+        words += f"after {last:.3g} s" + (". The last datagram was read in this line" if line else "")
+        yield Finding(words, line, ended)
 
 
 # -- if it has no end --------------------------------------------------------------------------------------------------

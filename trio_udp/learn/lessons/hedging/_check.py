@@ -1,0 +1,189 @@
+"""What is wrong with who was asked when, and with what `ask` has returned.
+
+A round is judged by itself, and its faults in the order in which they come about: somebody was asked too early, the
+answer is none, somebody was asked too late or it came too late, somebody was asked twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..._look import arrivals, line_of, readings, sent
+from ..._verdict import Finding, went_wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..._played import Carried, Run
+
+STAGGER = 0.25  # seconds after which the next server is asked
+DELAY = 0.01  # seconds, each way
+EXACT = 0.05  # seconds: what a program may be late
+PAUSE = 5.0  # seconds between two rounds
+BUSY = b"busy"
+SERVERS = ("best", "second", "third")
+
+# Many cancel the nursery, and return the answer in it.
+NOT_REACHED = (
+    "Where does `ask` return it? Once a nursery is cancelled, an `await` in it leaves it: what stands behind that, and "
+    "still in the nursery, is not reached"
+)
+
+
+class Round(NamedTuple):
+    """After how many seconds each server answers, in their order, None: never; and who answers that it is busy."""
+
+    story: str
+    waits: tuple[float | None, ...]
+    busy: str = ""
+
+
+ROUNDS = (
+    Round("all are well", (0.1, 0.1, 0.1)),
+    Round("the best server is very slow", (3.0, 0.1, 0.1)),
+    Round("the best server is a bit slow, and the second one more so", (0.4, 0.9, 0.9)),
+    Round("the best server is busy", (0.1, 0.1, 0.1), busy="best"),
+    Round("two servers are down", (None, None, 0.1)),
+)
+
+
+def check(run: Run) -> Iterator[Finding]:
+    if not sent(run, "you", "best"):
+        yield from went_wrong(run, "raised", "spins")
+        yield Finding("your program has not asked the best server", run.ending.line)
+        return
+    for number, (began, result, ended) in enumerate(run.notes.get("rounds", ())):
+        story = f"call {number + 1} of {len(ROUNDS)}, at {began:.4g} s ({ROUNDS[number].story})"
+        plan = ROUNDS[number]._replace(story=story)
+        asked = _asked(run, began, ended)
+        yield from _too_early(run, plan, began, asked)
+        yield from _answer(run, plan, began, result, ended, asked)
+        yield from _too_late(run, plan, began, ended, asked)
+        yield from _twice(run, plan, began, ended, asked)
+    yield from went_wrong(run, "raised", "waits", "floods", "spins")
+
+
+def _asked(run: Run, began: float, ended: float) -> dict[str, Carried]:
+    """The first question to each server in a round."""
+    asked: dict[str, Carried] = {}
+    for each in sent(run, "you"):
+        if began <= each.time <= ended:
+            asked.setdefault(each.destination, each)
+    return asked
+
+
+def _good(run: Run, began: float, until: float) -> list[tuple[float, Carried]]:
+    """The good answers that have arrived."""
+    return [(time, each) for time, each in arrivals(run, "you") if began <= time <= until and each.data != BUSY]
+
+
+def _too_early(run: Run, plan: Round, began: float, asked: dict[str, Carried]) -> Iterator[Finding]:
+    for place, name in enumerate(SERVERS[1:], 1):
+        question = asked.get(name)
+        if question is None:
+            continue
+        late = question.time - began
+        earlier = SERVERS[place - 1]
+        if earlier not in asked or asked[earlier].time > question.time:
+            yield Finding(
+                f"{plan.story}: the {name} server was asked before the {earlier} one. The best server comes first, as "
+                "in the list that `ask` gets",
+                question.line,
+                question.time,
+            )
+        came = _good(run, began, question.time - EXACT)
+        if came:
+            yield Finding(
+                f"{plan.story}: the {name} server was asked {late:.3g} s after `ask` was called, and a good answer had "
+                f"come {came[0][0] - began:.3g} s after it. Then nobody else has to be asked",
+                question.line,
+                question.time,
+            )
+        refused = {each.source for time, each in arrivals(run, "you") if began <= time <= question.time}
+        if late < place * STAGGER - 1e-6 and SERVERS[place - 1] not in refused:
+            yield Finding(
+                f"{plan.story}: the {name} server was asked {late:.3g} s after `ask` was called. Those before it have "
+                f"{STAGGER} s each; if everybody asks all at once, all servers have three times the work",
+                question.line,
+                question.time,
+            )
+
+
+def _answer(
+    run: Run, plan: Round, began: float, result: object, ended: float, asked: dict[str, Carried]
+) -> Iterator[Finding]:
+    came = _good(run, began, ended)
+    if result in [each.data for _, each in came]:
+        return
+    if result == BUSY:
+        yield Finding(
+            f"{plan.story}: ask has returned {BUSY!r}, which is no answer: another server has one",
+            *_last_read(run, BUSY, ended),
+        )
+    elif result is None:
+        yield _gave_up(run, plan, began, ended, asked)
+    else:
+        right = f"the server has answered {came[0][1].data!r}" if came else "no good answer had come"
+        where = _last_read(run, came[0][1].data, ended) if came else (None, ended)
+        yield Finding(f"{plan.story}: ask has returned {result!r}, and {right}", *where)
+
+
+def _last_read(run: Run, data: bytes, until: float) -> tuple[int | None, float]:
+    """The line that has read this by then, the last time, and when."""
+    read = [each for each in readings(run, "you", data) if each.time <= until]
+    return (line_of(run, read[-1]), read[-1].time) if read else (None, until)
+
+
+def _gave_up(run: Run, plan: Round, began: float, ended: float, asked: dict[str, Carried]) -> Finding:
+    words = f"{plan.story}: ask has returned None, after {ended - began:.3g} s"
+    for each in sent(run, to="you"):
+        if began <= each.time < ended + PAUSE and each.data != BUSY:
+            came = each.time + DELAY
+            line, time = _last_read(run, each.data, ended)
+            if line is not None:
+                words += f". But the {each.source} server's answer was read in this line, at {time:.4g} s"
+                return Finding(f"{words}. {NOT_REACHED}", line, time)
+            missed = (
+                f"The {each.source} server's answer came at {came:.4g} s, {came - began:.3g} s after `ask` was called, "
+                "and nobody listened"
+            )
+            return Finding(f"{words}. {missed}", asked[each.source].line if each.source in asked else None, each.time)
+    return Finding(words, time=ended)
+
+
+def _too_late(run: Run, plan: Round, began: float, ended: float, asked: dict[str, Carried]) -> Iterator[Finding]:
+    came = _good(run, began, ended)
+    first = came[0][0] if came else ended
+    for place, name in enumerate(SERVERS):
+        due = began + place * STAGGER
+        if due + EXACT < first and (name not in asked or asked[name].time > due + EXACT):
+            when = f"asked {asked[name].time - began:.3g} s after `ask` was called" if name in asked else "never asked"
+            yield Finding(
+                f"{plan.story}: the {name} server was {when}, and it was to be asked after {place * STAGGER:.3g} s, as "
+                "no good answer had come",
+                asked[name].line if name in asked else None,
+                due,
+            )
+    if ended > first + EXACT:
+        line, time = _last_read(run, came[0][1].data, ended)
+        read = f", which was read in this line at {time:.4g} s" if line else ""
+        yield Finding(
+            f"{plan.story}: ask has returned {ended - first:.3g} s after the first good answer had come{read}. With "
+            "that there is nothing left to wait for",
+            line,
+            time,
+        )
+
+
+def _twice(run: Run, plan: Round, began: float, ended: float, asked: dict[str, Carried]) -> Iterator[Finding]:
+    for name, first in asked.items():
+        questions = [each for each in sent(run, "you", name) if began <= each.time <= ended]
+        if len(questions) > 1:
+            again = questions[1]
+            yield Finding(
+                f"{plan.story}: the {name} server was asked again after {again.time - first.time:.3g} s, and "
+                f"{len(questions)} times in all. It has the question: to ask once more is to give it more work, and "
+                "brings its answer no sooner",
+                again.line,
+                again.time,
+            )
