@@ -15,14 +15,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 from ....faults import Drop, Link
 from ..._lesson import Lesson
 from ..._verdict import went_wrong
-from ._check import goes_twice, never_ends, returns_too_soon, transferred
+from ._check import goes_twice, returns_too_soon, transferred
+from ._end import never_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,13 +149,18 @@ async def transfer(learner: Learner, data: bytes, sender: Host, receiver: Host, 
 
 
 async def _send(learner: Learner, data: bytes, port: int) -> None:
-    await learner.call("send", data, (RECEIVER[0], port))
+    await _call(learner, "send", data, (RECEIVER[0], port))
     learner.note("sent", trio.current_time())
 
 
 async def _receive(learner: Learner, port: int) -> None:
-    data = await learner.call("receive", port)
+    data = await _call(learner, "receive", port)
     learner.note("received", [data, trio.current_time()])
+
+
+async def _call(learner: Learner, name: str, *args: object) -> Any:
+    learner.note(f"{name} stands in", learner.line_of(learner.function(name, *args)))
+    return await learner.call(name, *args)
 
 
 def check(run: Run) -> Iterator[Finding]:

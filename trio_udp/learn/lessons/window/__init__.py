@@ -31,7 +31,8 @@ from ..._lesson import Lesson
 from ..._look import sent
 from ..._verdict import Finding, went_wrong
 from ..transfer import PAUSE, RECEIVER, lose_first_answers, transfer
-from ..transfer._check import goes_twice, in_common, never_ends, returns_too_soon, transferred
+from ..transfer._check import goes_twice, in_common, returns_too_soon, transferred
+from ..transfer._end import never_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
