@@ -195,7 +195,8 @@ WRONG = {
     "an answer that names a block, and nobody looks": (
         ANY_ANSWER,
         "24: send has read b'\\x00\\x01' in this line, at 1.7 s, and gone on to what is next. But what it had sent "
-        "last, at 1.7 s, was lost: so that was the answer to something before it. Now receive waits for ever, for file 1",
+        "last, at 1.7 s, was lost: so that was the answer to something before it. Now receive waits for ever, for file "
+        "1",
     ),
     "an answer that is never equal": (
         SOLUTION.replace("== header\n", "== number\n", 1),
