@@ -133,17 +133,17 @@ async def receive(port):
 WRONG = {
     "leaves too soon": (
         SOLUTION.replace("+ 5", "+ 0.01"),
-        "24: send waits for ever in this line, with file 3, which is empty. At 24.9 s receive has returned, and is "
+        "24: send waits for ever in this line, with file 3, which is empty. At 44.9 s receive has returned, and is "
         "gone; but its last answer was lost, and who asks again now asks nobody",
     ),
     "leaves too soon, and asks often": (
         SOLUTION.replace("+ 5", "+ 0.01").replace("move_on_after(0.5)", "move_on_after(0.11)"),
-        "21: send goes on for ever in this line, with file 3, which is empty. At 14.7 s receive has returned, and is "
+        "21: send goes on for ever in this line, with file 3, which is empty. At 34.7 s receive has returned, and is "
         "gone; but its last answer was lost, and who asks again now asks nobody",
     ),
     "stays for a second": (
         STAYS_BRIEFLY,
-        "24: send waits for ever in this line, with file 3, which is empty. At 27.8 s receive has returned, and is "
+        "24: send waits for ever in this line, with file 3, which is empty. At 47.8 s receive has returned, and is "
         "gone; but its last answer was lost, and who asks again now asks nobody",
     ),
     "gives up after the sixth attempt": (
@@ -165,7 +165,7 @@ WRONG = {
     ),
     "sends nothing of nothing": (
         SOLUTION.replace("len(data) + BLOCK, BLOCK", "len(data) + BLOCK if data else 0, BLOCK"),
-        "33: receive waits for ever in this line, for file 3, which is empty; send has returned at 34.7 s, and has "
+        "33: receive waits for ever in this line, for file 3, which is empty; send has returned at 54.7 s, and has "
         "sent nothing: how is receive to know that there is nothing?",
     ),
     "takes three seconds for everything": (
@@ -179,8 +179,16 @@ WRONG = {
             "            scope.deadline = trio.current_time() + 5\n"
             "            datagram, sender = await sock.recvfrom(65535)\n",
         ),
-        "14: file 3, which is empty: send has returned at 34 s, when nothing had been sent. So it cannot know that the "
+        "14: file 3, which is empty: send has returned at 54 s, when nothing had been sent. So it cannot know that the "
         "file is there",
+    ),
+    "takes a silence for the end": (
+        SOLUTION.replace("                if not block:\n    ", "").replace(
+            "        while True:\n            datagram",
+            "        while True:\n            scope.deadline = trio.current_time() + 5\n            datagram",
+        ),
+        "24: send waits for ever in this line, with file 3, which is empty. receive has returned at 39.7 s, when "
+        "nothing of it had been sent, and is gone",
     ),
     "takes zeros for nothing": (
         SOLUTION.replace("return data\n", "return data.strip(bytes(1))\n"),

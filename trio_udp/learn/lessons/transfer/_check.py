@@ -80,6 +80,16 @@ def _lacking(run: Run, began: float, until: float, ended: float) -> list[Carried
     return [each for each in sent(run, to="receiver") if began <= each.time < ended and each.data not in came]
 
 
+def missing(run: Run, began: float, until: float) -> list[Carried]:
+    """What was sent to the receiver between two times, and had not come by the second one, nor has its second half."""
+    came = {half(each) for time, each in arrivals(run, "receiver") if began <= time <= until}
+    return [each for each in sent(run, "sender") if began <= each.time <= until and half(each) not in came]
+
+
+def half(datagram: Carried) -> tuple[int, bytes]:
+    return len(datagram.data), datagram.data[len(datagram.data) // 2 :]
+
+
 def bytes_arrived(run: Run, began: float, until: float) -> int:
     """How many bytes had come to the receiver in that time, headers and doubles too."""
     return sum(len(each.data) for time, each in arrivals(run, "receiver") if began <= time <= until)

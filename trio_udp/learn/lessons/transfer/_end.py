@@ -16,7 +16,7 @@ from ...._events import DatagramReceived, DatagramSent
 from ..._learner import MODULE
 from ..._look import arrivals, happened, line_of, readings, sent
 from ..._verdict import Finding
-from ._check import bytes_arrived, named
+from ._check import bytes_arrived, missing, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,9 @@ def _send_is_left(run: Run, name: str, when: float) -> Iterator[Finding]:
     ending, everything = run.ending, sent(run)
     words = f"send {'waits' if ending.kind == 'waits' else 'goes on'} for ever in this line, with {name}"
     if any(each.time > when for each in sent(run, "sender")):
+        if not any(_began(run) <= each.time <= when for each in sent(run, "sender")):
+            words += f". receive has returned at {when:.3g} s, when nothing of it had been sent, and is gone"
+            yield Finding(words, ending.line, when)
         gone = "; but its last answer was lost, and who" if _is_last_lost(sent(run, "receiver")) else ". Who"
         words += f". At {when:.3g} s receive has returned, and is gone{gone} asks again now asks nobody"
         yield Finding(words, ending.line, when)
@@ -89,12 +92,12 @@ def _receive_is_left(run: Run, name: str, size: int, time: float) -> Finding:
     if not any(began <= each.time <= time for each in sent(run, "sender")):
         words = f"{here}, and has sent nothing: how is receive to know that there is nothing?"
         return Finding(words, run.ending.line, time)
-    under_way = [each for each in _missing(run, began, time) if not each.lost]
+    under_way = [each for each in missing(run, began, time) if not each.lost]
     if under_way:
         last = under_way[-1]
         words = f"{returned}, when {_what_was_sent(last)} was still on its way: nobody can have said that it is there"
         return Finding(f"{words}. Now {waits}", last.line, last.time)
-    gone = [each for each in _missing(run, began, forever) if each.lost]
+    gone = [each for each in missing(run, began, forever) if each.lost]
     if gone:
         last, times = gone[-1], sum(each.data == gone[-1].data for each in gone)
         words = f"{waits}: {_what_was_sent(last, times)} was lost, and not sent again; {returned}"
@@ -108,16 +111,6 @@ def _receive_is_left(run: Run, name: str, size: int, time: float) -> Finding:
 def _began(run: Run) -> float:
     """When it began to send the file that it has come to."""
     return float(run.notes.get("began", [0.0])[-1])
-
-
-def _missing(run: Run, began: float, until: float) -> list[Carried]:
-    """What was sent to the receiver between two times, and had not come by the second one, nor has its second half."""
-    came = {_half(each) for time, each in arrivals(run, "receiver") if began <= time <= until}
-    return [each for each in sent(run, "sender") if began <= each.time <= until and _half(each) not in came]
-
-
-def _half(datagram: Carried) -> tuple[int, bytes]:
-    return len(datagram.data), datagram.data[len(datagram.data) // 2 :]
 
 
 def _went_on(run: Run, gone: list[Carried], waits: str, began: float) -> Finding | None:
@@ -188,7 +181,7 @@ def _unheard(run: Run) -> Iterator[Finding]:
     """The same is sent again and again, though there are answers."""
     mine = [each for each in sent(run, "sender") if each.time >= _began(run)]
     same = [each for each in mine if each.data == mine[-1].data]
-    came = [time for time, each in arrivals(run, "receiver") if each in same]
+    came = [time for time, each in arrivals(run, "receiver") if each.data == mine[-1].data]
     answers = [time for time, each in arrivals(run, "sender", "receiver") if came and each.time >= came[0]]
     if len(same) < MOST_REPEATED or len(answers) < MOST_REPEATED:
         return
@@ -214,7 +207,7 @@ def _nothing_comes(run: Run) -> Iterator[Finding]:
     everything, ending = sent(run), run.ending
     if not everything or everything[-1].time + QUIET > run.trace.ended - run.trace.started:
         return
-    gone = [each for each in _missing(run, _began(run), float("inf")) if each.lost]
+    gone = [each for each in missing(run, _began(run), float("inf")) if each.lost]
     gone += [everything[-1]] if _is_last_lost(everything) else []
     if gone:
         words = f"{_what_was_sent(gone[0])} was lost, and nobody sends it again. So your program waits for ever"
