@@ -322,7 +322,7 @@ async def receive(port):
     "a window that never opens again": (
         SOLUTION.replace("        window.release()\n", ""),
         "37: your program waits for ever, in line 22 and 48. Nothing was sent after 1.26 s, and the last answer came "
-        "at 1.51 s. This line does not wait for a datagram: what it waits for does not happen",
+        "at 1.51 s. No datagram was ever read in this line, and what it waits for does not happen",
     ),
 }
 

@@ -218,8 +218,8 @@ def _nothing_comes(run: Run) -> Iterator[Finding]:
     if line and last is not None:
         yield Finding(
             f"your program waits for ever{_in_lines(run, line)}. Nothing was sent after {everything[-1].time:.3g} s, "
-            f"and the last answer came at {last:.3g} s. This line does not wait for a datagram: what it waits for does "
-            "not happen",
+            f"and the last answer came at {last:.3g} s. No datagram was ever read in this line, and what it waits "
+            "for does not happen",
             line,
             last,
         )
