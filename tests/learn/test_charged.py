@@ -196,7 +196,25 @@ async def serve(port, charge):
             known.add(order)
             await sock.sendto(await charge(order), customer)
 {LOOP}""",
-        "anna has sent the order `anna 1 250` 6 times, and never got an answer. It was charged, and nobody knows it",
+        "8: anna has sent the order `anna 1 250` 6 times, and never got an answer: what this line sent at 1.55 s was "
+        "lost, and not sent again. It was charged, and nobody knows it",
+    ),
+    "has no time for a slow bank": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts = {{}}
+    async def handle(order, customer):
+        if order not in receipts:
+            receipts[order] = b""
+            with trio.move_on_after(3):
+                receipts[order] = await charge(order)
+        if receipts[order]:
+            await sock.sendto(receipts[order], customer)
+{LOOP}""",
+        "9: ben has sent the order `ben 1 250` 6 times, and never got an answer. It was charged in this line, and "
+        "nobody knows it",
     ),
     "another receipt the second time": (
         f"""\

@@ -132,11 +132,52 @@ WRONG = {
     ),
     "some are missing": (
         find("correlation").solution.replace("return meanings", "return meanings[1:]"),
-        "look_up has returned [b'",
+        "16: look_up has returned [b'",
+    ),
+    "a dictionary": (
+        find("correlation").solution.replace("return meanings", "return dict(zip(words, meanings))"),
+        "16: look_up has returned a dict; it should return a list of 6 meanings, in order",
+    ),
+    "the whole answer": (
+        find("correlation").solution.replace("answer[2:]", "answer"),
+        "22: look_up says that `rain` means b'00831877'. That is the whole answer; its first two bytes are those of "
+        "the question, and what comes after them is the meaning",
+    ),
+    "what they do not share": (
+        find("correlation").solution.replace("return data[:2]", "return data[2:]"),
+        "22: your program raised NoReply here, but the answer to b'00rain' came, at 0.375 s: b'00831877'. It was not "
+        "taken for one. Only their first two bytes are the same",
+    ),
+    "accepts nothing": (
+        find("correlation").solution.replace("request(question)", "request(question, accept=lambda answer: False)"),
+        "22: your program raised NoReply here, but the answer to b'00rain' came, at 0.375 s: b'00831877'. It was not "
+        "taken for one. Only their first two bytes are the same",
+    ),
+    "has no time for an answer": (
+        find("correlation").solution.replace(
+            "request(question)", "request(question, retry=trio_udp.Retry(attempts=1, first=0.1))"
+        ),
+        "22: your program raised NoReply: no reply from 10.0.0.1 port 7",
+    ),
+    "asks for words only": (
+        find("correlation").solution.replace('b"%02d" % number + word', "word"),
+        "22: your program has not asked for `rain`, with two bytes in front",
+    ),
+    "asks again when another answer comes": (
+        find("correlation")
+        .solution.replace(", correlate=number_of", "")
+        .replace(
+            "            meanings.append",
+            "            while answer[:2] != question[:2]:\n"
+            "                answer = await client.request(question)\n            meanings.append",
+        ),
+        "24: this asks for `snow` at 0.375 s, and again at 0.625 s, when a late answer to another word has come. That "
+        "to `snow` is still under way. Each question more brings one answer more, which comes late: 13 questions for 6 "
+        "words",
     ),
     "makes it up": (
         find("correlation").solution.replace("return meanings", "return [b'?'] * 6"),
-        "look_up says that `rain` means b'?', and the server has answered b'831877'",
+        "16: look_up says that `rain` means b'?', and the server has answered b'831877'",
     ),
     "has no key": (
         find("correlation").solution.replace("return data[:2]", "return None"),

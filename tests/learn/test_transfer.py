@@ -133,22 +133,23 @@ async def receive(port):
 WRONG = {
     "leaves too soon": (
         SOLUTION.replace("+ 5", "+ 0.01"),
-        "24: send waits for ever in this line, with file 3, which is empty. At 24.9 s receive has returned, and is "
+        "24: send waits for ever in this line, with file 3, which is empty. At 44.9 s receive has returned, and is "
         "gone; but its last answer was lost, and who asks again now asks nobody",
     ),
     "leaves too soon, and asks often": (
         SOLUTION.replace("+ 5", "+ 0.01").replace("move_on_after(0.5)", "move_on_after(0.11)"),
-        "21: send goes on for ever in this line, with file 3, which is empty. At 14.7 s receive has returned, and is "
+        "21: send goes on for ever in this line, with file 3, which is empty. At 34.7 s receive has returned, and is "
         "gone; but its last answer was lost, and who asks again now asks nobody",
     ),
     "stays for a second": (
         STAYS_BRIEFLY,
-        "24: send waits for ever in this line, with file 3, which is empty. At 27.8 s receive has returned, and is "
+        "24: send waits for ever in this line, with file 3, which is empty. At 47.8 s receive has returned, and is "
         "gone; but its last answer was lost, and who asks again now asks nobody",
     ),
     "gives up after the sixth attempt": (
         GIVES_UP,
-        "34: receive waits for ever in this line, for file 1; send has returned at 9.5 s, before all had come",
+        "22: receive waits for ever, for file 1: what sender sent in this line, 6 times until 4.2 s, was lost, and not "
+        "sent again; send has returned at 9.5 s",
     ),
     "asks again before an answer can be there": (
         SOLUTION.replace("move_on_after(0.5)", "move_on_after(0.01)"),
@@ -164,7 +165,7 @@ WRONG = {
     ),
     "sends nothing of nothing": (
         SOLUTION.replace("len(data) + BLOCK, BLOCK", "len(data) + BLOCK if data else 0, BLOCK"),
-        "33: receive waits for ever in this line, for file 3, which is empty; send has returned at 34.7 s, and has "
+        "33: receive waits for ever in this line, for file 3, which is empty; send has returned at 54.7 s, and has "
         "sent nothing: how is receive to know that there is nothing?",
     ),
     "takes three seconds for everything": (
@@ -178,8 +179,16 @@ WRONG = {
             "            scope.deadline = trio.current_time() + 5\n"
             "            datagram, sender = await sock.recvfrom(65535)\n",
         ),
-        "file 3, which is empty: send has returned at 34 s, when nothing had been sent. So it cannot know that the "
+        "14: file 3, which is empty: send has returned at 54 s, when nothing had been sent. So it cannot know that the "
         "file is there",
+    ),
+    "takes a silence for the end": (
+        SOLUTION.replace("                if not block:\n    ", "").replace(
+            "        while True:\n            datagram",
+            "        while True:\n            scope.deadline = trio.current_time() + 5\n            datagram",
+        ),
+        "24: send waits for ever in this line, with file 3, which is empty. receive has returned at 39.7 s, when "
+        "nothing of it had been sent, and is gone",
     ),
     "takes zeros for nothing": (
         SOLUTION.replace("return data\n", "return data.strip(bytes(1))\n"),
@@ -188,7 +197,31 @@ WRONG = {
     ),
     "an answer that names no block": (
         SOLUTION.replace("== header\n", "== b'ok'\n", 1).replace("sendto(header, sender)", "sendto(b'ok', sender)"),
-        "33: receive waits for ever in this line, for file 1; send has returned at 4.9 s, before all had come",
+        "24: send has read b'ok' in this line, at 1.7 s, and gone on to what is next. But what it had sent last, at "
+        "1.7 s, was lost: so that was the answer to something before it. Now receive waits for ever, for file 1",
+    ),
+    "an answer that names a block, and nobody looks": (
+        ANY_ANSWER,
+        "24: send has read b'\\x00\\x01' in this line, at 1.7 s, and gone on to what is next. But what it had sent "
+        "last, at 1.7 s, was lost: so that was the answer to something before it. Now receive waits for ever, for file "
+        "1",
+    ),
+    "an answer that is never equal": (
+        SOLUTION.replace("== header\n", "== number\n", 1),
+        "24: the same 502 bytes were sent 1,201 times, from 0 s on. Meanwhile 685 answers came, and one was read in "
+        "this line at 1.6 s: b'\\x00\\x00'. But send went on as if none had come",
+    ),
+    "an answer that is never equal, and not waited for": (
+        SOLUTION.replace("== header\n", "== number\n", 1).replace("move_on_after(0.5)", "move_on_after(0.11)"),
+        "24: the same 502 bytes were sent 2,276 times, from 0 s on. Meanwhile 1,316 answers came, and one was read in "
+        "this line at 0.43 s: b'\\x00\\x00'. But send went on as if none had come",
+    ),
+    "an answer that nobody reads": (
+        SOLUTION.replace("                with trio.move_on_after(0.5):\n", "                await trio.sleep(0.5)\n")
+        .replace("                    while not arrived:\n", "")
+        .replace("                        arrived = await sock.recv(65535) == header\n", ""),
+        "21: the same 502 bytes were sent 1,201 times, from 0 s on. Meanwhile 255 answers came, and nobody has "
+        "read one",
     ),
     "knows a block by what is in it": (
         """\
@@ -228,11 +261,13 @@ async def receive(port):
     ),
     "sends once": (
         SOLUTION.replace("trio.move_on_after(0.5)", "trio.move_on_after(1000)"),
-        "33: your program waits for ever in this line. What sender sent at 0 s was lost, and nobody sends it again",
+        "21: what sender sent in this line, at 0 s, was lost, and nobody sends it again. So your program waits for "
+        "ever, in line 24 and 33",
     ),
     "asks nobody whether it is there": (
         SOLUTION.replace("await sock.recv(65535) == header", "True"),
-        "33: receive waits for ever in this line, for file 1; send has returned at 0 s, before all had come",
+        "21: send has returned at 0 s, when what sender sent in this line, at 0 s, was still on its way: nobody can "
+        "have said that it is there. Now receive waits for ever, for file 1",
     ),
     "sends all ten times, and asks nobody": (
         FLOOD,
@@ -248,7 +283,8 @@ async def receive(port):
             "            while not arrived:\n                await",
             "            for _ in range(3):\n                if arrived: break\n                await",
         ),
-        "34: receive waits for ever in this line, for file 1; send has returned at 5.9 s, before all had come",
+        "22: receive waits for ever, for file 1: what sender sent in this line, 3 times until 2.6 s, was lost, and not "
+        "sent again; send has returned at 5.9 s",
     ),
     "answers only what is new": (
         SOLUTION.replace("            await sock.sendto(header, sender)\n", "").replace(
@@ -268,7 +304,7 @@ async def receive(port):
     ),
     "returns something else": (
         SOLUTION.replace("return data\n", "return len(data)\n"),
-        "receive has returned 5000 at 14.6 s; it should return the file, as bytes",
+        "27: receive has returned 5000 at 14.6 s; it should return the file, as bytes",
     ),
     "adds something": (
         SOLUTION.replace("return data\n", "return data or b'!'\n"),
@@ -304,7 +340,7 @@ async def receive(port):
     return file
 """
     assert refused("transfer", source, tmp_path) == (
-        "receive has returned 5,000 bytes, and datagrams have brought 0: over a network there is no other way"
+        "9: receive has returned 5,000 bytes, and datagrams have brought 0: over a network there is no other way"
     )
 
 

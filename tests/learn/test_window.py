@@ -234,7 +234,8 @@ async def receive(port):
             "        while not arrived[number].is_set():\n",
             "        for _ in range(3):\n            if arrived[number].is_set():\n                break\n",
         ),
-        "51: receive waits for ever in this line, for file 2; send has returned at 16.8 s, before all had come",
+        "29: receive waits for ever, for file 2: what sender sent in this line, 3 times until 15.8 s, was lost, and "
+        "not sent again; send has returned at 16.8 s",
     ),
     "asks again before an answer can be there": (
         SOLUTION.replace("move_on_after(1)", "move_on_after(0.3)"),
@@ -302,7 +303,26 @@ async def receive(port):
     ),
     "no second time": (
         SOLUTION.replace("trio.move_on_after(1)", "trio.move_on_after(1000)"),
-        "49: your program waits for ever in this line, and in line 22 and 29 and 36",
+        "27: what sender sent in this line, at 0 s, was lost, and nobody sends it again. So your program waits for "
+        "ever, in line 22 and 29 and 36 and 49",
+    ),
+    "nobody ends what reads the answers": (
+        SOLUTION.replace("            listening.cancel_scope.cancel()\n", ""),
+        "22: send waits for ever in this line, with file 1, which receive has returned. Nothing was sent after 3.81 s, "
+        "so nothing comes any more. It is the task `listen` that waits, and a nursery ends when all its tasks have "
+        "ended",
+    ),
+    "ends all with the last block": (
+        SOLUTION.replace(
+            "            async with trio.open_nursery() as delivering:\n", "            if True:\n"
+        ).replace("delivering.start_soon", "listening.start_soon"),
+        "27: send has returned at 2.55 s, when what sender sent in this line, at 2.55 s, was still on its way: nobody "
+        "can have said that it is there. Now receive waits for ever, for file 1",
+    ),
+    "a window that never opens again": (
+        SOLUTION.replace("        window.release()\n", ""),
+        "37: your program waits for ever, in line 22 and 48. Nothing was sent after 1.26 s, and the last answer came "
+        "at 1.51 s. No datagram was ever read in this line, and what it waits for does not happen",
     ),
 }
 

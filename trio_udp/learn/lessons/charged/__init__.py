@@ -201,11 +201,7 @@ def _answered(run: Run, order: Order) -> Iterator[Finding]:
     )
     answers = [(time, each) for time, each in arrivals(run, order.customer, "server") if order.time < time < until]
     if not answers:
-        yield Finding(
-            f"{order.customer} has sent the order `{what}` {len(questions)} times, and never got an answer. It was "
-            f"charged, and nobody knows it",
-            time=questions[-1].time,
-        )
+        yield _never_answered(run, order)
     elif not any(_is_at_the_port_that_asks(time, answer, questions) for time, answer in answers):
         time, answer = answers[-1]
         yield Finding(
@@ -222,6 +218,19 @@ def _answered(run: Run, order: Order) -> Iterator[Finding]:
                 answer.line,
                 time,
             )
+
+
+def _never_answered(run: Run, order: Order) -> Finding:
+    """At the line that has sent the only answer, which was lost; or that has charged, if there was none."""
+    words = (
+        f"{order.customer} has sent the order `{order.data.decode()}` {len(_sent(run, order))} times, and never got "
+    )
+    time, receipt, line = _charges(run, order)[-1]
+    for gone in lost(run, "server", order.customer):
+        if gone.data == receipt:
+            words += f"an answer: what this line sent at {gone.time:.3g} s was lost, and not sent again. "
+            return Finding(f"{words}It was charged, and nobody knows it", gone.line, gone.time)
+    return Finding(f"{words}an answer. It was charged in this line, and nobody knows it", line, time)
 
 
 def _is_at_the_port_that_asks(time: float, answer: Carried, questions: Sequence[Carried]) -> bool:

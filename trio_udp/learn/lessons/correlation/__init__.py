@@ -14,14 +14,14 @@ import trio
 
 from ....faults import Link
 from ..._lesson import Lesson
-from ..._look import line_of, readings, sent
+from ..._look import arrivals, line_of, readings, sent
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..._learner import Learner
-    from ..._played import Run
+    from ..._played import Carried, Run
 
 SERVER = ("10.0.0.1", 7)
 DELAY = 0.0625  # seconds, each way
@@ -50,8 +50,8 @@ Your program uses a client of trio_udp, which sends again what gets lost, and
 believes its server only. But it takes the next answer that comes for the
 answer to its question. Who has asked for `rain`, and then for `snow`, gets the
 meaning of `rain` twice. `look_up(server, words)` is to return the meanings of
-all words, in their order, and without waiting in between: after 3.5 seconds at
-most, of which the answers need 2.25.
+all words, in their order, asking once for each and without waiting in between:
+after 3.5 seconds at most, of which the answers need 2.25.
 """
 
 HINTS = (
@@ -90,6 +90,7 @@ async def stage(learner: Learner) -> None:
             nursery.start_soon(serve)
             with network.host("10.0.0.2", name="you"):
                 began = trio.current_time()
+                learner.note("line", learner.line_of(learner.function("look_up", SERVER, list(words))))
                 learner.note("result", await learner.call("look_up", SERVER, list(words)))
                 learner.note("took", trio.current_time() - began)
             learner.over(1)
@@ -97,15 +98,16 @@ async def stage(learner: Learner) -> None:
 
 
 def check(run: Run) -> Iterator[Finding]:
-    yield from went_wrong(run, "raised", "spins")
+    yield from _not_believed(run)
     questions = sent(run, "you", "server")
     for word in WORDS:
         if not any(each.data[2:] == word.encode() for each in questions):
-            yield from went_wrong(run, "waits", "floods")
-            yield Finding(f"your program has not asked for `{word}`, with two bytes in front", run.ending.line)
-    yield from went_wrong(run, "waits", "floods")
+            yield from _not_asked(run, word)
+    yield from went_wrong(run, "raised", "spins", "waits", "floods")
     for result in run.notes.get("result", ()):
         yield from _meanings(run, result)
+    for word in WORDS:
+        yield from _asked_again(run, [each for each in questions if each.data[2:] == word.encode()], word)
     for took in run.notes.get("took", ()):
         if took > QUICK:
             yield Finding(
@@ -114,9 +116,54 @@ def check(run: Run) -> Iterator[Finding]:
             )
 
 
+def _not_asked(run: Run, word: str) -> Iterator[Finding]:
+    last = sent(run, "you", "server")[-1:]
+    if run.ending.exception != "NoReply" or (last and last[0].data[2:].decode("latin-1") in WORDS):
+        yield from went_wrong(run, "raised", "spins", "waits", "floods")
+    yield Finding(f"your program has not asked for `{word}`, with two bytes in front", run.ending.line)
+
+
+def _not_believed(run: Run) -> Iterator[Finding]:
+    """The client has got the answers to its last question, and taken none of them for one."""
+    if run.ending.exception != "NoReply" or "not believed" not in run.ending.words:
+        return
+    question = sent(run, "you", "server")[-1].data
+    for time, answer in arrivals(run, "you", "server"):
+        if answer.data[:2] == question[:2]:
+            yield Finding(
+                f"your program raised NoReply here, but the answer to {question!r} came, at {time:.3g} s: "
+                f"{answer.data!r}. It was not taken for one. Only their first two bytes are the same, so only by those "
+                "can anybody see that they belong together",
+                run.ending.line,
+                time,
+            )
+
+
+def _asked_again(run: Run, questions: list[Carried], word: str) -> Iterator[Finding]:
+    """For the same word, since the answer to another one has come, while that to this one is under way."""
+    (meanings,) = run.notes["meanings"]
+    for again in questions[1:]:
+        late = [
+            each
+            for other, meaning in meanings.items()
+            for each in readings(run, "you", meaning)
+            if other != word and each.time == again.time
+        ]
+        if late and again.time < questions[0].time + WORK + 2 * DELAY:
+            yield Finding(
+                f"this asks for `{word}` at {questions[0].time:.3g} s, and again at {again.time:.3g} s, when a late "
+                f"answer to another word has come. That to `{word}` is still under way. Each question more brings one "
+                f"answer more, which comes late: {len(sent(run, 'you', 'server'))} questions for {len(WORDS)} words",
+                again.line,
+                again.time,
+            )
+
+
 def _meanings(run: Run, result: object) -> Iterator[Finding]:
     if not isinstance(result, (list, tuple)) or len(result) != len(WORDS):
-        yield Finding(f"look_up has returned {result!r}; it should return a list of {len(WORDS)} meanings, in order")
+        what = "a dict" if isinstance(result, dict) else f"{result!r}"
+        words = f"look_up has returned {what}; it should return a list of {len(WORDS)} meanings, in order"
+        yield Finding(words, *run.notes["line"])
         return
     (meanings,) = run.notes["meanings"]
     whose = {meaning: word for word, meaning in meanings.items()}
@@ -125,8 +172,21 @@ def _meanings(run: Run, result: object) -> Iterator[Finding]:
             continue
         if isinstance(told, bytes) and told in whose:
             yield _mixed_up(run, word, whose[told], told)
+        elif isinstance(told, bytes) and told[2:] == meaning:
+            yield _whole(run, word, told)
         else:
-            yield Finding(f"look_up says that `{word}` means {told!r}, and the server has answered {meaning!r}")
+            words = f"look_up says that `{word}` means {told!r}, and the server has answered {meaning!r}"
+            yield Finding(words, *run.notes["line"])
+
+
+def _whole(run: Run, word: str, answer: bytes) -> Finding:
+    taken = readings(run, "you", answer)
+    return Finding(
+        f"look_up says that `{word}` means {answer!r}. That is the whole answer; its first two bytes are those of the "
+        "question, and what comes after them is the meaning",
+        line_of(run, taken[0]) if taken else None,
+        taken[0].time if taken else None,
+    )
 
 
 def _mixed_up(run: Run, word: str, other: str, meaning: bytes) -> Finding:

@@ -15,14 +15,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 from ....faults import Drop, Link
 from ..._lesson import Lesson
 from ..._verdict import went_wrong
-from ._check import goes_twice, never_ends, returns_too_soon, transferred
+from ._check import goes_twice, returns_too_soon, transferred
+from ._end import never_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,12 +51,15 @@ IN_A_ROW = 7
 # time, and who stays for a second after the end is gone by then.
 STAY = 1.4
 
+# Seconds for which `receive` waits for the last file: whoever takes a silence for the end is gone by then.
+LATE = 20.0
+
 QUESTION = """\
 `send(data, receiver)` sends a file, and returns when it has arrived, where
-`receive(port)` returns it. Both run at the same time, on two hosts; 3 of 10
-datagrams get lost between them, at times seven in a row, and some arrive twice.
-There and back takes 0.1 seconds. It is done with three files, one of them
-empty. A datagram may have 1,000 bytes at most.
+`receive(port)` returns it, and may have to wait for its first block for long.
+They run on two hosts; 3 of 10 datagrams get lost between them, at times seven
+in a row, and some arrive twice. There and back takes 0.1 seconds. It is done
+with three files, one of them empty. A datagram may have 1,000 bytes at most.
 
 Your program sends a block, waits for an `ok`, and sends the block again if none
 comes. But what arrives is another file, and then the sender waits for ever.
@@ -82,7 +86,7 @@ async def stage(learner: Learner) -> None:
         network.set_link(sender, receiver, FAIR)
         network.set_link(receiver, sender, FAIR)
         with network.rule(lose_first_answers()), network.rule(lose_what_is_left(learner)):
-            await transfer(learner, FILES[-1], sender, receiver)
+            await transfer(learner, FILES[-1], sender, receiver, late=LATE)
     learner.over(2 * len(FILES))
 
 
@@ -137,24 +141,33 @@ def lose_what_is_left(learner: Learner) -> Rule:
     return lose
 
 
-async def transfer(learner: Learner, data: bytes, sender: Host, receiver: Host, port: int = RECEIVER[1]) -> None:
-    """One file, from its beginning until both ends have returned."""
+async def transfer(
+    learner: Learner, data: bytes, sender: Host, receiver: Host, port: int = RECEIVER[1], late: float = 0.0
+) -> None:
+    """One file, from its beginning until both ends have returned; `send` is called so many seconds later."""
     learner.note("began", trio.current_time())
     async with trio.open_nursery() as nursery:
         with receiver:
             nursery.start_soon(_receive, learner, port)
         with sender:
-            nursery.start_soon(_send, learner, data, port)
+            nursery.start_soon(_send, learner, data, port, late)
 
 
-async def _send(learner: Learner, data: bytes, port: int) -> None:
-    await learner.call("send", data, (RECEIVER[0], port))
+async def _send(learner: Learner, data: bytes, port: int, late: float) -> None:
+    if late:
+        await trio.sleep(late)
+    await _call(learner, "send", data, (RECEIVER[0], port))
     learner.note("sent", trio.current_time())
 
 
 async def _receive(learner: Learner, port: int) -> None:
-    data = await learner.call("receive", port)
+    data = await _call(learner, "receive", port)
     learner.note("received", [data, trio.current_time()])
+
+
+async def _call(learner: Learner, name: str, *args: object) -> Any:
+    learner.note(f"{name} stands in", learner.line_of(learner.function(name, *args)))
+    return await learner.call(name, *args)
 
 
 def check(run: Run) -> Iterator[Finding]:

@@ -1,8 +1,10 @@
-"""What is wrong with a transfer: with the file that has come, with the end, and with how often things are sent.
+"""What is wrong with a transfer: with the file that has come, and with how often things are sent.
 
-It is the same with a window, so lesson 12 asks it too. What is in the datagrams is the learner's own affair, so what
-can be known of them is only whether one with just these bytes has come. That is enough to tell what was lost from what
-the receiver has thrown away: something is missing, and all that was sent had arrived.
+It is the same with a window, so lesson 12 asks it too. Transfers without an end are in `_end`.
+
+What is in the datagrams is the learner's own affair, so what can be known of them is only whether one with just these
+bytes has come. That is enough to tell what was lost from what the receiver has thrown away: something is missing, and
+all that was sent had arrived.
 """
 
 from __future__ import annotations
@@ -22,9 +24,6 @@ LARGEST = 1000
 
 # Of what was sent, for "nearly all". Where a window is sent once more from where it stands, it may be half.
 NEARLY_ALL = 0.8
-
-# Times that the same comes to a receiver which says nothing, until that is told.
-MOST_UNANSWERED = 10
 
 Span: TypeAlias = tuple[float, float, float]
 """When it began to send a file, when receive returned, and when the next file began."""
@@ -47,7 +46,7 @@ def transferred(run: Run, files: tuple[bytes, ...]) -> Iterator[Finding]:
 def _another(run: Run, number: int, data: bytes, got: Any, span: Span) -> Finding:
     if not isinstance(got, bytes):
         words = f"receive has returned {got!r:.40} at {span[1]:.3g} s; it should return the file, as bytes"
-        return Finding(words, time=span[1])
+        return Finding(words, defined(run, "receive"), span[1])
     shorter, same = min(len(data), len(got)), in_common(data, got)
     taken = [entry for entry in readings(run, "receiver", b"") if span[0] <= entry.time <= span[1]]
     line = line_of(run, taken[-1]) if taken else None
@@ -65,7 +64,7 @@ def _another(run: Run, number: int, data: bytes, got: Any, span: Span) -> Findin
 def _is_missing(run: Run, size: int, missing: int, span: Span) -> tuple[str, int | None]:
     """Why so many bytes of a file are missing, and the line that it is owed to, if it is not the receiver's."""
     began, returned, ended = span
-    lacking, arrived = _lacking(run, began, returned, ended), _arrived(run, began, returned)
+    lacking, arrived = _lacking(run, began, returned, ended), bytes_arrived(run, began, returned)
     is_all = sum(map(len, {each.data for each in lacking})) >= missing
     if (is_all or arrived < size) and any(not each.lost or each.time > returned for each in lacking):
         return f"Something is missing: receive has returned at {returned:.3g} s, before it had come", None
@@ -81,7 +80,17 @@ def _lacking(run: Run, began: float, until: float, ended: float) -> list[Carried
     return [each for each in sent(run, to="receiver") if began <= each.time < ended and each.data not in came]
 
 
-def _arrived(run: Run, began: float, until: float) -> int:
+def missing(run: Run, began: float, until: float) -> list[Carried]:
+    """What was sent to the receiver between two times, and had not come by the second one, nor has its second half."""
+    came = {half(each) for time, each in arrivals(run, "receiver") if began <= time <= until}
+    return [each for each in sent(run, "sender") if began <= each.time <= until and half(each) not in came]
+
+
+def half(datagram: Carried) -> tuple[int, bytes]:
+    return len(datagram.data), datagram.data[len(datagram.data) // 2 :]
+
+
+def bytes_arrived(run: Run, began: float, until: float) -> int:
     """How many bytes had come to the receiver in that time, headers and doubles too."""
     return sum(len(each.data) for time, each in arrivals(run, "receiver") if began <= time <= until)
 
@@ -114,86 +123,19 @@ def _by_other_ways(run: Run, data: bytes, time: float) -> Iterator[Finding]:
         yield Finding(
             f"receive has returned {len(data):,} bytes, and datagrams have brought {came:,}: over a network there is "
             "no other way",
-            time=time,
+            defined(run, "receive"),
+            time,
         )
 
 
-# -- the end -----------------------------------------------------------------------------------------------------------
+def defined(run: Run, name: str) -> int | None:
+    """In which line the function of this name begins."""
+    return next(iter(run.notes.get(f"{name} stands in", ())), None)
 
 
-def never_ends(run: Run, files: tuple[bytes, ...]) -> Iterator[Finding]:
-    received, done = run.notes.get("received", []), run.notes.get("sent", [])
-    if run.ending.kind in ("waits", "floods") and len(received) > len(done):
-        when, last = received[-1][1], sent(run, "receiver")[-1:]
-        goes_on = "waits for ever" if run.ending.kind == "waits" else "goes on for ever"
-        gone = "; but its last answer was lost, and who" if last and last[0].lost else ". Who"
-        yield Finding(
-            f"send {goes_on} in this line, with {_named(files, len(done))}. At {when:.3g} s receive has returned, and "
-            f"is gone{gone} asks again now asks nobody",
-            run.ending.line,
-            when,
-        )
-    if run.ending.kind != "waits":
-        return
-    if len(received) == len(done):
-        yield from _unanswered(run)
-    if len(done) > len(received):
-        yield Finding(
-            f"receive waits for ever in this line, for {_named(files, len(received))}; send has returned at "
-            f"{done[-1]:.3g} s, {_done_with(run, files[len(received)], done[-1])}",
-            run.ending.line,
-            done[-1],
-        )
-    last = sent(run)[-1:]
-    if last and last[0].lost:
-        yield Finding(
-            f"your program waits for ever in this line. What {last[0].source} sent at {last[0].time:.3g} s was lost, "
-            "and nobody sends it again",
-            run.ending.line,
-            last[0].time,
-        )
-
-
-def _named(files: tuple[bytes, ...], number: int) -> str:
+def named(files: tuple[bytes, ...], number: int) -> str:
+    """Which file that is, counted from 0."""
     return f"file {number + 1}" + ("" if files[number] else ", which is empty")
-
-
-def _done_with(run: Run, data: bytes, time: float) -> str:
-    """In which state a file was when `send` returned, and `receive` never did."""
-    began, forever = run.notes["began"][-1], float("inf")
-    if not any(began <= each.time <= time for each in sent(run, "sender")):
-        return "and has sent nothing: how is receive to know that there is nothing?"
-    if _lacking(run, began, forever, forever) or _arrived(run, began, forever) < len(data):
-        return "before all had come"
-    return "and all that it has sent had arrived: is there nothing that says where the end is, or was it thrown away?"
-
-
-def _unanswered(run: Run) -> Iterator[Finding]:
-    """The same comes again and again, and the receiver says nothing."""
-    answers, came = sent(run, "receiver"), arrivals(run, "receiver")
-    if not answers:
-        return
-    last = answers[-1]
-    known = {each.data for time, each in came if time <= last.time}
-    after = [(time, each) for time, each in came if time > last.time]
-    if not last.delivered and after and after[-1][1].data in known:
-        time, each = next(again for again in after if again[1].data in known)
-        yield Finding(
-            f"what receiver answered at {last.time:.3g} s was lost. So the same {len(each.data)} bytes came again, at "
-            f"{time:.3g} s for the first time, and were not answered any more: sender cannot know that they are there "
-            "already",
-            last.line,
-            time,
-        )
-    same = [(time, each) for time, each in after if each.data == after[-1][1].data]
-    if len(same) >= MOST_UNANSWERED:
-        time, each = same[0]
-        yield Finding(
-            f"from {time:.3g} s on the same {len(each.data)} bytes came {len(same):,} times, and receiver has answered "
-            "none of them",
-            each.line,
-            time,
-        )
 
 
 def returns_too_soon(run: Run, files: tuple[bytes, ...]) -> Iterator[Finding]:
@@ -210,8 +152,8 @@ def returns_too_soon(run: Run, files: tuple[bytes, ...]) -> Iterator[Finding]:
             what = "nothing had been sent"
         elif came and not heard:
             what = "receiver had not answered anything"
-        words = f"{_named(files, number)}: send has returned at {time:.3g} s, when {what}. So it cannot know that the "
-        yield Finding(words + "file is there", mine[-1].line if mine else None, time)
+        words = f"{named(files, number)}: send has returned at {time:.3g} s, when {what}. So it cannot know that the "
+        yield Finding(words + "file is there", mine[-1].line if mine else defined(run, "send"), time)
 
 
 def goes_twice(run: Run, there_and_back: float) -> Iterator[Finding]:

@@ -31,7 +31,8 @@ from ..._lesson import Lesson
 from ..._look import sent
 from ..._verdict import Finding, went_wrong
 from ..transfer import PAUSE, RECEIVER, lose_first_answers, transfer
-from ..transfer._check import goes_twice, in_common, never_ends, returns_too_soon, transferred
+from ..transfer._check import goes_twice, in_common, returns_too_soon, transferred
+from ..transfer._end import never_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,8 @@ HINTS = (
     "The receiver keeps each block by its number, in a dictionary, in whatever order they come, and puts them together "
     "at the end. For that it has to know how many there are: the sender can tell it in each datagram.",
     "In `send` start a task for each block, which sends it until a `trio.Event` of its own is set, and one more task "
-    "that reads the acknowledgements and sets the events. Only that one calls `recvfrom`.",
+    "that reads the acknowledgements and sets the events. Only that one calls `recvfrom`. It never ends by itself, and "
+    "a nursery waits for all its tasks: cancel its nursery when all blocks have been acknowledged.",
     "A window is `window = trio.Semaphore(10)`: `await window.acquire()` before you start a block's task, and "
     "`window.release()` when that block has been acknowledged.",
 )
