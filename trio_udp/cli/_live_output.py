@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Seconds that the last words are waited for. A terminal takes them at once, or not at all.
-PATIENCE = 0.5
+# Seconds that the last words are waited for. A terminal takes them at once, or not at all; on a busy machine it was half
+# a second before it had its turn.
+PATIENCE = 2.0
 
 
 class Output:
