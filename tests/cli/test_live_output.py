@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import tty
 from typing import TYPE_CHECKING, TextIO
@@ -84,6 +85,26 @@ def test_the_last_words_are_given_up_in_time(pair: Pair, output: Output, monkeyp
     assert output.send()
     seen = "".join(iter(pair.read, ""))
     assert MUCH.startswith(seen)
+
+
+def test_the_last_words_come_though_nobody_says_that_there_is_room(
+    pair: Pair, output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: Ctrl-Z has made room in a full terminal, who waited for it was not told, and gave up."""
+
+    def told_of_nothing(*_: object) -> tuple[list[int], list[int], list[int]]:
+        while pair.read():
+            pass
+        return [], [], []
+
+    monkeypatch.setattr(select, "select", told_of_nothing)
+    monkeypatch.setattr(_live_output, "PATIENCE", 60)
+    output.write(MUCH)
+    assert not output.send()
+    output.say_at_last(b"the end")
+    seen = ""
+    while not seen.endswith("the end"):
+        seen += pair.read()
 
 
 def test_after_them_it_can_be_opened_again(pair: Pair, output: Output) -> None:

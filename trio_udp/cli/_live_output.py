@@ -18,9 +18,13 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Seconds that the last words are waited for. A terminal takes them at once, or not at all; on a busy machine it was half
-# a second before it had its turn.
+# Seconds that the last words are waited for. A terminal takes them at once, or not at all; on a busy machine it was
+# half a second before it had its turn.
 PATIENCE = 2.0
+
+# Seconds. Ctrl-Z has Linux forget what a full terminal has not shown yet (NOFLSH in termios(3)), and nobody who waits
+# for room is told that there is some now.
+LOOK_AGAIN = 0.02
 
 
 class Output:
@@ -99,12 +103,13 @@ class Output:
     def _write_in_time(self, rest: bytes) -> None:
         assert self.fd is not None
         end = monotonic() + PATIENCE
-        while rest and select.select([], [self.fd], [], max(0.0, end - monotonic()))[1]:
+        while rest:
             try:
                 rest = rest[os.write(self.fd, rest) :]
-            except BlockingIOError:  # it has room, but too little
+            except BlockingIOError:
                 if monotonic() >= end:
                     return
+                select.select([], [self.fd], [], LOOK_AGAIN)
 
     def _write_as_it_stands(self, rest: bytes) -> None:
         if rest:
