@@ -293,6 +293,15 @@ def test_what_waited_for_its_reader() -> None:
     assert "nobody has read it" in text_of(silence)
 
 
+def test_what_was_dropped_later() -> None:
+    events = sent(1.0, CLIENT, SERVER), received(1.25, SERVER, CLIENT), dropped(9.0, SERVER, CLIENT, reason="cancelled")
+    [datagram] = of_class(drawing(trace_of(*events)), "datagram")
+    assert title_of(datagram).splitlines()[3:] == [
+        "arrived at 1.250000 s, after 250 ms",
+        "dropped at 9.000000 s: cancelled",
+    ]
+
+
 def test_where_there_is_room_for_payloads() -> None:
     """Between neighbours who talk, whatever they are; clients who have nothing to say to each other stand close."""
     peers: list[Event] = [sent(0.0, CLIENT, OTHER), received(1.0, OTHER, CLIENT), sent(1.0, OTHER, SERVER)]

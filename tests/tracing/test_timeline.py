@@ -266,6 +266,21 @@ def test_boxes_are_inside_the_box_of_what_they_ran_in() -> None:
             assert inner_bottom <= bottom + 3.01  # what took no time is three pixels high
 
 
+def test_what_is_open_holds_what_took_no_time_at_the_end() -> None:
+    """Regression: the nursery that was left at the recording's last moment stuck out of its task."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        ScopeEntered(10.0, 1, "all", 1, math.inf),
+        NurseryOpened(10.0, 1, 1),
+        TaskStarted(11.0, 2, "quick", 1),
+        TaskEnded(11.0, 2),
+        NurseryClosed(11.0, 1),
+    ]
+    bottoms = [edges(group)[3] for group in groups(timeline_svg(Trace(tuple(entries), 10.0, 11.0)))]
+    assert len(bottoms) == 4
+    assert len(set(bottoms)) == 1
+
+
 def test_what_still_ran_is_open_below() -> None:
     closed = [path.get("d", "").endswith("z") for group in groups(timeline_svg(trace())) for path in group[1:2]]
     assert closed == [False, True, True, True, True, True, True, True]
@@ -296,7 +311,7 @@ def test_of_a_full_recording_nothing_is_drawn_that_nobody_knows() -> None:
     assert "The recording was full: 7 entries that came later are not in it." in " ".join(captions)
     [over] = [group for group in root.iter(f"{SVG}g") if group.get("class") == "over"]
     [cancelled] = [path.get("d", "") for path in over]
-    assert float(cancelled.partition(" ")[2].partition("h")[0]) == edges(nap)[3]
+    assert float(cancelled.partition(" ")[2].partition("h")[0]) == pytest.approx(edges(nap)[3] - 0.75, abs=0.06)
 
 
 NAP = "cancelled at 1.000000 s"
@@ -307,6 +322,25 @@ def test_cancelled_and_caught_are_lines() -> None:
     assert overs(picture) == [["cancelled", "caught"], ["cancelled", "caught"]]
     names = [title(group).split("\n")[0] for group in groups(picture)]
     assert [name for name in names if "cancelled" in name] == ["scope nap: cancelled"]
+
+
+def test_where_it_was_caught_is_not_covered_by_what_follows() -> None:
+    """Regression: of a thick line half was left, which is a thin one."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        ScopeEntered(10.0, 1, "one", 1, 11.0),
+        ScopeCancelled(11.0, 1),
+        ScopeExited(11.0, 1, 11.0, True),
+        ScopeEntered(11.0, 2, "two", 1, math.inf),
+        ScopeExited(12.0, 2, math.inf, False),
+    ]
+    picture = timeline_svg(Trace(tuple(entries), 10.0, 12.0))
+    [over] = [group for group in ElementTree.fromstring(picture).iter(f"{SVG}g") if group.get("class") == "over"]
+    _, one, two = groups(picture)
+    assert edges(two)[1] == edges(one)[3]
+    for path, thickness in zip(over, (1.5, 3.5), strict=True):
+        y = float(path.get("d", "").partition(" ")[2].partition("h")[0])
+        assert y + thickness / 2 <= edges(one)[3] + 0.06  # coordinates have one digit
 
 
 CANCELLED: list[Entry] = [

@@ -263,6 +263,15 @@ def test_what_was_put_away_where_it_arrived(event: object, outcome: str) -> None
     assert (two.outcome, two.has_arrived, two.ended) == (outcome, True, 3.0)
 
 
+def test_what_was_put_away_later_than_it_was_read() -> None:
+    """Regression: in all views its handler was cancelled when it had begun."""
+    [travel] = travels_of(
+        sent(0.0, CLIENT, SERVER), received(1.0, SERVER, CLIENT), dropped(9.0, SERVER, CLIENT, reason="cancelled")
+    )
+    assert (travel.ended, travel.read, travel.ended_entry) == (1.0, 1.0, 1)
+    assert (travel.put_away, travel.put_away_entry, travel.reason) == (9.0, 2, "cancelled")
+
+
 def test_what_was_put_away_unread() -> None:
     """A server that stops has taken more off the socket than it has handled, and tells only that it dropped it."""
     stops = dropped(2.0, SERVER, CLIENT, reason="server stopped")

@@ -138,7 +138,7 @@ class Arrows:
         if travel.read is not None and travel.ended is not None and travel.read - travel.ended > WAITED:
             lines.append(f"read at {travel.read - started:.6f} s, {show_duration(travel.read - travel.ended)} later")
         if travel.outcome in ("lost", "dropped", "ignored"):
-            lines.append(f"{travel.outcome}: {show_text(travel.reason)}")
+            lines.append(f"{travel.outcome}{self._when_put_away(travel)}: {show_text(travel.reason)}")
         if travel.outcome == "unseen":
             lines.append("to where nothing was recorded" if arrow.leaves else _unseen(travel))
         if travel.damaged is not None:
@@ -154,6 +154,12 @@ class Arrows:
         lifeline = self._ladder.lifelines[number]
         which = f" ({show_text(format_address(place))})" if lifeline.place.endswith(AND_MORE) else ""
         return f"{lifeline.name}{which}"
+
+    def _when_put_away(self, travel: Travel) -> str:
+        """Where it was not at once."""
+        if travel.put_away is None or travel.read is None or travel.put_away - travel.read <= WAITED:
+            return ""
+        return f" at {travel.put_away - self._ladder.started:.6f} s"
 
     def _label(self, plan: Plan, number: int, start: Point, end: Point, places: Labels) -> str:
         """Along its line, where no other label is; a shorter one if there is no other place."""

@@ -142,10 +142,12 @@ class _Events:
             if travel.sent is not None:
                 yield self._event("s", "datagram", travel.sent, sender, bp="e", **of)
                 yield self._event("f", "datagram", travel.read, receiver, bp="e", **of)
-            sender = receiver
-        if travel.outcome not in ("arrived", "unseen") and (time := travel.known_at) is not None:
-            name = f"{travel.outcome}: {travel.reason}"
-            yield self._event("i", name, time, sender, s="t", cat="datagram", args=told)
+        name = f"{travel.outcome}: {travel.reason}"
+        if travel.put_away is not None and travel.put_away_entry is not None:
+            task = _task(self._trace, travel.put_away_entry)
+            yield self._event("i", name, travel.put_away, task, s="t", cat="datagram", args=told)
+        elif travel.outcome in ("lost", "not sent") and travel.ended is not None:
+            yield self._event("i", name, travel.ended, sender, s="t", cat="datagram", args=told)
 
     def _slice(self, name: str, time: float, index: int, told: dict[str, str]) -> dict[str, Any]:
         task = _task(self._trace, index)
@@ -166,7 +168,7 @@ class _Events:
         for bar in self._bars:
             edges.setdefault(bar.task or NOBODY, set()).update((bar.begin, self._end(bar.end)))
         for travel in self._travels:
-            for index, time in ((travel.entry, travel.sent), (travel.ended_entry, travel.known_at)):
+            for index, time in ((travel.entry, travel.sent), (travel.ended_entry, travel.read)):
                 if index is not None and time is not None:
                     edges.setdefault(_task(self._trace, index), set()).add(time)
         return {task: sorted(map(self._micro, times)) for task, times in edges.items()}

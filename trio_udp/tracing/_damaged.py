@@ -35,7 +35,9 @@ def with_damaged(found: list[Travel]) -> list[Travel]:
                 assert travel.read is not None
                 assert travel.ended_entry is not None
                 like.arrive(travel.read, travel.ended_entry)
-                like.outcome, like.reason, like.damaged = travel.outcome, travel.reason, travel.data
+                like.damaged = travel.data
+                if travel.put_away is not None and travel.put_away_entry is not None:
+                    like.drop(travel.put_away, travel.put_away_entry, travel.outcome, travel.reason)
                 missing[way].remove(like)
                 whole.add(id(travel))
     return [travel for travel in found if id(travel) not in whole]

@@ -52,9 +52,9 @@ def _of_datagrams(ladder: Ladder) -> Iterator[Row]:
     for arrow in ladder.arrows:
         travel = arrow.travel
         yield Row(travel.begun, travel.entry, arrow.source, arrow)
-        if travel.outcome in ("dropped", "ignored") and travel.read is not None and travel.ended_entry is not None:
+        if travel.put_away is not None and travel.put_away_entry is not None:
             note = f"{travel.outcome}: {show_text(travel.reason)}"
-            yield Row(travel.read, travel.ended_entry, arrow.destination, None, note)
+            yield Row(travel.put_away, travel.put_away_entry, arrow.destination, None, note)
 
 
 def _of_attempts(ladder: Ladder) -> Iterator[Row]:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from ._timeline import Bar, Timeline
     from ._trace import Trace
 
-# Pixels.
+# Pixels. What is below a box is painted over all that sticks out of it.
+CANCELLED, CAUGHT = 1.5, 3.5  # how thick these lines are
 LEAST_HEIGHT = 3.0  # so that what took no time is seen
 LETTER = 5.6  # the mean width of one in a box
 LEAST_FOR_NUMBER = 12.0
@@ -82,8 +83,14 @@ class Bars:
     def _edges(self, bar: Bar) -> tuple[float, float]:
         """The upper and the lower one."""
         top, end = self.y(bar.begin), self._end(bar)
-        instant = TOP + self._axis.get(("instant", 2, end), -TOP) if bar.is_instant else 0.0
+        instant = TOP + self._axis.get(("instant", 2, end), -TOP) if self._ends_high(bar) else 0.0
         return top, max(self.y(end), top + LEAST_HEIGHT, instant - 2)
+
+    def _ends_high(self, bar: Bar) -> bool:
+        """Has what took no time to fit in at its end, which is the recording's if it is still open?"""
+        return bar.is_instant or (
+            bar.end is None and any(self._end(one) == self._ended and self._ends_high(one) for one in bar.children)
+        )
 
     def _end(self, bar: Bar) -> float:
         return self._ended if bar.end is None else bar.end
@@ -140,8 +147,8 @@ class Bars:
 
     def _cancellation(self, box: Box, bottom: float) -> str:
         assert box.bar.cancelled is not None
-        y = min(self.y(box.bar.cancelled), bottom)
-        caught = f'<path class="caught" d="M{box.x} {bottom:.1f}h{box.width}"/>' if box.bar.caught else ""
+        y = min(self.y(box.bar.cancelled), bottom - CANCELLED / 2)
+        caught = f'<path class="caught" d="M{box.x} {bottom - CAUGHT / 2:.1f}h{box.width}"/>' if box.bar.caught else ""
         return f'<path class="cancelled" d="M{box.x} {y:.1f}h{box.width}"/>{caught}'
 
     def _name(self, bar: Bar) -> str:

@@ -29,7 +29,7 @@ from ._plan import MARGIN, TOP
 from ._show import plural
 from ._style import DARK, LIGHT
 from ._timeline import timeline
-from ._timeline_bars import Bars
+from ._timeline_bars import CANCELLED, CAUGHT, Bars
 from ._times import draw_times
 from ._trace import known_until, what_is_forgotten
 
@@ -77,9 +77,9 @@ STYLE = (
 .timeline .across{paint-order:stroke;stroke:var(--paper);stroke-width:2px}
 .timeline .sign text{font-size:11px}
 .timeline .rest{fill:none;stroke:var(--quiet);stroke-dasharray:1 3}
-.timeline .cancelled{stroke:var(--lost);stroke-width:1.5}
-.timeline .caught{stroke:var(--lost);stroke-width:3.5}
 """
+    + f".timeline .cancelled{{stroke:var(--lost);stroke-width:{CANCELLED}}}\n"
+    + f".timeline .caught{{stroke:var(--lost);stroke-width:{CAUGHT}}}\n"
 )
 
 

@@ -20,7 +20,8 @@ class Travel:
     ``entry`` is the index of the entry that tells of its sending, or of its end where nobody has seen that;
     ``ended_entry`` of the one that tells of its end. Times are seconds on Trio's clock, None if nobody knows: ``sent``;
     ``ended``, when it arrived or was lost; and ``read``, when it was taken off its socket. Only a virtual network tells
-    of an arrival before that, else both are the same.
+    of an arrival before that, else both are the same. What was dropped or ignored has been put away then, maybe later:
+    ``put_away``, and ``put_away_entry``.
     """
 
     entry: int
@@ -35,6 +36,8 @@ class Travel:
     reason: str = ""
     is_copy: bool = False
     damaged: bytes | None = None  # what has arrived instead of ``data``
+    put_away: float | None = None
+    put_away_entry: int | None = None
     is_told: bool = field(default=False, compare=False)  # an entry of the trace has told of it
 
     def lose(self, time: float, entry: int, outcome: Outcome, reason: str) -> None:
@@ -46,6 +49,10 @@ class Travel:
         self.read, self.ended_entry, self.outcome = time, entry, "arrived"
         if self.ended is None:
             self.ended = time
+
+    def drop(self, time: float, entry: int, outcome: Outcome, reason: str) -> None:
+        """It has arrived, and that is all."""
+        self.put_away, self.put_away_entry, self.outcome, self.reason = time, entry, outcome, reason
 
     def be_copy(self, of: Travel) -> None:
         """Of something that was sent earlier."""
@@ -60,11 +67,6 @@ class Travel:
     def has_arrived(self) -> bool:
         """At its socket, whatever was done with it there."""
         return self.outcome in ("arrived", "dropped", "ignored")
-
-    @property
-    def known_at(self) -> float | None:
-        """When the program has learned of its end, or nobody could any more."""
-        return self.ended if self.read is None else self.read
 
     @property
     def begun(self) -> float:

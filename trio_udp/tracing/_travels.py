@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .._events import Event
     from ._entries import Entry
     from ._sockets import Place, Sockets
+    from ._travel import Outcome
 
 
 @dataclass
@@ -164,9 +165,8 @@ class _Matcher:
         arrived = self._equals_of(there, here, event.data).arrived
         if not arrived:
             self._arrived(index, event)  # nobody has read it
-        travel = arrived.pop()
-        travel.outcome = "ignored" if isinstance(event, ReplyIgnored) else "dropped"
-        travel.reason = event.reason
+        outcome: Outcome = "ignored" if isinstance(event, ReplyIgnored) else "dropped"
+        arrived.pop().drop(event.time, index, outcome, event.reason)
 
     def _leaving(self, index: int, event: _Leaving, sent: float) -> Travel:
         return Travel(index, self._sockets.at(event.local), self._sockets.at(event.remote), event.data, sent)

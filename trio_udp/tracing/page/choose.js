@@ -33,6 +33,7 @@ document.addEventListener("keydown", event => {
 
 const clientSelect = document.getElementById("client");
 const libraryButton = document.getElementById("library");
+const libraryTitle = libraryButton.title;
 const whole = panes.map(pane => pane.querySelector("svg"));
 const views = new Map([["", whole]]);  // of a client, its ladder and its timeline
 for (const template of document.querySelectorAll("template[data-view]")) {
@@ -67,6 +68,7 @@ function showChosen() {
   const isWhole = client === "" && libraryButton.getAttribute("aria-pressed") === "true";
   show(isWhole ? [whole[0], withLibrary] : views.get(client));
   libraryButton.disabled = client !== "" || !withLibrary;
+  libraryButton.title = client === "" ? libraryTitle : "only with all clients";
 }
 
 clientSelect.addEventListener("change", () => {
