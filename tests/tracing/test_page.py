@@ -592,7 +592,9 @@ async def test_one_client_can_be_shown_alone(recorded: Trace, tmp_path: Path) ->
         total = await count(browser, ".pane .datagram")
         mine = await of_all(browser, ".datagram[data-client='client 2']", "e.dataset.entry")
         heights = await of_all(browser, ".pane > svg", "e.getBoundingClientRect().height")
+        assert await of_all(browser, "#library", "e.disabled") == [False]
         await choose(browser, "client 2")
+        assert await of_all(browser, "#library", "[e.disabled, e.title]") == [[True, "only with all clients"]]
         assert await of_all(browser, ".pane .datagram", "e.dataset.entry") == mine
         assert await texts(browser, ".heads .name") == ["client 2", "server"]
         assert await texts(browser, ".bar.task > text") == ["tests.tracing.runs.lossy", "client 2"]
