@@ -27,6 +27,7 @@ from trio_udp.tracing import (
 from trio_udp.tracing._boxes import GAP, SPINE, side_by_side
 from trio_udp.tracing._excerpt import count_library, hidden_tasks, only_of, without_library
 from trio_udp.tracing._timeline import DEEPEST, Bar, Timeline, timeline
+from trio_udp.tracing._timeline_names import cut_name
 
 if TYPE_CHECKING:
     from trio_udp.tracing import Entry
@@ -279,6 +280,22 @@ def test_what_is_open_holds_what_took_no_time_at_the_end() -> None:
     bottoms = [edges(group)[3] for group in groups(timeline_svg(Trace(tuple(entries), 10.0, 11.0)))]
     assert len(bottoms) == 4
     assert len(set(bottoms)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "room", "cut"),
+    [
+        ("trio.sleep 12", 13, "trio.sleep 12"),
+        ("trio.sleep 12", 8, "trio… 12"),
+        ("trio.sleep 12", 4, "… 12"),
+        ("trio.sleep 12", 3, "tr…"),
+        ("trio.sleep", 5, "trio…"),
+        ("play for client 7", 9, "play f… 7"),
+    ],
+)
+def test_a_number_at_the_end_of_a_name_stays(name: str, room: int, cut: str) -> None:
+    """Regression: thirty boxes were called "trio…"."""
+    assert cut_name(name, room) == cut
 
 
 def test_what_still_ran_is_open_below() -> None:

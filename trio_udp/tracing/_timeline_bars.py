@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from ._boxes import SPINE, side_by_side
 from ._plan import MARGIN, TOP
-from ._show import shortened, show_duration, show_text
-from ._timeline_names import is_cancelled, names_of_bars
+from ._show import show_duration, show_text
+from ._timeline_names import cut_name, is_cancelled, names_of_bars
 from ._trace import known_until, when_it_stops
 
 if TYPE_CHECKING:
@@ -163,9 +163,9 @@ class Bars:
         name, room = self._name(bar), int((height - 8) / LETTER)
         if box.spine > SPINE:
             y = min(top + 11, top + height / 2 + 3.5)
-            yield f'<text class="across" x="{box.x + 4}" y="{y:.1f}">{escape(shortened(name, LONGEST_NAME))}</text>'
+            yield f'<text class="across" x="{box.x + 4}" y="{y:.1f}">{escape(cut_name(name, LONGEST_NAME))}</text>'
         elif room >= min(len(name), 4):
-            yield _down(box, top, shortened(name, room))
+            yield _down(box, top, cut_name(name, room))
 
     def _label_of_attempt(self, box: Box, top: float, bottom: float) -> Iterator[str]:
         """Which it is, and its deadline and what became of it if there is room."""

@@ -8,10 +8,11 @@ end.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ._show import show_text
+from ._show import shortened, show_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,6 +39,14 @@ def names_of_bars(bars: Timeline, callers: Mapping[int, str]) -> dict[int, str]:
             name += ": cancelled"
         names[bar.entry] = name
     return names
+
+
+def cut_name(name: str, room: int) -> str:
+    """So many characters at most. A number at the end stays: it is what tells equal ones apart."""
+    number = re.search(r" \d+$", name)
+    if number is None or len(name) <= room or len(number[0]) >= room:
+        return shortened(name, room)
+    return shortened(name[: number.start()], room - len(number[0])) + number[0]
 
 
 def _since_when(bars: Iterable[Bar], since: float) -> Iterator[tuple[Bar, float]]:
