@@ -11,6 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from trio_udp.tracing import (
+    NurseryCancelled,
     Recording,
     ScopeCancelled,
     ScopeEntered,
@@ -158,6 +159,40 @@ async def test_many_that_are_cancelled_together(autojump_clock: MockClock, count
         assert {entry.scope for entry in told if isinstance(entry, kind)} == set(range(1, count + 1))
     assert len(told) == 3 * count
     assert {entry.time for entry in told if isinstance(entry, ScopeCancelled)} == {5}
+
+
+@pytest.mark.parametrize("count", [1, MOST_LOOKS, 100, 500])
+async def test_among_many_it_is_told_when_it_is_cancelled(autojump_clock: MockClock, count: int) -> None:
+    """Regression: where nothing else happened it was told when something did, ten seconds later."""
+    victim, asked = trio.CancelScope(), []
+
+    async def hold() -> None:
+        async with trio.open_nursery() as nursery:
+            with scope("other"):
+                nursery.start_soon(trio.sleep_forever)
+                await trio.sleep_forever()
+
+    async def work() -> None:
+        async with trio.open_nursery() as nursery:
+            asked.append(nursery.cancel_scope)
+            with scope("victim", victim), trio.CancelScope(shield=True):
+                await trio.sleep(10)
+
+    with record() as recording:
+        async with trio.open_nursery() as nursery:
+            for _ in range(count):
+                nursery.start_soon(hold)
+            nursery.start_soon(work)
+            await trio.sleep(1)
+            victim.cancel()
+            asked[0].cancel()
+            await trio.sleep(20)
+            nursery.cancel_scope.cancel()
+    told = scopes(recording)
+    [number] = [entry.scope for entry in told if isinstance(entry, ScopeEntered) and entry.name == "victim"]
+    assert [entry.time for entry in told if isinstance(entry, ScopeCancelled) and entry.scope == number] == [1]
+    cancelled = [entry.time for entry in recording.trace().entries if isinstance(entry, NurseryCancelled)]
+    assert cancelled == [1, 21], "and that of all, which the others follow"
 
 
 async def test_tasks_that_were_there_before_count(autojump_clock: MockClock) -> None:

@@ -2,9 +2,11 @@
 
 Trio tells an instrument when a task starts, takes a step and ends. It says nothing of nurseries, so these are looked
 for: at each step's end we compare those that the task is in with those it was in. A nursery cannot be missed, since
-leaving one is a checkpoint. Nor does Trio tell that a cancel scope is cancelled, so these are looked at after each step
-(`_cancellation`). A nursery has a cancel scope of its own. There are more of these, so they are looked at once in each
-round of Trio's loop, and not after each step: none can be cancelled and left within one.
+leaving one is a checkpoint. Nor does Trio tell that a cancel scope is cancelled, so these are looked at
+(`_cancellation`): in each round of Trio's loop after the first step, which a deadline may have led to, and after the
+last one; where there are few, after each. A nursery has a cancel scope of its own. None can be cancelled and left
+within one round, so these are looked at after the last step. But that one is cancelled only as something around it is
+can be seen while its tasks end: so when that happens, it is looked at.
 
 An instrument that raises is removed by Trio, with a line in a log that nobody reads. So nothing here does: what goes
 wrong is counted in ``problems``. For the same reason Ctrl-C waits: Trio would take it for a mistake of the instrument.
@@ -23,7 +25,7 @@ from typing import TYPE_CHECKING
 import trio
 from trio.lowlevel import current_task, enable_ki_protection
 
-from ._cancellation import cancelled, is_cancelled, only_follows
+from ._cancellation import MOST_LOOKS, cancelled, is_cancelled, only_follows
 from ._entries import (
     NurseryCancelled,
     NurseryClosed,
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
     from ._log import Log
 
 __all__: list[str] = []
+
+
+FEW = 8  # marked scopes; looking at more of them after each step would take longer than a microsecond
 
 
 class _Known:
@@ -75,6 +80,7 @@ class Watch(trio.abc.Instrument):
         self._nurseries: dict[trio.Nursery, int] = {}
         self._unhurt: OrderedDict[trio.Nursery, trio.CancelScope] = OrderedDict()  # not cancelled yet
         self._scopes: OrderedDict[int, trio.CancelScope] = OrderedDict()  # neither cancelled nor left
+        self._is_first = True  # the next step, in its round
         self._numbers = {kind: count(1) for kind in ("task", "nursery", "scope")}
 
     # -- what Trio calls ----------------------------------------------------------------------------------------------
@@ -95,16 +101,19 @@ class Watch(trio.abc.Instrument):
                     self._compare(task, known)
                 if task.parent_nursery is not known.parent:
                     self._moved(task, known)
-            if self._scopes:
-                self._look_at_scopes()
+                if known.nurseries and known.nurseries[-1] in self._unhurt:
+                    self._look_at_nursery(known.nurseries[-1])  # it may be what is inside of that which has ended
+            self._look_after_step()
         except BaseException as problem:
             self.note(problem)
 
     @enable_ki_protection
     def task_exited(self, task: trio.lowlevel.Task) -> None:
         try:
-            if self._scopes:  # one that was cancelled, and ended the task by that
-                self._look_at_scopes()
+            self._look_after_step()  # one may have ended the task by that
+            if (nursery := task.parent_nursery) in self._unhurt:
+                assert nursery is not None
+                self._look_at_nursery(nursery)
             known = self._tasks.pop(task, None)
             if known is not None:
                 if task.parent_nursery is not known.parent:
@@ -117,6 +126,7 @@ class Watch(trio.abc.Instrument):
     @enable_ki_protection
     def before_io_wait(self, timeout: float) -> None:
         try:
+            self._is_first = True
             if self._scopes:  # one may have been cancelled with nobody in it who could take a step
                 self._look_at_scopes()
             if self._unhurt:
@@ -254,6 +264,12 @@ class Watch(trio.abc.Instrument):
         if self._scopes.pop(number, None) is not None and scope.cancel_called:
             self._add(ScopeCancelled(trio.current_time(), number))
         self._add(ScopeExited(trio.current_time(), number, scope.deadline, scope.cancelled_caught))
+
+    def _look_after_step(self) -> None:
+        """At the scopes, if they are few, or it was the round's first step and they are not many."""
+        if self._scopes and len(self._scopes) <= (MOST_LOOKS if self._is_first else FEW):
+            self._look_at_scopes()
+        self._is_first = False
 
     def _look_at_scopes(self) -> None:
         for number in cancelled(self._scopes):
