@@ -163,9 +163,12 @@ class Bars:
         name, room = self._name(bar), int((height - 8) / LETTER)
         if box.spine > SPINE:
             y = min(top + 11, top + height / 2 + 3.5)
-            yield f'<text class="across" x="{box.x + 4}" y="{y:.1f}">{escape(cut_name(name, LONGEST_NAME))}</text>'
+            words = cut_name(name, LONGEST_NAME)
+            fits = _fitted(box.spine - 8) if words != name else ""
+            yield f'<text class="across" x="{box.x + 4}" y="{y:.1f}"{fits}>{escape(words)}</text>'
         elif room >= min(len(name), 4):
-            yield _down(box, top, cut_name(name, room))
+            words = cut_name(name, room)
+            yield _down(box, top, words, _fitted(height - 8) if words != name else "")
 
     def _label_of_attempt(self, box: Box, top: float, bottom: float) -> Iterator[str]:
         """Which it is, and its deadline and what became of it if there is room."""
@@ -209,6 +212,11 @@ def _outline(box: Box, top: float, bottom: float) -> str:
     return f'<path class="box" d="{way}{"" if box.bar.end is None else "z"}"/>'
 
 
-def _down(box: Box, top: float, text: str) -> str:
+def _down(box: Box, top: float, text: str, fits: str = "") -> str:
     where = f"translate({box.x + SPINE / 2 - 3:g} {top + 4:.1f}) rotate(90)"
-    return f'<text transform="{where}">{escape(text)}</text>'
+    return f'<text transform="{where}"{fits}>{escape(text)}</text>'
+
+
+def _fitted(length: float) -> str:
+    """What was cut is as long as it may be, also where its letters are wider than the mean."""
+    return f' textLength="{length:.1f}" lengthAdjust="spacingAndGlyphs"'
