@@ -127,6 +127,14 @@ ENCODED = (
     .replace("items()))", "items())))")
 )
 
+# A window, and what the exercise has for a receiver: that answers all, and keeps what is next in line.
+OLD_RECEIVER = (
+    SOLUTION[: SOLUTION.index("async def receive")]
+    .replace(' + len(blocks).to_bytes(2, "big")', "")
+    .replace('range(0, len(data), BLOCK)] or [b""]', "range(0, len(data) + BLOCK, BLOCK)]")
+    + find("window").exercise[find("window").exercise.index("async def receive") :]
+)
+
 # Another form, and one datagram before all blocks, which is none.
 COUNTED = """\
 import base64
@@ -305,6 +313,33 @@ async def receive(port):
         SOLUTION.replace("trio.move_on_after(1)", "trio.move_on_after(1000)"),
         "27: what sender sent in this line, at 0 s, was lost, and nobody sends it again. So your program waits for "
         "ever, in line 22 and 29 and 36 and 49",
+    ),
+    "an old receiver": (
+        OLD_RECEIVER,
+        "56: receive waits for ever, for file 1; send has returned at 4.06 s. What came at 0.765 s was answered in "
+        "this line, when something that was sent before it was still missing, and it was not sent again. Was it kept, "
+        "and does receive know where the end is?",
+    ),
+    "an old receiver, and back to what was acknowledged last": (
+        """\
+import trio
+
+async def send(data, receiver):
+    blocks = [data[start:start + 900] for start in range(0, len(data), 900)] + [b""]
+    done = 0
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    while done < len(blocks):
+        for number in range(done, min(done + 10, len(blocks))):
+            await sock.sendto(number.to_bytes(2, "big") + blocks[number], receiver)
+        with trio.move_on_after(1):
+            while done < len(blocks):
+                done = max(done, int.from_bytes(await sock.recv(100), "big") + 1)
+
+"""
+        + OLD_RECEIVER[OLD_RECEIVER.index("async def receive") :],
+        "27: receive waits for ever, for file 1; send has returned at 5.5 s. What came at 2.32 s was answered in this "
+        "line, when something that was sent before it was still missing, and it was not sent again. Was it kept, and "
+        "does receive know where the end is?",
     ),
     "nobody ends what reads the answers": (
         SOLUTION.replace("            listening.cancel_scope.cancel()\n", ""),
