@@ -305,6 +305,58 @@ async def receive(port):
         "17: send waits for ever in this line, with file 1. At 2.64 s receive has returned, and is gone; but its last "
         "answer was lost, and who asks again now asks nobody",
     ),
+    "a timer that rings late": (
+        TIMER.replace("0.8", "6").replace("+ 5", "+ 60"),
+        "14: the file took 12.5 s, and should take less than 10 s. The longest wait was from 7.53 s to 12 s: sender "
+        "sent nothing, and then went on in this line",
+    ),
+    "the last of ten first, and nothing is kept that is not next in line": (
+        """\
+import trio
+
+async def send(data, receiver):
+    blocks = [data[start:start + 600] for start in range(0, len(data), 600)] + [b""]
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    for first in range(0, len(blocks), 10):
+        left = list(range(first, min(first + 10, len(blocks))))
+        while left:
+            for number in reversed(left):
+                await sock.sendto(number.to_bytes(2, "big") + blocks[number], receiver)
+            with trio.move_on_after(1):
+                while left:
+                    left.remove(int.from_bytes(await sock.recv(100), "big"))
+
+"""
+        + OLD_RECEIVER[OLD_RECEIVER.index("async def receive") :].replace(
+            "            await sock.sendto",
+            '            if int.from_bytes(header, "big") < expected:\n                await sock.sendto',
+        ),
+        "21: the file took 66.6 s, and should take less than 10 s. 306 of the 374 datagrams that came to receiver had "
+        "come before: what was read in this line at 0.255 s was not answered then, and came again at 1.26 s. Was it "
+        "kept?",
+    ),
+    "ten at a time, and all ten again": (
+        """\
+import trio
+
+async def send(data, receiver):
+    blocks = [data[start:start + 900] for start in range(0, len(data), 900)]
+    total, sock = len(blocks).to_bytes(2, "big"), trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    for first in range(0, len(blocks), 10):
+        numbers, arrived = range(first, min(first + 10, len(blocks))), set()
+        while len(arrived) < len(numbers):
+            arrived = set()
+            for number in numbers:
+                await sock.sendto(number.to_bytes(2, "big") + total + blocks[number], receiver)
+            with trio.move_on_after(1):
+                while len(arrived) < len(numbers):
+                    arrived.add(await sock.recv(100))
+
+"""
+        + SOLUTION[SOLUTION.index("async def receive") :],
+        "11: the file took 14.8 s, and should take less than 10 s. 105 of the 150 datagrams that came to receiver had "
+        "come before: what came at 0.257 s was sent again at 1 s, in this line",
+    ),
     "a timer that never rings": (
         TIMER.replace(">= 0.8", ">= 1e9"),
         "17: your program goes round here without end and never waits, so that time stands still",
