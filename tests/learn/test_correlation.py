@@ -153,6 +153,16 @@ WRONG = {
         "22: your program raised NoReply here, but the answer to b'00rain' came, at 0.375 s: b'00831877'. It was not "
         "taken for one. Only their first two bytes are the same",
     ),
+    "accepts with two arguments": (
+        find("correlation").solution.replace("request(question)", "request(question, accept=lambda q, a: True)"),
+        "22: your program raised NoReply here, but the answer to b'00rain' came, at 0.375 s: b'00831877'. It was not "
+        "taken for one, since `accept` raised TypeError. It is called with one thing only, the bytes of an answer",
+    ),
+    "accepts by what an answer has not": (
+        find("correlation").solution.replace("request(question)", "request(question, accept=lambda a: a[99])"),
+        "22: your program raised NoReply here, but the answer to b'00rain' came, at 0.375 s: b'00831877'. It was not "
+        "taken for one, since `accept` raised IndexError. It is called with",
+    ),
     "has no time for an answer": (
         find("correlation").solution.replace(
             "request(question)", "request(question, retry=trio_udp.Retry(attempts=1, first=0.1))"
