@@ -107,8 +107,9 @@ WRONG = {
         find("correlation")
         .exercise.replace("import trio_udp", "import trio, trio_udp")
         .replace("            meanings", "            await trio.sleep(1)\n            meanings"),
-        "look_up has taken 8.25 s, and the answers need 2.25. Who waits until no copy can be on its way any more never "
-        "knows how long that is; who looks whose answer it is need not wait",
+        "17: look_up has taken 8.25 s, and the answers need 2.25. Here it asked at 0 s and then at 1.38 s. Who waits "
+        "until no copy can be on its way any more never knows how long that is; who looks whose answer it is need not "
+        "wait",
     ),
     "the same number for all": (
         find("correlation").solution.replace('b"%02d" % number', "b'01'"),

@@ -7,6 +7,7 @@ is not the one it waits for. Meanings are numbers of no pattern.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -111,10 +112,18 @@ def check(run: Run) -> Iterator[Finding]:
         yield from _asked_again(run, [each for each in questions if each.data[2:] == word.encode()], word)
     for took in run.notes.get("took", ()):
         if took > QUICK:
-            yield Finding(
-                f"look_up has taken {took:.3g} s, and the answers need 2.25. Who waits until no copy can be on its way "
-                "any more never knows how long that is; who looks whose answer it is need not wait"
-            )
+            yield _too_long(questions, took)
+
+
+def _too_long(questions: list[Carried], took: float) -> Finding:
+    before, after = max(pairwise(questions), key=lambda pair: pair[1].time - pair[0].time)
+    return Finding(
+        f"look_up has taken {took:.3g} s, and the answers need 2.25. Here it asked at {before.time:.3g} s and then at "
+        f"{after.time:.3g} s. Who waits until no copy can be on its way any more never knows how long that is; who "
+        "looks whose answer it is need not wait",
+        after.line,
+        after.time,
+    )
 
 
 def _not_asked(run: Run, word: str) -> Iterator[Finding]:
