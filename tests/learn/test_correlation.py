@@ -107,8 +107,9 @@ WRONG = {
         find("correlation")
         .exercise.replace("import trio_udp", "import trio, trio_udp")
         .replace("            meanings", "            await trio.sleep(1)\n            meanings"),
-        "look_up has taken 8.25 s, and the answers need 2.25. Who waits until no copy can be on its way any more never "
-        "knows how long that is; who looks whose answer it is need not wait",
+        "17: look_up has taken 8.25 s, and the answers need 2.25. Here it asked at 0 s and then at 1.38 s. Who waits "
+        "until no copy can be on its way any more never knows how long that is; who looks whose answer it is need not "
+        "wait",
     ),
     "the same number for all": (
         find("correlation").solution.replace('b"%02d" % number', "b'01'"),
@@ -152,6 +153,16 @@ WRONG = {
         find("correlation").solution.replace("request(question)", "request(question, accept=lambda answer: False)"),
         "22: your program raised NoReply here, but the answer to b'00rain' came, at 0.375 s: b'00831877'. It was not "
         "taken for one. Only their first two bytes are the same",
+    ),
+    "accepts with two arguments": (
+        find("correlation").solution.replace("request(question)", "request(question, accept=lambda q, a: True)"),
+        "22: your program raised NoReply here, but the answer to b'00rain' came, at 0.375 s: b'00831877'. It was not "
+        "taken for one, since `accept` raised TypeError. It is called with one thing only, the bytes of an answer",
+    ),
+    "accepts by what an answer has not": (
+        find("correlation").solution.replace("request(question)", "request(question, accept=lambda a: a[99])"),
+        "22: your program raised NoReply here, but the answer to b'00rain' came, at 0.375 s: b'00831877'. It was not "
+        "taken for one, since `accept` raised IndexError. It is called with",
     ),
     "has no time for an answer": (
         find("correlation").solution.replace(

@@ -224,6 +224,15 @@ async def serve(port, work, stop):
         ),
         "26: anna got more than one answer to `job 1`",
     ),
+    "shields the work, and not the answer": (
+        find("stop").exercise.replace(
+            "        await sock.sendto(await work(question), client)",
+            "        with trio.CancelScope(shield=True):\n            result = await work(question)\n"
+            "        await sock.sendto(result, client)",
+        ),
+        "19: ben never got an answer to `job 2`, though the work for it ended at 6.01 s, after the stop. In a task "
+        "that has been cancelled the next `await` raises trio.Cancelled, that of `sendto` too",
+    ),
 }
 
 

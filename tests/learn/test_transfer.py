@@ -161,7 +161,7 @@ WRONG = {
         .replace("not block:", "len(block) < BLOCK:")
         .replace("BLOCK = 500", "BLOCK = 600"),
         "33: receive waits for ever in this line, for file 2; send has returned at 21.9 s, and all that it has sent "
-        "had arrived: is there nothing that says where the end is, or was it thrown away?",
+        "has come, once at least: is there nothing that says where the end is, or was it thrown away?",
     ),
     "sends nothing of nothing": (
         SOLUTION.replace("len(data) + BLOCK, BLOCK", "len(data) + BLOCK if data else 0, BLOCK"),

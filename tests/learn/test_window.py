@@ -127,6 +127,14 @@ ENCODED = (
     .replace("items()))", "items())))")
 )
 
+# A window, and what the exercise has for a receiver: that answers all, and keeps what is next in line.
+OLD_RECEIVER = (
+    SOLUTION[: SOLUTION.index("async def receive")]
+    .replace(' + len(blocks).to_bytes(2, "big")', "")
+    .replace('range(0, len(data), BLOCK)] or [b""]', "range(0, len(data) + BLOCK, BLOCK)]")
+    + find("window").exercise[find("window").exercise.index("async def receive") :]
+)
+
 # Another form, and one datagram before all blocks, which is none.
 COUNTED = """\
 import base64
@@ -297,6 +305,58 @@ async def receive(port):
         "17: send waits for ever in this line, with file 1. At 2.64 s receive has returned, and is gone; but its last "
         "answer was lost, and who asks again now asks nobody",
     ),
+    "a timer that rings late": (
+        TIMER.replace("0.8", "6").replace("+ 5", "+ 60"),
+        "14: the file took 12.5 s, and should take less than 10 s. The longest wait was from 7.53 s to 12 s: sender "
+        "sent nothing, and then went on in this line",
+    ),
+    "the last of ten first, and nothing is kept that is not next in line": (
+        """\
+import trio
+
+async def send(data, receiver):
+    blocks = [data[start:start + 600] for start in range(0, len(data), 600)] + [b""]
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    for first in range(0, len(blocks), 10):
+        left = list(range(first, min(first + 10, len(blocks))))
+        while left:
+            for number in reversed(left):
+                await sock.sendto(number.to_bytes(2, "big") + blocks[number], receiver)
+            with trio.move_on_after(1):
+                while left:
+                    left.remove(int.from_bytes(await sock.recv(100), "big"))
+
+"""
+        + OLD_RECEIVER[OLD_RECEIVER.index("async def receive") :].replace(
+            "            await sock.sendto",
+            '            if int.from_bytes(header, "big") < expected:\n                await sock.sendto',
+        ),
+        "21: the file took 66.6 s, and should take less than 10 s. 306 of the 374 datagrams that came to receiver had "
+        "come before: what was read in this line at 0.255 s was not answered then, and came again at 1.26 s. Was it "
+        "kept?",
+    ),
+    "ten at a time, and all ten again": (
+        """\
+import trio
+
+async def send(data, receiver):
+    blocks = [data[start:start + 900] for start in range(0, len(data), 900)]
+    total, sock = len(blocks).to_bytes(2, "big"), trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    for first in range(0, len(blocks), 10):
+        numbers, arrived = range(first, min(first + 10, len(blocks))), set()
+        while len(arrived) < len(numbers):
+            arrived = set()
+            for number in numbers:
+                await sock.sendto(number.to_bytes(2, "big") + total + blocks[number], receiver)
+            with trio.move_on_after(1):
+                while len(arrived) < len(numbers):
+                    arrived.add(await sock.recv(100))
+
+"""
+        + SOLUTION[SOLUTION.index("async def receive") :],
+        "11: the file took 14.8 s, and should take less than 10 s. 105 of the 150 datagrams that came to receiver had "
+        "come before: what came at 0.257 s was sent again at 1 s, in this line",
+    ),
     "a timer that never rings": (
         TIMER.replace(">= 0.8", ">= 1e9"),
         "17: your program goes round here without end and never waits, so that time stands still",
@@ -305,6 +365,33 @@ async def receive(port):
         SOLUTION.replace("trio.move_on_after(1)", "trio.move_on_after(1000)"),
         "27: what sender sent in this line, at 0 s, was lost, and nobody sends it again. So your program waits for "
         "ever, in line 22 and 29 and 36 and 49",
+    ),
+    "an old receiver": (
+        OLD_RECEIVER,
+        "56: receive waits for ever, for file 1; send has returned at 4.06 s. What came at 0.765 s was answered in "
+        "this line, when something that was sent before it was still missing, and it was not sent again. Was it kept, "
+        "and does receive know where the end is?",
+    ),
+    "an old receiver, and back to what was acknowledged last": (
+        """\
+import trio
+
+async def send(data, receiver):
+    blocks = [data[start:start + 900] for start in range(0, len(data), 900)] + [b""]
+    done = 0
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    while done < len(blocks):
+        for number in range(done, min(done + 10, len(blocks))):
+            await sock.sendto(number.to_bytes(2, "big") + blocks[number], receiver)
+        with trio.move_on_after(1):
+            while done < len(blocks):
+                done = max(done, int.from_bytes(await sock.recv(100), "big") + 1)
+
+"""
+        + OLD_RECEIVER[OLD_RECEIVER.index("async def receive") :],
+        "27: receive waits for ever, for file 1; send has returned at 5.5 s. What came at 2.32 s was answered in this "
+        "line, when something that was sent before it was still missing, and it was not sent again. Was it kept, and "
+        "does receive know where the end is?",
     ),
     "nobody ends what reads the answers": (
         SOLUTION.replace("            listening.cancel_scope.cancel()\n", ""),

@@ -7,14 +7,16 @@ is not the one it waits for. Meanings are numbers of no pattern.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING
 
 import trio
 
+from ...._events import ReplyIgnored
 from ....faults import Link
 from ..._lesson import Lesson
-from ..._look import arrivals, line_of, readings, sent
+from ..._look import arrivals, happened, line_of, readings, sent
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -110,10 +112,18 @@ def check(run: Run) -> Iterator[Finding]:
         yield from _asked_again(run, [each for each in questions if each.data[2:] == word.encode()], word)
     for took in run.notes.get("took", ()):
         if took > QUICK:
-            yield Finding(
-                f"look_up has taken {took:.3g} s, and the answers need 2.25. Who waits until no copy can be on its way "
-                "any more never knows how long that is; who looks whose answer it is need not wait"
-            )
+            yield _too_long(questions, took)
+
+
+def _too_long(questions: list[Carried], took: float) -> Finding:
+    before, after = max(pairwise(questions), key=lambda pair: pair[1].time - pair[0].time)
+    return Finding(
+        f"look_up has taken {took:.3g} s, and the answers need 2.25. Here it asked at {before.time:.3g} s and then at "
+        f"{after.time:.3g} s. Who waits until no copy can be on its way any more never knows how long that is; who "
+        "looks whose answer it is need not wait",
+        after.line,
+        after.time,
+    )
 
 
 def _not_asked(run: Run, word: str) -> Iterator[Finding]:
@@ -130,13 +140,25 @@ def _not_believed(run: Run) -> Iterator[Finding]:
     question = sent(run, "you", "server")[-1].data
     for time, answer in arrivals(run, "you", "server"):
         if answer.data[:2] == question[:2]:
-            yield Finding(
-                f"your program raised NoReply here, but the answer to {question!r} came, at {time:.3g} s: "
-                f"{answer.data!r}. It was not taken for one. Only their first two bytes are the same, so only by those "
-                "can anybody see that they belong together",
-                run.ending.line,
-                time,
+            words = f"your program raised NoReply here, but the answer to {question!r} came, at {time:.3g} s: "
+            why = _raised_by_accept(run, answer.data) or (
+                "It was not taken for one. Only their first two bytes are the same, so only by those can anybody see "
+                "that they belong together"
             )
+            yield Finding(f"{words}{answer.data!r}. {why}", run.ending.line, time)
+
+
+def _raised_by_accept(run: Run, answer: bytes) -> str:
+    """What `accept` has raised about it; nothing, if it has not."""
+    for entry in happened(run, ReplyIgnored, at="you"):
+        event, raised = entry.event, "accept raised "
+        if isinstance(event, ReplyIgnored) and event.data == answer and event.reason.startswith(raised):
+            what = event.reason.removeprefix(raised)
+            return (
+                f"It was not taken for one, since `accept` raised {what}. It is called with one thing only, the bytes "
+                "of an answer"
+            )
+    return ""
 
 
 def _asked_again(run: Run, questions: list[Carried], word: str) -> Iterator[Finding]:

@@ -108,6 +108,7 @@ async def stage(learner: Learner) -> None:
         except trio.Cancelled:
             learner.note("cut", [question, trio.current_time(), line])
             raise
+        learner.note("done", [question, trio.current_time(), line])
         return results.get(question, b"what?")
 
     async def serve(port: int, stop: trio.Event) -> None:
@@ -173,6 +174,14 @@ def _answered(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
             time,
         )
     yield from _cut(run, part, asked)
+    for question, time, line in run.notes.get("done", ()):
+        if question == asked.question and time >= part.stop:
+            yield Finding(
+                f"{who} never got an answer to `{what}`, though the work for it ended at {time:.3g} s, after the stop. "
+                "In a task that has been cancelled the next `await` raises trio.Cancelled, that of `sendto` too",
+                line,
+                time,
+            )
     begun = any(question == asked.question for question, _, _ in run.notes.get("begun", ()))
     reason = "though the work for it was begun" if begun else "and the work for it was never begun"
     yield Finding(

@@ -17,6 +17,7 @@ from ..._learner import MODULE
 from ..._look import arrivals, happened, line_of, readings, sent
 from ..._verdict import Finding
 from ._check import bytes_arrived, missing, named
+from ._kept import answered_early
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,8 +105,14 @@ def _receive_is_left(run: Run, name: str, size: int, time: float) -> Finding:
         return _went_on(run, gone, waits, began) or Finding(words, last.line, last.time)
     if bytes_arrived(run, began, forever) < size:
         return Finding(f"{here}, before all had come", run.ending.line, time)
-    words = "and all that it has sent had arrived: is there nothing that says where the end is, or was it thrown away?"
-    return Finding(f"{here}, {words}", run.ending.line, time)
+    if early := answered_early(run, began):
+        came, answer = early
+        words = f"{waits}; {returned}. What came at {came:.3g} s was answered{_here(answer.line)}, when something that "
+        words += "was sent before it was still missing, and it was not sent again. Was it kept, "
+        words += "and does receive know where the end is?"
+        return Finding(words, answer.line, came)
+    words = "and all that it has sent has come, once at least: is there nothing that says where the end is, or was it "
+    return Finding(f"{here}, {words}thrown away?", run.ending.line, time)
 
 
 def _began(run: Run) -> float:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ from ..._verdict import Finding, went_wrong
 from ..transfer import PAUSE, RECEIVER, lose_first_answers, transfer
 from ..transfer._check import goes_twice, in_common, returns_too_soon, transferred
 from ..transfer._end import never_ends
+from ..transfer._kept import came_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,15 +200,21 @@ def _blocks(datagrams: list[Carried]) -> list[Carried]:
 
 def _too_slow(run: Run) -> Iterator[Finding]:
     ends = [*run.notes.get("sent", ())[:1], *(time for _, time in run.notes.get("received", ())[:1])]
-    if len(ends) == 2 and min(ends) > QUICK:
-        most = _most_under_way(run)
+    if len(ends) < 2 or min(ends) <= QUICK:
+        return
+    words = f"the file took {min(ends):.3g} s, and should take less than {QUICK:.3g} s. "
+    most = _most_under_way(run)
+    if again := came_again(run, min(ends), words):
+        yield again
+    elif most < WINDOW:
         few = "only one datagram was" if most == 1 else f"at most {most} datagrams were"
-        yield Finding(
-            f"the file took {min(ends):.3g} s, and should take less than {QUICK:.3g} s. There and back takes "
-            f"{2 * DELAY:.3g} s, and in that time {few} sent: for the rest of it the sender was waiting",
-            _sent(run)[0].line,
-            0.0,
-        )
+        words += f"There and back takes {2 * DELAY:.3g} s, and in that time {few} sent: for the rest of it the sender "
+        yield Finding(f"{words}was waiting", _sent(run)[0].line, 0.0)
+    else:
+        until_then = [each for each in _sent(run) if each.time <= min(ends)]
+        before, after = max(pairwise(until_then), key=lambda pair: pair[1].time - pair[0].time)
+        words += f"The longest wait was from {before.time:.3g} s to {after.time:.3g} s: sender sent nothing, and then "
+        yield Finding(f"{words}went on in this line", after.line, after.time)
 
 
 def _most_under_way(run: Run) -> int:
