@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def test_the_exercise_gives_up_who_is_slow(tmp_path: Path) -> None:
     assert refused("hedging", find("hedging").exercise, tmp_path) == (
-        "15: call 3 of 5, at 10.49 s (the best server is a bit slow, and the second one more so): ask has returned "
+        "15: call 3 of 6, at 10.49 s (the best server is a bit slow, and the second one more so): ask has returned "
         "None, after 0.75 s. "
         "The best server's answer came at 10.91 s, 0.42 s after `ask` was called, and nobody listened"
     )
@@ -97,11 +97,11 @@ REACHED = (
 WRONG = {
     "returns in the nursery that is cancelled": (
         find("hedging").solution.replace("    return found[0]", "        return found[0]"),
-        f"19: call 1 of 5, at 0 s (all are well): {READ}{REACHED}\n",
+        f"19: call 1 of 6, at 0 s (all are well): {READ}{REACHED}\n",
     ),
     "forgets to return": (
         find("hedging").solution.replace("    return found[0]", ""),
-        f"19: call 1 of 5, at 0 s (all are well): {READ}{REACHED}\n",
+        f"19: call 1 of 6, at 0 s (all are well): {READ}{REACHED}\n",
     ),
     "waits for the end of a pause": (
         f"""{ONE.replace("everybody.cancel()", "pass")}
@@ -114,7 +114,7 @@ async def ask(servers):
                 await trio.sleep(0.25)
     return found[0]
 """,
-        "7: call 1 of 5, at 0 s (all are well): ask has returned 0.13 s after the first good answer had come, which "
+        "7: call 1 of 6, at 0 s (all are well): ask has returned 0.13 s after the first good answer had come, which "
         "was read in this line at 0.12 s. With that there is nothing left to wait for\n",
     ),
     "all at once": (
@@ -126,7 +126,7 @@ async def ask(servers):
             nursery.start_soon(one, server, found, nursery.cancel_scope)
     return found[0]
 """,
-        "4: call 1 of 5, at 0 s (all are well): the second server was asked 0 s after `ask` was called. Those "
+        "4: call 1 of 6, at 0 s (all are well): the second server was asked 0 s after `ask` was called. Those "
         "before it have 0.25 s each; if "
         "everybody asks all at once, all servers have three times the work",
     ),
@@ -141,7 +141,7 @@ async def ask(servers):
                 await trio.sleep(0.25)
     return found[0]
 """,
-        "4: call 1 of 5, at 0 s (all are well): the second server was asked 0.25 s after `ask` was called, and a "
+        "4: call 1 of 6, at 0 s (all are well): the second server was asked 0.25 s after `ask` was called, and a "
         "good answer "
         "had come 0.12 s after it. Then nobody else has to be asked",
     ),
@@ -157,24 +157,24 @@ async def ask(servers):
                 break
     return found[0]
 """,
-        "7: call 2 of 5, at 5.12 s (the best server is very slow): ask has returned 2.65 s after the first good answer "
+        "7: call 2 of 6, at 5.12 s (the best server is very slow): ask has returned 2.65 s after the first good answer "
         "had come, which was read in this line at 5.49 s. With that there is nothing left to wait for",
     ),
     "the last one first": (
         find("hedging").solution.replace("in servers:", "in servers[::-1]:"),
-        "17: call 1 of 5, at 0 s (all are well): the third server was asked before the second one. The best server "
+        "17: call 1 of 6, at 0 s (all are well): the third server was asked before the second one. The best server "
         "comes first, as in the "
         "list that `ask` gets",
     ),
     "one after another": (
         find("hedging").exercise.replace("0.25", "1"),
-        "15: call 2 of 5, at 5.12 s (the best server is very slow): the second server was asked 1 s after `ask` was "
+        "15: call 2 of 6, at 5.12 s (the best server is very slow): the second server was asked 1 s after `ask` was "
         "called, and it was to be "
         "asked after 0.25 s, as no good answer had come",
     ),
     "takes any answer": (
         find("hedging").solution.replace('b"busy":', 'b"lazy":'),
-        "19: call 4 of 5, at 15.91 s (the best server is busy): ask has returned b'busy', which is no answer: another "
+        "19: call 4 of 6, at 15.91 s (the best server is busy): ask has returned b'busy', which is no answer: another "
         "server has one",
     ),
     "two are enough": (
@@ -183,14 +183,14 @@ async def ask(servers):
     ),
     "asks the best alone": (
         find("hedging").solution.replace("in servers:", "in servers[:1]:"),
-        "call 2 of 5, at 5.12 s (the best server is very slow): the second server was never asked, and it was to be "
+        "call 2 of 6, at 5.12 s (the best server is very slow): the second server was never asked, and it was to be "
         "asked after 0.25 s, as no "
         "good answer had come",
     ),
     "asks nobody": ("async def ask(servers):\n    return b'123456'\n", "your program has not asked the best server"),
     "makes it up": (
         find("hedging").solution.replace("return found[0]", "return b'123456'"),
-        "19: call 1 of 5, at 0 s (all are well): ask has returned b'123456', and the server has answered b'",
+        "19: call 1 of 6, at 0 s (all are well): ask has returned b'123456', and the server has answered b'",
     ),
     "asks all again with each step": (
         f"""{ONE.replace("await sock.sendto", "await again(sock, server)  # ")}
@@ -210,7 +210,7 @@ async def ask(servers):
             await trio.sleep(0.25)
     return found[0]
 """,
-        "14: call 2 of 5, at 5.12 s (the best server is very slow): the best server was asked again after 0.25 s, "
+        "14: call 2 of 6, at 5.12 s (the best server is very slow): the best server was asked again after 0.25 s, "
         "and 2 times in all. It has the question",
     ),
     "gives up": (
@@ -224,7 +224,35 @@ async def ask(servers):
         nursery.cancel_scope.cancel()
     return found[-1]
 """,
-        "call 5 of 5, at 21.28 s (two servers are down): ask has returned None, after 0.5 s",
+        "call 5 of 6, at 21.28 s (two servers are down): ask has returned None, after 0.5 s",
+    ),
+    "stops listening after the last question": (
+        """\
+import trio
+
+async def ask(servers):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        for server in servers:
+            await sock.sendto(b"?", server)
+            with trio.move_on_after(0.25):
+                answer, _ = await sock.recvfrom(65535)
+                if answer != b"busy":
+                    return answer
+""",
+        "6: call 6 of 6, at 26.77 s (all are slow): ask has returned None, after 0.75 s. The third server's answer",
+    ),
+    "busy ends everything": (
+        f"""{ONE.replace("while", "if").replace("found.append", 'answer == b"busy" or found.append')}
+async def ask(servers):
+    found = []
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            nursery.start_soon(one, server, found, nursery.cancel_scope)
+            await trio.sleep(0.25)
+    return found[0] if found else None
+""",
+        "7: call 4 of 6, at 15.91 s (the best server is busy): ask has returned None, after 0.12 s. b'busy' was read "
+        "in this line, at 16.03 s: that is no answer",
     ),
     "raises": (f"{ONE}\nasync def ask(servers):\n    await one(servers[0], [], None)\n", "9: your program raised"),
 }

@@ -27,7 +27,7 @@ third, while your program still listens to those before.
 `ask(servers)` returns the first good answer, at once, from whomever it is:
 b"busy" is none. Who does not have to be asked is not asked; and as nothing gets
 lost here, nobody is asked twice. Your program gives a server up when it asks
-the next one. It is called five times.
+the next one. It is called six times.
 """
 
 HINTS = (

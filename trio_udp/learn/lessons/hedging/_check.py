@@ -44,6 +44,7 @@ ROUNDS = (
     Round("the best server is a bit slow, and the second one more so", (0.4, 0.9, 0.9)),
     Round("the best server is busy", (0.1, 0.1, 0.1), busy="best"),
     Round("two servers are down", (None, None, 0.1)),
+    Round("all are slow", (3.0, 2.0, 0.4)),  # before the library's client asks any of them again
 )
 
 
@@ -148,6 +149,10 @@ def _gave_up(run: Run, plan: Round, began: float, ended: float, asked: dict[str,
                 "and nobody listened"
             )
             return Finding(f"{words}. {missed}", asked[each.source].line if each.source in asked else None, each.time)
+    line, time = _last_read(run, BUSY, ended)
+    if line is not None and time >= began:
+        words += f". {BUSY!r} was read in this line, at {time:.4g} s: that is no answer, and another server has one"
+        return Finding(words, line, time)
     return Finding(words, time=ended)
 
 
