@@ -341,6 +341,29 @@ def test_cancelled_and_caught_are_lines() -> None:
     assert [name for name in names if "cancelled" in name] == ["scope nap: cancelled"]
 
 
+def test_the_moments_of_deadlines_and_cancellations_have_a_height() -> None:
+    """Regression: a silence was cut out around them, and the line of the cancellation stood below the cut."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        ScopeEntered(10.0, 1, "left at once", 1, 40.0),
+        ScopeExited(10.0, 1, 40.0, False),
+        ScopeEntered(10.0, 2, "cancelled", 1, 70.0),
+        ScopeCancelled(70.0, 2),
+        ScopeExited(100.0, 2, 70.0, True),
+        ScopeEntered(100.0, 3, "later than the picture", 1, 500.0),
+        ScopeExited(101.0, 3, 500.0, False),
+    ]
+    picture = timeline_svg(Trace(tuple(entries), 10.0, 101.0))
+    root = ElementTree.fromstring(picture)
+    assert [text.text for text in root.iter(f"{SVG}text") if text.get("class") == "time"] == [
+        *("0.000", "30.000", "60.000", "90.000", "91.000")
+    ]
+    [over] = [group for group in root.iter(f"{SVG}g") if group.get("class") == "over"]
+    y = float(over[0].get("d", "").partition(" ")[2].partition("h")[0])
+    _, _, cancelled, _ = groups(picture)
+    assert edges(cancelled)[1] < y < edges(cancelled)[3] - 10
+
+
 def test_where_it_was_caught_is_not_covered_by_what_follows() -> None:
     """Regression: of a thick line half was left, which is a thin one."""
     entries: list[Entry] = [

@@ -114,7 +114,7 @@ def marks(bars: Timeline, trace: Trace) -> Iterator[Mark]:
 
     Where something took no time, the instant is as high as a name.
     """
-    for time in {trace.started, known_until(trace), *_moments(bars)}:
+    for time in {trace.started, known_until(trace), *_moments(bars, known_until(trace))}:
         yield Mark(time, FIRST, NOWHERE, ("bars", time), takes=False)
     for time in {bar.begin for bar in bars.walk() if bar.kind != "attempt" and bar.is_instant and bar.end == bar.begin}:
         for row in range(3):
@@ -148,9 +148,11 @@ def draw_timeline(
     return "\n".join(_Drawing(trace, bars, axis, boxes, hidden, legend).parts(styled=styled))
 
 
-def _moments(bars: Timeline) -> set[float]:
-    """When something begins or ends."""
-    return {time for bar in bars.walk() for time in (bar.begin, bar.end) if time is not None}
+def _moments(bars: Timeline, ended: float) -> set[float]:
+    """When something begins, is cancelled or ends, and the deadlines of marked scopes, as far as the picture goes."""
+    times = {time for bar in bars.walk() for time in (bar.begin, bar.cancelled, bar.end) if time is not None}
+    deadlines = {bar.deadline for bar in bars.walk() if bar.kind == "scope" and bar.deadline is not None}
+    return times | {time for time in deadlines if min(times, default=ended) <= time <= ended}
 
 
 class _Drawing:
@@ -190,7 +192,7 @@ class _Drawing:
         return f"{counts}. Time goes down; times are seconds since the recording began."
 
     def _margin(self) -> Iterator[str]:
-        times = sorted(_moments(self._bars))
+        times = sorted(_moments(self._bars, known_until(self._trace)))
         moments = [(self._boxes.y(time), time - self._trace.started) for time in times]
         silences = zip(self._boxes.breaks, (cut.seconds for cut in self._axis.cuts), strict=True)
         yield from draw_times(moments, list(silences))
