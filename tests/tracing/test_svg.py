@@ -295,11 +295,16 @@ def test_what_waited_for_its_reader() -> None:
 
 def test_what_was_dropped_later() -> None:
     events = sent(1.0, CLIENT, SERVER), received(1.25, SERVER, CLIENT), dropped(9.0, SERVER, CLIENT, reason="cancelled")
-    [datagram] = of_class(drawing(trace_of(*events)), "datagram")
+    root = drawing(trace_of(*events))
+    [datagram] = of_class(root, "datagram")
     assert title_of(datagram).splitlines()[3:] == [
         "arrived at 1.250000 s, after 250 ms",
         "dropped at 9.000000 s: cancelled",
     ]
+    # Regression: it had a cross where it arrived, though somebody had worked on it since.
+    assert datagram.get("class") == "datagram"
+    assert of_class(root, "cross") == []
+    assert "250 ms" in text_of(datagram)
 
 
 def test_where_there_is_room_for_payloads() -> None:

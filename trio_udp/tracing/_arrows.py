@@ -2,7 +2,8 @@
 
 What is lost nobody sees, so where a cross stands is a choice: where a typical datagram on that way would be after a
 while, and near the other end if it was lost there. What was sent and not seen to arrive, or to be read, is dotted; if
-nothing at all was recorded where it goes, that is no news, and nothing more is said.
+nothing at all was recorded where it goes, that is no news, and nothing more is said. A cross where something arrived
+was dropped there; what somebody had for a while before has arrived like all others, and its bar says the rest.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ._labels import Labels
 from ._lifelines import AND_MORE
 from ._plan import TOP
 from ._show import plural, shortened, show_data, show_duration, show_text
+from ._travel import WAITED, Travel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from ._ladder import Arrow, Ladder
     from ._plan import Plan
     from ._sockets import Place
-    from ._travel import Travel
 
 # Why a virtual network loses what has come all the way.
 AT_THE_END = {"refused", "no listener", "host down", "buffer full", "rebound"}
@@ -38,7 +39,6 @@ HEAD = 7.0
 CROSS = 4.0
 LETTER = 6.05  # of a label
 SHORTEST_LABEL = 12  # characters
-WAITED = 1e-3  # seconds: who is read later than this after its arrival has waited for its reader
 MINOR = 2  # has a label only where no other arrow runs through it
 
 Point = tuple[float, float]
@@ -114,7 +114,7 @@ class Arrows:
         kinds = ["datagram"]
         if (arrow.destination < arrow.source) is not self._ladder.is_turned and arrow.destination != arrow.source:
             kinds.append("answer")
-        kinds += [kind for kind in ("lost", "dropped", "ignored") if travel.outcome == kind]
+        kinds += [kind for kind in ("lost", "dropped", "ignored") if travel.outcome == kind and not travel.was_kept]
         kinds += ["unseen"] * (travel.outcome == "unseen" and not arrow.leaves)
         kinds += ["lost"] * (travel.outcome == "not sent") + ["copy"] * travel.is_copy
         task = "" if arrow.task is None else f' data-task="{arrow.task}"'
@@ -157,9 +157,7 @@ class Arrows:
 
     def _when_put_away(self, travel: Travel) -> str:
         """Where it was not at once."""
-        if travel.put_away is None or travel.read is None or travel.put_away - travel.read <= WAITED:
-            return ""
-        return f" at {travel.put_away - self._ladder.started:.6f} s"
+        return f" at {travel.put_away - self._ladder.started:.6f} s" if travel.put_away and travel.was_kept else ""
 
     def _label(self, plan: Plan, number: int, start: Point, end: Point, places: Labels) -> str:
         """Along its line, where no other label is; a shorter one if there is no other place."""
@@ -227,7 +225,7 @@ def _typical_times(ladder: Ladder) -> dict[tuple[int, int] | None, float]:
 def _label_text(arrow: Arrow, letters: int) -> tuple[str, int]:
     """Its payload, and what became of it, in SVG; and how many letters that is."""
     travel, fate = arrow.travel, ""
-    if travel.outcome in ("lost", "not sent", "dropped", "ignored"):
+    if travel.outcome in ("lost", "not sent", "dropped", "ignored") and not travel.was_kept:
         fate = f"{'lost' if travel.outcome == 'not sent' else travel.outcome}: {show_text(travel.reason)}"
         fate = fate if travel.reason != "loss" else "lost"
     elif travel.outcome == "unseen" and not arrow.leaves:
@@ -259,7 +257,7 @@ def draw_arrow(travel: Travel, start: Point, end: Point, *, is_loop: bool = Fals
         yield _head(tip, angle, is_open=travel.outcome == "unseen")
     if travel.outcome in ("lost", "not sent"):
         yield _cross(end)
-    elif travel.outcome == "dropped":
+    elif travel.outcome == "dropped" and not travel.was_kept:
         yield _cross((end[0] - 2 * HEAD * math.cos(angle), end[1] - 2 * HEAD * math.sin(angle)))
     elif travel.outcome == "ignored":
         yield f'<circle class="mark" cx="{end[0]:.1f}" cy="{end[1]:.1f}" r="3.5"/>'

@@ -13,6 +13,9 @@ Outcome: TypeAlias = Literal["arrived", "lost", "not sent", "dropped", "ignored"
 ignored; or nobody has read it, and maybe nobody has seen it arrive."""
 
 
+WAITED = 1e-3  # seconds: what takes longer has waited, and not only for its turn
+
+
 @dataclass
 class Travel:
     """A datagram on its way.
@@ -67,6 +70,11 @@ class Travel:
     def has_arrived(self) -> bool:
         """At its socket, whatever was done with it there."""
         return self.outcome in ("arrived", "dropped", "ignored")
+
+    @property
+    def was_kept(self) -> bool:
+        """Somebody had it, a handler, say, and dropped it a while after it was read."""
+        return self.put_away is not None and self.read is not None and self.put_away - self.read > WAITED
 
     @property
     def begun(self) -> float:
