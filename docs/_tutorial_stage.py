@@ -33,7 +33,7 @@ from trio.testing import MockClock
 from docs._tutorial_shown import PORT, PROGRAMS, numbered, stopped, write
 from trio_udp import AttemptStarted, DatagramLost, DatagramReceived, DatagramSent, testing, tracing
 from trio_udp._address import format_address
-from trio_udp._events import told_by_caller
+from trio_udp._told import told_by_caller
 from trio_udp.testing import VirtualNetwork
 from trio_udp.tracing import Happened, Trace
 

@@ -17,7 +17,7 @@ PACKAGE = Path(trio_udp.__file__).parent
 
 FLOORS = [
     # pure: no sockets, no tasks, no clock of their own
-    {"_errors", "_address", "_checks", "_events", "_retry", "faults"},
+    {"_errors", "_address", "_checks", "_events", "_told", "_retry", "faults"},
     {  # one socket
         *("_statistics", "_asked", "_offload", "_counted", "_reading", "_batch"),
         *("_multicast", "_endpoint", "_opening", "_connection", "_systemd"),
@@ -52,6 +52,7 @@ FLOORS = [
 
 BESIDE = {
     ("_events", "_address"),
+    ("_told", "_events"),
     ("_errors", "_address"),  # for the type checker only
     ("faults", "_address"),
     ("_counted", "_statistics"),

@@ -11,7 +11,7 @@
 Where things are; each file imports only from those above it:
 
     _errors  _address  _checks              failures, addresses, what a number must be
-    _events  _retry                         what can be observed, when to send again
+    _events  _told  _retry                  what can be observed, who tells of it, when to send again
     faults                                  what a bad network does to datagrams
     _statistics  _counted                   what goes through a socket is counted
     _asked                                  from which of our addresses to reply

@@ -26,9 +26,10 @@ import trio
 from . import _asked, _offload
 from ._address import Address, format_address, not_a_name, payload_limit, payload_size
 from ._errors import PEER_REFUSES, REFUSALS, DatagramTooLarge, errno_name
-from ._events import DatagramSent, Emit, told_by_caller
+from ._events import DatagramSent, Emit
 from ._reading import BATCH, Datagram, ReadSocket, would_block
 from ._statistics import Tally
+from ._told import told_by_caller
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence

@@ -18,8 +18,9 @@ from . import _asked, _offload
 from ._address import Address
 from ._counted import CountedSocket
 from ._errors import NETWORK_ERRORS
-from ._events import DatagramReceived, Emit, told_by_caller
+from ._events import DatagramReceived, Emit
 from ._statistics import Tally
+from ._told import told_by_caller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from .._events import DatagramReceived, emit_of_socket
+from .._events import DatagramReceived
+from .._told import emit_of_socket
 from . import _kernel
 from ._ancillary import ControlMessage, told
 from ._buffers import TRUNC, as_bytes, check_buffers, check_room, check_sizes, cut, is_empty, scatter

@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .._events import DatagramArrived, DatagramLost, DatagramSent, emit_of_socket
+from .._events import DatagramArrived, DatagramLost, DatagramSent
+from .._told import emit_of_socket
 from ..faults import Drop, Held, InFlight, Rule, Verdict, first_verdict
 from ..faults._link import headers
 from ._arrivals import Arrivals

@@ -157,7 +157,9 @@ class Arrows:
 
     def _when_put_away(self, travel: Travel) -> str:
         """Where it was not at once."""
-        return f" at {travel.put_away - self._ladder.started:.6f} s" if travel.put_away and travel.was_kept else ""
+        if travel.put_away is None or not travel.was_kept:
+            return ""
+        return f" at {travel.put_away - self._ladder.started:.6f} s"
 
     def _label(self, plan: Plan, number: int, start: Point, end: Point, places: Labels) -> str:
         """Along its line, where no other label is; a shorter one if there is no other place."""
