@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-PATIENCE = 60  # seconds for anything; it starts in one or two
+PATIENCE = 180  # seconds for anything; it starts in one or two, and beside much other work has taken over 60
 
 # A profile of its own, and nothing on its own account. As root Chromium refuses to have its sandbox.
 OPTIONS = [
