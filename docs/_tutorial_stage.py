@@ -7,10 +7,8 @@ What is written to OUT, `_tutorial_shown` says. Two programs that talk over real
 A page must not say something else each time it is built, and a build must not wait where a reader does. So a program
 that uses Trio runs in virtual time, and its sockets are on a virtual network: one that it makes itself or, if it makes
 none, one of ours, on which a datagram to the own host takes a microsecond and is never lost. Whose turn it is among
-tasks that are all ready is drawn by lot in Trio; here it comes from a seed, as does what `random` gives. Plain sockets
-tell of a datagram when the program reads it, which on these pages is often late, or never; so they are silent here, and
-the record of the network, which knows when each arrived, is turned into events of the library. What waits for ever is
-stopped, and the last line of its output says that we did it.
+tasks that are all ready is drawn by lot in Trio; here it comes from a seed, as does what `random` gives. What waits for
+ever is stopped, and the last line of its output says that we did it.
 """
 
 from __future__ import annotations
@@ -31,22 +29,17 @@ import trio
 from trio.testing import MockClock
 
 from docs._tutorial_shown import PORT, PROGRAMS, numbered, stopped, write
-from trio_udp import AttemptStarted, DatagramLost, DatagramReceived, DatagramSent, testing, tracing
+from trio_udp import AttemptStarted, testing, tracing
 from trio_udp._address import format_address
-from trio_udp._told import told_by_caller
 from trio_udp.testing import VirtualNetwork
 from trio_udp.tracing import Happened, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-    from trio_udp import Event
     from trio_udp.tracing import Entry
 
 PATIENCE = 10  # seconds of virtual time; a program that is still there waits for ever
-WILDCARDS = ("0.0.0.0", "::")
-
-Place = tuple[str, int]
 
 
 class Stage:
@@ -100,7 +93,7 @@ class Stage:
             with tracing.record() as recording:
                 try:
                     with trio.move_on_after(PATIENCE) as patience:
-                        return await told_by_caller(None, main, *args)
+                        return await main(*args)
                 finally:
                     await trio.lowlevel.cancel_shielded_checkpoint()
                     self.trace = recording.trace()
@@ -108,29 +101,9 @@ class Stage:
                         print(stopped(PATIENCE), end="")
 
 
-def whole_trace(trace: Trace, networks: Sequence[VirtualNetwork]) -> Trace:
-    """With the datagrams of sockets that the library does not own, as the networks have recorded them."""
-    told = {entry.event.local[:2] for entry in trace.entries if isinstance(entry, Happened)}
-    seen = [Happened(event, None, None) for network in networks for event in _seen(network, told)]
-    entries = sorted([*trace.entries, *seen], key=lambda entry: entry.time)  # which keeps the order of what is equal
-    return replace(trace, entries=tuple(entries), names={**_names(networks, entries), **trace.names})
-
-
-def _seen(network: VirtualNetwork, told: Collection[Place]) -> Iterator[Event]:
-    """What the library would have told of these datagrams, had it been asked to carry them."""
-    for each in network.datagrams:
-        source, destination = each.source, each.destination
-        if not _is_told(source, told):
-            yield DatagramSent(each.time, source, destination, each.data)
-            if each.dropped is not None:
-                yield DatagramLost(each.time, source, destination, each.data, each.dropped, each.time)
-        if not _is_told(destination, told):
-            for time in each.delivered:
-                yield DatagramReceived(time, destination, source, each.data)
-
-
-def _is_told(place: Place, told: Collection[Place]) -> bool:
-    return any((host, place[1]) in told for host in (place[0], *WILDCARDS))
+def named(trace: Trace, networks: Sequence[VirtualNetwork]) -> Trace:
+    """With names for hosts."""
+    return replace(trace, names={**_names(networks, trace.entries), **trace.names})
 
 
 def _names(networks: Sequence[VirtualNetwork], entries: Sequence[Entry]) -> dict[str, str]:
@@ -184,7 +157,7 @@ def main() -> None:
     path = Path(program).resolve()
     stage = Stage()
     said = stage.run_program(path)
-    trace = stage.trace and whole_trace(stage.trace, stage.networks)
+    trace = stage.trace and named(stage.trace, stage.networks)
     write(Path(out), said, trace, path.parent)
 
 
