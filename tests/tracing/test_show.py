@@ -36,7 +36,7 @@ def test_durations(seconds: float, text: str) -> None:
         (b"a\x1b[2Jb\r\n", r"a\x1b[2Jb\r\n"),
         ("grüße, Привет, 5 °C".encode(), "grüße, Привет, 5 °C"),
         ("ü\\xfc 'ü'\r\n".encode(), r"ü\\xfc 'ü'\r\n"),
-        ("it's \"ü\"".encode(), r"it\'s " + '"ü"'),
+        ('it\'s "ü"'.encode(), r"it\'s " + '"ü"'),
         ("ü".encode("latin-1"), r"\xfc"),
         ("ü".encode() * 33, "ü" * 21 + "…" + "ü" * 10),
         ("ü".encode() * 40_000 + "日".encode(), r"\xc3\xbc\xc3\xbc\xc3\…e6\x97\xa5"),

@@ -141,7 +141,7 @@ def test_a_recording_of_one_side() -> None:
 
 def test_a_request_that_nobody_listened_to_has_not_arrived() -> None:
     """Regression: its arrow was that of one that did. No end is ever without a dot, however little room there is."""
-    refused = [begins(0.0), sent(0.0, CLIENT, SERVER, b"x" * 30), times_out(0.001, reason="ECONNREFUSED")]
+    refused: list[Event] = [begins(0.0), sent(0.0, CLIENT, SERVER, b"x" * 30), times_out(0.001, reason="ECONNREFUSED")]
     for width in (50, 60, 80):
         lines = ladder_text(trace_of(*refused), width=width).splitlines()
         assert [line for line in lines if "┄>" in line] == [line for line in lines if "x" in line], width

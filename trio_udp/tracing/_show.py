@@ -4,8 +4,8 @@ What came from a network may be made to confuse whoever looks at it: escape sequ
 characters turn the direction of a line. So bytes are shown as Python writes them, in ASCII, and so are those characters
 of a name that cannot be printed.
 
-But most languages are not written in ASCII alone, and nobody reads escapes. So bytes that are UTF-8 are shown as text, if
-each character beyond ASCII can be seen, takes one place, stands where it was written, and is none of the signs that
+But most languages are not written in ASCII alone, and nobody reads escapes. So bytes that are UTF-8 are shown as text,
+if each character beyond ASCII can be seen, takes one place, stands where it was written, and is none of the signs that
 pictures of text are made of; one that does not, and all bytes are escaped. ASCII is written as ever, each backslash
 twice, so no text looks like an escape.
 """
@@ -61,7 +61,7 @@ def _beyond_ascii(data: bytes, longest: int) -> str:
 
 
 def _is_plain(letter: str) -> bool:
-    """ASCII; or it can be printed, is as wide, combines with nothing, goes to the right, and is not another's double."""
+    """ASCII; or it can be printed, is as wide, combines with nothing, goes to the right, and is nobody's double."""
     return letter.isascii() or (
         letter.isprintable()
         and letter not in NO_LETTERS

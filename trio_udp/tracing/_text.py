@@ -2,10 +2,9 @@
 
 Letters cannot slant. So a datagram is one line, at the time when it was sent, which says how long it took; what becomes
 of an attempt is a line of its own, and while a request waits its client's lifeline is thick. An arrow is dotted towards
-an end that nobody has seen, so that nobody takes it for one that arrived. A payload that has no room in its arrow stands
-beside it. Where columns would be too narrow to read, because there are many of them or the terminal
-is small, or where they would leave out times, or cut payloads so that one looks like another, each line is a sentence
-instead.
+an end that nobody has seen, so that nobody takes it for one that arrived. A payload that has no room in its arrow
+stands beside it. Where columns would be too narrow to read, because there are many of them or the terminal is small, or
+where they would leave out times, or cut payloads so that one looks like another, each line is a sentence instead.
 """
 
 from __future__ import annotations
@@ -38,12 +37,12 @@ TO_ASCII = str.maketrans(dict(zip("│┃┏┗┐─┄✕·µ…", "||+++-.x.u
 def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
     """The ladder diagram of a trace, as lines of text.
 
-    Lifelines are columns, datagrams arrows between them: ``✕`` where one was lost, ``?`` where nobody saw it arrive, and
-    ``┄`` towards an end of which nothing was recorded, as of a server in another process: it may have arrived or not. On
-    the left are the seconds since the recording began, when it was sent; beside a payload how long it took. A client's
-    lifeline is thick while a request waits; one that was sent again is a ``loop``. If there is no room for columns, or
-    for what tells one datagram from another, each line is a sentence. Of a very long run the first 10,000 datagrams are
-    shown, and it says so.
+    Lifelines are columns, datagrams arrows between them: ``✕`` where one was lost, ``?`` where nobody saw it arrive,
+    and ``┄`` towards an end of which nothing was recorded, as of a server in another process: it may have arrived or
+    not. On the left are the seconds since the recording began, when it was sent; beside a payload how long it took. A
+    client's lifeline is thick while a request waits; one that was sent again is a ``loop``. If there is no room for
+    columns, or for what tells one datagram from another, each line is a sentence. Of a very long run the first 10,000
+    datagrams are shown, and it says so.
 
     Args:
       trace: what was recorded.
