@@ -793,6 +793,15 @@ async def test_dragging_moves_it_and_is_no_click(recorded: Trace, tmp_path: Path
         assert await browser.evaluate("pinned !== null")
 
 
+async def test_the_first_label_has_its_accents(tmp_path: Path) -> None:
+    """Regression: what is upon the names covered the dots of "grüße", which was "gruße"."""
+    sent = DatagramSent(10.0, CLIENT, SERVER, "Ünder Änderung".encode())
+    async with shown(trace([Happened(sent, 1, None)]), tmp_path) as browser:
+        [words] = await of_all(browser, "#ladder .label", "e.getBoundingClientRect().top")
+        [head] = await of_all(browser, ".heads > .paper", "e.getBoundingClientRect().bottom")
+        assert head <= words + 1  # above them the box of a letter is empty
+
+
 async def test_names_stay_in_sight(recorded: Trace, tmp_path: Path) -> None:
     async with shown(recorded, tmp_path) as browser:
         await browser.evaluate("document.getElementById('ladder').scrollTop = 500")
