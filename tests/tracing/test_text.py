@@ -92,6 +92,12 @@ def test_in_ascii() -> None:
     assert " hello, lost -----------x  |\n" in text
 
 
+def test_in_ascii_what_is_sent_to_itself_has_a_corner_too() -> None:
+    """Regression: it was an escape."""
+    there = sent(0.0, CLIENT, CLIENT), received(0.5, CLIENT, CLIENT)
+    assert "|-+  hello, 500 ms" in ladder_text(trace_of(*there), width=60, ascii=True)
+
+
 def test_all_kinds_of_datagrams() -> None:
     events: list[Event] = [
         sent(0.0, CLIENT, SERVER, b"seen"),
