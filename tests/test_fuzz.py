@@ -60,7 +60,7 @@ from trio_udp.learn._look import line_in
 from trio_udp.learn._source import NoText, check_text
 from trio_udp.testing import VirtualNetwork
 from trio_udp.testing._ip import parse_ip
-from trio_udp.tracing import _jsonlines, _recording
+from trio_udp.tracing import _jsonlines, _recording, _show
 
 # What parsers know, and what looks like it: digits of other scripts, infinities, a number longer than Python reads.
 _PIECES = [*string.digits, *".,:;/[]%*-+_eExkMG \t\n\0", "²", "٣", "é", "\ud800", "inf", "nan", "1e400", "9" * 5000]
@@ -152,6 +152,7 @@ BYTES: dict[str, Target] = {
     "dtls: the cookie of a hello": Target(_swallowed._cookie, (), lambda cookie: len(cookie) < 256),
     "learn: a program": Target(check_text, NoText, lambda nothing: nothing is None),
     "learn: what has passed": Target(_folder._parsed, ValueError, lambda passed: isinstance(passed, dict)),
+    "tracing: a payload": Target(_show.show_data, (), lambda shown: shown.isprintable() and len(shown) <= 32),
     "trace": Target(lambda data: _jsonlines._read(iter(data.splitlines(keepends=True)), "x"), ValueError),
     "one datagram": Target(lambda data: split(data, [(0, 0, data)]), (), lambda pieces: len(pieces) == 1),
 }
@@ -355,6 +356,7 @@ READERS: dict[str, object] = {
     "tracing._jsonlines._plain": BYTES["trace"],
     "tracing._page._hash": OURS,  # a hash
     "tracing._recording._checked_host": TEXTS["tracing: a host"],
+    "tracing._show._beyond_ascii": BYTES["tracing: a payload"],
     "tracing._text.ladder_text": "tests/tracing/test_anything.py::test_as_text",
     "_asked._asked_host": test_any_message_beside_a_datagram,
     "_asked._way_back": test_any_message_beside_a_datagram,

@@ -52,6 +52,7 @@ def test_a_retry_is_a_loop() -> None:
             participant p0 as client
             participant p1 as server
             loop request 1: 2 attempts
+            note over p0: request 1, attempt 1#58; waits 1 s
             p0-xp1: hello, lost
             note over p0: request 1#58; timed out after 1 s
             note over p0: request 1, attempt 2#58; waits 1 s
@@ -189,6 +190,7 @@ def test_mermaid_understands_a_retry(modules: str) -> None:
     assert (read["type"], read["actors"]) == ("sequence", ["client", "server"])
     assert [kind for kind, _ in read["messages"]] == [
         "LOOP_START",
+        "NOTE",
         "SOLID_CROSS",
         "NOTE",
         "NOTE",

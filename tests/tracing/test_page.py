@@ -222,7 +222,7 @@ async def test_a_timeout_around_start_soon_and_a_cancelled_nursery_can_be_seen(t
 
 
 async def test_no_arrow_runs_over_the_words_beside_a_client(tmp_path: Path) -> None:
-    """Regression: five of them cut "request 1, attempt 1: answered, deadline 0.489563 s"."""
+    """Regression: five of them cut "request 1, attempt 1: answered, deadline at 0.489563 s"."""
     many = await trio.to_thread.run_sync(run, 9, 1)
     async with shown(many, tmp_path) as browser:
         assert await browser.evaluate(f"({RUNS_OVER}).length") == 0
@@ -283,6 +283,8 @@ def test_the_legend_has_the_rarer_signs_where_they_occur() -> None:
         ((sent, came, *handler), "a handler at work"),
         ((waits, sent), "one that was not decided yet"),
         ((waits, sent, RequestFailed(10.2, CLIENT, SERVER, 1, 1, "Cancelled")), "one that was given up"),
+        ((waits, sent, AttemptTimedOut(10.2, CLIENT, SERVER, 1, 1, "ECONNREFUSED")), "one that was refused"),
+        ((waits, sent, AttemptTimedOut(10.2, CLIENT, SERVER, 1, 1, "EHOSTUNREACH")), "one that was refused"),
         ((sent, came, sent._replace(time=3610.0)), "a long silence, cut out"),
     ):
         assert meaning in meanings(happened(*events)), meaning
@@ -622,7 +624,16 @@ async def demo(clients: int, folder: Path) -> Path:
 @pytest.fixture
 def odd_names() -> Trace:
     names = cycle(
-        ["A" * 300, "]]>>-->>", "日本語のクライアント", "a-host-of-the-customer-in-the-third-building.example"]
+        [
+            "A" * 300,
+            "W" * 24,
+            "m" * 24,
+            "a" * 24,
+            "]]>>-->>",
+            "Щ" * 24,
+            "日本語のクライアント",
+            "a-host-of-the-customer-in-the-third-building.example",
+        ]
     )
     some = run(clients=12, requests=1)
     return replace(some, names={address: f"{number} {next(names)}" for number, address in enumerate(some.names)})
@@ -729,6 +740,20 @@ async def test_it_can_be_made_to_fit(recorded: Trace, tmp_path: Path) -> None:
         assert min(await of_all(browser, *WORDS)) >= 8
 
 
+async def test_where_not_all_of_it_fits_the_button_says_so(tmp_path: Path) -> None:
+    """Regression: it stopped at 89 % and said "fit"."""
+    many = await trio.to_thread.run_sync(run, 20, 1)
+    async with shown(many, tmp_path, 1400) as browser:
+        assert await texts(browser, "#fit") == ["smallest"]
+        await choose(browser, "client 2")
+        assert await texts(browser, "#fit") == ["fit"]
+        await choose(browser, "")
+        assert await texts(browser, "#fit") == ["smallest"]
+        await browser.resize(4000, 1000)
+        await browser.settle()
+        assert await texts(browser, "#fit") == ["fit"]
+
+
 @pytest.mark.parametrize(("clients", "width"), [(3, 390), (20, 1400)])
 async def test_what_is_made_to_fit_can_still_be_read(clients: int, width: int, tmp_path: Path) -> None:
     """Regression: on a phone the words were 5 pixels high."""
@@ -766,6 +791,15 @@ async def test_dragging_moves_it_and_is_no_click(recorded: Trace, tmp_path: Path
         assert await count(browser, ".held") == 0
         await browser.click(x, y)
         assert await browser.evaluate("pinned !== null")
+
+
+async def test_the_first_label_has_its_accents(tmp_path: Path) -> None:
+    """Regression: what is upon the names covered the dots of "grüße", which was "gruße"."""
+    sent = DatagramSent(10.0, CLIENT, SERVER, "Ünder Änderung".encode())
+    async with shown(trace([Happened(sent, 1, None)]), tmp_path) as browser:
+        [words] = await of_all(browser, "#ladder .label", "e.getBoundingClientRect().top")
+        [head] = await of_all(browser, ".heads > .paper", "e.getBoundingClientRect().bottom")
+        assert head <= words + 1  # above them the box of a letter is empty
 
 
 async def test_names_stay_in_sight(recorded: Trace, tmp_path: Path) -> None:
@@ -908,7 +942,7 @@ def test_on_a_page_that_was_cut_attempts_look_the_same_on_both_sides() -> None:
     page = html(trace(entries, ended=20.0))
     for kind in ("attempt", "bar attempt"):
         assert f'<g class="{kind} timed-out" data-entry="0" data-task="1"' in page
-    assert "from 0.000000 s, to beyond what is drawn\ndeadline 9.000000 s\ntimed out" in page
+    assert "from 0.000000 s, to beyond what is drawn\ndeadline at 9.000000 s\ntimed out" in page
 
 
 def test_what_was_forgotten_is_said() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trio_udp.tracing._show import plural, shortened, show_data, show_duration, show_text
 
@@ -32,7 +34,13 @@ def test_durations(seconds: float, text: str) -> None:
         (b"hello", "hello"),
         (b"", "(empty)"),
         (b"a\x1b[2Jb\r\n", r"a\x1b[2Jb\r\n"),
-        ("ü".encode(), r"\xc3\xbc"),
+        ("grüße, Привет, 5 °C".encode(), "grüße, Привет, 5 °C"),
+        ("ü\\xfc 'ü'\r\n".encode(), r"ü\\xfc 'ü'\r\n"),
+        ('it\'s "ü"'.encode(), r"it\'s " + '"ü"'),
+        ("ü".encode("latin-1"), r"\xfc"),
+        ("ü".encode() * 33, "ü" * 21 + "…" + "ü" * 10),
+        ("ü".encode() * 40_000 + "日".encode(), r"\xc3\xbc\xc3\xbc\xc3\…e6\x97\xa5"),
+        ("日".encode().join(["ü".encode() * 99] * 2), "ü" * 21 + "…" + "ü" * 10),
         (b"it's", "it's"),
         (b"x" * 33, "x" * 21 + "…" + "x" * 10),
         (b"request 1 of " + bytes(60_000) + b" client 7", r"request 1 of \x00\x00…0 client 7"),
@@ -43,6 +51,43 @@ def test_durations(seconds: float, text: str) -> None:
 )
 def test_data(data: bytes, text: str) -> None:
     assert show_data(data) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "日本",  # two places each
+        "🎉",
+        "e\u0301",  # over another one
+        "\u0301",
+        "שלום",  # from right to left
+        "١٢",
+        "\u202eü",
+        "ü\u200b",  # not to be seen
+        "\u2800",
+        "\uffa0",
+        "ü\u00a0",
+        "\u1161",
+        "\u212b",  # looks as another one does, and is the same
+        "──>",  # as the picture itself
+        "✕",
+        "a…b",
+    ],
+)
+def test_text_that_could_be_taken_for_something_else_is_bytes(text: str) -> None:
+    assert show_data(text.encode(), 99) == repr(text.encode())[2:-1]
+    assert show_data(f"grüße, {text}".encode(), 99) == repr(f"grüße, {text}".encode())[2:-1]
+
+
+def test_data_in_ascii() -> None:
+    assert show_data("grüße".encode(), ascii=True) == r"gr\xc3\xbc\xc3\x9fe"
+
+
+@given(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20))
+def test_what_is_not_cut_tells_which_bytes_it_was(one: str, other: str) -> None:
+    """Whatever is shown can be read back as Python would, from text or from bytes, and never both ways."""
+    shown = [show_data(text.encode(errors="surrogatepass"), 999) for text in (one, other)]
+    assert (shown[0] == shown[1]) is (one == other)
 
 
 def test_names() -> None:

@@ -340,6 +340,21 @@ def test_attempts_side_by_side_do_not_cover_each_other() -> None:
     assert len(starts) == 3
 
 
+def test_an_attempt_that_was_refused_has_a_cross_of_its_own() -> None:
+    """Regression: it looked as one that was given up. It is no cross of a datagram: these are counted."""
+    refused: list[Event] = [begins(0.0), times_out(1.0, reason="ECONNREFUSED"), begins(1.0, number=2)]
+    root = drawing(trace_of(*refused, times_out(1.5, number=2, reason="EHOSTUNREACH"), *exchange(2.0, request=2)))
+    assert [one.get("class") for one in of_class(root, "attempt")] == ["attempt refused", "attempt refused", "attempt"]
+    assert [len(of_class(one, "refusal")) for one in of_class(root, "attempt")] == [1, 1, 0]
+    assert [len(of_class(one, "deadline")) for one in of_class(root, "attempt")] == [1, 0, 0]
+    assert not of_class(root, "cross")
+
+
+def test_what_was_not_sent_has_no_end_that_nobody_has_seen() -> None:
+    root = drawing(trace_of(dropped(0.0, CLIENT, SERVER, reason="ENOBUFS", out=True)))
+    assert [one.get("class") for one in of_class(root, "line")] == ["line"]
+
+
 def test_handlers_at_work_side_by_side() -> None:
     root = drawing(in_order(*handled(0.0, 2.0), *handled(1.0, 3.0, OTHER), handled(4.0, 4.0)[0]))
     bars = [bar for group in of_class(root, "handler") for bar in group.iter(f"{SVG}rect")]

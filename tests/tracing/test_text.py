@@ -92,6 +92,12 @@ def test_in_ascii() -> None:
     assert " hello, lost -----------x  |\n" in text
 
 
+def test_in_ascii_what_is_sent_to_itself_has_a_corner_too() -> None:
+    """Regression: it was an escape."""
+    there = sent(0.0, CLIENT, CLIENT), received(0.5, CLIENT, CLIENT)
+    assert "|-+  hello, 500 ms" in ladder_text(trace_of(*there), width=60, ascii=True)
+
+
 def test_all_kinds_of_datagrams() -> None:
     events: list[Event] = [
         sent(0.0, CLIENT, SERVER, b"seen"),
@@ -115,27 +121,47 @@ def test_all_kinds_of_datagrams() -> None:
    0.000000    │───────────── seen, 500 ms ───────────>│
    0.000000    │─────────── seen, copy, 1 s ──────────>│
    1.000000    │                   dropped: queue full ·
-   2.000000    │─────────────── unseen ──────────────? │
+   2.000000    │─────────────── unseen ┄┄┄┄┄┄┄┄┄┄┄┄┄┄? │
    3.000000    │─✕ out, lost: ENOBUFS                  │
    3.500000    │                 back, lost: ENOBUFS ✕─│
    4.000000    │<───────────── late, 1 s ──────────────│
    5.000000    · ignored: answered already             │
-   6.000000    │<──────────── from where? ─────────────│
-   7.000000    │─┐  to itself                          │
+   6.000000    │<──────────── from where? ┄┄┄┄┄┄┄┄┄┄┄┄┄│
+   7.000000    │┄┐  to itself                          │
 """
     )
 
 
 def test_a_recording_of_one_side() -> None:
-    """That nobody saw it arrive where nothing was recorded is no news."""
+    """That nobody saw it arrive where nothing was recorded is no news; but it does not look as if somebody had."""
     trace = trace_of(sent(0.0, CLIENT, SERVER), received(0.5, CLIENT, SERVER, b"HELLO"))
     assert ladder_text(trace, width=50).splitlines()[1:] == [
-        "   0.000000      │────────── hello ──────────>│",
-        "   0.500000      │<───────── HELLO ───────────│",
+        "   0.000000      │────────── hello ┄┄┄┄┄┄┄┄┄┄>│",
+        "   0.500000      │<───────── HELLO ┄┄┄┄┄┄┄┄┄┄┄│",
     ]
-    assert "10.0.1.1 ─> 10.0.0.1" in ladder_text(trace, width=36)
+    assert "10.0.1.1 ┄> 10.0.0.1" in ladder_text(trace, width=36)
+    assert "   |---------- hello ..........>|\n" in ladder_text(trace, width=50, ascii=True)
     unseen = trace_of(sent(0.0, CLIENT, SERVER), received(0.5, SERVER, CLIENT, b"HELLO"))
-    assert "10.0.1.1 ─? 10.0.0.1" in ladder_text(unseen, width=36)
+    assert "10.0.1.1 ┄? 10.0.0.1" in ladder_text(unseen, width=36)
+
+
+def test_a_request_that_nobody_listened_to_has_not_arrived() -> None:
+    """Regression: its arrow was that of one that did. No end is ever without a dot, however little room there is."""
+    refused: list[Event] = [begins(0.0), sent(0.0, CLIENT, SERVER, b"x" * 30), times_out(0.001, reason="ECONNREFUSED")]
+    for width in (50, 60, 80):
+        lines = ladder_text(trace_of(*refused), width=width).splitlines()
+        assert [line for line in lines if "┄>" in line] == [line for line in lines if "x" in line], width
+        assert "request 1: refused after 1 ms" in lines[-1]
+
+
+def test_payloads_are_text_and_in_ascii_the_bytes_of_it() -> None:
+    trace = trace_of(*answered(0.0, "ü…".encode()), *answered(1.0, "Grüße".encode()))
+    one, other = ladder_text(trace, width=90).splitlines()[1:]
+    assert r" \xc3\xbc\xe2\x80\xa6, 250 ms " in one
+    assert "─ Grüße, 250 ms ─" in other
+    ascii_only = ladder_text(trace, width=90, ascii=True)
+    assert ascii_only.isascii()
+    assert r"-- Gr\xc3\xbc\xc3\x9fe, 250 ms -" in ascii_only
 
 
 def test_sentences_where_columns_do_not_fit() -> None:

@@ -238,9 +238,12 @@ def test_each_bar_is_drawn_and_says_what_is_known_of_it() -> None:
     assert [group.get("data-task") for group in found] == ["1", "1", "2", "3", "3", "3", "3", "3"]
     assert title(found[0]) == "task main\nfrom 0.000000 s, still running at the end"
     assert title(found[4]) == "scope lunch\n0.100000 s to 1.200000 s: 1.1 s\nno deadline"
-    assert title(found[6]) == ("request 1, attempt 2\n0.600000 s to 0.800000 s: 200 ms\ndeadline 1.600000 s\nanswered")
+    assert title(found[6]) == (
+        "request 1, attempt 2\n0.600000 s to 0.800000 s: 200 ms\ndeadline at 1.600000 s\nanswered"
+    )
     assert title(found[7]) == (
-        "scope nap: cancelled\n0.800000 s to 1.000000 s: 200 ms\ndeadline 1.000000 s\ncancelled at 1.000000 s, caught"
+        "scope nap: cancelled\n0.800000 s to 1.000000 s: 200 ms\ndeadline at 1.000000 s\n"
+        "cancelled at 1.000000 s, caught"
     )
 
 
@@ -317,11 +320,11 @@ def test_of_a_full_recording_nothing_is_drawn_that_nobody_knows() -> None:
         ScopeCancelled(11.0, 1),
     ]
     whole, full = (Trace(tuple(entries), 10.0, 3611.0, {}, forgotten) for forgotten in (0, 7))
-    assert title(groups(timeline_svg(whole))[1]).endswith(", still running at the end\ndeadline 1.000000 s\n" + NAP)
+    assert title(groups(timeline_svg(whole))[1]).endswith(", still running at the end\ndeadline at 1.000000 s\n" + NAP)
     picture = timeline_svg(full)
     task, nap = groups(picture)
     assert title(task) == "task main\nfrom 0.000000 s, still running when the recording was full"
-    assert title(nap).endswith(", still running when the recording was full\ndeadline 1.000000 s\n" + NAP)
+    assert title(nap).endswith(", still running when the recording was full\ndeadline at 1.000000 s\n" + NAP)
     assert '<path class="edge"' not in picture  # there is no silence
     root = ElementTree.fromstring(picture)
     captions = [text.text or "" for text in root.iter(f"{SVG}text") if text.get("class") == "caption"]
@@ -467,11 +470,63 @@ def test_an_attempt_says_which_it_is_and_its_deadline_where_there_is_room() -> N
         TaskStarted(10.0, 1, "main", None),
         Happened(AttemptStarted(10.0, CLIENT, SERVER, 3, 1, 1.0, b"1"), 1, None),
     ]
-    entries += [ScopeEntered(10.0 + step, step, f"{step}", 1, math.inf) for step in range(1, 9)]
+    entries += [ScopeEntered(10.0 + step, step, f"{step}", 1, math.inf) for step in range(1, 10)]
     [whole] = [
-        texts(group) for group in groups(timeline_svg(trace(entries, 19.0))) if "attempt" in group.get("class", "")
+        texts(group) for group in groups(timeline_svg(trace(entries, 20.0))) if "attempt" in group.get("class", "")
     ]
-    assert whole == ["request 3, attempt 1: undecided, deadline 1.000000 s"]
+    assert whole == ["request 3, attempt 1: undecided, deadline at 1.000000 s"]
+
+
+def test_a_scope_says_its_deadline_where_there_is_room() -> None:
+    """Regression: only attempts did."""
+
+    def names(entries: list[Entry]) -> list[str]:
+        return [text for group in groups(timeline_svg(trace(entries, 60.0))) for text in texts(group)]
+
+    entries: list[Entry] = [TaskStarted(10.0, 1, "main", None), ScopeEntered(10.0, 1, "lunch", 1, 40.0)]
+    entries += [TaskStarted(10.0 + step, step, f"{step}", None) for step in range(2, 9)]
+    assert names([*entries, ScopeExited(20.0, 1, 35.0, False)])[1] == "lunch, deadline at 25.000000 s"
+    assert names([*entries, ScopeCancelled(20.0, 1), ScopeExited(20.0, 1, 35.0, True)])[1] == (
+        "lunch: cancelled, deadline at 25.000000 s"
+    )
+    assert names([*entries, ScopeExited(20.0, 1, math.inf, False)])[1] == "lunch"
+    assert names([*entries[:2], ScopeExited(10.5, 1, 35.0, False)])[1] == "lunch"
+
+
+def test_no_line_of_a_cancellation_runs_through_a_name_that_runs_across() -> None:
+    """Regression: of a scope that was left at once one could not read the name, nor of one in it."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        ScopeEntered(10.0, 1, "outer scope", 1, 10.2),
+        ScopeEntered(10.1, 2, "inner flat scope", 1, 20.0),
+        ScopeCancelled(10.2, 1),
+        ScopeExited(10.2, 2, 20.0, False),
+        ScopeExited(10.2, 1, 10.2, True),
+        ScopeEntered(11.0, 3, "by itself", 1, 11.1),
+        ScopeCancelled(11.1, 3),
+        ScopeExited(11.1, 3, 11.1, True),
+        ScopeEntered(12.0, 4, "at once", 1, 12.0),
+        ScopeCancelled(12.0, 4),
+        ScopeExited(12.0, 4, 12.0, True),
+        *(TaskStarted(13.0 + step, 2 + step, f"{step}", None) for step in range(10)),
+    ]
+    root = ElementTree.fromstring(timeline_svg(trace(entries, 23.0)))
+    across = [text for text in root.iter(f"{SVG}text") if text.get("class") == "across"]
+    assert [text.text for text in across] == [
+        *("outer scope: cancelled", "inner flat scope", "by itself: cancelled", "at once: cancelled"),
+    ]
+    lines = [path for path in root.iter(f"{SVG}path") if path.get("class") in ("cancelled", "caught")][:-2]  # a legend
+    assert len(lines) == 6
+    for line in lines:
+        half = 0.75 if line.get("class") == "cancelled" else 1.75
+        pieces = re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)", line.get("d", ""))
+        assert pieces, "there is something of each"
+        for x, y, width in (map(float, piece) for piece in pieces):
+            assert width > 0
+            for text in across:
+                left, baseline = float(text.get("x", "")), float(text.get("y", ""))
+                beside = x + width <= left or x >= left + 5.5 * len(text.text or "")
+                assert beside or y + half < baseline - 7 or y - half > baseline + 2, text.text
 
 
 def test_the_legend_says_what_each_line_means_and_the_caption_is_whole() -> None:
@@ -506,16 +561,31 @@ def test_an_attempt_looks_as_in_the_ladder() -> None:
         Happened(ReplyAccepted(10.5, CLIENT, SERVER, 3, 1, 0.5, b"1"), None, None),
         Happened(RequestFailed(10.5, CLIENT, SERVER, 4, 1, "Cancelled"), None, None),
     ]
-    fates = [" timed-out", " given-up", "", " given-up", " undecided"]
+    fates = [" timed-out", " refused", "", " given-up", " undecided"]
     for until in (10.2, 12.0):
         assert [bar.fate for bar in timeline(trace(entries), until=until).walk()] == fates
     own = groups(timeline_svg(trace(entries)))
     assert [group.get("class") for group in own] == [f"bar attempt{fate}" for fate in fates]
     ladder = ElementTree.fromstring(ladder_svg(trace(entries))).iter(f"{SVG}g")
     assert [group.get("class") for group in ladder if group.get("data-entry")] == [f"attempt{fate}" for fate in fates]
-    assert title(own[4]).endswith("still running at the end\ndeadline 1.000000 s\nundecided")
-    for word in ("undecided", "timed-out", "given-up"):
+    assert title(own[4]).endswith("still running at the end\ndeadline at 1.000000 s\nundecided")
+    for word in ("undecided", "timed-out", "refused", "given-up"):
         assert f'<g class="attempt {word}">' in timeline_svg(trace(entries)), "it is in the legend"
+
+
+def test_an_attempt_that_was_refused_has_a_cross_if_there_is_room_and_no_word_in_it() -> None:
+    """The words stand above it, or there are fewer."""
+    for steps, words in ((2, "1.1"), (10, "request 1, attempt 1: refused, deadline at 20.000000 s")):
+        entries: list[Entry] = [Happened(AttemptStarted(10.0, CLIENT, SERVER, 1, 1, 20.0, b"1"), 1, None)]
+        entries += [ScopeEntered(10.0 + step, step, f"{step}", 2, math.inf) for step in range(1, steps)]
+        entries.append(Happened(AttemptTimedOut(10.0 + steps, CLIENT, SERVER, 1, 1, "ECONNREFUSED"), 1, None))
+        [attempt] = [one for one in groups(timeline_svg(trace(entries, 21.0))) if "attempt" in one.get("class", "")]
+        [cross] = [path.get("d", "") for path in attempt.iter(f"{SVG}path") if path.get("class") == "refusal"]
+        top, bottom = edges(attempt)[1::2]
+        y = float(cross.partition(" ")[2].partition("l")[0])
+        assert y + 5 < bottom
+        assert texts(attempt) == [words]
+        assert len(words) < 4 or top + 4 + 5.6 * len(words) < y
 
 
 # -- the library's own tasks -------------------------------------------------------------------------------------------
@@ -584,19 +654,16 @@ def test_what_some_tasks_did_alone() -> None:
 def test_a_dotted_line_goes_on_to_a_deadline_that_was_not_reached_as_far_as_there_is_room() -> None:
     def rest(entries: list[Entry]) -> list[str | None]:
         scopes = groups(timeline_svg(trace(entries, ended=13.0)))[1:]
-        return [path.get("d") for group in scopes for path in group.iter(f"{SVG}path") if path.get("class") == "rest"]
+        every = [path for group in scopes for path in group.iter(f"{SVG}path")]
+        return [path.get("class") for path in every if path.get("class") in ("rest", "until")]
 
     entries: list[Entry] = [
         TaskStarted(10.0, 1, "main", None),
         ScopeEntered(10.0, 1, "first", 1, 12.0),
         ScopeExited(11.0, 1, 12.0, False),
     ]
-    [whole] = rest(entries)
-    assert whole is not None
-    assert whole.endswith("h8")  # it has come to its deadline
-    [cut_short] = rest([*entries, ScopeEntered(11.5, 2, "second", 1, math.inf)])
-    assert cut_short is not None
-    assert not cut_short.endswith("h8")
+    assert rest(entries) == ["rest", "until"]  # it has come to its deadline
+    assert rest([*entries, ScopeEntered(11.5, 2, "second", 1, math.inf)]) == ["rest"]
     assert rest([*entries, ScopeEntered(11.0, 2, "second", 1, math.inf)]) == []
 
 

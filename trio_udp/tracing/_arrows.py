@@ -253,7 +253,7 @@ def draw_arrow(travel: Travel, start: Point, end: Point, *, is_loop: bool = Fals
         tip = (end[0] - math.cos(angle), end[1] - math.sin(angle))
         path = f"M{start[0]:.1f} {start[1]:.1f}L{tip[0]:.1f} {tip[1]:.1f}"
     yield f'<path class="hit" d="{path}"/>'
-    is_guess = travel.outcome == "unseen" or travel.sent is None
+    is_guess = travel.outcome == "unseen" or (travel.sent is None and travel.outcome != "not sent")
     yield f'<path class="line{" guess" if is_guess else ""}" d="{path}"/>'
     if travel.outcome not in ("lost", "not sent"):
         yield _head(tip, angle, is_open=travel.outcome == "unseen")

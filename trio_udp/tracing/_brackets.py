@@ -1,7 +1,8 @@
 """`Brackets`: what takes time in the picture of a ladder, beside its lifeline: attempts and handlers.
 
 On the left of a client each attempt is a bracket that is open towards it, from its start to its end. The deadline is a
-thick foot if it was met; if not, a dotted line goes on towards it until the next attempt begins. Around the attempts of
+thick foot if it was met; if not, a dotted line goes on towards it until the next attempt begins. The foot of one that
+was refused has a cross. Around the attempts of
 one request is a loop, where there are several. All this is drawn after the arrows of datagrams: these run through it to
 clients further away, and a line upon words is harder to read than words upon a line.
 """
@@ -30,6 +31,7 @@ FIRST = 6.0  # from a lifeline to the first bracket; pixels, as all lengths
 APART = 5.0  # from attempts to loops
 AROUND = 5.0  # what an arrow that goes round needs above and below the words beside an attempt
 BAR = 6.0  # a handler's
+REFUSAL = 2.5  # half the size of its cross
 
 
 class Brackets:
@@ -136,13 +138,15 @@ class Brackets:
         is_open = attempt.ended is None or attempt.ended > self._ladder.ended
         rest = min(TOP + axis.at(attempt.deadline), until) - 2
         yield from draw_bracket(x, top, bottom, is_timeout=attempt.is_timeout, is_open=is_open, rest=rest)
+        if attempt.is_refused and not is_open:
+            yield draw_refusal(x + 1, bottom - 1)
 
     def _texts(self, asked: Asked, attempt: Attempt) -> Iterator[str]:
         """What stands beside it, the longest first."""
         request, outcome = asked.request.number, show_text(attempt.outcome) or "waits"
         long = f"request {request}, attempt {attempt.number}: {outcome}"
         if not attempt.is_timeout:
-            yield f"{long}, deadline {attempt.deadline - self._ladder.started:.6g} s"
+            yield f"{long}, deadline at {attempt.deadline - self._ladder.started:.6g} s"
         yield from (long, f"{request}.{attempt.number}: {outcome}", f"{request}.{attempt.number}")
 
     def _tell(self, asked: Asked, attempt: Attempt) -> str:
@@ -183,3 +187,10 @@ def draw_bracket(
         yield f'<path class="deadline" d="M{x - HOOK - 1:.1f} {bottom - 1:.1f}h{HOOK + 2}"/>'
     elif rest is not None and rest > bottom + 2:
         yield f'<path class="bracket rest" d="M{x - HOOK:.1f} {bottom:.1f}V{rest:.1f}"/>'
+
+
+def draw_refusal(x: float, y: float) -> str:
+    """That of an attempt, with its middle there."""
+    size = 2 * REFUSAL
+    path = f"M{x - REFUSAL:.1f} {y - REFUSAL:.1f}l{size} {size}m{-size} 0l{size} {-size}"
+    return f'<path class="refusal" d="{path}"/>'

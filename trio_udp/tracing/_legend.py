@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from html import escape
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from ._arrows import draw_arrow
-from ._brackets import draw_bracket
+from ._brackets import draw_bracket, draw_refusal
 from ._loops import draw_loop
 from ._travel import Travel
 
@@ -28,6 +29,7 @@ __all__ = ["ROW", "SIGNS", "WIDTH", "legend_html", "legend_svg", "occurring"]
 WIDTH, HEIGHT = 22, 12
 ROW = 16
 ARROW, BRACKET = 34, 13  # the widths of signs with these
+TALL = 16  # the height of one with something, and what is below it
 
 
 class Sign(NamedTuple):
@@ -37,11 +39,13 @@ class Sign(NamedTuple):
     drawing: str
     meaning: str
     width: int = WIDTH
+    height: int = HEIGHT
 
 
 _BOX = "M1 11V1h20V11z"
 ANSWERED = "2.1: attempt 1 of request 2, answered"
-TIMED_OUT, GIVEN_UP, UNDECIDED = "one that timed out", "one that was given up", "one that was not decided yet"
+TIMED_OUT, REFUSED = "one that timed out", "one that was refused"
+GIVEN_UP, UNDECIDED = "one that was given up", "one that was not decided yet"
 TIME_LEFT = "the time left until a deadline"
 
 SIGNS = (
@@ -50,13 +54,24 @@ SIGNS = (
     Sign('"bar scope"', f'<g class="scope"><path class="box" d="{_BOX}"/></g>', "a marked cancel scope"),
     Sign('"bar attempt"', f'<g class="attempt"><path class="box" d="{_BOX}"/></g>', ANSWERED),
     Sign('"bar attempt timed-out"', f'<g class="attempt timed-out"><path class="box" d="{_BOX}"/></g>', TIMED_OUT),
+    Sign(
+        '"bar attempt refused"',
+        f'<g class="attempt refused"><path class="box" d="{_BOX}"/>{draw_refusal(11, 6)}</g>',
+        REFUSED,
+    ),
     Sign('"bar attempt given-up"', f'<g class="attempt given-up"><path class="box" d="{_BOX}"/></g>', GIVEN_UP),
     Sign(
         '"bar attempt undecided"', '<g class="attempt undecided"><path class="box" d="M1 12V1h20V12"/></g>', UNDECIDED
     ),
     Sign('"cancelled"', '<path class="cancelled" d="M1 6h20"/>', "cancelled at this moment"),
     Sign('"caught"', '<path class="caught" d="M1 6h20"/>', "and here the cancellation was caught"),
-    Sign('"rest"', '<path class="rest" d="M11 0V11m-4 0h8"/>', TIME_LEFT),
+    Sign(
+        '"rest"',
+        '<g class="task"><path class="box" d="M1 0V4h20V0"/></g>'
+        '<path class="rest" d="M11 5V14"/><path class="until" d="M7 14h8"/>',
+        TIME_LEFT,
+        height=TALL,
+    ),
     Sign(
         '"box" d="[^"z]*"',
         '<g class="task"><path class="box" d="M1 12V1h20V12"/></g>',
@@ -74,7 +89,9 @@ def _arrow(kinds: str, outcome: Outcome = "arrived", *, is_back: bool = False) -
 
 
 def _bracket(fate: str, *, is_open: bool = False, rest: float | None = None) -> str:
-    shape = draw_bracket(9, 0, 12 if rest is None else 4, is_timeout=fate == " timed-out", is_open=is_open, rest=rest)
+    shape = draw_bracket(9, 0, 12 if rest is None else 7, is_timeout=fate == " timed-out", is_open=is_open, rest=rest)
+    if fate == " refused":
+        shape = chain(shape, [draw_refusal(10, 9)])
     return f'<g class="attempt{fate}">{"".join(shape)}</g>'
 
 
@@ -96,9 +113,10 @@ LADDER_SIGNS = (
     ),
     Sign('"attempt"', _bracket(""), ANSWERED, BRACKET),
     Sign('"attempt timed-out"', _bracket(" timed-out"), TIMED_OUT, BRACKET),
+    Sign('"attempt refused"', _bracket(" refused"), REFUSED, BRACKET),
     Sign('"attempt given-up"', _bracket(" given-up"), GIVEN_UP, BRACKET),
     Sign('"attempt undecided"', _bracket(" undecided", is_open=True), UNDECIDED, BRACKET),
-    Sign('"bracket rest"', _bracket("", rest=12), TIME_LEFT, BRACKET),
+    Sign('"bracket rest"', _bracket("", rest=TALL), TIME_LEFT, BRACKET, TALL),
     Sign('"request"', _LOOP, "a loop: one request, and each time that it is sent again", BRACKET),
     Sign('"silence"', '<path class="cut" d="M6 0V12"/>', "a long silence, cut out", BRACKET),
 )
@@ -124,8 +142,9 @@ def legend_html(ladder: str, timelines: str) -> str:
     signs: dict[str, str] = {}
     for style, drawn, every in (("ladder", ladder, LADDER_SIGNS), ("timeline", timelines, SIGNS)):
         for sign in _occurring(every, drawn):
-            size = f'width="{sign.width}" height="{HEIGHT}" viewBox="0 0 {sign.width} {HEIGHT}"'
-            picture = f'<svg class="{style} sign" aria-hidden="true" {size}>{sign.drawing}</svg>'
+            size = f'width="{sign.width}" height="{sign.height}" viewBox="0 0 {sign.width} {sign.height}"'
+            tall = " tall" * (sign.height > HEIGHT)
+            picture = f'<svg class="{style} sign{tall}" aria-hidden="true" {size}>{sign.drawing}</svg>'
             signs[sign.meaning] = signs.get(sign.meaning, "") + picture
     if not signs:
         return ""

@@ -82,10 +82,10 @@ def _blocks(ladder: Ladder) -> Iterator[tuple[str, int, int]]:
 
 
 def _goes_without_saying(row: Row) -> bool:
-    """A first attempt, and an answer, are what one sees anyway."""
-    if row.attempt is None:
+    """The only attempt, and an answer, are what one sees anyway."""
+    if row.attempt is None or row.asked is None:
         return False
-    return row.attempt.number == 1 if row.change > 0 else row.attempt.outcome == "answered"
+    return len(row.asked.request.attempts) == 1 if row.change > 0 else row.attempt.outcome == "answered"
 
 
 def _message(arrow: Arrow) -> str:

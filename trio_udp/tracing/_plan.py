@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from typing import TYPE_CHECKING
-from unicodedata import east_asian_width
+from unicodedata import east_asian_width, normalize
 
 from ._show import shortened
 
@@ -24,13 +24,19 @@ MARGIN = 78.0  # for times, on the left
 NARROW, NARROWEST = 66.0, 40.0  # between two that have nothing to say to each other, if they are a few, or many
 WIDER, WIDE, ALMOST_WIDE = 320.0, 250.0, 160.0  # between two others: if there is one such gap, or a few, or many
 A_FEW = 4
-HEAD = TOP - 10.0  # as high as the names above the lifelines
+HEAD = TOP - 14.0  # as high as the names above the lifelines; below them the first label has its accents
 TIMES = MARGIN - 1.0  # as wide as the times
 LOWER = 14.0
 LONGEST_NAME = 24
 FEW = 8  # lifelines, with room for their addresses
-LETTER, DIGIT, CAPITAL, WIDE_LETTER = 6.9, 8.4, 9.5, 12.5  # of a name; such signs as > are as wide as capitals
-SMALLER = 5.8 / 6.9  # of a place
+
+# Of letters of a name: so wide are the widest of each kind in DejaVu Sans Bold, the widest of the usual fonts. Names
+# that touch are read as one, and some room between them harms nobody. Of other scripts nobody here knows how wide their
+# letters are: names in these are made to fit.
+THIN, LETTER, CAPITAL, WIDE_LETTER = 6.0, 8.6, 10.5, 13.3
+THIN_ONES = frozenset(" .,:;'|!()[]-/\\ijlfrtI")
+WIDE_ONES = frozenset("mwMW%@")
+SMALLER = 0.75  # of a place, which is not bold
 
 
 class Plan:
@@ -73,6 +79,11 @@ class Plan:
         """What stands above a lifeline."""
         return shortened(self._lifelines[number].name, LONGEST_NAME)
 
+    def fitted_to(self, number: int) -> float | None:
+        """How long a name has to be, if it may be longer than its room."""
+        name = self.name(number)
+        return _length(name) if any(_is_foreign(_base(letter)) for letter in name) else None
+
     def place(self, number: int) -> str:
         """And below that."""
         return shortened(self._lifelines[number].place, LONGEST_NAME)
@@ -88,13 +99,28 @@ class Plan:
         return max(name, SMALLER * _length(self.place(number))) if self.has_places else name
 
 
+def fitted(length: float) -> str:
+    """An attribute of what has to be as long as this, however wide its letters are."""
+    return f' textLength="{length:.1f}" lengthAdjust="spacingAndGlyphs"'
+
+
 def _length(name: str) -> float:
     return sum(map(_width, name))
 
 
 def _width(letter: str) -> float:
-    if east_asian_width(letter) in "WF":
+    letter = _base(letter)
+    if letter in WIDE_ONES or east_asian_width(letter) in "WF":
         return WIDE_LETTER
-    if letter.isdigit():
-        return DIGIT
-    return CAPITAL if letter.isupper() or letter in "<>=+~#%&@" else LETTER
+    if letter in THIN_ONES:
+        return THIN
+    return LETTER if letter.islower() or letter.isdigit() else CAPITAL
+
+
+def _is_foreign(letter: str) -> bool:
+    return not letter.isascii() and east_asian_width(letter) not in "WF"
+
+
+def _base(letter: str) -> str:
+    """Without what is above or below it."""
+    return normalize("NFD", letter)[0]

@@ -35,7 +35,8 @@ class Attempt:
     """From ``started``, when the request was sent, until a reply, a failure, or the ``deadline``.
 
     ``entry`` is the index of the entry that tells of its start; times are seconds on Trio's clock; ``ended`` is None
-    while it waits, and ``outcome`` is then empty. ``is_timeout``: it ended because its deadline had come.
+    while it waits, and ``outcome`` is then empty. ``is_timeout``: it ended because its deadline had come;
+    ``is_refused``: the network said that it had not arrived, then or before.
     """
 
     entry: int
@@ -47,6 +48,7 @@ class Attempt:
     ended_entry: int | None = None
     outcome: str = ""
     is_timeout: bool = False
+    is_refused: bool = False
 
     def end(self, time: float, entry: int, outcome: str) -> None:
         """It is over, unless it was before."""
@@ -56,6 +58,8 @@ class Attempt:
     @property
     def fate(self) -> str:
         """The class of its shape in pictures, after a space; none if it was answered."""
+        if self.is_refused:
+            return " refused"
         return {"answered": "", "timed out": " timed-out", "": " undecided"}.get(self.outcome, " given-up")
 
 
@@ -95,6 +99,7 @@ def _end(attempt: Attempt, index: int, event: AttemptTimedOut | ReplyAccepted | 
         attempt.end(event.time, index, "answered")
     elif isinstance(event, AttemptTimedOut):
         attempt.is_timeout = attempt.ended is None and (event.reason == TIMEOUT or event.time >= attempt.deadline)
+        attempt.is_refused = attempt.ended is None and event.reason != TIMEOUT
         attempt.end(event.time, index, OUTCOMES.get(event.reason, event.reason))
     elif event.reason == "Cancelled":
         attempt.end(event.time, index, "cancelled")

@@ -53,12 +53,13 @@ fill:var(--own);paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-l
 .ladder .label.end{text-anchor:end}
 .ladder .datagram:hover .line{stroke-width:2}
 .ladder .attempt{--own:var(--wait)}
-.ladder .attempt.timed-out{--own:var(--lost)}
+.ladder .attempt.timed-out,.ladder .attempt.refused{--own:var(--lost)}
 .ladder .attempt.given-up{--own:var(--quiet)}
 .ladder .attempt.undecided{--own:var(--ink)}
 .ladder .bracket{stroke:var(--own)}
 .ladder .undecided .bracket{stroke-dasharray:4 3}
 .ladder .bracket.rest{stroke-dasharray:1 3}
+.ladder .refusal{stroke:var(--own);stroke-width:1.5}
 .ladder .deadline{stroke:var(--own);stroke-width:2}
 .ladder .beside{font-size:9px;text-anchor:middle;fill:var(--own);paint-order:stroke;stroke:var(--paper);\
 stroke-width:3px}

@@ -17,7 +17,7 @@ from ._arrows import Arrows
 from ._axis import NOWHERE, Axis, Mark
 from ._brackets import Brackets
 from ._ladder import arranged, make_ladder
-from ._plan import MARGIN, TOP, Plan
+from ._plan import MARGIN, TOP, Plan, fitted
 from ._show import NOTHING, plural
 from ._style import STYLE
 from ._times import draw_times
@@ -105,16 +105,17 @@ def _lifelines(plan: Plan, axis: Axis, ladder: Ladder) -> Iterator[str]:
     yield f'<defs><path id="{path}" d="{thread}"/><path id="{path}-cut" d="{cut}"/></defs>'
     for number, lifeline in enumerate(ladder.lifelines):
         x, place, drop = plan.x[number], lifeline.place, plan.drop(number)
-        name = escape(plan.name(number))
+        name, fit = escape(plan.name(number)), plan.fitted_to(number)
+        fits = "" if fit is None else fitted(fit)
         full = lifeline.name
         yield f'<g class="lifeline {lifeline.role}" data-key="{escape(lifeline.name)}">'
         yield f"<title>{escape(full if full == place else f'{full}, {place}')}</title>"
         yield f'<use class="thread" href="#{path}" x="{x:.1f}"/><use class="cut" href="#{path}-cut" x="{x:.1f}"/>'
-        yield f'<text class="name" x="{x:.1f}" y="{TOP - 34 + drop:.1f}">{name}</text>'
+        yield f'<text class="name" x="{x:.1f}" y="{TOP - 34 + drop:.1f}"{fits}>{name}</text>'
         if plan.has_places and full != place:
             yield f'<text class="place" x="{x:.1f}" y="{TOP - 20:.1f}">{escape(plan.place(number))}</text>'
         if axis.height > TALL:
-            yield f'<text class="name" x="{x:.1f}" y="{plan.bottom + 12 + drop:.1f}">{name}</text>'
+            yield f'<text class="name" x="{x:.1f}" y="{plan.bottom + 12 + drop:.1f}"{fits}>{name}</text>'
         yield "</g>"
 
 

@@ -1,10 +1,10 @@
 """`ladder_text`: a ladder for a terminal.
 
 Letters cannot slant. So a datagram is one line, at the time when it was sent, which says how long it took; what becomes
-of an attempt is a line of its own, and while a request waits its client's lifeline is thick. A payload that has no room
-in its arrow stands beside it. Where columns would be too narrow to read, because there are many of them or the terminal
-is small, or where they would leave out times, or cut payloads so that one looks like another, each line is a sentence
-instead.
+of an attempt is a line of its own, and while a request waits its client's lifeline is thick. An arrow is dotted towards
+an end that nobody has seen, so that nobody takes it for one that arrived. A payload that has no room in its arrow
+stands beside it. Where columns would be too narrow to read, because there are many of them or the terminal is small, or
+where they would leave out times, or cut payloads so that one looks like another, each line is a sentence instead.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from ._ladder import make_ladder
 from ._rows import fate, rows
-from ._show import NOTHING, shortened, show_data
-from ._text_label import Label, count_unclear, label
+from ._show import NOTHING, shortened
+from ._text_label import Labels
 from ._trace import what_is_forgotten
 
 if TYPE_CHECKING:
@@ -24,23 +24,25 @@ if TYPE_CHECKING:
     from ._ladder import Arrow, Ladder
     from ._rows import Row
     from ._trace import Trace
+    from ._travel import Travel
 
 MOST_DATAGRAMS = 10_000  # some 1 MB
 MARGIN = 11  # for a time: up to 9999.999999
 NARROW = 9  # between two lifelines of one kind, or what their names take
 READABLE = 18  # where payloads stand
 WIDEST = 40
-TO_ASCII = str.maketrans(dict(zip("│┃┏┗─✕·µ…", "||++-x.u~", strict=True)))
+TO_ASCII = str.maketrans(dict(zip("│┃┏┗┐─┄✕·µ…", "||+++-.x.u~", strict=True)))
 
 
 def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
     """The ladder diagram of a trace, as lines of text.
 
-    Lifelines are columns, datagrams arrows between them: ``✕`` where one was lost, ``?`` where nobody saw it arrive. On
-    the left are the seconds since the recording began, when it was sent; beside a payload how long it took. A client's
-    lifeline is thick while a request waits; one that was sent again is a ``loop``. If there is no room for columns, or
-    for what tells one datagram from another, each line is a sentence. Of a very long run the first 10,000 datagrams are
-    shown, and it says so.
+    Lifelines are columns, datagrams arrows between them: ``✕`` where one was lost, ``?`` where nobody saw it arrive,
+    and ``┄`` towards an end of which nothing was recorded, as of a server in another process: it may have arrived or
+    not. On the left are the seconds since the recording began, when it was sent; beside a payload how long it took. A
+    client's lifeline is thick while a request waits; one that was sent again is a ``loop``. If there is no room for
+    columns, or for what tells one datagram from another, each line is a sentence. Of a very long run the first 10,000
+    datagrams are shown, and it says so.
 
     Args:
       trace: what was recorded.
@@ -57,21 +59,20 @@ def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
         raise ValueError(f"a ladder needs a width of at least 20 characters, not {width!r}")
     ladder = make_ladder(trace, MOST_DATAGRAMS)
     lines = rows(ladder)
-    draw = _drawn(ladder, lines, width)
+    draw = _drawn(ladder, lines, width, ascii)
     drawn = (row.translate(TO_ASCII).encode("ascii", "backslashreplace").decode() if ascii else row for row in draw)
     return "".join(f"{row[:width].rstrip()}\n" for row in (*drawn, *_remarks(ladder, trace)))
 
 
-def _drawn(ladder: Ladder, lines: list[Row], width: int) -> list[str]:
+def _drawn(ladder: Ladder, lines: list[Row], width: int, ascii: bool) -> list[str]:
     """In columns, if they fit and say at least as much as sentences do."""
-    in_columns: list[Label] = []
-    in_sentences: list[Label] = []
+    in_columns, in_sentences = Labels(ascii=ascii), Labels(ascii=ascii)
     places = _places(ladder, width)
     columns = list(_columns(ladder, lines, places, width, in_columns)) if places else []
-    if columns and not (unclear := count_unclear(in_columns)):
+    if columns and not (unclear := in_columns.count_unclear()):
         return columns
     sentences = list(_sentences(ladder, lines, width, in_sentences))
-    return columns if columns and unclear <= count_unclear(in_sentences) else sentences
+    return columns if columns and unclear <= in_sentences.count_unclear() else sentences
 
 
 def _remarks(ladder: Ladder, trace: Trace) -> Iterator[str]:
@@ -102,7 +103,7 @@ def _places(ladder: Ladder, width: int) -> list[int]:
     return list(accumulate(gaps, initial=first))
 
 
-def _columns(ladder: Ladder, lines: list[Row], places: list[int], width: int, labels: list[Label]) -> Iterator[str]:
+def _columns(ladder: Ladder, lines: list[Row], places: list[int], width: int, labels: Labels) -> Iterator[str]:
     waiting = [0] * len(places)
     names = " " * width
     for place, lifeline in zip(places, ladder.lifelines, strict=True):
@@ -133,29 +134,46 @@ def _note(row: str, place: int, note: str, width: int) -> str:
     return _over(row, place - len(note) - 2, f" {note} ")
 
 
-def _arrow(row: str, arrow: Arrow, places: list[int], labels: list[Label]) -> str:
+def _arrow(row: str, arrow: Arrow, places: list[int], labels: Labels) -> str:
     here, there = places[arrow.source], places[arrow.destination]
     travel = arrow.travel
+    begin, end = _lines(travel)
     if arrow.source == arrow.destination:
-        labels.append(label(travel, 28))
-        return _over(row, here + 1, f"─┐  {labels[-1].text}  "[: len(row) - here - 1])
+        return _over(row, here + 1, f"{end}┐  {labels.add(travel, 28).text}  "[: len(row) - here - 1])
     left, right = min(here, there), max(here, there)
     room = right - left - 1
-    tip = {"lost": "✕  ", "unseen": ">" if arrow.leaves else "? "}.get(travel.outcome, ">")
+    tip = {"✕": "✕  ", "?": "? "}.get(_tip(arrow), ">")
     space = room - (4 if travel.outcome == "not sent" else len(tip) + 5)
-    labels.append(label(travel, space))
-    text = labels[-1].text
-    if not labels[-1].is_complete:
-        data = show_data(travel.data)
-        place = _beside(left, right, f" {data} ", places, len(row))
+    label = labels.add(travel, space)
+    text = label.text
+    if not label.is_complete:
+        place = _beside(left, right, f" {label.whole} ", places, len(row))
         if place is not None and len(fate(travel)) <= space:
-            labels[-1], text = Label(travel, data, fate(travel)), fate(travel)
-            row = _over(row, place, f" {data} ")
+            labels.complete()
+            text = fate(travel)
+            row = _over(row, place, f" {label.whole} ")
     if travel.outcome == "not sent":
         text = f"─✕ {text}" if here < there else f"{text} ✕─"
         return _over(row, left + 1 if here < there else right - len(text), text)
-    text = (f" {text} " if text else "").center(space + 2, "\0").replace("\0", "─")
-    return _over(row, left + 1, f"──{text}─{tip}" if here < there else f"{tip[::-1].replace('>', '<')}─{text}──")
+    text = f" {text} " if text else end
+    before, _, after = text.center(space + 2, "\0").partition(text)
+    if here < there:
+        return _over(row, left + 1, f"{begin * 2}{begin * len(before)}{text}{end * len(after)}{end}{tip}")
+    tip = tip[::-1].replace(">", "<")
+    return _over(row, left + 1, f"{tip}{end}{end * len(before)}{text}{begin * len(after)}{begin * 2}")
+
+
+def _tip(arrow: Arrow) -> str:
+    """What became of it, in one sign."""
+    if arrow.travel.outcome == "unseen":
+        return ">" if arrow.leaves else "?"
+    return "✕" if arrow.travel.outcome in ("lost", "not sent") else ">"
+
+
+def _lines(travel: Travel) -> tuple[str, str]:
+    """What its beginning and its end are drawn with."""
+    came = travel.sent is None and travel.outcome != "not sent"
+    return "┄" if came else "─", "┄" if travel.outcome == "unseen" else "─"
 
 
 def _beside(left: int, right: int, text: str, places: list[int], width: int) -> int | None:
@@ -174,7 +192,7 @@ def _over(row: str, place: int, text: str) -> str:
 # -- in sentences ------------------------------------------------------------------------------------------------------
 
 
-def _sentences(ladder: Ladder, lines: list[Row], width: int, labels: list[Label]) -> Iterator[str]:
+def _sentences(ladder: Ladder, lines: list[Row], width: int, labels: Labels) -> Iterator[str]:
     names = [lifeline.name for lifeline in ladder.lifelines]
     longest = min(max(map(len, names), default=0), 22)
     for line in lines:
@@ -182,10 +200,8 @@ def _sentences(ladder: Ladder, lines: list[Row], width: int, labels: list[Label]
             words = f"{shortened(names[line.lifeline], longest):{longest}}  {line.note}"
         else:
             travel = line.arrow.travel
-            unseen = "─>" if line.arrow.leaves else "─?"
-            sign = {"lost": "─✕", "not sent": "─✕", "unseen": unseen}.get(travel.outcome, "─>")
+            sign = f"{'┄' if '┄' in _lines(travel) else '─'}{_tip(line.arrow)}"
             here, there = (shortened(names[end], longest) for end in (line.arrow.source, line.arrow.destination))
             way = f"{here:{longest}} {sign} {there:{longest}}"
-            labels.append(label(travel, max(6, width - MARGIN - 4 - len(way))))
-            words = f"{way}  {labels[-1].text}"
+            words = f"{way}  {labels.add(travel, max(6, width - MARGIN - 4 - len(way))).text}"
         yield f"{line.time - ladder.started:{MARGIN}.6f}  {words}"

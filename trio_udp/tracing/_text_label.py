@@ -14,52 +14,71 @@ from ._rows import fate
 from ._show import ELLIPSIS, shortened, show_data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ._travel import Travel
 
 ENOUGH = 8  # letters of a payload that still say something
 
 
 class Label(NamedTuple):
-    """As much of both as there was room for."""
+    """As much of both as there was room for; ``whole`` is the payload as it stands where there is room."""
 
     travel: Travel
+    whole: str
     data: str
     fate: str
 
     @property
     def text(self) -> str:
         """Both."""
-        return f"{self.data}, {self.fate}" if self.fate else self.data
+        return _text(self.data, self.fate)
 
     @property
     def is_complete(self) -> bool:
         """Is there as much of both as there would be with room?"""
-        return _has_fate(self) and (ELLIPSIS not in self.data or len(self.data) >= len(show_data(self.travel.data)))
+        return _has_fate(self) and (ELLIPSIS not in self.data or len(self.data) >= len(self.whole))
 
 
-def label(travel: Travel, room: int) -> Label:
+def label(travel: Travel, room: int, *, ascii: bool = False) -> Label:
     """Both, if there is room; or the payload is cut so that there is, or, if too little of it were left, alone."""
-    became = fate(travel)
-    data = show_data(travel.data, max(room, 1))
+    became, whole = fate(travel), show_data(travel.data, ascii=ascii)
+    data = show_data(travel.data, max(room, 1), ascii=ascii)
     for words in (became, became.partition(":")[0]):
-        if len(Label(travel, data, words).text) <= room:
-            return Label(travel, data, words)
+        if len(_text(data, words)) <= room:
+            return Label(travel, whole, data, words)
     rest = len(f", {became}") if became else 0
     if room - rest < ENOUGH and ELLIPSIS not in data:
-        return Label(travel, data, "")
-    data = show_data(travel.data, max(3, room - rest))
-    return Label(travel, data, shortened(became, max(0, room - len(data) - 2)))
+        return Label(travel, whole, data, "")
+    data = show_data(travel.data, max(3, room - rest), ascii=ascii)
+    return Label(travel, whole, data, shortened(became, max(0, room - len(data) - 2)))
 
 
-def count_unclear(labels: Iterable[Label]) -> int:
-    """How many do not say what became of the datagram, or which one it was."""
-    payloads: dict[str, set[bytes]] = {}
-    every = list(labels)
-    for one in every:
-        payloads.setdefault(one.data, set()).add(one.travel.data)
-    return sum(not _has_fate(one) or _is_too_short(one) or len(payloads[one.data]) > 1 for one in every)
+def _text(data: str, fate: str) -> str:
+    return f"{data}, {fate}" if fate else data
+
+
+class Labels:
+    """All of one picture, as they are made; in ``ascii``, if there is nothing else in it."""
+
+    def __init__(self, *, ascii: bool) -> None:
+        self._ascii = ascii
+        self._made: list[Label] = []
+
+    def add(self, travel: Travel, room: int) -> Label:
+        """The label of one more datagram."""
+        self._made.append(label(travel, room, ascii=self._ascii))
+        return self._made[-1]
+
+    def complete(self) -> None:
+        """There is a place for all of the last one."""
+        last = self._made[-1]
+        self._made[-1] = last._replace(data=last.whole, fate=fate(last.travel))
+
+    def count_unclear(self) -> int:
+        """How many do not say what became of the datagram, or which one it was."""
+        payloads: dict[str, set[bytes]] = {}
+        for one in self._made:
+            payloads.setdefault(one.data, set()).add(one.travel.data)
+        return sum(not _has_fate(one) or _is_too_short(one) or len(payloads[one.data]) > 1 for one in self._made)
 
 
 def _has_fate(one: Label) -> bool:

@@ -14,7 +14,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ._boxes import SPINE, side_by_side
-from ._plan import MARGIN, TOP
+from ._brackets import draw_refusal
+from ._plan import MARGIN, TOP, fitted
 from ._show import show_duration, show_text
 from ._timeline_names import cut_name, is_cancelled, names_of_bars
 from ._trace import known_until, when_it_stops
@@ -35,6 +36,8 @@ LEAST_FOR_NUMBER = 12.0
 WIDEST = 1000  # with names that run across
 LOWEST_NAME = 7.5  # a box with one that does
 LONGEST_NAME = 40
+ASCENT, DESCENT = 7.2, 2.5  # of its letters
+REFUSAL_ROOM = 8.0
 
 
 class Bars:
@@ -68,6 +71,7 @@ class Bars:
         self._boxes, self.right = place(spine=self._spine)
         if self.right > WIDEST:
             self._boxes, self.right = place()
+        self._across = sorted(self._find_across(self._boxes))
 
     def draw(self) -> Iterator[str]:
         """Each in a group of its own."""
@@ -103,6 +107,13 @@ class Bars:
             return SPINE
         return max(SPINE, int(length))
 
+    def _find_across(self, boxes: Sequence[Box]) -> Iterator[tuple[float, int, int]]:
+        """The baseline, the beginning and the end of each name that runs across."""
+        for box in boxes:
+            if box.spine > SPINE:
+                yield _baseline(*self._edges(box.bar)), box.x + 3, box.x + box.spine - 3
+            yield from self._find_across(box.inside)
+
     # -- each of them -------------------------------------------------------------------------------------------------
 
     def _box(self, box: Box, since: float = math.inf) -> Iterator[str]:
@@ -135,48 +146,63 @@ class Bars:
             yield f'<path class="cut" d="{way}"/>'
 
     def _time_left(self, box: Box, bottom: float) -> Iterator[str]:
-        """The way to a deadline that was not reached, as far as there is room."""
+        """The way to a deadline that was not reached, as far as there is room, and the deadline."""
         deadline = box.bar.deadline
         if deadline is None or math.isinf(deadline) or box.bar.end is None or deadline <= box.bar.end:
             return
         room = min(box.room, self._ended)
         x, low = box.x + SPINE / 2, self.y(min(deadline, room))
         if low > bottom + 2:
-            cap = "m-4 0h8" if deadline <= room else ""
-            yield f'<path class="rest" d="M{x:g} {bottom:.1f}V{low:.1f}{cap}"/>'
+            yield f'<path class="rest" d="M{x:g} {bottom:.1f}V{low:.1f}"/>'
+            if deadline <= room:
+                yield f'<path class="until" d="M{x - 4:g} {low:.1f}h8"/>'
 
     def _cancellation(self, box: Box, bottom: float) -> str:
         assert box.bar.cancelled is not None
         y = min(self.y(box.bar.cancelled), bottom - CANCELLED / 2)
-        caught = f'<path class="caught" d="M{box.x} {bottom - CAUGHT / 2:.1f}h{box.width}"/>' if box.bar.caught else ""
-        return f'<path class="cancelled" d="M{box.x} {y:.1f}h{box.width}"/>{caught}'
+        caught = f'<path class="caught" d="{self._line(box, bottom - CAUGHT / 2, CAUGHT)}"/>' if box.bar.caught else ""
+        return f'<path class="cancelled" d="{self._line(box, y, CANCELLED)}"/>{caught}'
+
+    def _line(self, box: Box, y: float, thickness: float) -> str:
+        """From edge to edge, but where a name stands that runs across: a line through it would cross it out."""
+        first = bisect(self._across, (y - thickness / 2 - DESCENT + 0.1,))
+        last = bisect(self._across, (y + thickness / 2 + ASCENT,))
+        at, end, way = box.x, box.x + box.width, ""
+        for left, right in sorted((left, right) for _, left, right in self._across[first:last]):
+            if at < left < end:
+                way += f"M{at} {y:.1f}h{left - at}"
+                at = right
+        return f"{way}M{at} {y:.1f}h{end - at}"
 
     def _name(self, bar: Bar) -> str:
         return self._names.get(bar.entry) or show_text(bar.name)
 
     def _label(self, box: Box, top: float, bottom: float) -> Iterator[str]:
-        """Its name: along the left edge, as much as there is room for, or across."""
+        """Its name, and its deadline if there is room: along the left edge; or else the name alone, cut, or across."""
         bar, height = box.bar, bottom - top
         if bar.kind == "attempt":
             yield from self._label_of_attempt(box, top, bottom)
             return
         name, room = self._name(bar), int((height - 8) / LETTER)
         if box.spine > SPINE:
-            y = min(top + 11, top + height / 2 + 3.5)
             words = cut_name(name, LONGEST_NAME)
-            fits = _fitted(box.spine - 8) if words != name else ""
-            yield f'<text class="across" x="{box.x + 4}" y="{y:.1f}"{fits}>{escape(words)}</text>'
+            fits = fitted(box.spine - 8) if words != name else ""
+            yield f'<text class="across" x="{box.x + 4}" y="{_baseline(top, bottom):.1f}"{fits}>{escape(words)}</text>'
+        elif len(name) + len(self._deadline(bar)) <= room:
+            yield _down(box, top, f"{name}{self._deadline(bar)}")
         elif room >= min(len(name), 4):
             words = cut_name(name, room)
-            yield _down(box, top, words, _fitted(height - 8) if words != name else "")
+            yield _down(box, top, words, fitted(height - 8) if words != name else "")
 
     def _label_of_attempt(self, box: Box, top: float, bottom: float) -> Iterator[str]:
         """Which it is, and its deadline and what became of it if there is room."""
         bar = box.bar
-        deadline = f", deadline {self._at(bar.deadline)}" if bar.deadline is not None else ""
         outcome = f": {show_text(bar.outcome) or 'undecided'}"
         room = int((bottom - top - 8) / LETTER)
-        for text in (f"{bar.name}{outcome}{deadline}", f"{bar.name}{outcome}", bar.name):
+        if " refused" in bar.fate and bar.end is not None and bottom - top >= LEAST_FOR_NUMBER + REFUSAL_ROOM:
+            yield draw_refusal(box.x + SPINE / 2, bottom - REFUSAL_ROOM / 2 - CAUGHT)
+            room = int((bottom - top - 8 - REFUSAL_ROOM) / LETTER)
+        for text in (f"{bar.name}{outcome}{self._deadline(bar)}", f"{bar.name}{outcome}", bar.name):
             if len(text) <= room:
                 yield _down(box, top, text)
                 return
@@ -194,7 +220,7 @@ class Bars:
         else:
             lines.append(f"{self._at(bar.begin)} to {self._at(bar.end)}: {show_duration(bar.end - bar.begin)}")
         if bar.deadline is not None:
-            lines.append("no deadline" if math.isinf(bar.deadline) else f"deadline {self._at(bar.deadline)}")
+            lines.append(self._deadline(bar).removeprefix(", ") or "no deadline")
         if bar.kind != "attempt" and bar.cancelled is not None:
             caught = "" if bar.kind == "nursery" or bar.end is None else ", caught" if bar.caught else ", not caught"
             lines.append(f"cancelled at {self._at(bar.cancelled)}{caught}")
@@ -202,8 +228,17 @@ class Bars:
             lines.append(show_text(bar.outcome) or "undecided")
         return "\n".join(lines)
 
+    def _deadline(self, bar: Bar) -> str:
+        """What is added to a name; nothing where there is none."""
+        return "" if bar.deadline is None or math.isinf(bar.deadline) else f", deadline at {self._at(bar.deadline)}"
+
     def _at(self, time: float) -> str:
         return f"{time - self._trace.started:.6f} s"
+
+
+def _baseline(top: float, bottom: float) -> float:
+    """Of a name that runs across: between the lines of a cancellation at both edges, if there is room."""
+    return min(top + 11, (top + bottom) / 2 + 3.5, max(bottom - CAUGHT - DESCENT, top + 8))
 
 
 def _outline(box: Box, top: float, bottom: float) -> str:
@@ -215,8 +250,3 @@ def _outline(box: Box, top: float, bottom: float) -> str:
 def _down(box: Box, top: float, text: str, fits: str = "") -> str:
     where = f"translate({box.x + SPINE / 2 - 3:g} {top + 4:.1f}) rotate(90)"
     return f'<text transform="{where}"{fits}>{escape(text)}</text>'
-
-
-def _fitted(length: float) -> str:
-    """What was cut is as long as it may be, also where its letters are wider than the mean."""
-    return f' textLength="{length:.1f}" lengthAdjust="spacingAndGlyphs"'

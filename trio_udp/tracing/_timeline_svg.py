@@ -5,10 +5,11 @@ beside the ladder and every moment is at the same height in both. And a nursery 
 its tasks, each of which is a box for what it has open. That every task ends inside its nursery is then something one
 sees.
 
-Where a deadline was not reached, a dotted line goes on to it, as far as there is room. What was cancelled has a bar at
-that moment, and a thick one at its lower edge if the cancellation was caught there; both lie upon what is inside. What
-still ran at the end is open below. Colour says nothing that is not said by a line, too. Trio cancels the nurseries in a
-scope that is cancelled as their tasks end; that is not drawn again.
+Where a deadline was not reached, a dotted line goes on to it, as far as there is room. An attempt that was refused has
+a cross at its end. What was cancelled has a bar at that moment, and a thick one at its lower edge if the cancellation
+was caught there; both lie upon what is inside. What still ran at the end is open below. Colour says nothing that is not
+said by a line, too. Trio cancels the nurseries in a scope that is cancelled as their tasks end; that is not drawn
+again. Names that run across are not crossed out.
 
 Heights are not to scale: a long silence is cut out, as in the ladder, and all boxes are broken there. The library's own
 tasks are left out unless one asks for them.
@@ -70,13 +71,15 @@ STYLE = (
 .timeline .task>.box{fill:var(--work)}
 .timeline .scope>.box{stroke-dasharray:5 2}
 .timeline .attempt>.box{--own:var(--wait);stroke-width:1.2}
-.timeline .timed-out>.box{--own:var(--lost)}
+.timeline .timed-out>.box,.timeline .refused>.box{--own:var(--lost)}
 .timeline .given-up>.box{--own:var(--quiet)}
 .timeline .undecided>.box{--own:var(--ink);stroke-dasharray:4 3}
 .timeline .number{text-anchor:middle;font-size:9px}
 .timeline .across{paint-order:stroke;stroke:var(--paper);stroke-width:2px}
 .timeline .sign text{font-size:11px}
-.timeline .rest{fill:none;stroke:var(--quiet);stroke-dasharray:1 3}
+.timeline .rest,.timeline .until{fill:none;stroke:var(--quiet)}
+.timeline .rest{stroke-dasharray:1 3}
+.timeline .refusal{fill:none;stroke:var(--lost);stroke-width:1.5}
 """
     + f".timeline .cancelled{{stroke:var(--lost);stroke-width:{CANCELLED}}}\n"
     + f".timeline .caught{{stroke:var(--lost);stroke-width:{CAUGHT}}}\n"

@@ -60,6 +60,7 @@ function show(both) {
   moments = pictures.map(makeMoment);
   tall = [...main.querySelectorAll(".bar")].map(bar => measure(bar)).filter(one => one && one.room > 200);
   setZoom(zoom);
+  showFit();
 }
 
 // One client alone, from its first datagram on; or all, with the library's own tasks or without.
@@ -96,14 +97,24 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme)
 
 const LEAST_TO_READ = 8 / 9;  // the smallest words, of 9 pixels, then have 8
 
-// Nothing is beside the window, be the panes side by side, when the ladder has two thirds at most, or not. But words
-// that nobody can read would be no help: one client alone, or scrolling, is.
-function fit() {
+const fitButton = document.getElementById("fit");
+const fitTitle = fitButton.title;
+
+// Nothing is beside the window, be the panes side by side, when the ladder has two thirds at most, or not.
+function fitting() {
   const [ladder, tasks] = pictures.map(picture => picture.viewBox.baseVal.width);
   const areBeside = panes[1].offsetLeft > panes[0].offsetLeft;
   const width = isAlone ? tasks : areBeside ? Math.max(ladder + tasks, ladder * 1.52) : Math.max(ladder, tasks);
-  setZoom(Math.min(1, Math.max(LEAST_TO_READ, (main.clientWidth - 2) / width)));
+  return (main.clientWidth - 2) / width;
 }
+
+// But words that nobody can read would be no help: one client alone, or scrolling, is. The button says which it will be.
+function showFit() {
+  const fits = fitting() >= LEAST_TO_READ;
+  fitButton.textContent = fits ? "fit" : "smallest";
+  fitButton.title = fits ? fitTitle : "as small as can be read: all of it is wider than the window then, too";
+}
+window.addEventListener("resize", showFit);
 
 // The legend is open where there is room for it: there, page.css has it without a handle.
 const legend = document.getElementById("legend");
@@ -111,7 +122,7 @@ const roomy = matchMedia("(min-width: 1000px) and (min-height: 640px)");
 const showLegend = () => legend?.toggleAttribute("open", roomy.matches);
 roomy.addEventListener("change", showLegend);
 
-document.getElementById("fit").addEventListener("click", fit);
+fitButton.addEventListener("click", () => setZoom(Math.min(1, Math.max(LEAST_TO_READ, fitting()))));
 document.getElementById("smaller").addEventListener("click", () => setZoom(zoom / 1.25));
 document.getElementById("larger").addEventListener("click", () => setZoom(zoom * 1.25));
 showLegend();
