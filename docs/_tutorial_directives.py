@@ -55,7 +55,8 @@ class Solution(Directive):
 
     def run(self) -> list[nodes.Node]:
         name = f"solutions/{self.arguments[0]}"
-        shown = [f".. literalinclude:: /examples/tutorial/{name}.py", f"   :caption: {name}.py", "", "It prints:", ""]
+        shown = [f".. literalinclude:: /examples/tutorial/{name}.py", f"   :caption: {self.arguments[0]}.py"]
+        shown += ["", "It prints:", ""]
         shown += [f".. literalinclude:: /_pictures/tutorial/{name}.txt", "   :language: none", "", *self.content]
         inside = nodes.container()
         self.state.nested_parse(StringList(shown, source=f"solution {name}"), self.content_offset, inside)

@@ -10,6 +10,8 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +88,25 @@ def write_help(app: Sphinx) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+def show_lessons(app: Sphinx) -> None:
+    """What `learn` says to somebody who begins: tutorial/lessons.rst shows that."""
+    folder = Path(app.srcdir, "_pictures")
+    folder.mkdir(exist_ok=True)
+    learn = [sys.executable, "-m", "trio_udp", "learn"]
+    with tempfile.TemporaryDirectory() as empty:
+        run = partial(
+            subprocess.run,
+            cwd=empty,
+            env={**os.environ, "PYTHONPATH": str(root), "PYTHONUTF8": "1", "COLUMNS": "80", "NO_COLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        (folder / "lessons.txt").write_text(run(learn, check=True).stdout, encoding="utf-8")
+        run([*learn, "start"], check=True)
+        (folder / "first_check.txt").write_text(run([*learn, "check"], check=False).stdout, encoding="utf-8")
+
+
 def draw_still(app: Sphinx) -> None:
     """The live view as the real program shows it: index.rst and howto/live.rst have it."""
     from trio_udp.cli._live_still import still_svg, take_still
@@ -145,6 +166,7 @@ def check_every_name_is_documented(app: Sphinx, env: BuildEnvironment) -> None:
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("builder-inited", write_help)
+    app.connect("builder-inited", show_lessons)
     app.connect("builder-inited", draw_still)
     app.connect("builder-inited", draw_pictures)
     app.connect("autodoc-process-signature", tidy_signature)

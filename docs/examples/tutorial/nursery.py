@@ -1,4 +1,4 @@
-"""Server and client in one program: two tasks in one nursery."""
+"""Server and client in one program: the server is a task, and the client runs beside it."""
 
 import time
 
