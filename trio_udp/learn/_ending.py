@@ -31,6 +31,11 @@ NOT_ASYNCIO = (
     "trio.sleep, trio.fail_after, or a nursery"
 )
 
+NO_STATUS = (
+    "`nursery.start` waits until what it starts calls `task_status.started()`, and gives it that argument. What does "
+    "not take it is started with `start_soon`, which does not wait"
+)
+
 
 def ending_of(problem: BaseException, path: Path, is_loaded: bool) -> Ending:
     """What was raised, and in which line: in groups, the first thing that has one.
@@ -53,6 +58,8 @@ def ending_of(problem: BaseException, path: Path, is_loaded: bool) -> Ending:
     words = f"{name}: {said}" if said else name
     if raised_within(leaf, _ASYNCIO) or "no running event loop" in said or "framework like asyncio" in said:
         words = f"{words.rstrip('.')}. {NOT_ASYNCIO}"
+    if "unexpected keyword argument 'task_status'" in said:
+        words = f"{words}. {NO_STATUS}"
     return Ending("raised" if is_loaded else "not loaded", words, line, name)
 
 
