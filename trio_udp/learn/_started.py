@@ -29,8 +29,8 @@ def started(source: bytes) -> tuple[int, ...]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
     nurseries = {"nursery", *_opened(tree)}
-    calls = (call for node in ast.walk(tree) for call in _used(node))
-    return tuple(sorted({call.lineno for call in calls if _is_start(call, nurseries)}))
+    used = (each for node in ast.walk(tree) for each in _used(node))
+    return tuple(sorted({each.lineno for each in used if each is not None and _is_start(each, nurseries)}))
 
 
 def _opened(tree: ast.AST) -> Iterator[str]:
@@ -50,7 +50,7 @@ def _used(node: ast.AST) -> list[ast.expr | None]:
     return [*node.args] if isinstance(node, ast.Call) else []
 
 
-def _is_start(node: ast.expr | None, nurseries: set[str]) -> bool:
+def _is_start(node: ast.expr, nurseries: set[str]) -> bool:
     return (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
