@@ -119,7 +119,7 @@ class _Play:
         except BaseException as problem:  # a program may raise anything
             if around.cancel_called:  # which nobody but that program has done
                 raise
-            self.end(ending_of(problem, self._path, self._learner.is_loaded))
+            self.end(ending_of(problem, self._path, self._learner.is_loaded, self._source))
 
     async def _watch(self, main: trio.lowlevel.Task) -> None:
         await trio.sleep(self._lesson.longest)

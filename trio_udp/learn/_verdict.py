@@ -157,7 +157,7 @@ def _in_general(ending: Ending) -> Finding:
 
 def _too_slow(ending: Ending) -> str:
     """Python has one that is called nearly the same, and many take this one for it."""
-    is_trios = ending.exception == "TooSlowError"
+    is_trios = ending.exception == "TooSlowError" and "ExceptionGroup" not in ending.words
     return (
         ". It is Trio's own: `except trio.TooSlowError` catches it; `except TimeoutError` does not" if is_trios else ""
     )
