@@ -91,7 +91,7 @@ def test_what_keeps_the_first_good_answer_passes(name: str, tmp_path: Path) -> N
 READ = "ask has returned None, after 0.12 s. But the best server's answer was read in this line, at 0.12 s. "
 REACHED = (
     "Where does `ask` return it? Once a nursery is cancelled, an `await` in it leaves it: what stands behind that, and "
-    "still in the nursery, is not reached"
+    "still in the nursery, is not reached; and what a task returns goes to nobody"
 )
 
 WRONG = {
@@ -179,15 +179,97 @@ async def ask(servers):
     ),
     "two are enough": (
         find("hedging").solution.replace("in servers:", "in servers[:2]:"),
-        "19: your program waits for ever in this line",
+        "28: call 5 of 6, at 21.28 s (two servers are down): the third server was never asked, and it was to be asked "
+        "after 0.5 s, as no good answer had come. `ask` stood in this line then",
     ),
     "asks the best alone": (
         find("hedging").solution.replace("in servers:", "in servers[:1]:"),
-        "call 2 of 6, at 5.12 s (the best server is very slow): the second server was never asked, and it was to be "
-        "asked after 0.25 s, as no "
-        "good answer had come",
+        "28: call 2 of 6, at 5.12 s (the best server is very slow): the second server was never asked, and it was to "
+        "be asked after 0.25 s, as no good answer had come. `ask` stood in this line then",
     ),
-    "asks nobody": ("async def ask(servers):\n    return b'123456'\n", "your program has not asked the best server"),
+    "awaits each server": (
+        f"""{ONE}
+async def ask(servers):
+    found = []
+    with trio.CancelScope() as scope:
+        for server in servers:
+            await one(server, found, scope)
+            await trio.sleep(0.25)
+    return found[0]
+""",
+        "15: call 2 of 6, at 5.12 s (the best server is very slow): the second server was never asked, and it was to "
+        "be asked after 0.25 s, as no good answer had come. `ask` stood in this line then",
+    ),
+    "waits for who is busy": (
+        """\
+import trio
+
+async def ask(servers):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        for server in servers:
+            await sock.sendto(b"?", server)
+            with trio.move_on_after(0.25):
+                answer = await sock.recv(100)
+                if answer != b"busy":
+                    return answer
+                break
+        while True:
+            answer = await sock.recv(100)
+            if answer != b"busy":
+                return answer
+""",
+        "13: call 4 of 6, at 15.91 s (the best server is busy): the second server was never asked, and it was to be "
+        "asked after 0.25 s, as no good answer had come. `ask` stood in this line then",
+    ),
+    "takes what start_soon returns for the answer": (
+        f"""{ONE}
+async def ask(servers):
+    async with trio.open_nursery() as tasks:
+        for server in servers:
+            answer = tasks.start_soon(one, server, [], tasks.cancel_scope)
+            await trio.sleep(0.25)
+    return answer
+""",
+        f"7: call 1 of 6, at 0 s (all are well): {READ}{REACHED}. What `start_soon` returns in line 14 is None, always "
+        "and at once: what the task returns later goes to nobody. The task itself has to do what is to be done with "
+        "its result\n",
+    ),
+    "has an answer, and waits": (
+        f"""{ONE.replace("everybody.cancel()", "await trio.sleep_forever()")}
+async def ask(servers):
+    found = []
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            nursery.start_soon(one, server, found, nursery.cancel_scope)
+            await trio.sleep(0.25)
+            if found:
+                break
+    return found[0]
+""",
+        "7: call 1 of 6, at 0 s (all are well): the best server's answer was read in this line, at 0.12 s, and ask has "
+        "not returned: your program waits for ever, in line 9 and 13\n",
+    ),
+    "goes on at once, at the answer": (
+        f"""{ONE.replace("everybody.cancel()", "everybody.set()")}
+async def ask(servers):
+    found, enough = [], trio.Event()
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            nursery.start_soon(one, server, found, enough)
+            with trio.move_on_after(0.25):
+                await enough.wait()
+    return found[0]
+""",
+        "4: call 1 of 6, at 0 s (all are well): the second server was asked 0.12 s after `ask` was called, and a good "
+        "answer had come 0.12 s after it. Then nobody else has to be asked\n",
+    ),
+    "each task gives up": (
+        find("hedging").solution.replace("        while True:\n", "        with trio.move_on_after(0.25):\n"),
+        "32: call 3 of 6, at 10.49 s (the best server is a bit slow, and the second one more so): your program raised "
+        "IndexError: list index out of range. That was 0.75 s after `ask` was called; the best server's answer had "
+        "come 0.42 s after it, and nobody listened\n",
+    ),
+    "asks nobody": ("async def ask(servers):\n    return b'123456'\n", "1: your program has not asked the best server"),
     "makes it up": (
         find("hedging").solution.replace("return found[0]", "return b'123456'"),
         "19: call 1 of 6, at 0 s (all are well): ask has returned b'123456', and the server has answered b'",
@@ -254,7 +336,10 @@ async def ask(servers):
         "7: call 4 of 6, at 15.91 s (the best server is busy): ask has returned None, after 0.12 s. b'busy' was read "
         "in this line, at 16.03 s: that is no answer",
     ),
-    "raises": (f"{ONE}\nasync def ask(servers):\n    await one(servers[0], [], None)\n", "9: your program raised"),
+    "raises": (
+        f"{ONE}\nasync def ask(servers):\n    await one(servers[0], [], None)\n",
+        "9: call 1 of 6, at 0 s (all are well): your program raised",
+    ),
 }
 
 

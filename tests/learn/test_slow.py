@@ -13,10 +13,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+STOOD = (
+    "what receives in your server stood in this line then, for somebody else, and did not hear it: it must wait for "
+    "nothing but the next question"
+)
+TO_NOBODY = (
+    "None, always and at once: what the task returns later goes to nobody. The task itself has to do what is to be "
+    "done with its result"
+)
+
+
 def test_the_exercise_makes_others_wait(tmp_path: Path) -> None:
     assert refused("slow", find("slow").exercise, tmp_path) == (
-        "21: carla asked `quick 2` at 3 s, and was answered 4.02 s later, though the work takes 0 s: "
-        "your server was working for somebody else, and did not hear it"
+        f"20: carla asked `quick 2` at 3 s, and was answered 4.02 s later, though the work takes 0 s: {STOOD}"
     )
 
 
@@ -81,11 +90,68 @@ async def answer(sock, question, client, work):
         await sock.sendto(await work(question), client)
 """,
         "14: the question `slow 1` of ben was never answered, and its work, which was called in this line, "
-        "was not done",
+        "was not done: it was cancelled at 3.01 s",
     ),
     "keeps it to itself": (
         f"            {SERVE}            nursery.start_soon(work, question)\n".lstrip(),
-        "the question `quick 1` of anna was never answered, though its work was done",
+        "9: the question `quick 1` of anna was never answered, though its work was done: `work` had a task to itself, "
+        "and what the function of a task returns goes to nobody. The task that works has to send the answer, too",
+    ),
+    "awaits the work in the call": (
+        f"{SERVE}            nursery.start_soon(sock.sendto, await work(question), client)\n",
+        f"9: carla asked `quick 2` at 3 s, and was answered 4.02 s later, though the work takes 0 s: {STOOD}",
+    ),
+    "awaits each task": (
+        f"""{SERVE}            await nursery.start(answer, sock, question, client, work)
+
+async def answer(sock, question, client, work, task_status):
+    await sock.sendto(await work(question), client)
+    task_status.started()
+""",
+        f"9: carla asked `quick 2` at 3 s, and was answered 4.02 s later, though the work takes 0 s: {STOOD}",
+    ),
+    "a nursery for each question": (
+        find("slow").solution.replace(
+            """\
+        async with trio.open_nursery() as nursery:
+            while True:
+""",
+            """\
+        while True:
+            async with trio.open_nursery() as nursery:
+""",
+        ),
+        "29: carla asked `quick 2` at 3 s, and was answered 4.02 s later, though the work takes 0 s: what receives in "
+        "your server stood in this line then, and did not hear it: a nursery ends when all its tasks have ended",
+    ),
+    "takes what start_soon returns for the result": (
+        f"""{SERVE}
+            result = nursery.start_soon(work, question)
+            await sock.sendto(result, client)
+""",
+        "10: your program raised TypeError: memoryview: a bytes-like object is required, not 'NoneType'. What "
+        f"`start_soon` returns in this line is {TO_NOBODY}",
+    ),
+    "hands on what start_soon returns": (
+        f"{SERVE}            nursery.start_soon(sock.sendto, nursery.start_soon(work, question), client)\n",
+        "9: your program raised TypeError: memoryview: a bytes-like object is required, not 'NoneType'. What "
+        f"`start_soon` returns in this line is {TO_NOBODY}",
+    ),
+    "waits until work has started": (
+        f"{SERVE}            result = await nursery.start(work, question)\n",
+        "9: your program raised TypeError: stage.<locals>.work() got an unexpected keyword argument 'task_status'. "
+        "`nursery.start` waits until what it starts calls `task_status.started()`, and gives it that argument. What "
+        "does not take it is started with `start_soon`, which does not wait",
+    ),
+    "one question, and no loop": (
+        SERVE.replace("while True", "if True"),
+        "8: serve has returned, at 1.01 s. What it has read in this line, at 1.01 s, was the last: b'quick 1'. A "
+        "server goes on",
+    ),
+    "binds nothing": (
+        find("slow").solution.replace("        await sock.bind", "        # await sock.bind"),
+        "20: the question `quick 1` of anna was never answered: nobody was listening at 10.0.0.1 port 7 when it came. "
+        "What hears is a bound socket",
     ),
     "one variable for all": (
         f"""{SERVE}
@@ -105,7 +171,13 @@ async def answer(sock, question, client, work):
     ),
     "hears, and does nothing": (
         SERVE,
-        "the question `quick 1` of anna was never answered: `work` was not called with it",
+        "8: the question `quick 1` of anna was never answered: it was read in this line, and `work` was not called "
+        "with it",
+    ),
+    "reads nothing": (
+        SERVE.replace("question, client = await sock.recvfrom(65535)", "await trio.sleep(1)"),
+        "8: the question `quick 1` of anna was never answered: it was not read, and `work` not called with it; "
+        "meanwhile your server stood in this line",
     ),
     "works, and says nothing": (
         f"""{SERVE}            nursery.start_soon(answer, question, work)
@@ -170,7 +242,7 @@ import trio
 async def serve(port, work):
     await trio.sleep(1)
 """,
-        "serve has returned, at 1 s. A server goes on",
+        "3: serve has returned, at 1 s. A server goes on",
     ),
     "raises": (
         f"{SERVE}            raise ValueError(question)\n",
@@ -193,8 +265,7 @@ async def serve(port, work):
             for _ in range(3):
                 nursery.start_soon(worker)
 """,
-        "9: carla asked `slow 4` at 4.5 s, and was answered 7.52 s later, though the work takes 5 s: "
-        "your server was working for somebody else, and did not hear it",
+        f"9: carla asked `slow 4` at 4.5 s, and was answered 7.52 s later, though the work takes 5 s: {STOOD}",
     ),
     "two at a time": (
         """\

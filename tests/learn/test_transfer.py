@@ -48,6 +48,13 @@ async def send(data, receiver):
 
 """
 
+ONE_BIT = (
+    SOLUTION.replace("number.to_bytes(2", "(number % 2).to_bytes(1")
+    .replace("expected.to_bytes(2", "expected.to_bytes(1")
+    .replace("datagram[:2], datagram[2:]", "datagram[:1], datagram[1:]")
+    .replace("expected += 1", "expected = 1 - expected")
+)
+
 RIGHT = {
     "solution": SOLUTION,
     "places instead of numbers": f"""{HEAD}
@@ -68,6 +75,7 @@ async def receive(port):
     sock.close()
     return bytearray().join(part for _, part in sorted(parts.items()))
 """,
+    "one bit for a number": ONE_BIT,
     "library": """\
 import trio, trio_udp
 
@@ -300,7 +308,52 @@ async def receive(port):
             "            if int.from_bytes(header, 'big') < expected:\n"
             "                await sock.sendto(header, sender)\n",
         ),
-        "21: from 1.75 s on the same 502 bytes came 923 times, and receiver has answered none of them",
+        "24: send has read b'\\x00\\x01' in this line, at 1.7 s, and gone on to what is next. But what it had sent "
+        "last, at 1.7 s, was lost: so that was the answer to something before it. Now both wait for ever",
+    ),
+    "one bit for a number, and takes any answer": (
+        ONE_BIT.replace("arrived = await sock.recv(65535) == header", "await sock.recv(65535); arrived = True"),
+        "24: file 1 has 5,000 bytes, and what has come has 4,000; from byte 1,000 on it is another one. send has read "
+        "b'\\x01' in this line, at 1.7 s, and gone on to what is next. But what it had sent last, at 1.7 s, was lost: "
+        "so that was the answer to something before it",
+    ),
+    "one bit for a number, and an answer without one": (
+        ONE_BIT.replace("== header\n", "== b'ok'\n", 1).replace("sendto(header, sender)", "sendto(b'ok', sender)"),
+        "24: file 1 has 5,000 bytes, and what has come has 4,000; from byte 1,000 on it is another one. send has read "
+        "b'ok' in this line, at 1.7 s, and gone on to what is next. But what it had sent last, at 1.7 s, was lost: so "
+        "that was the answer to something before it",
+    ),
+    "one bit for a number, and a receiver that looks at none": (
+        ONE_BIT.partition("async def receive")[0].replace("== header", "!= b''")
+        + "async def receive"
+        + find("transfer").exercise.partition("async def receive")[2],
+        "24: send has read b'ok' in this line, at 1.7 s, and gone on to what is next. But what it had sent last, at "
+        "1.7 s, was lost: so that was the answer to something before it. Now receive waits for ever, for file 1",
+    ),
+    "takes any answer, and a receiver that keeps what is new": (
+        find("transfer").exercise.replace("data += block", "data += block if block not in data else b''"),
+        "20: file 1 has 5,000 bytes, and what has come has 4,500; from byte 1,000 on it is another one. send has read "
+        "b'ok' in this line, at 1.7 s, and gone on to what is next. But what it had sent last, at 1.7 s, was lost: so "
+        "that was the answer to something before it",
+    ),
+    "never answers": (
+        SOLUTION.replace("            await sock.sendto(header, sender)\n", ""),
+        "33: 925 datagrams have come to receiver, from 1.05 s on, and it has answered none of them. What comes is read "
+        "in this line: sender cannot know that it is there",
+    ),
+    "never reads": (
+        SOLUTION.replace("        while True:\n", "        while True:\n            await trio.sleep_forever()\n"),
+        "27: 159 datagrams have come to receiver, from 1.05 s on, and it has read none of them",
+    ),
+    "answers at its own port": (
+        SOLUTION.replace("sendto(header, sender)", "sendto(header, (sender[0], port))"),
+        "40: the answers that were sent in this line went to port 7 of sender, where nobody listens, 630 times. What "
+        "they are the answers to came from port 32768",
+    ),
+    "listens at another port": (
+        SOLUTION.replace('bind(("0.0.0.0", port))', 'bind(("0.0.0.0", 0))'),
+        "27: nobody listens at port 7 of receiver, which receive was called with: 826 datagrams have come there, and "
+        "were refused",
     ),
     "returns something else": (
         SOLUTION.replace("return data\n", "return len(data)\n"),

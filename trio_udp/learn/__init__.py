@@ -20,6 +20,7 @@ program prints: who sent what to whom and when, what was lost, which tasks lived
     _bounds     what a program may not take there
     _threads    tells where time went by while a thread was at work
     _clocks     tells where a program looks at the real clock
+    _started    tells where what `start_soon` returns is taken for a result
     _unawaited  calls that have done nothing, for want of an ``await``
     _run        starts that child, and understands what becomes of it
     _folder     the learner's files, and which have passed

@@ -7,6 +7,7 @@ it is, or that its groups are not nested until Python's own stack is full.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -31,14 +32,25 @@ NOT_ASYNCIO = (
     "trio.sleep, trio.fail_after, or a nursery"
 )
 
+NO_STATUS = (
+    "`nursery.start` waits until what it starts calls `task_status.started()`, and gives it that argument. What does "
+    "not take it is started with `start_soon`, which does not wait"
+)
 
-def ending_of(problem: BaseException, path: Path, is_loaded: bool) -> Ending:
+GROUPED = (
+    "It comes out of a nursery in an ExceptionGroup, which `except {}` around the nursery does not catch; `except*` "
+    "does, from Python 3.11 on"
+)
+
+
+def ending_of(problem: BaseException, path: Path, is_loaded: bool, source: bytes = b"") -> Ending:
     """What was raised, and in which line: in groups, the first thing that has one.
 
     Args:
       problem: it.
       path: of the learner's file.
       is_loaded: was it running, and not only being imported?
+      source: what is in that file, to see whether it means to catch this.
     """
     found = list(_leaves(problem, path))
     asked, line_of_it = next((each for each in found if isinstance(each[0], (NotAsAsked, NoText))), (None, None))
@@ -53,6 +65,10 @@ def ending_of(problem: BaseException, path: Path, is_loaded: bool) -> Ending:
     words = f"{name}: {said}" if said else name
     if raised_within(leaf, _ASYNCIO) or "no running event loop" in said or "framework like asyncio" in said:
         words = f"{words.rstrip('.')}. {NOT_ASYNCIO}"
+    if "unexpected keyword argument 'task_status'" in said:
+        words = f"{words}. {NO_STATUS}"
+    if re.search(rb"\bexcept\b[^*\n]*\b%b\b" % name.encode(), source) and _is_grouped(problem, path):
+        words = f"{words.rstrip('.')}. {GROUPED.format(name)}"
     return Ending("raised" if is_loaded else "not loaded", words, line, name)
 
 
@@ -61,6 +77,18 @@ def _said(problem: BaseException) -> str:
         return str(problem)
     except Exception as another:
         return f"(its words are not known, as its __str__ raises {type(another).__name__})"
+
+
+def _is_grouped(problem: BaseException, path: Path) -> bool:
+    """Has a nursery of the learner's put something into a group?"""
+    left = [problem]
+    while left:
+        inner = left.pop()
+        if isinstance(inner, BaseExceptionGroup):
+            if raised_line(inner, path) is not None:
+                return True
+            left += inner.exceptions
+    return False
 
 
 def _leaves(problem: BaseException, path: Path) -> Iterator[tuple[BaseException, int | None]]:

@@ -21,13 +21,14 @@ from ..testing import VirtualNetwork
 from ._played import plain
 from ._source import check_text
 from ._source import lines as lines_of
-from ._where import raised_line, running_line
+from ._where import raised_line, running_line, standing_line, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from ..faults import Link
+    from ._played import Waiting
 
 # The learner's file is a module of this name while it is played. Dataclasses look their module up.
 MODULE = "trio_udp_lesson"
@@ -152,6 +153,14 @@ class Learner:
     def line(self) -> int | None:
         """Where the learner's program is now: the line that has called whoever asks."""
         return running_line(self.path)
+
+    def waiting(self, task: trio.lowlevel.Task) -> list[Waiting]:
+        """Where in the file a task waits just now, and those below it, children before their parents."""
+        return list(waiting(task, self.path))
+
+    def stands(self, task: trio.lowlevel.Task) -> int | None:
+        """In which line the function waits that this task has called: the outermost one, if it waits in another."""
+        return standing_line(task, self.path)
 
     def line_of(self, function: object) -> int | None:
         """Where it is defined, if that is in the learner's file."""

@@ -108,6 +108,11 @@ def tasks(run: Run) -> list[Life]:
     ]
 
 
+def names_of_tasks(run: Run) -> dict[int | None, str]:
+    """By their numbers, as entries of a trace have them."""
+    return {entry.task: entry.name for entry in run.trace.entries if isinstance(entry, TaskStarted)}
+
+
 def scopes(run: Run) -> list[Life]:
     """All scopes that were marked with `trio_udp.tracing.scope`, by a stage for instance."""
     ended, cancelled = _times(run, ScopeExited), _times(run, ScopeCancelled)

@@ -88,6 +88,7 @@ class Run:
       unawaited: calls that have done nothing, since there is no ``await``.
       threads: the lines that have waited for a thread while virtual time went by.
       clocks: the lines that have looked at a real clock.
+      started: the lines that take what `start_soon` returns for a result.
     """
 
     trace: Trace
@@ -99,6 +100,7 @@ class Run:
     unawaited: tuple[Unawaited, ...] = ()
     threads: tuple[int, ...] = ()
     clocks: tuple[int, ...] = ()
+    started: tuple[int, ...] = ()
 
 
 def empty(ending: Ending, file: str, output: str = "") -> Run:
@@ -112,7 +114,7 @@ TRACE, REST = "trace.jsonl", "rest.json"
 def write(run: Run, folder: Path) -> None:
     """Write it into a folder; what was printed is not the writer's to know."""
     save(run.trace, folder / TRACE)
-    names = ("datagrams", "ending", "notes", "file", "unawaited", "threads", "clocks")
+    names = ("datagrams", "ending", "notes", "file", "unawaited", "threads", "clocks", "started")
     rest = {name: getattr(run, name) for name in names}
     half = folder / f"{REST}.half"
     half.write_text(json.dumps(_packed(rest)), encoding="utf-8")
@@ -128,7 +130,7 @@ def read(folder: Path, output: str) -> Run | None:
     ending = ending._replace(waiting=tuple(Waiting(*each) for each in ending.waiting))
     datagrams = tuple(Carried(*one) for one in rest["datagrams"])
     unawaited = tuple(Unawaited(*one) for one in rest["unawaited"])
-    trace, lines = load(folder / TRACE), (rest["threads"], rest["clocks"])
+    trace, lines = load(folder / TRACE), (rest["threads"], rest["clocks"], rest["started"])
     return Run(trace, datagrams, ending, rest["notes"], rest["file"], output, unawaited, *lines)
 
 

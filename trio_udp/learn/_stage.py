@@ -34,6 +34,7 @@ from ._learner import MODULE, Learner
 from ._lessons import find
 from ._played import Ending, Run, empty, write
 from ._spins import TASKS, Spins
+from ._started import started
 from ._threads import threads
 from ._unawaited import unawaited
 from ._where import running_line, waiting
@@ -77,6 +78,7 @@ class _Play:
     def __init__(self, lesson: Lesson, path: Path, source: bytes, abandon: Callable[[Run], None] | None) -> None:
         self._lesson = lesson
         self._path = path
+        self._source = source
         self._abandon = abandon
         self.clock = MockClock(autojump_threshold=0)
         self._standstill = Spins(self._spins, self.clock, path)
@@ -117,7 +119,7 @@ class _Play:
         except BaseException as problem:  # a program may raise anything
             if around.cancel_called:  # which nobody but that program has done
                 raise
-            self.end(ending_of(problem, self._path, self._learner.is_loaded))
+            self.end(ending_of(problem, self._path, self._learner.is_loaded, self._source))
 
     async def _watch(self, main: trio.lowlevel.Task) -> None:
         await trio.sleep(self._lesson.longest)
@@ -152,6 +154,7 @@ class _Play:
             self._path.name,
             threads=tuple(self.threads),
             clocks=tuple(self.clocks),
+            started=started(self._source),
         )
 
 

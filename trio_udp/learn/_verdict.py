@@ -16,6 +16,7 @@ from ..tracing._show import shortened, show_text
 from ._clocks import REAL_CLOCK
 from ._ending import NOT_ASYNCIO
 from ._source import lines as lines_of
+from ._started import STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,9 @@ def judge(lesson: Lesson, run: Run) -> Finding | None:
     else:
         finding = next(lesson.check(run), None) or next(went_wrong(run, "raised", "waits", "floods", "spins"), None)
         finding = (_threaded(run) or _not_awaited(run) or _clocked(run, finding)) if finding else None
-    return None if finding is None else replace(finding, message=_bounded(finding.message) + _caught(run.ending))
+    if finding is None:
+        return None
+    return _started(run, replace(finding, message=_bounded(finding.message) + _caught(run.ending)))
 
 
 def _threaded(run: Run) -> Finding | None:
@@ -108,6 +111,16 @@ def _caught(ending: Ending) -> str:
     )
 
 
+def _started(run: Run, finding: Finding) -> Finding:
+    """With what there is to say of `start_soon`; in its own line, if that None is what something was raised about."""
+    if not run.started:
+        return finding
+    is_about = run.ending.kind == "raised" and "NoneType" in run.ending.words
+    line = run.started[0] if is_about else finding.line
+    here = "in this line" if line == run.started[0] else f"in line {run.started[0]}"
+    return replace(finding, message=f"{finding.message}. What `start_soon` returns {here} is {STARTED}", line=line)
+
+
 def _bounded(message: str) -> str:
     """Without the middle of what is long: what an exception says, or a function returns, may be of any length."""
     if len(message) > MOST_SAID:
@@ -144,7 +157,7 @@ def _in_general(ending: Ending) -> Finding:
 
 def _too_slow(ending: Ending) -> str:
     """Python has one that is called nearly the same, and many take this one for it."""
-    is_trios = ending.exception == "TooSlowError"
+    is_trios = ending.exception == "TooSlowError" and "ExceptionGroup" not in ending.words
     return (
         ". It is Trio's own: `except trio.TooSlowError` catches it; `except TimeoutError` does not" if is_trios else ""
     )

@@ -26,8 +26,17 @@ def waiting(task: trio.lowlevel.Task, path: Path) -> Iterator[Waiting]:
 
 def line_of(task: trio.lowlevel.Task, path: Path) -> int | None:
     """In which line of the learner's file a task waits."""
-    lines = [line for frame, line in task.iter_await_frames() if frame.f_code.co_filename == str(path)]
+    lines = _lines(task, path)
     return lines[-1] if lines else None
+
+
+def standing_line(task: trio.lowlevel.Task, path: Path) -> int | None:
+    """The same, of the function that others were called by, if it waits in them."""
+    return next(iter(_lines(task, path)), None)
+
+
+def _lines(task: trio.lowlevel.Task, path: Path) -> list[int]:
+    return [line for frame, line in task.iter_await_frames() if frame.f_code.co_filename == str(path)]
 
 
 def running_line(path: Path) -> int | None:

@@ -13,7 +13,7 @@ import trio
 
 from ....faults import Link
 from ..._lesson import Lesson
-from ._check import BUSY, DELAY, PAUSE, ROUNDS, SERVERS, check
+from ._check import BUSY, DELAY, EXACT, PAUSE, ROUNDS, SERVERS, STAGGER, check
 
 if TYPE_CHECKING:
     from ..._learner import Learner
@@ -60,7 +60,15 @@ async def stage(learner: Learner) -> None:
                 _, client = await sock.recvfrom(65535)
                 nursery.start_soon(answer, client, present)
 
+    async def look(number: int, asking: trio.lowlevel.Task) -> None:
+        """Note in which line `ask` stands when another server should just have been asked."""
+        for place in range(1, len(SERVERS)):
+            await trio.sleep(STAGGER + (EXACT if place == 1 else 0))
+            if number == present and len(learner.notes.get("rounds", ())) == number:
+                learner.note("stood", [number, place, learner.stands(asking)])
+
     async with learner.network(Link(delay=DELAY)) as network, trio.open_nursery() as nursery:
+        learner.note("stands in", learner.line_of(learner.function("ask", [])))
         addresses = []
         for place, name in enumerate(SERVERS):
             with network.host(name=name) as host:
@@ -70,6 +78,8 @@ async def stage(learner: Learner) -> None:
             for number in range(len(ROUNDS)):
                 present = number
                 began = trio.current_time()
+                learner.note("began", began)
+                nursery.start_soon(look, number, trio.lowlevel.current_task())
                 learner.note("rounds", [began, await learner.call("ask", list(addresses)), trio.current_time()])
                 await trio.sleep(PAUSE)
         learner.over(len(ROUNDS))

@@ -26,7 +26,7 @@ SERVERS = ("best", "second", "third")
 # Many cancel the nursery, and return the answer in it.
 NOT_REACHED = (
     "Where does `ask` return it? Once a nursery is cancelled, an `await` in it leaves it: what stands behind that, and "
-    "still in the nursery, is not reached"
+    "still in the nursery, is not reached; and what a task returns goes to nobody"
 )
 
 
@@ -51,17 +51,69 @@ ROUNDS = (
 def check(run: Run) -> Iterator[Finding]:
     if not sent(run, "you", "best"):
         yield from went_wrong(run, "raised", "spins")
-        yield Finding("your program has not asked the best server", run.ending.line)
+        where = run.ending.line or next(iter(run.notes.get("stands in", ())), None)
+        yield Finding("your program has not asked the best server", where)
         return
-    for number, (began, result, ended) in enumerate(run.notes.get("rounds", ())):
-        story = f"call {number + 1} of {len(ROUNDS)}, at {began:.4g} s ({ROUNDS[number].story})"
-        plan = ROUNDS[number]._replace(story=story)
+    rounds = run.notes.get("rounds", ())
+    for number, (began, result, ended) in enumerate(rounds):
+        plan = _plan(number, began)
         asked = _asked(run, began, ended)
         yield from _too_early(run, plan, began, asked)
         yield from _answer(run, plan, began, result, ended, asked)
         yield from _too_late(run, plan, began, ended, asked)
         yield from _twice(run, plan, began, ended, asked)
+    for began in run.notes.get("began", ())[len(rounds) :]:
+        yield from _unfinished(run, _plan(len(rounds), began), began)
     yield from went_wrong(run, "raised", "waits", "floods", "spins")
+
+
+def _plan(number: int, began: float) -> Round:
+    story = f"call {number + 1} of {len(ROUNDS)}, at {began:.4g} s ({ROUNDS[number].story})"
+    return ROUNDS[number]._replace(story=story)
+
+
+def _unfinished(run: Run, plan: Round, began: float) -> Iterator[Finding]:
+    """The call that has not returned."""
+    ended = run.trace.ended - run.trace.started
+    asked = _asked(run, began, ended)
+    came = _good(run, began, ended)
+    yield from _too_early(run, plan, began, asked)
+    if run.ending.kind == "raised":
+        yield from _raised(run, plan, began, ended)
+    yield from _not_asked(run, plan, began, came[0][0] if came else ended, asked)
+    if came and run.ending.kind == "waits":
+        line, time = _last_read(run, came[0][1].data, ended)
+        yield Finding(
+            f"{plan.story}: the {came[0][1].source} server's answer {_reached(line, came[0][0])}, and ask has not "
+            f"returned: {_waits(run)}",
+            line,
+            time,
+        )
+
+
+def _reached(line: int | None, time: float) -> str:
+    return f"was read in this line, at {time:.4g} s" if line else f"came at {time:.4g} s, and nobody has read it"
+
+
+def _waits(run: Run) -> str:
+    lines = sorted({waiting.line for waiting in run.ending.waiting})
+    return f"your program waits for ever, in line {' and '.join(map(str, lines))}"
+
+
+def _raised(run: Run, plan: Round, began: float, ended: float) -> Iterator[Finding]:
+    """With what had come by then, to a socket that was still there or not: what a list lacks is often an answer."""
+    for finding in went_wrong(run, "raised"):
+        if "\n" in finding.message:  # it has enough to say
+            yield finding
+        words = f"{plan.story}: {finding.message}. That was {ended - began:.3g} s after `ask` was called; "
+        answers = [each for each in sent(run, to="you") if began <= each.time <= ended - DELAY and each.data != BUSY]
+        if answers:
+            line, _ = _last_read(run, answers[0].data, ended)
+            words += f"the {answers[0].source} server's answer had come {answers[0].time + DELAY - began:.3g} s after "
+            words += f"it, and was read in line {line}" if line else "it, and nobody listened"
+        else:
+            words += "no good answer had come by then"
+        yield Finding(words, finding.line, ended)
 
 
 def _asked(run: Run, began: float, ended: float) -> dict[str, Carried]:
@@ -92,7 +144,8 @@ def _too_early(run: Run, plan: Round, began: float, asked: dict[str, Carried]) -
                 question.line,
                 question.time,
             )
-        came = _good(run, began, question.time - EXACT)
+        is_due = late > place * STAGGER - EXACT
+        came = _good(run, began, question.time - (EXACT if is_due else 0))
         if came:
             yield Finding(
                 f"{plan.story}: the {name} server was asked {late:.3g} s after `ask` was called, and a good answer had "
@@ -159,16 +212,7 @@ def _gave_up(run: Run, plan: Round, began: float, ended: float, asked: dict[str,
 def _too_late(run: Run, plan: Round, began: float, ended: float, asked: dict[str, Carried]) -> Iterator[Finding]:
     came = _good(run, began, ended)
     first = came[0][0] if came else ended
-    for place, name in enumerate(SERVERS):
-        due = began + place * STAGGER
-        if due + EXACT < first and (name not in asked or asked[name].time > due + EXACT):
-            when = f"asked {asked[name].time - began:.3g} s after `ask` was called" if name in asked else "never asked"
-            yield Finding(
-                f"{plan.story}: the {name} server was {when}, and it was to be asked after {place * STAGGER:.3g} s, as "
-                "no good answer had come",
-                asked[name].line if name in asked else None,
-                due,
-            )
+    yield from _not_asked(run, plan, began, first, asked)
     if ended > first + EXACT:
         line, time = _last_read(run, came[0][1].data, ended)
         read = f", which was read in this line at {time:.4g} s" if line else ""
@@ -178,6 +222,28 @@ def _too_late(run: Run, plan: Round, began: float, ended: float, asked: dict[str
             line,
             time,
         )
+
+
+def _not_asked(run: Run, plan: Round, began: float, first: float, asked: dict[str, Carried]) -> Iterator[Finding]:
+    """Who was asked too late or never, though the first good answer came later than that."""
+    for place, name in enumerate(SERVERS):
+        due = began + place * STAGGER
+        if due + EXACT >= first or (name in asked and asked[name].time <= due + EXACT):
+            continue
+        words = f"and it was to be asked after {place * STAGGER:.3g} s, as no good answer had come"
+        if name in asked:
+            when = f"asked {asked[name].time - began:.3g} s after `ask` was called"
+            yield Finding(f"{plan.story}: the {name} server was {when}, {words}", asked[name].line, due)
+        else:
+            line = _stood(run, began, place)
+            words += ". `ask` stood in this line then" if line else ""
+            yield Finding(f"{plan.story}: the {name} server was never asked, {words}", line, due)
+
+
+def _stood(run: Run, began: float, place: int) -> int | None:
+    """In which line `ask` was when that server should just have been asked."""
+    number = run.notes["began"].index(began)
+    return next((line for *which, line in run.notes.get("stood", ()) if which == [number, place]), None)
 
 
 def _twice(run: Run, plan: Round, began: float, ended: float, asked: dict[str, Carried]) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..._look import arrivals, line_of, lost, readings, sent
 from ..._verdict import Finding
+from ._taken import taken_for_another
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 # Bytes in a datagram.
 LARGEST = 1000
+
+# Bytes of a file by which one knows again which datagram they were in.
+SOME = 16
 
 # Of what was sent, for "nearly all". Where a window is sent once more from where it stands, it may be half.
 NEARLY_ALL = 0.8
@@ -52,6 +56,8 @@ def _another(run: Run, number: int, data: bytes, got: Any, span: Span) -> Findin
     line = line_of(run, taken[-1]) if taken else None
     words = f"file {number} has {len(data):,} bytes, and what has come has {len(got):,}"
     words += "" if same == shorter else f"; from byte {same:,} on it is another one"
+    if len(got) <= len(data) and (owed := _taken(run, data[same:][:SOME], f"{words}. ", span)):
+        return owed
     if len(got) < len(data):
         why, its_line = _is_missing(run, len(data), len(data) - len(got), span)
         return Finding(f"{words}. {why}", its_line or line, span[1])
@@ -59,6 +65,13 @@ def _another(run: Run, number: int, data: bytes, got: Any, span: Span) -> Findin
         return Finding(f"{words}. Some of it is not in its place", line, span[1])
     why, time = _came_twice(run, span)
     return Finding(f"{words}{why}", line, time)
+
+
+def _taken(run: Run, first: bytes, words: str, span: Span) -> Finding | None:
+    """That the first bytes which are missing were lost, and sender has taken another acknowledgement for theirs."""
+    began, _, ended = span
+    gone = [each for each in _lacking(run, began, ended, ended) if each.lost and first in each.data]
+    return taken_for_another(run, gone, began, words, until=ended)
 
 
 def _is_missing(run: Run, size: int, missing: int, span: Span) -> tuple[str, int | None]:

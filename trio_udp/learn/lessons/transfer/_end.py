@@ -12,17 +12,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...._events import DatagramReceived, DatagramSent
+from ...._events import DatagramReceived
 from ..._learner import MODULE
 from ..._look import arrivals, happened, line_of, readings, sent
 from ..._verdict import Finding
-from ._check import bytes_arrived, missing, named
+from ._check import bytes_arrived, defined, missing, named
 from ._kept import answered_early
+from ._taken import taken_for_another
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ....tracing import Happened
     from ..._played import Carried, Run
 
 # Times that the same is sent to somebody who says nothing, or says something that is not heard, until that is told.
@@ -41,6 +41,8 @@ def never_ends(run: Run, files: tuple[bytes, ...]) -> Iterator[Finding]:
     if len(received) > len(done):
         yield from _send_is_left(run, named(files, len(done)), received[-1][1])
     elif len(received) == len(done):
+        yield from _refused(run)
+        yield from _taken(run, is_waiting)
         if is_waiting:
             yield from _unanswered(run)
         yield from _unheard(run)
@@ -102,7 +104,8 @@ def _receive_is_left(run: Run, name: str, size: int, time: float) -> Finding:
     if gone:
         last, times = gone[-1], sum(each.data == gone[-1].data for each in gone)
         words = f"{waits}: {_what_was_sent(last, times)} was lost, and not sent again; {returned}"
-        return _went_on(run, gone, waits, began) or Finding(words, last.line, last.time)
+        taken = taken_for_another(run, gone, began, waits=f". Now {waits}")
+        return taken or Finding(words, last.line, last.time)
     if bytes_arrived(run, began, forever) < size:
         return Finding(f"{here}, before all had come", run.ending.line, time)
     if early := answered_early(run, began):
@@ -120,46 +123,41 @@ def _began(run: Run) -> float:
     return float(run.notes.get("began", [0.0])[-1])
 
 
-def _went_on(run: Run, gone: list[Carried], waits: str, began: float) -> Finding | None:
-    """A sender of one thing at a time has taken for the answer to what was lost something that cannot be that.
-
-    It is one at a time if each new datagram was sent when at least as many had been read as others were sent before.
-    """
-    lost, told, heard = {each.data: each for each in gone}, [b""], 0
-    last: Happened | None = None  # that was read since something was sent
-    for entry in happened(run, DatagramSent, DatagramReceived, at="sender"):
-        if entry.time < began:
-            continue
-        if isinstance(entry.event, DatagramReceived):
-            heard, last = heard + 1, entry
-        elif isinstance(entry.event, DatagramSent):
-            if entry.event.data not in told:
-                if heard < len(told) - 1:
-                    return None
-                if told[-1] in lost and last is not None and last.time == entry.time:
-                    return _taken_for_another(run, last, lost[told[-1]], waits)
-                told.append(entry.event.data)
-            last = None
-    return None
-
-
-def _taken_for_another(run: Run, heard: Happened, gone: Carried, waits: str) -> Finding:
-    line, data = line_of(run, heard), getattr(heard.event, "data", b"")
-    return Finding(
-        f"send has read {data!r:.40}{_here(line)}, at {heard.time:.3g} s, and gone on to what is next. But what it had "
-        f"sent last, at {gone.time:.3g} s, was lost: so that was the answer to something before it. Now {waits}",
-        line,
-        heard.time,
-    )
-
-
 # -- both do not return ------------------------------------------------------------------------------------------------
+
+
+def _refused(run: Run) -> Iterator[Finding]:
+    """What was sent to one of them has come to a port where nobody is, if it was not lost."""
+    mine = [each for each in sent(run) if each.time >= _began(run)]
+    for end in ("receiver", "sender"):
+        to = [each for each in mine if each.destination == end and each.lost == "refused"]
+        if not to or any(each.delivered for each in mine if each.destination == end):
+            continue
+        where = f"port {to[0].destination_port} of {end}"
+        if end == "receiver":
+            words = f"nobody listens at {where}, which receive was called with: {len(to):,} datagrams have come there"
+            yield Finding(f"{words}, and were refused", defined(run, "receive"), to[0].time)
+            continue
+        words = (
+            f"the answers that were sent{_here(to[0].line)} went to {where}, where nobody listens, {len(to):,} times"
+        )
+        asked = next((each.source_port for each in mine if each.source == end), None)
+        yield Finding(f"{words}. What they are the answers to came from port {asked}", to[0].line, to[0].time)
+
+
+def _taken(run: Run, is_waiting: bool) -> Iterator[Finding]:
+    """The sender is beyond something that has never come, and that was not sent again."""
+    gone = [each for each in missing(run, _began(run), float("inf")) if each.lost]
+    waits = ". Now both wait for ever" if is_waiting else ". Now both go on for ever"
+    if finding := taken_for_another(run, gone, _began(run), waits=waits):
+        yield finding
 
 
 def _unanswered(run: Run) -> Iterator[Finding]:
     """The same comes again and again, and the receiver says nothing."""
     answers, came = sent(run, "receiver"), arrivals(run, "receiver")
     if not answers:
+        yield from _silent(run, came)
         return
     last = answers[-1]
     known = {each.data for time, each in came if time <= last.time}
@@ -182,6 +180,19 @@ def _unanswered(run: Run) -> Iterator[Finding]:
             each.line,
             time,
         )
+
+
+def _silent(run: Run, came: list[tuple[float, Carried]]) -> Iterator[Finding]:
+    """The receiver has never said anything."""
+    read = readings(run, "receiver", b"")
+    if not came:
+        return
+    words = f"{len(came):,} datagrams have come to receiver, from {came[0][0]:.3g} s on, and it has "
+    if read:
+        words += "answered none of them. What comes is read in this line"
+        yield Finding(f"{words}: sender cannot know that it is there", line_of(run, read[0]), came[0][0])
+    else:
+        yield Finding(f"{words}read none of them", defined(run, "receive"), came[0][0])
 
 
 def _unheard(run: Run) -> Iterator[Finding]:

@@ -1,0 +1,194 @@
+"""What is wrong with how questions were answered: by whom each was heard, when its work began, and where it went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...._events import DatagramReceived
+from ..._look import arrivals, happened, line_of, names_of_tasks, readings, sent
+from ..._verdict import Finding, went_wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..._played import Carried, Run
+
+SERVER = ("10.0.0.1", 7)
+DELAY = 0.01  # seconds, each way
+SLOW = 5.0  # seconds of work
+
+
+class Asked(NamedTuple):
+    """A question: who asks it when, in seconds, how long the work takes, and if from the port of the last."""
+
+    client: str
+    time: float
+    question: bytes
+    work: float
+    again: bool = False
+
+
+QUESTIONS = (
+    Asked("anna", 1.0, b"quick 1", 0.0),
+    Asked("ben", 2.0, b"slow 1", SLOW),
+    Asked("carla", 3.0, b"quick 2", 0.0),
+    Asked("dora", 3.5, b"slow 2", SLOW),
+    Asked("anna", 4.0, b"quick 3", 0.0),
+    Asked("anna", 4.25, b"slow 3", SLOW),
+    Asked("carla", 4.5, b"slow 4", SLOW),
+    Asked("dora", 5.0, b"quick 4", 0.0, again=True),
+)  # of four clients, so that a terminal has room for all of them
+
+# Seconds: what an answer may take beside its work and the way.
+PROMPT = 0.1
+SOON = DELAY + PROMPT  # after it was asked: by then it should have been heard, and `work` called
+
+# Seconds, in which one task at a time would have done everything.
+UNTIL = 30.0
+
+
+def check(run: Run) -> Iterator[Finding]:
+    yield from went_wrong(run, "raised", "floods", "spins")
+    yield from _returned(run)
+    (results,) = run.notes["results"]
+    for asked in QUESTIONS:
+        yield from _answered(run, asked, results)
+
+
+def _returned(run: Run) -> Iterator[Finding]:
+    for time in run.notes.get("over", ()):
+        read = [entry for entry in readings(run, "server", b"") if entry.time <= time]
+        if not read:
+            yield Finding(f"serve has returned, at {time:.3g} s. A server goes on", run.notes["stands in"][0], time)
+            continue
+        what = getattr(read[-1].event, "data", b"")
+        yield Finding(
+            f"serve has returned, at {time:.3g} s. What it has read in this line, at {read[-1].time:.3g} s, was the "
+            f"last: {what!r:.40}. A server goes on",
+            line_of(run, read[-1]),
+            time,
+        )
+
+
+def _answered(run: Run, asked: Asked, results: dict[str, bytes]) -> Iterator[Finding]:
+    who, what = asked.client, asked.question.decode()
+    ports = {each.source_port for each in sent(run, who, "server") if each.data == asked.question}
+    mine = {results[each.data.decode()] for each in sent(run, who, "server") if each.source_port in ports}
+    came = [(time, each) for time, each in arrivals(run, who) if each.destination_port in ports]
+    yield from (_wrong(who, what, each, results) for _, each in came if each.data not in mine)
+    answers = [(time, each) for time, each in came if each.data == results[what]]
+    if not answers:
+        yield _missing(run, asked, results[what])
+        return
+    time, answer = answers[0]
+    if answer.source_port != SERVER[1]:
+        yield Finding(
+            f"the answer to `{what}` came from port {answer.source_port} of the server, and {who} had asked port "
+            f"{SERVER[1]}. What comes from another port comes from somebody else, as far as a client can know",
+            answer.line,
+            time,
+        )
+    if len(answers) > 1:
+        yield Finding(f"{who} got more than one answer to `{what}`", answers[1][1].line, answers[1][0])
+    if time - asked.time - asked.work > 2 * DELAY + PROMPT:
+        why, line = _why_late(run, asked)
+        yield Finding(
+            f"{who} asked `{what}` at {asked.time:.3g} s, and was answered {time - asked.time:.3g} s later, though the "
+            f"work takes {asked.work:.3g} s: {why}",
+            line or answer.line,
+            asked.time,
+        )
+
+
+def _wrong(who: str, what: str, answer: Carried, results: dict[str, bytes]) -> Finding:
+    if answer.data in results.values():
+        words = f"{who} has asked `{what}`, and got the answer to another question"
+    else:
+        words = f"the answer to `{what}` is {answer.data!r}, which is not what work has returned"
+    return Finding(words, answer.line, answer.time)
+
+
+def _missing(run: Run, asked: Asked, result: bytes) -> Finding:
+    """Why an answer has not come: the result went elsewhere, the work was not done, nobody heard the question."""
+    what = f"the question `{asked.question.decode()}` of {asked.client} was never answered"
+    for each in sent(run, "server"):
+        if each.data == result:
+            to = f"port {each.destination_port} of {each.destination}"
+            return Finding(f"{what}: what work has returned for it was sent to {to}", each.line, each.time)
+    for each in sent(run, asked.client, "server"):
+        if each.data == asked.question and each.lost == "refused":
+            return _not_listening(run, what, asked.time)
+    begun = [line for question, line, _ in run.notes.get("begun", ()) if question == asked.question]
+    if not begun:
+        return _not_begun(run, what, asked)
+    here = ", which was called in this line," if begun[0] else ""
+    if asked.question in run.notes.get("done", ()):
+        if not begun[0]:
+            return _alone(run, what, asked)
+        return Finding(f"{what}, though its work{here} was done", begun[0], asked.time)
+    words = f"{what}, and its work{here} was not done"
+    cut = [time for question, time in run.notes.get("cut", ()) if question == asked.question and time < UNTIL]
+    words += f": it was cancelled at {cut[0]:.3g} s" if cut else ""
+    return Finding(words, begun[0] or run.ending.line, asked.time)
+
+
+def _not_listening(run: Run, what: str, time: float) -> Finding:
+    binds = run.notes["binds"][0]
+    words = f"{what}: nobody was listening at {SERVER[0]} port {SERVER[1]} when it came. "
+    words += "A socket that is bound to 127.0.0.1 hears its own host alone" if binds else "What hears is a bound socket"
+    return Finding(words, binds[0] if binds else run.notes["stands in"][0], time)
+
+
+def _not_begun(run: Run, what: str, asked: Asked) -> Finding:
+    read = readings(run, "server", asked.question)
+    if read:
+        return Finding(
+            f"{what}: it was read in this line, and `work` was not called with it", line_of(run, read[0]), asked.time
+        )
+    line = _stands(run, asked) or run.ending.line
+    here = "; meanwhile your server stood in this line" if line else ""
+    return Finding(f"{what}: it was not read, and `work` not called with it{here}", line, asked.time)
+
+
+def _alone(run: Run, what: str, asked: Asked) -> Finding:
+    """No line has called it: it is itself what a task was started with."""
+    read, starts = readings(run, "server", asked.question), run.notes["starts"][0]
+    line = starts[0] if starts else line_of(run, read[0]) if read else None
+    return Finding(
+        f"{what}, though its work was done: `work` had a task to itself, and what the function of a task returns goes "
+        "to nobody. The task that works has to send the answer, too",
+        line,
+        asked.time,
+    )
+
+
+def _why_late(run: Run, asked: Asked) -> tuple[str, int | None]:
+    """And the line that it is owed to, if it is another one than what has sent the answer."""
+    soon = asked.time + SOON
+    heard = [each.time for each in readings(run, "server", asked.question)]
+    begun = [time for question, _, time in run.notes["begun"] if question == asked.question]
+    if not heard or heard[0] > soon:
+        return _why_not_heard(run, asked)
+    if begun and begun[0] > soon:
+        return f"your server heard it at {heard[0]:.3g} s, and called `work` at {begun[0]:.3g} s only", None
+    return "the work was called at once, and its result not sent when it was there", None
+
+
+def _why_not_heard(run: Run, asked: Asked) -> tuple[str, int | None]:
+    line = _stands(run, asked)
+    if not line:
+        return "your server was working for somebody else, and did not hear it", None
+    words = "what receives in your server stood in this line then"
+    if line in run.notes["nurseries"][0]:
+        return f"{words}, and did not hear it: a nursery ends when all its tasks have ended", line
+    return f"{words}, for somebody else, and did not hear it: it must wait for nothing but the next question", line
+
+
+def _stands(run: Run, asked: Asked) -> int | None:
+    """In which line the task that reads was, when the question should have been heard; of several, one."""
+    names = names_of_tasks(run)
+    read = {names.get(entry.task) for entry in happened(run, DatagramReceived, at="server")}
+    for question, *waiting in run.notes.get("stands", ()):
+        if question == asked.question:
+            return next((line for task, line in waiting if task in read or not read), None)
+    return None
