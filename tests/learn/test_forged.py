@@ -274,6 +274,11 @@ async def ask(server, number):
 """,
         "6: your program raised TooSlowError",
     ),
+    "raises what is Trio's": (
+        find("forged").solution.replace("    return None", "    raise trio.TooSlowError"),
+        "25: your program raised TooSlowError for question 5. When the server has said nothing for 2 s `ask` is to "
+        "return None: `return None`\n",
+    ),
     "asks nobody": (
         "async def ask(server, number):\n    return b'123456'\n",
         "your program has sent nothing to the server",

@@ -83,6 +83,8 @@ def test_what_asks_until_it_is_answered_passes(name: str, tmp_path: Path) -> Non
     assert judged("ping", RIGHT[name], tmp_path) is None
 
 
+UNTIL = "However many were lost, the next one may arrive: it is to ask until an answer has come"
+
 WRONG = {
     "asks nobody": (
         "async def ping(server):\n    return b'pong 140891'\n",
@@ -96,6 +98,36 @@ WRONG = {
                 return await sock.recv(100)
 """,
         "6: ping 8 returned None, but no answer had come: it has asked in this line at 13.2 s, and then given up",
+    ),
+    "thinks that eight are enough": (
+        f"""{ASK}
+        for _ in range(8):
+            await sock.sendto(b"ping", server)
+            with trio.move_on_after(0.5):
+                return await sock.recv(100)
+""",
+        "6: ping 8 returned None, but no answer had come: it has asked in this line at 15.2 s, and then given up, "
+        f"asking 8 times in all. {UNTIL}\n",
+    ),
+    "gives up on purpose": (
+        f"""{ASK}
+        for _ in range(7):
+            await sock.sendto(b"ping", server)
+            with trio.move_on_after(0.5):
+                return await sock.recv(100)
+    raise trio.TooSlowError("nobody there")
+""",
+        f"9: ping 8 raised TooSlowError: nobody there: it has asked 7 times, and then given up. {UNTIL}\n",
+    ),
+    "leaves that to the library": (
+        """\
+import trio_udp
+async def ping(server):
+    async with await trio_udp.open_udp_client(*server) as client:
+        return await client.request(b"ping", retry=trio_udp.Retry(jitter=0))
+""",
+        "4: ping 8 raised NoReply: no reply from 10.0.0.1 port 7 to 5 attempts in 31 s: it has asked 5 times, and then "
+        f"given up. {UNTIL}\n",
     ),
     "thinks that five are enough": (
         f"""{ASK}
@@ -230,7 +262,7 @@ done = []
                 pass
 """,
         "8: your program raised TooSlowError. It is Trio's own: `except trio.TooSlowError` catches it; `except "
-        "TimeoutError` does not\n",
+        "TimeoutError` does not, nor does `except socket.timeout`, which is the same\n",
     ),
     "raises": (
         f"""{ASK}

@@ -91,6 +91,7 @@ def check(run: Run) -> Iterator[Finding]:
         yield from _too_many(name, questions)
         yield from _goes_on(run, name, questions)
         yield from _does_not_grow(name, questions)
+    yield from _raised(run)
     yield from went_wrong(run, "raised", "floods", "spins")
     for asked in run.notes.get("asked", ()):
         yield from _ended(run, *asked)
@@ -179,6 +180,20 @@ def _ended(run: Run, name: str, began: float, result: object, ended: float) -> I
             line,
             came[0][0],
         )
+
+
+def _raised(run: Run) -> Iterator[Finding]:
+    """On purpose, that nobody has answered."""
+    if not run.ending.gives_up:
+        return
+    name = list(SERVERS)[len(run.notes.get("asked", ()))]
+    questions = sent(run, "you", name)
+    times = "once" if len(questions) == 1 else f"{len(questions)} times"
+    yield Finding(
+        f"your program raised {run.ending.words}, when the server `{name}` was asked {times}. It is to be asked "
+        f"{ATTEMPTS} times, and when no answer has come to any of these, `ask(server)` returns None: `return None`",
+        run.ending.line,
+    )
 
 
 def _gave_up(run: Run, name: str, questions: list[Carried], result: object, ended: float) -> Iterator[Finding]:

@@ -62,6 +62,7 @@ def check(run: Run) -> Iterator[Finding]:
         yield from _forged(run, place, result, ended)
         yield from _answered(run, place, began, result, ended)
     yield from _waits(run)
+    yield from _raised(run)
     yield from went_wrong(run, "raised", "waits", "floods", "spins")
 
 
@@ -87,6 +88,16 @@ def _waits(run: Run) -> Iterator[Finding]:
         yield Finding(
             f"your program waits for ever in this line. Question {place + 1} is one that the server does not answer: "
             f"after {PATIENCE:.0f} s `ask` was to return None",
+            run.ending.line,
+        )
+
+
+def _raised(run: Run) -> Iterator[Finding]:
+    """On purpose, that nobody has answered."""
+    if run.ending.gives_up:
+        yield Finding(
+            f"your program raised {run.ending.words} for question {len(run.notes.get('rounds', ())) + 1}. When the "
+            f"server has said nothing for {PATIENCE:.0f} s `ask` is to return None: `return None`",
             run.ending.line,
         )
 
