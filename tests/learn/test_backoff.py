@@ -83,6 +83,10 @@ def test_what_asks_ever_more_seldom_passes(name: str, tmp_path: Path) -> None:
 
 
 WRONG = {
+    "leaves the loop, and not the function": (
+        find("backoff").solution.replace("return answer", "break"),
+        "21: ask has returned None, but the server `up` has answered b'fine 249523'\n",
+    ),
     "for ever": (
         f"""{ASK}
         wait = 0.5
@@ -220,7 +224,7 @@ attempts = [16, 8, 4, 2, 1]
                 await sock.recv(100)
                 return b"fine 123456"
 """,
-        "6: ask has returned b'fine 123456', but the server `up` has answered b'fine ",
+        "8: ask has returned b'fine 123456', but the server `up` has answered b'fine ",
     ),
     "raises": (
         """\

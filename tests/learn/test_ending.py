@@ -23,6 +23,10 @@ NO_SELECT = (
     ". `select` and its like stop all tasks, and know nothing of the lesson's network. To wait for a datagram is "
     "`await sock.recvfrom(...)`, inside of `with trio.move_on_after(seconds):` if not for ever"
 )
+NO_VALUE = (
+    ". No line that gives it a value has come to its end. A timeout, for one, leaves the line that waits, and goes on "
+    "behind its `with`"
+)
 SCOPE = ". Scopes need no await: it is `with trio.move_on_after(seconds):`, without `async` and without `await`"
 BYTES = '. Datagrams are bytes, and a str is text: b"..." is bytes, and so is text.encode()'
 
@@ -41,6 +45,18 @@ BYTES = '. Datagrams are bytes, and a str is text: b"..." is bytes, and so is te
         ("trio.create_task(trio.sleep(1))", ". Trio's tasks are started in a nursery"),
         ("await trio.move_on_after(1)", SCOPE),
         ("await sock.sendto('ping', server)", BYTES),
+        ("await sock.sendto(b'' + 'ping', server)", BYTES),
+        ("b'ping'.startswith('p')", BYTES),
+        ("await sock.sendto(None, server)", ". What it was to send is None, and datagrams are bytes"),
+        (
+            "await sock.close()",
+            ". What is called here has returned None, and is no async function: it needs no `await`",
+        ),
+        (
+            "sock.close(); await sock.recv(9)",
+            ". The socket is closed: before this line its `with` was left, or its close() called",
+        ),
+        ("print(late); late = 1", NO_VALUE),
         ("selectors.DefaultSelector().register(sock, selectors.EVENT_READ)", NO_SELECT),
     ],
 )

@@ -86,6 +86,28 @@ def test_what_asks_until_it_is_answered_passes(name: str, tmp_path: Path) -> Non
 UNTIL = "However many were lost, the next one may arrive: it is to ask until an answer has come"
 
 WRONG = {
+    "text": (
+        find("ping").solution.replace("return answer", "return answer.decode()"),
+        "15: ping 1 returned 'pong 140891', but the server has answered b'pong 140891'. That is a str, and the answer "
+        "is bytes: no bytes are equal to a str\n",
+    ),
+    "all that recvfrom gives": (
+        find("ping").solution.replace("answer, address =", "answer ="),
+        "15: ping 1 returned (b'pong 140891', ('10.0.0.1', 7)), but the server has answered b'pong 140891'. That is "
+        "what `recvfrom` gives, the answer and the address that it came from\n",
+    ),
+    "lets Trio read it": (
+        f"""{ASK}
+        while True:
+            await sock.sendto(b"ping", server)
+            with trio.move_on_after(0.5):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(sock.recv, 100)
+                    await trio.sleep(1)
+""",
+        "6: ping 1 has no end: it has asked 2,342 times. An answer came at 0.1 s, and was read at 0.1 s; but your "
+        "program has not returned it\n",
+    ),
     "asks nobody": (
         "async def ping(server):\n    return b'pong 140891'\n",
         "your program has sent nothing to the server",

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import re
 
+from .. import testing
 from ._where import raised_within
 
 # Not by importing it: that takes as long as all of Trio does.
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
 _ASYNCIO = os.path.join(_LIBRARY, "asyncio") + os.sep
+_TESTING = os.path.dirname(os.path.abspath(str(testing.__file__))) + os.sep
 _SELECTORS = os.path.join(_LIBRARY, "selectors.py")
 
 NOT_ASYNCIO = (
@@ -29,6 +31,11 @@ NO_SELECT = (
     "sock.recvfrom(...)`, inside of `with trio.move_on_after(seconds):` if not for ever"
 )
 NO_BYTES = 'Datagrams are bytes, and a str is text: b"..." is bytes, and so is text.encode()'
+NO_VALUE = (
+    "No line that gives it a value has come to its end. A timeout, for one, leaves the line that waits, and goes on "
+    "behind its `with`"
+)
+CLOSED = "The socket is closed: before this line its `with` was left, or its close() called"
 PLAIN_WITH = "Scopes need no await: it is `with trio.move_on_after(seconds):`, without `async` and without `await`"
 
 # What Python says, and what is to be said of it; 3.10 names no class of what an `async with` cannot be of.
@@ -43,7 +50,13 @@ _SAID = (
     (r"out of range in select\(\)", NO_SELECT),
     (r"'CancelScope' object does not support the async|object CancelScope can't be used in 'await'", PLAIN_WITH),
     (r"^AttributeError: __aenter__$", "This is for a plain `with`, as scopes are, and not for `async with`"),
-    (r"a bytes-like object is required, not 'str'", NO_BYTES),
+    (r"bytes-like object is required, not 'NoneType'", "What it was to send is None, and datagrams are bytes"),
+    (r"NoneType.* 'await'", "What is called here has returned None, and is no async function: it needs no `await`"),
+    (r"^UnboundLocalError: ", NO_VALUE),
+    (
+        r"bytes-like object is required, not 'str'|not \"bytes\"\) to str|str to bytes|must be bytes .*, not str",
+        NO_BYTES,
+    ),
 )
 
 
@@ -58,4 +71,6 @@ def elsewhere(problem: BaseException, words: str) -> str:
         return NOT_ASYNCIO
     if raised_within(problem, _SELECTORS):
         return NO_SELECT
+    if "Bad file descriptor" in words and raised_within(problem, _TESTING):
+        return CLOSED
     return next((right for said, right in _SAID if re.search(said, words)), "")

@@ -13,7 +13,7 @@ import trio
 
 from ....faults import Drop, Link
 from ..._lesson import Lesson
-from ..._look import arrivals, gaps, sent
+from ..._look import arrivals, gaps, line_of, readings, sent, taken_for
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -160,8 +160,12 @@ def _ended(run: Run, name: str, began: float, result: object, ended: float) -> I
             words = f"ask has returned {result!r} for the server `{name}`, which has never answered"
             yield Finding(words, line, ended)
     elif result not in [data for _, data in came]:
-        words = f"ask has returned {result!r}, but the server `{name}` has answered {came[-1][1]!r}"
-        yield Finding(words, line, ended)
+        answer = came[-1][1]
+        words = (
+            f"ask has returned {result!r}, but the server `{name}` has answered {answer!r}{taken_for(result, answer)}"
+        )
+        read = readings(run, "you", answer)
+        yield Finding(words, (line_of(run, read[0]) if read else None) or line, ended)
     waits = [*gaps(questions), ended - questions[-1].time] if questions else []
     if ended - began > LONGEST:
         took = ", ".join(f"{wait:.3g}" for wait in waits)

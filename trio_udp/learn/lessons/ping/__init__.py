@@ -17,7 +17,7 @@ import trio
 
 from ....faults import Link, drop_first
 from ..._lesson import Lesson
-from ..._look import arrivals, gaps, line_of, lost, readings, sent
+from ..._look import arrivals, gaps, line_of, lost, readings, sent, taken_for
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -132,8 +132,10 @@ def _has_no_end(run: Run, number: int, asked: list[Carried]) -> Iterator[Finding
 def _goes_on(run: Run, what: str, question: Carried, time: float, answer: Carried) -> Finding:
     read = readings(run, "you", answer.data)
     if read:
-        words = f"and was read in this line at {read[0].time:.3g} s; but your program has not returned it"
-        return Finding(f"{what}. An answer came at {time:.3g} s, {words}", line_of(run, read[0]), read[0].time)
+        line = line_of(run, read[0])  # None, if Trio has called it, as a task of its own
+        here = "in this line " if line else ""
+        words = f"and was read {here}at {read[0].time:.3g} s; but your program has not returned it"
+        return Finding(f"{what}. An answer came at {time:.3g} s, {words}", line or question.line, read[0].time)
     words = "and nobody has read it: when it came no task was waiting for it, at the socket that had asked"
     return Finding(f"{what}. An answer came at {time:.3g} s, {words}", question.line, time)
 
@@ -173,7 +175,8 @@ def _wrong_answer(
     elif answer not in [each.data for _, each in came]:
         right = came[-1][1].data
         read = readings(run, "you", right)
-        yield Finding(f"{what}, but the server has answered {right!r}", line_of(run, read[-1]) if read else None, ended)
+        words = f"{what}, but the server has answered {right!r}{taken_for(answer, right)}"
+        yield Finding(words, line_of(run, read[-1]) if read else None, ended)
 
 
 def _dawdles(what: str, asked: list[Carried], came: list[tuple[float, Carried]], ended: float) -> Iterator[Finding]:
