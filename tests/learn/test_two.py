@@ -92,6 +92,21 @@ async def ask_all(servers):
                 nursery.start_soon(ask, sock, server, turn, answers)
     return answers
 """,
+    "the last first": find("two").solution.replace("in servers:", "in reversed(servers):"),
+    "any order, of a set": find("two").solution.replace(
+        "        for server in servers:\n            nursery.start_soon(ask, server, answers)",
+        "        todo = set(servers)\n        while todo:\n            nursery.start_soon(ask, todo.pop(), answers)",
+    ),
+    "a pause before each": find("two").solution.replace(
+        """\
+            nursery.start_soon(ask, server, answers)
+            await trio.sleep(0.1)
+""",
+        """\
+            await trio.sleep(0.1)
+            nursery.start_soon(ask, server, answers)
+""",
+    ),
 }
 
 
@@ -147,6 +162,23 @@ async def ask_all(servers):
         ),
         "15: `garden` was asked after 1.6 s only. It should not have to wait until others have answered: an answer "
         "takes long, and asking takes no time",
+    ),
+    "one after another, the last first": (
+        f"""{ONE}
+async def ask_all(servers):
+    return {{server: await ask(server) for server in reversed(servers)}}
+""",
+        "4: `roof` was asked after 1.2 s only. It should not have to wait until others have answered: an answer "
+        "takes long, and asking takes no time",
+    ),
+    "pauses too long": (
+        find("two").solution.replace("sleep(0.1)", "sleep(0.5)"),
+        "15: `garden` was asked after 0.5 s only. They are to be asked one 0.1 s after the other, whatever your program "
+        "does besides",
+    ),
+    "the turns, and the last first": (
+        find("two").exercise.replace("in servers:", "in reversed(servers):"),
+        "16: the second time, ask_all says that `roof` has answered b'",
     ),
     "asks the first": (
         f"""{ONE}

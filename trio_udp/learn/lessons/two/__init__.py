@@ -124,19 +124,35 @@ def _again(number: int) -> str:
 
 
 def _asked(run: Run, number: int) -> Iterator[Finding]:
-    for place, name in enumerate(SERVERS):
-        questions = _questions(run, number, name)
-        if not questions:
+    first = {name: questions[0] for name in SERVERS if (questions := _questions(run, number, name))}
+    for name in SERVERS:
+        if name not in first:
             yield Finding(f"{_again(number)}your program has not asked the thermometer `{name}`", run.ending.line)
             return
-        late = questions[0].time - run.notes["began"][number]
-        if late > place * BEHIND + EXACT:
+    for place, (name, question) in enumerate(_in_order(first)):
+        late = question.time - run.notes["began"][number]
+        if late > (place + 1) * BEHIND + EXACT:  # it may wait before the first as well
             yield Finding(
-                f"{_again(number)}`{name}` was asked after {late:.3g} s only. It should not have to wait until others "
-                "have answered: an answer takes long, and asking takes no time",
-                questions[0].line,
-                questions[0].time,
+                f"{_again(number)}`{name}` was asked after {late:.3g} s only. {_why_late(run, number, question)}",
+                question.line,
+                question.time,
             )
+
+
+def _in_order(first: dict[str, Carried]) -> list[tuple[str, Carried]]:
+    return sorted(first.items(), key=lambda asked: asked[1].time)
+
+
+def _why_late(run: Run, number: int, question: Carried) -> str:
+    read = [
+        each
+        for answer in run.notes["answers"][number].values()
+        for each in readings(run, "you", answer)
+        if each.time <= question.time
+    ]
+    if read:
+        return "It should not have to wait until others have answered: an answer takes long, and asking takes no time"
+    return f"They are to be asked one {BEHIND} s after the other, whatever your program does besides"
 
 
 def _questions(run: Run, number: int, name: str) -> list[Carried]:
@@ -201,7 +217,9 @@ def _missing(run: Run, number: int, name: str) -> Finding:
 
 def _in_time(run: Run, number: int) -> Iterator[Finding]:
     began, ended = run.notes["began"][number], run.notes["ended"][number]
-    last = max(place * BEHIND + wait for place, wait in enumerate(TIMES[number].values())) + 2 * DELAY
+    first = _in_order({name: _questions(run, number, name)[0] for name in SERVERS})
+    asked = {name: max(place * BEHIND, question.time - began) for place, (name, question) in enumerate(first)}
+    last = max(asked[name] + wait for name, wait in TIMES[number].items()) + 2 * DELAY
     if ended - began > last + EXACT:
         line = next((line_of(run, each) for each in reversed(readings(run, "you", b"")) if each.time <= ended), None)
         words = f"{_again(number)}ask_all has returned after {ended - began:.3g} s, and the last answer can be here "
