@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EVE = (
-    "That came from somebody else, to whom your program has sent nothing. Anybody may send to its port, and one who "
-    "has seen the question knows its number"
+    "That came from somebody else, to whom your program has sent nothing: from the port that the server has, on "
+    "another host. An address is both, the host and the port. Anybody may send to yours, and one who has seen the "
+    "question knows its number"
 )
 MALLORY = (
     "That has the server's address on it, but not the number of this question. Who sends a datagram can write any "
@@ -191,6 +192,15 @@ async def ask(server, number):
 """,
         "8: question 6: ask has returned b'",
     ),
+    "looks at the port, and not at the host": (
+        find("forged").solution.replace("address == server", "address[1] == server[1]"),
+        f"22: question 2: ask has returned b'530530'. {EVE}",
+    ),
+    "returns nothing else than bytes": (
+        find("forged").solution.replace("return None", "return b''"),
+        "22: question 5: ask has returned b'', but the server has not answered, and without an answer it is to return "
+        "None: `return None`\n",
+    ),
     "sends a number of its own": (
         find("forged").solution.replace("    with trio.socket", "    number = b'abcd'\n    with trio.socket"),
         "20: question 1 begins with b'abcd', and was to begin with `number`, which is b'",
@@ -314,6 +324,27 @@ async def ask(server, number):
         "6: question 1: ask has returned b'123456', but the server has answered b'",
     ),
 }
+
+
+@pytest.mark.parametrize(
+    "compared",
+    [
+        *(f"answer[{place}] == number[{place}]" for place in range(4)),
+        "answer[:2] == number[:2]",
+        "answer[1:4] == number[1:]",
+        "(answer[0], answer[3]) == (number[0], number[3])",
+        "answer[:4].lower() == number.lower()",
+        "set(answer[:4]) == set(number)",
+        "sorted(answer[:4]) == sorted(number)",
+        "len(answer) > 4",
+    ],
+)
+def test_who_does_not_compare_all_of_the_number_is_refused(compared: str, tmp_path: Path) -> None:
+    source = find("forged").solution.replace("answer[:4] == number", compared)
+    message = refused("forged", source, tmp_path)
+    assert message.startswith("22: question ")
+    assert f". {MALLORY}. It begins with b'" in message
+    assert message.endswith("': all four bytes have to be the same")
 
 
 @pytest.mark.parametrize("name", WRONG)

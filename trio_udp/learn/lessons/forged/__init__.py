@@ -1,10 +1,12 @@
 """Lesson 4: anybody may send to a port, and write any address on it.
 
 There are three who forge. Eve sees the questions, as somebody on the same wireless network does, and knows their
-numbers; but her provider lets nothing out that has another's address (RFC 2827 asks providers for that). Mallory's
-provider does, so she sends as the server; but she sees nothing, and tries the number of the question before. Both need
-the port of the program: Eve sees it, and Mallory is taken to have guessed it, since there are few. The third, a
-neighbour, is on the server's own machine: her host is the server's, and her port is not.
+numbers; but her provider lets nothing out that has another's address (RFC 2827 asks providers for that), so it is only
+the port that she sends from which is the server's. Mallory's provider does, so she sends as the server; but she sees
+nothing, and tries the number of the question before. When there is time for more she comes as near as one can: numbers
+that differ in one byte, in each of the four, and one of the same bytes in another order. So whoever compares less than
+all of them believes her. Both need the port of the program: Eve sees it, and Mallory is taken to have guessed it, since
+there are few. The third, a neighbour, is on the server's own machine: her host is the server's, and her port is not.
 
 Most numbers are letters, since pictures are for people. The last one is what such numbers are in fact, any four bytes,
 and its answer has the same bytes in it once more: who takes them for text, or takes them off as often as they come,
@@ -13,6 +15,7 @@ finds out.
 
 from __future__ import annotations
 
+from itertools import cycle, islice
 from random import Random
 from string import ascii_letters
 from typing import TYPE_CHECKING
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from ....testing import Host
     from ..._learner import Learner
 
+EVE = "10.0.0.66"
 DELAY = 0.01  # seconds, each way
 EVERY = 0.25  # seconds between two that are forged
 BINARY = b"\xe9\x00 \xff"  # the number of the last round
@@ -39,8 +43,9 @@ PAUSE = 10.0
 QUESTION = f"""\
 The server needs half a second for its answer. Meanwhile others answer, to the
 port that your program has. Some have seen your question, but have to send from
-addresses of their own; one of them is on the server's host, at another port.
-One has not seen it, but sends with the address of the server.
+addresses of their own: one from another host, at the port that the server has,
+one from the server's host, at another port. One has not seen it, but sends with
+the address of the server.
 
 `ask(server, number)` sends four bytes that nobody can guess, and its question.
 It is to return what the server has answered, without these bytes, or None when
@@ -70,14 +75,12 @@ async def stage(learner: Learner) -> None:
         if question[:4] not in numbers:
             return
         place = numbers.index(question[:4])
-        with eve:
-            nursery.start_soon(_from_herself, client, question[:4] + eves[place], ROUNDS[place].eve)
+        told = [number + mallorys[place] for number in (numbers[place - 1], *near(question[:4]))]
+        seen = [question[:4] + eves[place]]
         with server:
             nursery.start_soon(_from_herself, client, question[:4] + neighbours[place], ROUNDS[place].neighbour)
-        with mallory:
-            nursery.start_soon(
-                _as_the_server, mallory, client, numbers[place - 1] + mallorys[place], ROUNDS[place].mallory
-            )
+        nursery.start_soon(_forge, eve, (EVE, SERVER[1]), client, seen, ROUNDS[place].eve)
+        nursery.start_soon(_forge, mallory, SERVER, client, told, ROUNDS[place].mallory, EVERY / 2)
         await trio.sleep(WORK)
         if ROUNDS[place].answers:
             await sock.sendto(question[:4] + answers[place], client)
@@ -87,7 +90,7 @@ async def stage(learner: Learner) -> None:
             nursery.start_soon(answer, *await sock.recvfrom(65535))
 
     async with learner.network(Link(delay=DELAY)) as network, trio.open_nursery() as nursery:
-        eve, mallory = network.host("10.0.0.66", name="eve"), network.host("10.0.0.99", name="mallory")
+        eve, mallory = network.host(EVE, name="eve"), network.host("10.0.0.99", name="mallory")
         with network.host(SERVER[0], name="server") as server, trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
             await sock.bind(SERVER)
             nursery.start_soon(serve)
@@ -107,11 +110,22 @@ async def _from_herself(client: tuple[str, int], data: bytes, times: int) -> Non
             await own.sendto(data, client)
 
 
-async def _as_the_server(host: Host, client: tuple[str, int], data: bytes, times: int) -> None:
-    await trio.sleep(EVERY / 2)
-    for _ in range(times):
+async def _forge(
+    host: Host, source: tuple[str, int], client: tuple[str, int], forged: list[bytes], times: int, later: float = 0
+) -> None:
+    await trio.sleep(later)
+    for data in islice(cycle(forged), times):
         await trio.sleep(EVERY)
-        forge(host, SERVER, client, data)
+        forge(host, source, client, data)
+
+
+def near(number: bytes) -> list[bytes]:
+    """Numbers that are not this one, and that who does not compare all of it takes for this one.
+
+    A letter becomes the same letter in the other case.
+    """
+    other = [number[:place] + bytes([number[place] ^ 0x20]) + number[place + 1 :] for place in range(len(number))]
+    return [*other, number[::-1]]
 
 
 def forge(host: Host, source: tuple[str, int], destination: tuple[str, int], data: bytes) -> None:

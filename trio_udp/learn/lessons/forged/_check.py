@@ -43,13 +43,16 @@ ROUNDS = (
 )
 
 REASONS = {
-    "eve": "That came from somebody else, to whom your program has sent nothing. Anybody may send to its port, and "
-    "one who has seen the question knows its number",
+    "eve": "That came from somebody else, to whom your program has sent nothing: from the port that the server has, on "
+    "another host. An address is both, the host and the port. Anybody may send to yours, and one who has seen the "
+    "question knows its number",
     "neighbour": "That came from the server's host, but from another port: another program there has sent it. An "
     "address is both, the host and the port",
     "mallory": "That has the server's address on it, but not the number of this question. Who sends a datagram can "
     "write any address on it; the number is known only to who has seen the question",
 }
+
+NO_ANSWER = "but the server has not answered, and without an answer it is to return None: `return None`"
 
 
 def check(run: Run) -> Iterator[Finding]:
@@ -142,7 +145,13 @@ def _forged(run: Run, place: int, result: object, ended: float) -> Iterator[Find
         if isinstance(result, bytes) and data in result:
             taken = readings(run, "you", data)
             line, time = (line_of(run, taken[-1]), taken[-1].time) if taken else (None, ended)
-            yield Finding(f"question {place + 1}: ask has returned {data!r}. {reason}", line, time)
+            words = _instead(run, place, getattr(taken[-1].event, "data", b"")) if taken and name == "mallory" else ""
+            yield Finding(f"question {place + 1}: ask has returned {data!r}. {reason}{words}", line, time)
+
+
+def _instead(run: Run, place: int, forged: bytes) -> str:
+    number = run.notes["numbers"][0][place]
+    return f". It begins with {forged[:4]!r}, and the number was {number!r}: all four bytes have to be the same"
 
 
 def _missed(run: Run, place: int, what: str, began: float, ended: float) -> Finding:
@@ -180,8 +189,8 @@ def _answered(run: Run, place: int, began: float, result: object, ended: float) 
     if answer is not None and result is None:
         yield _missed(run, place, f"{what}: ask has returned None after {took:.3g} s", began, ended)
     elif result != answer:
-        words = f"{what}: ask has returned {result!r}, but the server has answered {answer!r}"
-        yield Finding(words + (taken_for(result, answer) if answer else ""), line, ended)
+        right = f"but the server has answered {answer!r}{taken_for(result, answer)}" if answer else NO_ANSWER
+        yield Finding(f"{what}: ask has returned {result!r}, {right}", line, ended)
     if answer is None and took < PATIENCE - EXACT:
         yield Finding(
             f"{what}: ask has returned after {took:.3g} s. For {PATIENCE:.0f} s the server may still answer",
