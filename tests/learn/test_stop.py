@@ -143,8 +143,8 @@ async def serve(port, work, stop):
             "await sock.sendto(await work(question), client)",
             "result = await work(question)\n        await trio.sleep(1)\n        await sock.sendto(result, client)",
         ),
-        "25: serve has returned at 7.01 s. The last answer was sent at 7.01 s, and all work was done at 6.01 s. At 6.11 "
-        "s it waited in this line",
+        "25: serve has returned at 7.01 s. The last answer was sent at 7.01 s, and all work was done at 6.01 s. At "
+        "6.11 s it waited in this line",
     ),
     "waits for one question more": (
         f"""{HEAD}
@@ -226,7 +226,8 @@ async def serve(port, work, stop):
     ),
     "listens for two only": (
         find("stop").solution.replace("while True:", "for _ in range(2):"),
-        "28: carla asked `job 3` at 2 s, before the server was told to stop at 3 s, and was never answered, and nobody has read it. What was read last before it, in this line, at 1.01 s, is b'job 2'",
+        "28: carla asked `job 3` at 2 s, before the server was told to stop at 3 s, and was never answered, and "
+        "nobody has read it. What was read last before it, in this line, at 1.01 s, is b'job 2'",
     ),
     "the socket ends before the work": (
         f"""{HEAD}

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from ._learner import Learner
     from ._played import Run
 
+# Why an answer may go to somebody else.
+SURROUNDINGS = (
+    "What a task reads of its surroundings may be another's by the time that it gets there; what it is given as an "
+    "argument stays its own"
+)
+
 
 def note_lines(learner: Learner, *args: object) -> None:
     """Note where `serve`, which takes these arguments, stands, and where something is bound."""
@@ -51,6 +57,17 @@ def not_listening(run: Run, words: str, where: tuple[str, int], time: float) -> 
     else:
         words += "A socket hears there if `bind` has given it that port"
     return Finding(words, binds[0] if binds else run.notes["stands in"][0], time)
+
+
+def not_read(run: Run, words: str, time: float) -> Finding:
+    """These words, and what was read last before this moment, when something came that nobody has read."""
+    before = [each for each in readings(run, "server", b"") if each.time < time]
+    words += ", and nobody has read it"
+    if not before:
+        return Finding(words, run.notes["stands in"][0], time)
+    what = getattr(before[-1].event, "data", b"")
+    words += f". What was read last before it, in this line, at {before[-1].time:.3g} s, is {what!r:.40}"
+    return Finding(words, line_of(run, before[-1]), time)
 
 
 def stood(run: Run, moment: object) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..._look import arrivals, line_of, readings, sent
-from ..._serving import not_listening, returned, stood
+from ..._serving import SURROUNDINGS, not_listening, not_read, returned, stood
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -133,8 +133,7 @@ def _to_another(run: Run, asked: Asked, result: bytes) -> Iterator[Finding]:
         if each.data == result and each.destination != asked.client:
             yield Finding(
                 f"this line sent {asked.client}'s answer, that to `{asked.question.decode()}`, to {each.destination}. "
-                "What a task reads of its surroundings may be another's by the time that it gets there; what it is "
-                "given as an argument stays its own",
+                f"{SURROUNDINGS}",
                 each.line,
                 each.time,
             )
@@ -178,8 +177,8 @@ def _done(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
 def _not_taken(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
     """The work was not done, and not cancelled."""
     words = (
-        f"{asked.client} asked `{asked.question.decode()}` at {asked.time:.3g} s, before the server was told to stop at "
-        f"{part.stop:.3g} s, and was never answered"
+        f"{asked.client} asked `{asked.question.decode()}` at {asked.time:.3g} s, before the server was told to stop "
+        f"at {part.stop:.3g} s, and was never answered"
     )
     if any(each.data == asked.question and each.lost == "refused" for each in sent(run, asked.client, "server")):
         yield not_listening(run, words, (SERVER, part.port), asked.time)
@@ -201,12 +200,7 @@ def _not_taken(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
         )
     if line:
         yield Finding(f"{came}was in this line, and did not read it", line, asked.time)
-    words += ", and nobody has read it"
-    before = [each for each in readings(run, "server", b"") if each.time < asked.time]
-    if before:
-        what = getattr(before[-1].event, "data", b"")
-        words += f". What was read last before it, in this line, at {before[-1].time:.3g} s, is {what!r:.40}"
-    yield Finding(words, line_of(run, before[-1]) if before else run.notes["stands in"][0], asked.time)
+    yield not_read(run, words, asked.time)
 
 
 def _at_work(run: Run, time: float) -> list[tuple[bytes, int | None]]:
