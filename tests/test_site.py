@@ -152,15 +152,28 @@ STICKING_OUT = """
 """
 
 
-# Code that is below its button, however far it is scrolled.
+# Code that is below its button, at its beginning or scrolled to its end.
 COVERED = """
 [...document.querySelectorAll("div.highlight")].filter(block => {
     const code = block.querySelector("pre"), letters = document.createRange()
     const button = block.querySelector("button.copybtn").getBoundingClientRect()
-    code.scrollLeft = 100000
+    const edge = code.getBoundingClientRect().right
     letters.selectNodeContents(code)
-    return [...letters.getClientRects()].some(box => box.top < button.bottom && box.right > button.left)
+    return [100000, 0].some(place => {
+        code.scrollLeft = place
+        return [...letters.getClientRects()].some(
+            box => box.top < button.bottom && Math.min(box.right, edge) > button.left)
+    })
 }).map(block => `has a button on the code ${block.textContent.slice(0, 40)}`)
+"""
+
+# Code that scrolls, and no shade tells of it: one that stays at the edge, and what is on top of it at the end.
+UNSHADED = """
+[...document.querySelectorAll("div.highlight pre")].filter(code => {
+    const style = getComputedStyle(code)
+    const isShaded = style.backgroundAttachment === "local, scroll" && /gradient.*gradient/.test(style.backgroundImage)
+    return code.scrollWidth > code.clientWidth && !isShaded
+}).map(code => `has no shade on the code ${code.textContent.slice(0, 40)}`)
 """
 
 
@@ -191,13 +204,13 @@ async def test_every_page_can_be_read_at_a_desk_and_on_a_phone(site: Path, addre
                 await browser.settle()
                 if await browser.evaluate("document.documentElement.scrollWidth - innerWidth") > 0:
                     faults[page].append(f"is wider than {size[0]}")
-                faults[page] += await browser.evaluate(STICKING_OUT)
+                for what in (STICKING_OUT, COVERED, UNSHADED):
+                    faults[page] += await browser.evaluate(what)
             buttons = await of_all(browser, "div.highlight", "e.querySelectorAll('button.copybtn').length")
             if not all(count == 1 for count in buttons):
                 faults[page].append(f"has blocks of code with {buttons} buttons to copy them")
             if set(await of_all(browser, "button.copybtn", "getComputedStyle(e).opacity")) - {"1"}:
                 faults[page].append("has buttons that are not seen until something hovers over them")
-            faults[page] += await browser.evaluate(COVERED)  # on the smaller phone
             faults[page] += map(str, await browser.complaints())
     assert len(faults) > 30
     assert {page: found for page, found in faults.items() if found} == {}
@@ -255,6 +268,15 @@ async def test_that_would_find_what_cannot_be_read(address: str, tmp_path: Path)
             assert await browser.evaluate(STICKING_OUT) == []
             await browser.evaluate(f"document.querySelector('article').insertAdjacentHTML('beforeend', {added!r})")
             assert (await browser.evaluate(STICKING_OUT) != []) == sticks_out
+        await browser.resize(*PHONE)
+        await browser.open(address)
+        for what, style in (
+            (COVERED, "div.highlight { padding: 0 }"),
+            (UNSHADED, "div.highlight pre { background: none }"),
+        ):
+            assert await browser.evaluate(what) == []
+            await browser.evaluate(f"document.head.insertAdjacentHTML('beforeend', '<style>{style}</style>')")
+            assert len(await browser.evaluate(what)) > 0
         await browser.evaluate("fetch('nothing').then(() => console.log('not there'))")
         assert len(await browser.complaints()) == 2
 

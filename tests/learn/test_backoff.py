@@ -83,6 +83,10 @@ def test_what_asks_ever_more_seldom_passes(name: str, tmp_path: Path) -> None:
 
 
 WRONG = {
+    "leaves the loop, and not the function": (
+        find("backoff").solution.replace("return answer", "break"),
+        "21: ask has returned None, but the server `up` has answered b'fine 249523'\n",
+    ),
     "for ever": (
         f"""{ASK}
         wait = 0.5
@@ -220,7 +224,7 @@ attempts = [16, 8, 4, 2, 1]
                 await sock.recv(100)
                 return b"fine 123456"
 """,
-        "6: ask has returned b'fine 123456', but the server `up` has answered b'fine ",
+        "8: ask has returned b'fine 123456', but the server `up` has answered b'fine ",
     ),
     "raises": (
         """\
@@ -230,7 +234,21 @@ async def ask(server):
     async with await trio_udp.open_udp_client(*server) as client:
         return await client.request(b"hello", retry=trio_udp.Retry(jitter=0))
 """,
-        "5: your program raised NoReply: no reply from 10.0.0.3 port 7 to 5 attempts in 31 s",
+        "5: your program raised NoReply: no reply from 10.0.0.3 port 7 to 5 attempts in 31 s, when the server `down` "
+        "was asked 5 times. It is to be asked 5 times, and ",
+    ),
+    "raises what is Trio's": (
+        find("backoff").solution.replace("    return None", "    raise trio.TooSlowError"),
+        "24: your program raised TooSlowError, when the server `down` was asked 5 times. It is to be asked 5 times, "
+        "and when no answer has come to any of these, `ask(server)` returns None: `return None`\n",
+    ),
+    "raises what is Python's, too early": (
+        find("backoff").solution.replace("    return None", "    raise TimeoutError('no')").replace("(5)", "(3)"),
+        "24: your program raised TimeoutError: no, when the server `troubled` was asked 3 times. It is to be ",
+    ),
+    "lets a timeout raise": (
+        find("backoff").solution.replace("move_on_after", "fail_after"),
+        "20: your program raised TooSlowError. It is Trio's own: `except trio.TooSlowError` catches it; ",
     ),
     "nothing for an answer": (
         f"""{ASK}

@@ -78,6 +78,19 @@ def test_what_looks_whose_reply_it_is_passes(name: str, tmp_path: Path) -> None:
 
 
 WRONG = {
+    "text": (
+        find("correlation").solution.replace("answer[2:]", "answer[2:].decode()"),
+        "16: look_up says that `rain` means '831877', and the server has answered b'831877'. That is a str, and the ",
+    ),
+    "the text of bytes": (
+        find("correlation").solution.replace('b"%02d" % number + word', 'f"{number:02}{word}".encode()'),
+        "22: your program has not asked for `rain`, with two bytes in front: the last that it has asked is "
+        "b\"00b'rain'\"",
+    ),
+    "returns after the first": (
+        find("correlation").solution.replace("    return meanings", "            return meanings"),
+        "16: your program has not asked for `snow`, with two bytes in front: look_up has returned [b'831877'] before",
+    ),
     "a plain socket": (
         f"""{NUMBERED}
             found.append((await sock.recv(100))[2:])
@@ -117,7 +130,7 @@ WRONG = {
     ),
     "asks nobody": (
         "async def look_up(server, words):\n    return [b'123456'] * 6\n",
-        "your program has not asked for `rain`, with two bytes in front",
+        "1: your program has not asked for `rain`, with two bytes in front: look_up has returned [b'123456', ",
     ),
     "without the bytes": (
         f"""{NUMBERED.replace("number + word", "word")}
@@ -125,7 +138,7 @@ WRONG = {
                 await sock.recv(100)
     return words
 """,
-        "your program has not asked for `rain`, with two bytes in front",
+        "2: your program has not asked for `rain`, with two bytes in front: look_up has returned [b'rain', ",
     ),
     "in no order": (
         find("correlation").solution.replace("return meanings", "return meanings[::-1]"),

@@ -15,6 +15,69 @@ NOT_ASYNCIO = (
     "That is asyncio's, and your program runs in Trio, where nothing of asyncio works: use what is Trio's, such as "
     "trio.sleep, trio.fail_after, or a nursery"
 )
+NO_TIMEOUT = (
+    ". Neither Trio's sockets nor what they do have a timeout: an `await` that may take too long is put inside of "
+    "`with trio.move_on_after(seconds):`, or of `with trio.fail_after(seconds):`"
+)
+NO_SELECT = (
+    ". `select` and its like stop all tasks, and know nothing of the lesson's network. To wait for a datagram is "
+    "`await sock.recvfrom(...)`, inside of `with trio.move_on_after(seconds):` if not for ever"
+)
+NO_VALUE = (
+    ". No line that gives it a value has come to its end. A timeout, for one, leaves the line that waits, and goes on "
+    "behind its `with`"
+)
+SCOPE = ". Scopes need no await: it is `with trio.move_on_after(seconds):`, without `async` and without `await`"
+BYTES = '. Datagrams are bytes, and a str is text: b"..." is bytes, and so is text.encode()'
+
+
+@pytest.mark.parametrize(
+    ("line", "right"),
+    [
+        ("sock.settimeout(1)", NO_TIMEOUT),
+        ("sock.gettimeout()", NO_TIMEOUT),
+        ("await sock.recv(100, timeout=1)", NO_TIMEOUT),
+        ("await trio.wait_for(sock.recv(100), 1)", NO_TIMEOUT),
+        ("sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVTIMEO, bytes(16))", NO_TIMEOUT),
+        ("sock.setblocking(False)", ". A Trio socket never blocks the other tasks: nothing has to be set"),
+        ("raise trio.TimeoutError", ". Trio's is trio.TooSlowError"),
+        ("raise trio.socket.timeout", ". Trio's is trio.TooSlowError"),
+        ("trio.create_task(trio.sleep(1))", ". Trio's tasks are started in a nursery"),
+        ("await trio.move_on_after(1)", SCOPE),
+        ("await sock.sendto('ping', server)", BYTES),
+        ("await sock.sendto(b'' + 'ping', server)", BYTES),
+        ("b'ping'.startswith('p')", BYTES),
+        ("await sock.sendto(None, server)", ". What it was to send is None, and datagrams are bytes"),
+        (
+            "await sock.close()",
+            ". What is called here has returned None, and is no async function: it needs no `await`",
+        ),
+        (
+            "sock.close(); await sock.recv(9)",
+            ". The socket is closed: before this line its `with` was left, or its close() called",
+        ),
+        ("print(late); late = 1", NO_VALUE),
+        ("selectors.DefaultSelector().register(sock, selectors.EVENT_READ)", NO_SELECT),
+    ],
+)
+def test_what_is_right_in_trio_is_told(line: str, right: str, tmp_path: Path) -> None:
+    source = f"""\
+import selectors, trio
+async def ping(server):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.sendto(b"", server)
+        {line}
+"""
+    message = refused("ping", source, tmp_path)
+    assert message.startswith("5: your program raised ")
+    assert message.endswith(right)
+
+
+def test_a_scope_has_a_plain_with(tmp_path: Path) -> None:
+    """Python 3.10 does not say what it is that has no `__aenter__`."""
+    source = "import trio\nasync def ping(server):\n    async with trio.move_on_after(1):\n        pass\n"
+    message = refused("ping", source, tmp_path)
+    assert message.endswith((SCOPE, ". This is for a plain `with`, as scopes are, and not for `async with`"))
 
 
 @pytest.mark.parametrize(

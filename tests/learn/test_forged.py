@@ -106,6 +106,29 @@ def not_returned(line: int, answer: str) -> str:
 
 
 WRONG = {
+    "returns in a task": (
+        """\
+import trio
+async def ask(server, number):
+    async def wait():
+        while True:
+            answer, address = await sock.recvfrom(65535)
+            if address == server and answer[:4] == number:
+                return answer[4:]
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock, trio.move_on_after(2):
+        await sock.sendto(number, server)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait)
+""",
+        "5: question 1: ask has returned None after 0.52 s. In this line it has read the server's answer at 0.52 s, "
+        "b'mfui922800', which came from ('10.0.0.1', 7), and has not returned it. The task that has read it is not the "
+        "one that has asked: what a task's function returns nobody gets\n",
+    ),
+    "raises at what is forged": (
+        find("forged").solution.replace("if address == server and", "assert address == server\n                if"),
+        "23: your program raised AssertionError, when it had read what eve had forged, at 10.8 s. What is wrong says "
+        "nothing about what may still come, so the wait should go on\n",
+    ),
     "compares too little of it": (
         find("forged").solution.replace("answer[:4] == number", "answer[:3] == number"),
         not_returned(22, "mfui922800"),
@@ -273,6 +296,11 @@ async def ask(server, number):
                     return answer[4:]
 """,
         "6: your program raised TooSlowError",
+    ),
+    "raises what is Trio's": (
+        find("forged").solution.replace("    return None", "    raise trio.TooSlowError"),
+        "25: your program raised TooSlowError for question 5. When the server has said nothing for 2 s `ask` is to "
+        "return None: `return None`\n",
     ),
     "asks nobody": (
         "async def ask(server, number):\n    return b'123456'\n",

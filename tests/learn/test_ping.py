@@ -83,7 +83,31 @@ def test_what_asks_until_it_is_answered_passes(name: str, tmp_path: Path) -> Non
     assert judged("ping", RIGHT[name], tmp_path) is None
 
 
+UNTIL = "However many were lost, the next one may arrive: it is to ask until an answer has come"
+
 WRONG = {
+    "text": (
+        find("ping").solution.replace("return answer", "return answer.decode()"),
+        "15: ping 1 returned 'pong 140891', but the server has answered b'pong 140891'. That is a str, and the answer "
+        "is bytes: no bytes are equal to a str\n",
+    ),
+    "all that recvfrom gives": (
+        find("ping").solution.replace("answer, address =", "answer ="),
+        "15: ping 1 returned (b'pong 140891', ('10.0.0.1', 7)), but the server has answered b'pong 140891'. That is "
+        "what `recvfrom` gives, the answer and the address that it came from\n",
+    ),
+    "lets Trio read it": (
+        f"""{ASK}
+        while True:
+            await sock.sendto(b"ping", server)
+            with trio.move_on_after(0.5):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(sock.recv, 100)
+                    await trio.sleep(1)
+""",
+        "6: ping 1 has no end: it has asked 2,342 times. An answer came at 0.1 s, and was read at 0.1 s; but your "
+        "program has not returned it\n",
+    ),
     "asks nobody": (
         "async def ping(server):\n    return b'pong 140891'\n",
         "your program has sent nothing to the server",
@@ -96,6 +120,36 @@ WRONG = {
                 return await sock.recv(100)
 """,
         "6: ping 8 returned None, but no answer had come: it has asked in this line at 13.2 s, and then given up",
+    ),
+    "thinks that eight are enough": (
+        f"""{ASK}
+        for _ in range(8):
+            await sock.sendto(b"ping", server)
+            with trio.move_on_after(0.5):
+                return await sock.recv(100)
+""",
+        "6: ping 8 returned None, but no answer had come: it has asked in this line at 15.2 s, and then given up, "
+        f"asking 8 times in all. {UNTIL}\n",
+    ),
+    "gives up on purpose": (
+        f"""{ASK}
+        for _ in range(7):
+            await sock.sendto(b"ping", server)
+            with trio.move_on_after(0.5):
+                return await sock.recv(100)
+    raise trio.TooSlowError("nobody there")
+""",
+        f"9: ping 8 raised TooSlowError: nobody there: it has asked 7 times, and then given up. {UNTIL}\n",
+    ),
+    "leaves that to the library": (
+        """\
+import trio_udp
+async def ping(server):
+    async with await trio_udp.open_udp_client(*server) as client:
+        return await client.request(b"ping", retry=trio_udp.Retry(jitter=0))
+""",
+        "4: ping 8 raised NoReply: no reply from 10.0.0.1 port 7 to 5 attempts in 31 s: it has asked 5 times, and then "
+        f"given up. {UNTIL}\n",
     ),
     "thinks that five are enough": (
         f"""{ASK}
@@ -230,7 +284,7 @@ done = []
                 pass
 """,
         "8: your program raised TooSlowError. It is Trio's own: `except trio.TooSlowError` catches it; `except "
-        "TimeoutError` does not\n",
+        "TimeoutError` does not, nor does `except socket.timeout`, which is the same\n",
     ),
     "raises": (
         f"""{ASK}

@@ -96,7 +96,31 @@ def test_what_ends_in_time_passes(name: str, tmp_path: Path) -> None:
     assert judged("scope", RIGHT[name], tmp_path) is None
 
 
+NOT_REACHED = (
+    "Where does it return one? Who returns inside of a `with` waits at the end of its nursery first; if the timeout "
+    "cancels it there, it goes on behind that `with`, and has not returned"
+)
+
 WRONG = {
+    "returns in the nursery": (
+        find("scope").solution.replace("    return answers", "            return answers"),
+        f"ask_all has returned None; it should return a list, of the answers. {NOT_REACHED}",
+    ),
+    "awaits each": (
+        find("scope").solution.replace("nursery.start_soon(ask, server, answers)", "await ask(server, answers)"),
+        "15: the server `slow` was asked 0.1 s after the others. All are to be asked at once, so that all have the "
+        "whole second",
+    ),
+    "asks one": (
+        find("scope").solution.replace("answers)\n    return", "answers)\n                break\n    return"),
+        "15: your program has not asked the server `slow` and `silent` and `late`. What asks the others stands in this "
+        "line",
+    ),
+    "text": (
+        find("scope").solution.replace("answers.append(answer)", "answers.append(answer.decode())"),
+        "16: the answer b'prompt 905035' came in time, but ask_all has not returned it. It was read in this line, at "
+        "0.1 s. What ask_all has returned is ['prompt 905035', 'slow 993869']",
+    ),
     "a scope twice": (
         f"""{ASK}
 scope = trio.move_on_after(1)
@@ -219,7 +243,7 @@ async def ask_all(servers):
             await trio.sleep(1)
     return answers
 """,
-        "your program has not asked the server `silent` and `late`",
+        "4: your program has not asked the server `silent` and `late`. What asks the others stands in this line",
     ),
     "knows the answers": (
         f"""{ASK}
@@ -231,7 +255,7 @@ async def ask_all(servers):
     return [b"prompt", b"slow"]
 """,
         "5: the answer b'prompt 905035' came in time, but ask_all has not returned it. It was read in this "
-        "line, at 0.1 s",
+        "line, at 0.1 s. What ask_all has returned is [b'prompt', b'slow']",
     ),
     "adds one": (
         f"""{ASK}
@@ -270,7 +294,7 @@ async def ask_all(servers):
             for server in servers:
                 nursery.start_soon(ask, server, [])
 """,
-        "ask_all has returned None; it should return a list, of the answers",
+        f"ask_all has returned None; it should return a list, of the answers. {NOT_REACHED}",
     ),
     "raises": (
         f"""{ASK}
@@ -281,7 +305,7 @@ async def ask_all(servers):
                 nursery.start_soon(ask, server, [])
 """,
         "8: your program raised TooSlowError. It is Trio's own: `except trio.TooSlowError` catches it; `except "
-        "TimeoutError` does not",
+        "TimeoutError` does not, nor does `except socket.timeout`, which is the same",
     ),
 }
 

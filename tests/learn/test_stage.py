@@ -62,7 +62,12 @@ ENDINGS: dict[str, tuple[str | bytes, Ending]] = {
     ),
     "not async": (
         "def main(server):\n    return 3\n",
-        Ending("not loaded", "main has to be an async function: async def main(...)", 1),
+        Ending(
+            "not loaded",
+            "main has to be an async function: async def main(...). `await` and `async with` can stand only in a "
+            "function that begins with `async def`",
+            1,
+        ),
     ),
     "no Python": ("x = 1\ny = = 2\n", Ending("not loaded", "this is no Python: invalid syntax", 2)),
     "no module": (

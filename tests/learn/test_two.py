@@ -109,6 +109,11 @@ async def ask(server):
 """
 
 WRONG = {
+    "text": (
+        find("two").solution.replace("answers[server] = answer", "answers[server] = answer.decode()"),
+        "16: ask_all says that `roof` has answered '63.7 degrees', and it has answered b'63.7 degrees'. That is a str, "
+        "and the answer is bytes: no bytes are equal to a str",
+    ),
     "without a lock": (
         """\
 import trio

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SEND = (
-    "`sendto(...)` without `await` does nothing. Python's words for that are: coroutine 'VirtualSocket.sendto' was "
-    "never awaited"
+    "`sendto(...)` without `await` does nothing: it gives a coroutine object, which is always true, and equal to no "
+    "answer. Python's words for that are: coroutine 'VirtualSocket.sendto' was never awaited"
 )
 RECEIVE = SEND.replace("sendto", "recvfrom")
 
@@ -38,7 +38,7 @@ def without(name: str, call: str) -> str:
         ("stop", "sock.sendto", SEND),
         ("scope", "sock.recvfrom", RECEIVE),
         ("backoff", "sock.sendto", SEND),
-        ("hedging", "trio.sleep", "`sleep(...)` without `await` does nothing. Python's words for that are: coroutine"),
+        ("hedging", "trio.sleep", SEND.partition(" Python's")[0].replace("sendto", "sleep")),
     ],
 )
 def test_a_call_without_await_is_told(name: str, call: str, words: str, tmp_path: Path) -> None:

@@ -68,6 +68,15 @@ def test_what_tells_right_from_wrong_passes(name: str, tmp_path: Path) -> None:
     assert judged("virtual", RIGHT[name], tmp_path) is None
 
 
+NOT_ASYNC = (
+    "1: test_ask has to be an async function: async def test_ask(...). `await` and `async with` can stand only in a "
+    "function that begins with `async def`"
+)
+COROUTINE = (
+    "`ask(...)` without `await` does nothing: it gives a coroutine object, which is always true, and equal to no "
+    "answer. Python's words for that are: coroutine '_run.<locals>.ask' was never awaited"
+)
+
 WRONG = {
     "fails all": (
         "async def test_ask(ask, network):\n    await ask(('10.0.0.1', 7))\n",
@@ -143,10 +152,22 @@ async def test_ask(ask, network):
         "async def tset_ask(ask, network):\n    pass\n",
         "there is no function test_ask in this file, which the lesson calls; there is tset_ask",
     ),
-    "not async": (
-        "def test_ask(ask, network):\n    pass\n",
-        "1: test_ask has to be an async function: async def test_ask(...)",
+    "not async": ("def test_ask(ask, network):\n    pass\n", NOT_ASYNC),
+    "not async, and so without await": (
+        "def test_ask(ask, network):\n    assert ask(('10.0.0.1', 7)) == b''\n",
+        NOT_ASYNC,
     ),
+    "not async, and with await": (
+        "def test_ask(ask, network):\n    assert await ask(('10.0.0.1', 7))\n",
+        f"2: this is no Python: 'await' outside async function. {NOT_ASYNC.partition('(...). ')[2]}",
+    ),
+    "runs Trio in Trio": (
+        "import trio\ndef test_ask(ask, network):\n    assert trio.run(ask, ('10.0.0.1', 7))\n",
+        "3: trio.run is called here, and the lesson has called it already, for all of your program. Inside of it an "
+        "async function is called with `await`, in a function that is `async def` itself",
+    ),
+    "compares what was not awaited": (SOLUTION.replace("await ask(server) ==", "ask(server) =="), f"36: {COROUTINE}"),
+    "asserts what was not awaited": (SOLUTION.replace("await ask(server) == b", "ask(server), b"), f"36: {COROUTINE}"),
 }
 
 

@@ -197,6 +197,11 @@ def test_what_uses_a_window_passes(name: str, tmp_path: Path) -> None:
 
 
 WRONG = {
+    "does not send the last block": (
+        SOLUTION.replace("len(data), BLOCK", "len(data) - BLOCK, BLOCK"),
+        "27: file 1 has 40,000 bytes, and what has come has 39,600. Its last bytes are missing, and are in nothing "
+        "that was sent, in this line",
+    ),
     "all at once": (
         SOLUTION.replace("Semaphore(10)", "Semaphore(1000)"),
         "27: 21 datagrams were sent in 0 s, and the first can be acknowledged after 0.5 s at best: "

@@ -14,6 +14,7 @@ program prints: who sent what to whom and when, what was lost, which tasks lived
     _lesson     what a lesson is made of, and how to make one
     _lessons    all of them, in order
     _source     that file as it lies there: read, and looked at as text
+    _elsewhere  what is right in Trio, where a program does as one does elsewhere
     _where      which line of it something is in
     _ending     how a play has ended, told by what was raised
     _stage      plays one: what runs in a child process

@@ -6,15 +6,18 @@ it is, or that its groups are not nested until Python's own stack is full.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from typing import TYPE_CHECKING
 
-from ._learner import NotAsAsked
+import trio
+
+from .._errors import NoReply
+from ._elsewhere import elsewhere
+from ._learner import ASYNC_ONLY, NotAsAsked
 from ._played import Ending
 from ._source import NoText
-from ._where import raised_line, raised_within
+from ._where import raised_by, raised_line
 
 if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
     from exceptiongroup import BaseExceptionGroup
@@ -23,18 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-# Not by importing it: that takes as long as all of Trio does.
-_ASYNCIO = os.path.join(os.path.dirname(os.__file__), "asyncio") + os.sep
-
-NOT_ASYNCIO = (
-    "That is asyncio's, and your program runs in Trio, where nothing of asyncio works: use what is Trio's, such as "
-    "trio.sleep, trio.fail_after, or a nursery"
-)
-
-NO_STATUS = (
-    "`nursery.start` waits until what it starts calls `task_status.started()`, and gives it that argument. What does "
-    "not take it is started with `start_soon`, which does not wait"
+RUN = "trio.run is called here; the lesson runs your functions itself"
+RUN_IN_RUN = (
+    "trio.run is called here, and the lesson has called it already, for all of your program. Inside of it an async "
+    "function is called with `await`, in a function that is `async def` itself"
 )
 
 GROUPED = (
@@ -58,18 +53,23 @@ def ending_of(problem: BaseException, path: Path, is_loaded: bool, source: bytes
         return Ending("not loaded", str(asked), asked.line or line_of_it)
     leaf, line = next((each for each in found if each[1] is not None), found[0])
     if isinstance(leaf, SyntaxError) and leaf.filename == str(path):
-        return Ending("not loaded", f"this is no Python: {leaf.msg}", leaf.lineno)
+        outside = f". {ASYNC_ONLY}" if "outside async function" in leaf.msg else ""
+        return Ending("not loaded", f"this is no Python: {leaf.msg}{outside}", leaf.lineno)
     said, name = _said(leaf), type(leaf).__name__
-    if not is_loaded and "run() from inside a run()" in said:
-        return Ending("not loaded", "trio.run is called here; the lesson runs your functions itself", line)
+    if "run() from inside a run()" in said:
+        return Ending("not loaded", RUN_IN_RUN if is_loaded else RUN, line)
     words = f"{name}: {said}" if said else name
-    if raised_within(leaf, _ASYNCIO) or "no running event loop" in said or "framework like asyncio" in said:
-        words = f"{words.rstrip('.')}. {NOT_ASYNCIO}"
-    if "unexpected keyword argument 'task_status'" in said:
-        words = f"{words}. {NO_STATUS}"
+    if right := elsewhere(leaf, words):
+        words = f"{words.rstrip('.')}. {right}"
     if re.search(rb"\bexcept\b[^*\n]*\b%b\b" % name.encode(), source) and _is_grouped(problem, path):
         words = f"{words.rstrip('.')}. {GROUPED.format(name)}"
-    return Ending("raised" if is_loaded else "not loaded", words, line, name)
+    return Ending("raised" if is_loaded else "not loaded", words, line, name, gives_up=_gives_up(leaf, path))
+
+
+def _gives_up(problem: BaseException, path: Path) -> bool:
+    """On purpose: what `trio.fail_after` raises in the middle of it has most likely not been thought of."""
+    is_own = raised_by(problem) == str(path)
+    return isinstance(problem, NoReply) or (is_own and isinstance(problem, (trio.TooSlowError, TimeoutError)))
 
 
 def _said(problem: BaseException) -> str:

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 MODULE = "trio_udp_lesson"
 
 
+# Where `await` may stand.
+ASYNC_ONLY = "`await` and `async with` can stand only in a function that begins with `async def`"
+
+
 class NotAsAsked(Exception):
     """The file has not what the lesson calls.
 
@@ -96,10 +100,17 @@ class Learner:
           NotAsAsked: there is none, or it takes something else, or it is not async.
         """
         function = self.function(name, *args)
-        result = function(*args)
+        asked = NotAsAsked(
+            f"{name} has to be an async function: async def {name}(...). {ASYNC_ONLY}", self.line_of(function)
+        )
+        try:
+            result = function(*args)
+        except Exception as problem:  # no async function raises before it is awaited
+            if _is_for_want_of_await(problem):
+                raise asked from None
+            raise
         if not inspect.isawaitable(result):
-            line = self.line_of(function)
-            raise NotAsAsked(f"{name} has to be an async function: async def {name}(...)", line)
+            raise asked
         try:
             returned = await result
         except trio.Cancelled as problem:
@@ -166,3 +177,8 @@ class Learner:
         """Where it is defined, if that is in the learner's file."""
         code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
         return code.co_firstlineno if code is not None and code.co_filename == str(self.path) else None
+
+
+def _is_for_want_of_await(problem: Exception) -> bool:
+    """A coroutine object is no tuple, has no length, and is equal to no answer."""
+    return isinstance(problem, AssertionError) or "coroutine" in str(problem)

@@ -81,6 +81,18 @@ def line_in(source: str | None, file: str) -> int | None:
     return int(line) if where == file or where.endswith(("/" + file, "\\" + file)) else None
 
 
+# -- results -----------------------------------------------------------------------------------------------------------
+
+
+def taken_for(result: object, answer: bytes) -> str:
+    """What it is that was returned instead of this answer, in words; nothing, if that is not known."""
+    if isinstance(result, str) and result.encode("utf-8", "replace") == answer:
+        return ". That is a str, and the answer is bytes: no bytes are equal to a str"
+    if isinstance(result, tuple) and answer in result:
+        return ". That is what `recvfrom` gives, the answer and the address that it came from"
+    return ""
+
+
 # -- tasks and scopes --------------------------------------------------------------------------------------------------
 
 

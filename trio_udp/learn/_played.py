@@ -36,7 +36,8 @@ class Ending(NamedTuple):
     ``words`` say it where the kind does not: what was raised, why it cannot be loaded. ``line`` is the one in the
     learner's file, None if there is none. ``exception`` is the name of what was raised; ``waiting`` are the tasks that
     wait for ever, children before their parents. ``catches`` is the line in which the program catches that it is
-    cancelled, and goes on; None if it does not.
+    cancelled, and goes on; None if it does not. ``gives_up`` is whether it has raised that nobody has answered: by a
+    `raise` of its own, or as the library's client does.
     """
 
     kind: Kind
@@ -45,6 +46,7 @@ class Ending(NamedTuple):
     exception: str = ""
     waiting: tuple[Waiting, ...] = ()
     catches: int | None = None
+    gives_up: bool = False
 
 
 class Unawaited(NamedTuple):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ..tracing import Happened, ScopeEntered, ladder_text
 from ..tracing._show import shortened, show_text
 from ._clocks import REAL_CLOCK
-from ._ending import NOT_ASYNCIO
+from ._elsewhere import NOT_ASYNCIO
 from ._source import lines as lines_of
 from ._started import STARTED
 
@@ -87,13 +87,14 @@ def _not_awaited(run: Run) -> Finding | None:
     if not run.unawaited:
         return None
     call, ending = run.unawaited[0], run.ending
-    is_handed_on = call.line == ending.line or NOT_ASYNCIO in ending.words
+    is_compared = ending.exception == "AssertionError"
+    is_handed_on = (call.line == ending.line and not is_compared) or NOT_ASYNCIO in ending.words
     if ending.kind == "raised" and is_handed_on and "coroutine" not in ending.words:
         return next(went_wrong(run, "raised"))
     name = call.name.rpartition(".")[2]
     return Finding(
-        f"`{name}(...)` without `await` does nothing. Python's words for that are: coroutine '{call.name}' was never "
-        "awaited",
+        f"`{name}(...)` without `await` does nothing: it gives a coroutine object, which is always true, and equal to "
+        f"no answer. Python's words for that are: coroutine '{call.name}' was never awaited",
         call.line,
     )
 
@@ -158,9 +159,12 @@ def _in_general(ending: Ending) -> Finding:
 
 def _too_slow(ending: Ending) -> str:
     """Python has one that is called nearly the same, and many take this one for it."""
-    is_trios = ending.exception == "TooSlowError" and "ExceptionGroup" not in ending.words
+    is_trios = ending.exception == "TooSlowError" and not (ending.gives_up or "ExceptionGroup" in ending.words)
     return (
-        ". It is Trio's own: `except trio.TooSlowError` catches it; `except TimeoutError` does not" if is_trios else ""
+        ". It is Trio's own: `except trio.TooSlowError` catches it; `except TimeoutError` does not, nor does `except "
+        "socket.timeout`, which is the same"
+        if is_trios
+        else ""
     )
 
 

@@ -57,9 +57,14 @@ def raised_line(problem: BaseException, path: Path) -> int | None:
     )
 
 
-def raised_within(problem: BaseException, folder: str) -> bool:
-    """Has it come by a file of this folder, whose path ends with a separator?"""
-    return any(code.co_filename.startswith(folder) for code, _ in _came_by(problem.__traceback__))
+def raised_within(problem: BaseException, place: str) -> bool:
+    """Has it come by this file, or by one of this folder, whose path ends with a separator?"""
+    return any(code.co_filename.startswith(place) for code, _ in _came_by(problem.__traceback__))
+
+
+def raised_by(problem: BaseException) -> str:
+    """The file that has raised it."""
+    return next((code.co_filename for code, _ in reversed([*_came_by(problem.__traceback__)])), "")
 
 
 def _last_line(traceback: TracebackType | None, path: Path) -> int | None:

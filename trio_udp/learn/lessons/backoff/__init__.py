@@ -13,7 +13,7 @@ import trio
 
 from ....faults import Drop, Link
 from ..._lesson import Lesson
-from ..._look import arrivals, gaps, sent
+from ..._look import arrivals, gaps, line_of, readings, sent, taken_for
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def check(run: Run) -> Iterator[Finding]:
         yield from _too_many(name, questions)
         yield from _goes_on(run, name, questions)
         yield from _does_not_grow(name, questions)
+    yield from _raised(run)
     yield from went_wrong(run, "raised", "floods", "spins")
     for asked in run.notes.get("asked", ()):
         yield from _ended(run, *asked)
@@ -159,8 +160,12 @@ def _ended(run: Run, name: str, began: float, result: object, ended: float) -> I
             words = f"ask has returned {result!r} for the server `{name}`, which has never answered"
             yield Finding(words, line, ended)
     elif result not in [data for _, data in came]:
-        words = f"ask has returned {result!r}, but the server `{name}` has answered {came[-1][1]!r}"
-        yield Finding(words, line, ended)
+        answer = came[-1][1]
+        words = (
+            f"ask has returned {result!r}, but the server `{name}` has answered {answer!r}{taken_for(result, answer)}"
+        )
+        read = readings(run, "you", answer)
+        yield Finding(words, (line_of(run, read[0]) if read else None) or line, ended)
     waits = [*gaps(questions), ended - questions[-1].time] if questions else []
     if ended - began > LONGEST:
         took = ", ".join(f"{wait:.3g}" for wait in waits)
@@ -179,6 +184,20 @@ def _ended(run: Run, name: str, began: float, result: object, ended: float) -> I
             line,
             came[0][0],
         )
+
+
+def _raised(run: Run) -> Iterator[Finding]:
+    """On purpose, that nobody has answered."""
+    if not run.ending.gives_up:
+        return
+    name = list(SERVERS)[len(run.notes.get("asked", ()))]
+    questions = sent(run, "you", name)
+    times = "once" if len(questions) == 1 else f"{len(questions)} times"
+    yield Finding(
+        f"your program raised {run.ending.words}, when the server `{name}` was asked {times}. It is to be asked "
+        f"{ATTEMPTS} times, and when no answer has come to any of these, `ask(server)` returns None: `return None`",
+        run.ending.line,
+    )
 
 
 def _gave_up(run: Run, name: str, questions: list[Carried], result: object, ended: float) -> Iterator[Finding]:

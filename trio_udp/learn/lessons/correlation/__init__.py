@@ -16,7 +16,7 @@ import trio
 from ...._events import ReplyIgnored
 from ....faults import Link
 from ..._lesson import Lesson
-from ..._look import arrivals, happened, line_of, readings, sent
+from ..._look import arrivals, happened, line_of, readings, sent, taken_for
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -130,7 +130,12 @@ def _not_asked(run: Run, word: str) -> Iterator[Finding]:
     last = sent(run, "you", "server")[-1:]
     if run.ending.exception != "NoReply" or (last and last[0].data[2:].decode("latin-1") in WORDS):
         yield from went_wrong(run, "raised", "spins", "waits", "floods")
-    yield Finding(f"your program has not asked for `{word}`, with two bytes in front", run.ending.line)
+    words = f"your program has not asked for `{word}`, with two bytes in front"
+    for result in run.notes.get("result", ())[:1]:
+        words += f": look_up has returned {result!r} before"
+    if run.ending.kind != "returned" and last:
+        words += f": the last that it has asked is {last[0].data!r}"
+    yield Finding(words, run.ending.line or run.notes["line"][0])
 
 
 def _not_believed(run: Run) -> Iterator[Finding]:
@@ -198,7 +203,7 @@ def _meanings(run: Run, result: object) -> Iterator[Finding]:
             yield _whole(run, word, told)
         else:
             words = f"look_up says that `{word}` means {told!r}, and the server has answered {meaning!r}"
-            yield Finding(words, *run.notes["line"])
+            yield Finding(words + taken_for(told, meaning), *run.notes["line"])
 
 
 def _whole(run: Run, word: str, answer: bytes) -> Finding:

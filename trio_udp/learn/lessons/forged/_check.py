@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..._look import arrivals, line_of, readings, sent
+from ...._events import DatagramSent
+from ..._look import arrivals, happened, line_of, readings, sent, taken_for
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def check(run: Run) -> Iterator[Finding]:
         yield from _forged(run, place, result, ended)
         yield from _answered(run, place, began, result, ended)
     yield from _waits(run)
+    yield from _raised(run)
     yield from went_wrong(run, "raised", "waits", "floods", "spins")
 
 
@@ -89,6 +91,26 @@ def _waits(run: Run) -> Iterator[Finding]:
             f"after {PATIENCE:.0f} s `ask` was to return None",
             run.ending.line,
         )
+
+
+def _raised(run: Run) -> Iterator[Finding]:
+    """On purpose, that nobody has answered."""
+    if run.ending.gives_up:
+        yield Finding(
+            f"your program raised {run.ending.words} for question {len(run.notes.get('rounds', ())) + 1}. When the "
+            f"server has said nothing for {PATIENCE:.0f} s `ask` is to return None: `return None`",
+            run.ending.line,
+        )
+    (forged,) = run.notes["forged"]
+    read = readings(run, "you", b"")[-1:] if run.ending.kind == "raised" else []
+    for name, lies in forged.items():
+        if any(each in readings(run, "you", lie) for each in read for lie in lies):
+            yield Finding(
+                f"your program raised {run.ending.words}, when it had read what {name} had forged, at "
+                f"{read[0].time:.3g} s. What is wrong says nothing about what may still come, so the wait should go on",
+                run.ending.line,
+                read[0].time,
+            )
 
 
 def _last_read(run: Run, began: float, ended: float) -> tuple[int | None, float]:
@@ -128,9 +150,13 @@ def _missed(run: Run, place: int, what: str, began: float, ended: float) -> Find
     answer = run.notes["numbers"][0][place] + run.notes["answers"][0][place]
     read = [each for each in readings(run, "you", answer) if each.time <= ended]
     if read:
+        here = "In this line it" if line_of(run, read[0]) else "It"
+        why = "What is it compared with, and is that what has come, to the byte?"
+        if read[0].task not in [each.task for each in happened(run, DatagramSent, at="you")]:
+            why = "The task that has read it is not the one that has asked: what a task's function returns nobody gets"
         words = (
-            f"In this line it has read the server's answer at {read[0].time:.3g} s, {answer!r}, which came from "
-            f"{SERVER!r}, and has not returned it. What is it compared with, and is that what has come, to the byte?"
+            f"{here} has read the server's answer at {read[0].time:.3g} s, {answer!r}, which came from "
+            f"{SERVER!r}, and has not returned it. {why}"
         )
         return Finding(f"{what}. {words}", line_of(run, read[0]), read[0].time)
     for each in sent(run, "server", "you"):
@@ -154,7 +180,8 @@ def _answered(run: Run, place: int, began: float, result: object, ended: float) 
     if answer is not None and result is None:
         yield _missed(run, place, f"{what}: ask has returned None after {took:.3g} s", began, ended)
     elif result != answer:
-        yield Finding(f"{what}: ask has returned {result!r}, but the server has answered {answer!r}", line, ended)
+        words = f"{what}: ask has returned {result!r}, but the server has answered {answer!r}"
+        yield Finding(words + (taken_for(result, answer) if answer else ""), line, ended)
     if answer is None and took < PATIENCE - EXACT:
         yield Finding(
             f"{what}: ask has returned after {took:.3g} s. For {PATIENCE:.0f} s the server may still answer",

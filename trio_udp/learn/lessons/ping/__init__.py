@@ -17,7 +17,7 @@ import trio
 
 from ....faults import Link, drop_first
 from ..._lesson import Lesson
-from ..._look import arrivals, gaps, line_of, lost, readings, sent
+from ..._look import arrivals, gaps, line_of, lost, readings, sent, taken_for
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ PAUSE = 1.0  # seconds between two pings: what is asked for one is not taken for
 SEED = 1  # the second question is lost
 
 # The ping of which so many questions are lost, whatever happens to others.
-UNLUCKY, IN_A_ROW = 8, 6
+UNLUCKY, IN_A_ROW = 8, 8
 
 # Seconds. To ask again before an answer can have come is to ask for nothing.
 TOO_SOON = 2 * DELAY
@@ -42,14 +42,16 @@ TOO_SOON = 2 * DELAY
 # to the next begins with less than this.
 TOO_LATE = 5.0
 
+UNTIL = "However many were lost, the next one may arrive: it is to ask until an answer has come"
+
 QUESTION = """\
 The server answers at once, and the way takes 0.05 seconds in each direction.
 But 3 of 10 datagrams get lost, and nobody tells you which.
 
 Your program asks once and waits for the answer. That is how everybody begins.
 Make it ask again when no answer comes: `ping(server)` returns what the server
-has answered, however often it had to ask: once six in a row are lost. It is
-called ten times.
+has answered, however often it had to ask. How many in a row are lost nobody
+tells you, either. It is called ten times.
 """
 
 HINTS = (
@@ -96,6 +98,7 @@ def check(run: Run) -> Iterator[Finding]:
         [each for each in questions if began <= each.time < later]
         for began, later in pairwise([*run.notes["began"], inf])
     ]
+    yield from _raised(run, len(of_each), of_each[-1])
     yield from went_wrong(run, "raised")
     for asked in of_each:
         yield from _hurries(asked)
@@ -106,6 +109,13 @@ def check(run: Run) -> Iterator[Finding]:
         yield from _dawdles(f"ping {number}", asked, came, ended)
     if run.ending.kind in ("waits", "floods") and of_each[len(run.notes.get("pings", ())) :]:
         yield from _has_no_end(run, len(of_each), of_each[-1])
+
+
+def _raised(run: Run, number: int, asked: list[Carried]) -> Iterator[Finding]:
+    """On purpose, that nobody has answered."""
+    if run.ending.gives_up:
+        words = f"ping {number} raised {run.ending.words}: it has asked {_times(len(asked))}, and then given up"
+        yield Finding(f"{words}. {UNTIL}", run.ending.line)
 
 
 def _has_no_end(run: Run, number: int, asked: list[Carried]) -> Iterator[Finding]:
@@ -122,8 +132,10 @@ def _has_no_end(run: Run, number: int, asked: list[Carried]) -> Iterator[Finding
 def _goes_on(run: Run, what: str, question: Carried, time: float, answer: Carried) -> Finding:
     read = readings(run, "you", answer.data)
     if read:
-        words = f"and was read in this line at {read[0].time:.3g} s; but your program has not returned it"
-        return Finding(f"{what}. An answer came at {time:.3g} s, {words}", line_of(run, read[0]), read[0].time)
+        line = line_of(run, read[0])  # None, if Trio has called it, as a task of its own
+        here = "in this line " if line else ""
+        words = f"and was read {here}at {read[0].time:.3g} s; but your program has not returned it"
+        return Finding(f"{what}. An answer came at {time:.3g} s, {words}", line or question.line, read[0].time)
     words = "and nobody has read it: when it came no task was waiting for it, at the socket that had asked"
     return Finding(f"{what}. An answer came at {time:.3g} s, {words}", question.line, time)
 
@@ -158,11 +170,13 @@ def _wrong_answer(
 ) -> Iterator[Finding]:
     if not came:
         last = f"asked in this line at {asked[-1].time:.3g} s, and then given up" if asked else "not asked"
+        last += f", asking {_times(len(asked))} in all. {UNTIL}" if asked else ""
         yield Finding(f"{what}, but no answer had come: it has {last}", asked[-1].line if asked else None, ended)
     elif answer not in [each.data for _, each in came]:
         right = came[-1][1].data
         read = readings(run, "you", right)
-        yield Finding(f"{what}, but the server has answered {right!r}", line_of(run, read[-1]) if read else None, ended)
+        words = f"{what}, but the server has answered {right!r}{taken_for(answer, right)}"
+        yield Finding(words, line_of(run, read[-1]) if read else None, ended)
 
 
 def _dawdles(what: str, asked: list[Carried], came: list[tuple[float, Carried]], ended: float) -> Iterator[Finding]:

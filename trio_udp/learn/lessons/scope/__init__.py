@@ -31,6 +31,12 @@ DELAY = 0.05  # seconds, each way
 # When an answer leaves, in seconds after the question has come; None: never.
 SERVERS: dict[str, float | None] = {"prompt": 0.0, "slow": 0.6, "silent": None, "late": 1.5}
 
+# The answers are returned in the scope, and that ends the nursery.
+NOT_REACHED = (
+    "Where does it return one? Who returns inside of a `with` waits at the end of its nursery first; if the timeout "
+    "cancels it there, it goes on behind that `with`, and has not returned"
+)
+
 # Seconds: what a program may be early or late, if it does anything in between.
 EXACT = 0.05
 
@@ -139,11 +145,6 @@ def _asked(run: Run, began: float, ended: float) -> Iterator[Finding]:
     for each in sent(run, "you"):
         if began <= each.time <= ended:
             first.setdefault(each.destination, each.time)
-    missing = [name for name in SERVERS if name not in first]
-    if missing:
-        names = " and ".join(f"`{name}`" for name in missing)
-        when = f" in the second call of ask_all, which returned after {ended - began:.3g} s" if began else ""
-        yield Finding(f"your program has not asked the server {names}{when}", time=ended)
     for name, time in first.items():
         if time > began + EXACT:
             yield Finding(
@@ -152,6 +153,15 @@ def _asked(run: Run, began: float, ended: float) -> Iterator[Finding]:
                 next(each.line for each in sent(run, "you", name) if each.time == time),
                 time,
             )
+    missing = [name for name in SERVERS if name not in first]
+    if missing:
+        names = " and ".join(f"`{name}`" for name in missing)
+        when = f" in the second call of ask_all, which returned after {ended - began:.3g} s" if began else ""
+        asks = next((each.line for each in sent(run, "you") if began <= each.time <= ended), None)
+        words = f"your program has not asked the server {names}{when}" + (
+            ". What asks the others stands in this line" if asks else ""
+        )
+        yield Finding(words, asks, ended)
 
 
 def _in_time(began: float, ended: float) -> Iterator[Finding]:
@@ -167,14 +177,16 @@ def _in_time(began: float, ended: float) -> Iterator[Finding]:
 
 def _answers(run: Run, began: float, result: object, ended: float) -> Iterator[Finding]:
     if not isinstance(result, (list, tuple)):
-        yield Finding(f"ask_all has returned {result!r}; it should return a list, of the answers", time=ended)
+        words = f"ask_all has returned {result!r}; it should return a list, of the answers"
+        yield Finding(words + (f". {NOT_REACHED}" if result is None else ""), time=ended)
         return
     came = [each.data for time, each in arrivals(run, "you") if began <= time <= ended]
     for answer in came:
         if answer not in result:
             line, read = _read(run, answer)
             words = f"the answer {answer!r} came in time, but ask_all has not returned it"
-            yield Finding(f"{words}. It was read in this line{read}" if line else words, line, ended)
+            words = f"{words}. It was read in this line{read}" if line else words
+            yield Finding(f"{words}. What ask_all has returned is {result!r}", line, ended)
     before = [each.data for time, each in arrivals(run, "you") if time < began]
     for answer in result:
         if answer in before:

@@ -59,7 +59,7 @@ def _another(run: Run, number: int, data: bytes, got: Any, span: Span) -> Findin
     if len(got) <= len(data) and (owed := _taken(run, data[same:][:SOME], f"{words}. ", span)):
         return owed
     if len(got) < len(data):
-        why, its_line = _is_missing(run, len(data), len(data) - len(got), span)
+        why, its_line = _is_missing(run, data, len(data) - len(got), span)
         return Finding(f"{words}. {why}", its_line or line, span[1])
     if len(got) == len(data):
         return Finding(f"{words}. Some of it is not in its place", line, span[1])
@@ -74,15 +74,18 @@ def _taken(run: Run, first: bytes, words: str, span: Span) -> Finding | None:
     return taken_for_another(run, gone, began, words, until=ended)
 
 
-def _is_missing(run: Run, size: int, missing: int, span: Span) -> tuple[str, int | None]:
+def _is_missing(run: Run, data: bytes, missing: int, span: Span) -> tuple[str, int | None]:
     """Why so many bytes of a file are missing, and the line that it is owed to, if it is not the receiver's."""
-    began, returned, ended = span
+    size, (began, returned, ended) = len(data), span
     lacking, arrived = _lacking(run, began, returned, ended), bytes_arrived(run, began, returned)
     is_all = sum(map(len, {each.data for each in lacking})) >= missing
     if (is_all or arrived < size) and any(not each.lost or each.time > returned for each in lacking):
         return f"Something is missing: receive has returned at {returned:.3g} s, before it had come", None
     if is_all:
         return "Something is missing: it was lost, and not sent again", lacking[0].line
+    mine = [each for each in sent(run, to="receiver") if began <= each.time <= returned]
+    if not any(data[-8:] in each.data for each in mine) and any(data[:8] in each.data for each in mine):
+        return "Its last bytes are missing, and are in nothing that was sent, in this line", mine[-1].line
     why = f"Something is missing, though {'a part of it' if lacking else 'all that was sent'} had arrived"
     return why + (": receive has not kept it" if arrived >= size else ""), None
 

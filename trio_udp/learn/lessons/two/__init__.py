@@ -16,7 +16,7 @@ import trio
 from ...._events import DatagramSent
 from ....faults import Link
 from ..._lesson import Lesson
-from ..._look import arrivals, happened, line_of, readings, sent
+from ..._look import arrivals, happened, line_of, readings, sent, taken_for
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _answers(run: Run, number: int) -> Iterator[Finding]:
             yield _missing(run, number, name)
         else:
             words = f"{again}ask_all says that `{name}` has answered {told!r}, and it has answered {answer!r}"
-            yield Finding(words, line, time)
+            yield Finding(words + taken_for(told, answer), line, time)
 
 
 def _read(run: Run, data: bytes) -> tuple[int | None, float | None]:
