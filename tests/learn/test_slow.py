@@ -129,12 +129,14 @@ async def answer(sock, question, client, work, task_status):
             result = nursery.start_soon(work, question)
             await sock.sendto(result, client)
 """,
-        "10: your program raised TypeError: memoryview: a bytes-like object is required, not 'NoneType'. What "
+        "10: your program raised TypeError: memoryview: a bytes-like object is required, not 'NoneType'. What it was to send is None, and "
+        "datagrams are bytes. What "
         f"`start_soon` returns in this line is {TO_NOBODY}",
     ),
     "hands on what start_soon returns": (
         f"{SERVE}            nursery.start_soon(sock.sendto, nursery.start_soon(work, question), client)\n",
-        "9: your program raised TypeError: memoryview: a bytes-like object is required, not 'NoneType'. What "
+        "9: your program raised TypeError: memoryview: a bytes-like object is required, not 'NoneType'. What it was to send is None, and "
+        "datagrams are bytes. What "
         f"`start_soon` returns in this line is {TO_NOBODY}",
     ),
     "waits until work has started": (
@@ -145,13 +147,13 @@ async def answer(sock, question, client, work, task_status):
     ),
     "one question, and no loop": (
         SERVE.replace("while True", "if True"),
-        "8: serve has returned, at 1.01 s. What it has read in this line, at 1.01 s, was the last: b'quick 1'. A "
-        "server goes on",
+        "8: serve has returned, at 1.01 s. A server goes on. What it has read in this line, at 1.01 s, was the "
+        "last: b'quick 1'",
     ),
     "binds nothing": (
         find("slow").solution.replace("        await sock.bind", "        # await sock.bind"),
         "20: the question `quick 1` of anna was never answered: nobody was listening at 10.0.0.1 port 7 when it came. "
-        "What hears is a bound socket",
+        "A socket hears there if `bind` has given it that port",
     ),
     "one variable for all": (
         f"""{SERVE}
@@ -166,8 +168,7 @@ async def answer(sock, question, client, work, task_status):
     "bound to itself": (
         find("slow").solution.replace("0.0.0.0", "127.0.0.1"),
         "27: the question `quick 1` of anna was never answered: nobody was listening at 10.0.0.1 port 7 when "
-        "it came. A "
-        "socket that is bound to 127.0.0.1 hears its own host alone",
+        "it came. A socket hears the port that it is bound to, until it is closed; at 127.0.0.1 its own host alone",
     ),
     "hears, and does nothing": (
         SERVE,

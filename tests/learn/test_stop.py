@@ -135,7 +135,113 @@ async def serve(port, work, stop):
             listening.cancel_scope.cancel()
         await trio.sleep(10)
 """,
-        "serve has returned at 13 s. The last answer was sent at 6.01 s, and nothing was left to do",
+        "25: serve has returned at 13 s. The last answer was sent at 6.01 s, and nothing was left to do. At 6.11 s it "
+        "waited in this line",
+    ),
+    "answers late": (
+        find("stop").solution.replace(
+            "await sock.sendto(await work(question), client)",
+            "result = await work(question)\n        await trio.sleep(1)\n        await sock.sendto(result, client)",
+        ),
+        "25: serve has returned at 7.01 s. The last answer was sent at 7.01 s, and all work was done at 6.01 s. At "
+        "6.11 s it waited in this line",
+    ),
+    "waits for one question more": (
+        f"""{HEAD}
+async def serve(port, work, stop):
+    sock = await bound(port)
+    async with trio.open_nursery() as nursery:
+        while True:
+            question, client = await sock.recvfrom(65535)
+            if stop.is_set():
+                return
+            nursery.start_soon(answer, sock, question, client, work)
+""",
+        "22: your server waits for ever in this line. It was told to stop at 43 s, and had answered all that it had "
+        "taken at 45 s: nothing is left to wait for",
+    ),
+    "awaits the work in the loop": (
+        f"""{HEAD}
+async def serve(port, work, stop):
+    sock = await bound(port)
+    while not stop.is_set():
+        question, client = await sock.recvfrom(65535)
+        await sock.sendto(await work(question), client)
+""",
+        "22: carla asked `job 3` at 2 s, before the server was told to stop at 3 s, and was never answered. When it "
+        "came, what receives in your server waited in this line for the work for `job 2`, and so did not hear it. Who "
+        "awaits the work hears nobody meanwhile; each work can have a task of its own",
+    ),
+    "one work after the other": (
+        f"""{HEAD}
+async def locked(sock, question, client, work):
+    async with lock:
+        await answer(sock, question, client, work)
+
+async def serve(port, work, stop):
+    global lock
+    lock = trio.Lock()
+    sock = await bound(port)
+    async with trio.open_nursery() as nursery:
+        async def hear():
+            while True:
+                nursery.start_soon(locked, sock, *await sock.recvfrom(65535), work)
+        async with trio.open_nursery() as listening:
+            listening.start_soon(hear)
+            await stop.wait()
+            listening.cancel_scope.cancel()
+""",
+        "5: `job 3` came at 2.01 s, and the work for it was begun in this line at 6.01 s, when that for `job 2` was "
+        "done. One after the other they take longer: serve has returned at 8.26 s, and working at all of them at the "
+        "same time it could at 6.01 s",
+    ),
+    "one variable for all": (
+        find("stop")
+        .solution.replace("answer(question: bytes, client: tuple[str, int])", "answer()")
+        .replace("answer, question, client", "answer")
+        .replace("        while True:", "        nonlocal question, client\n        while True:")
+        .replace("    async def answer", '    question, client = b"", None\n\n    async def answer'),
+        "26: this line sent ben's answer, that to `job 2`, to dora. What a task reads of its surroundings may be "
+        "another's by the time that it gets there",
+    ),
+    "does not wait for the stop": (
+        find("stop").solution.replace("await stop.wait()", "listening.start_soon(stop.wait)"),
+        "36: this line waits for nothing: it starts a task that waits for `stop`. So serve has returned at 0 s, but "
+        "nobody had told it to stop",
+    ),
+    "one answer, and no loop": (
+        find("stop").solution.replace("await stop.wait()", "await trio.sleep(1)"),
+        "28: serve has returned at 1 s, but nobody had told it to stop. What it has read in this line, at 0.51 s, was "
+        "the last: b'job 1'",
+    ),
+    "binds nothing": (
+        find("stop").solution.replace("        await sock.bind", "        # await sock.bind"),
+        "20: anna asked `job 1` at 0.5 s, before the server was told to stop at 3 s, and was never answered: nobody "
+        "was listening at 10.0.0.1 port 7 when it came. A socket hears there if `bind` has given it that port",
+    ),
+    "always binds the same port": (
+        find("stop").solution.replace('"0.0.0.0", port', '"0.0.0.0", 7'),
+        "32: carla asked `job 7` at 21 s, before the server was told to stop at 23 s, and was never answered: nobody "
+        "was listening at 10.0.0.1 port 8 when it came. A socket hears the port that it is bound to",
+    ),
+    "listens for two only": (
+        find("stop").solution.replace("while True:", "for _ in range(2):"),
+        "28: carla asked `job 3` at 2 s, before the server was told to stop at 3 s, and was never answered, and "
+        "nobody has read it. What was read last before it, in this line, at 1.01 s, is b'job 2'",
+    ),
+    "the socket ends before the work": (
+        f"""{HEAD}
+async def serve(port, work, stop):
+    async with trio.open_nursery() as nursery:
+        with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+            await sock.bind(("0.0.0.0", port))
+            async with trio.open_nursery() as listening:
+                listening.start_soon(listen, sock, nursery, work)
+                await stop.wait()
+                listening.cancel_scope.cancel()
+""",
+        "5: your program raised OSError: [Errno 9] Bad file descriptor: the socket was closed by then. A `with` closes "
+        "it at its end; what still needs it has to end before, inside",
     ),
     "too short a grace": (
         f"{HEAD}GRACE = 2{LIBRARY}",
@@ -165,8 +271,8 @@ async def serve(port, work, stop):
                 question, client = await sock.recvfrom(65535)
                 nursery.start_soon(work, question)
 """,
-        "anna asked `job 1` at 0.5 s, before the server was told to stop at 3 s, and never got what work has to say, "
-        "though the work for it was begun",
+        "24: anna never got an answer to `job 1`, though the work for it ended at 0.51 s: `work` had a task to itself, "
+        "and what the function of a task returns goes to nobody. The task that works has to send the answer, too",
     ),
     "answers without work": (
         f"""{HEAD}
@@ -177,12 +283,17 @@ async def serve(port, work, stop):
             question, client = await sock.recvfrom(65535)
             await sock.sendto(b"123456", client)
 """,
-        "anna asked `job 1` at 0.5 s, before the server was told to stop at 3 s, and never got what work has to say, "
-        "and the work for it was never begun",
+        "22: anna asked `job 1` at 0.5 s, before the server was told to stop at 3 s, and was never answered: it was "
+        "read in this line, and `work` was not called for it",
     ),
     "ends too soon": (
         "async def serve(port, work, stop):\n    pass\n",
-        "serve has returned at 0 s, but nobody had told it to stop",
+        "1: serve has returned at 0 s, but nobody had told it to stop",
+    ),
+    "throws results away": (
+        find("stop").solution.replace("await sock.sendto(await work(question), client)", "await work(question)"),
+        "24: anna never got an answer to `job 1`, though the work for it ended at 0.51 s. It was called in this line, "
+        "and its result never came to anna",
     ),
     "cuts its work off, whether it is stopped or not": (
         find("stop").solution.replace(

@@ -6,6 +6,7 @@ ladder of what happened around it, and how to go on.
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import dataclass, replace
 from textwrap import wrap
@@ -144,7 +145,7 @@ def _in_general(ending: Ending) -> Finding:
     here = " in this line" if ending.line else ""
     words = {
         "not loaded": ending.words,
-        "raised": f"your program raised {ending.words}{_too_slow(ending)}",
+        "raised": f"your program raised {ending.words}{_too_slow(ending)}{_closed(ending)}",
         "waits": f"your program waits for ever{here}{_others(ending)}",
         "floods": "your program sends without end: 4,000 datagrams, and no end to be seen",
         "spins": ending.words or "your program goes round here without end and never waits, so that time stands still",
@@ -163,6 +164,16 @@ def _too_slow(ending: Ending) -> str:
         ". It is Trio's own: `except trio.TooSlowError` catches it; `except TimeoutError` does not, nor does `except "
         "socket.timeout`, which is the same"
         if is_trios
+        else ""
+    )
+
+
+def _closed(ending: Ending) -> str:
+    """In Python's words nobody sees a socket."""
+    is_closed = ending.exception == "OSError" and f"[Errno {errno.EBADF}]" in ending.words
+    return (
+        ": the socket was closed by then. A `with` closes it at its end; what still needs it has to end before, inside"
+        if is_closed
         else ""
     )
 

@@ -1,7 +1,8 @@
 # Who has got no answer cannot know why, and asks again; so what comes twice must be done once. The
 # server keeps the receipt of each order. An order is in the table from the moment at which it is
 # taken, before the first `await`: later is too late, since a slow bank is just what makes a customer
-# ask again. Who finds it there without a receipt does nothing: the first will answer.
+# ask again. Who finds it there without a receipt does nothing: the first will answer. All others go
+# on meanwhile; one lock around all of it would make them wait for the slowest bank.
 #
 # What is missing is an end: the table only grows. `trio_udp.cache_replies` forgets what is old:
 #

@@ -14,6 +14,7 @@ import trio
 
 from ....faults import Link
 from ..._lesson import Lesson
+from ..._serving import note_lines
 from ._check import DELAY, QUESTIONS, SERVER, SOON, UNTIL, Asked, check
 
 if TYPE_CHECKING:
@@ -60,10 +61,9 @@ async def stage(learner: Learner) -> None:
         await learner.call("serve", SERVER[1], work)
         learner.note("over", trio.current_time())
 
-    learner.note("stands in", learner.line_of(learner.function("serve", SERVER[1], work)))
-    learner.note("binds", learner.lines_like(r"\.bind\("))
+    note_lines(learner, SERVER[1], work)
     learner.note("nurseries", learner.lines_like(r"\bopen_nursery\("))
-    learner.note("starts", learner.lines_like(r"\bstart_soon\(.*\bwork\b"))
+    learner.note("starts", learner.lines_like(r"\bstart_soon\((?:\w*\.?partial\()?\s*work\b"))
     async with learner.network(Link(delay=DELAY)) as network, trio.open_nursery() as nursery:
         with network.host(SERVER[0], name="server"):
             server = await nursery.start(serve)

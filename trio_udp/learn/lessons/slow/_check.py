@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...._events import DatagramReceived
-from ..._look import arrivals, happened, line_of, names_of_tasks, readings, sent
+from ..._look import arrivals, line_of, readings, sent
+from ..._serving import has_ended, not_listening, stood
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -49,25 +49,10 @@ UNTIL = 30.0
 
 def check(run: Run) -> Iterator[Finding]:
     yield from went_wrong(run, "raised", "floods", "spins")
-    yield from _returned(run)
+    yield from has_ended(run)
     (results,) = run.notes["results"]
     for asked in QUESTIONS:
         yield from _answered(run, asked, results)
-
-
-def _returned(run: Run) -> Iterator[Finding]:
-    for time in run.notes.get("over", ()):
-        read = [entry for entry in readings(run, "server", b"") if entry.time <= time]
-        if not read:
-            yield Finding(f"serve has returned, at {time:.3g} s. A server goes on", run.notes["stands in"][0], time)
-            continue
-        what = getattr(read[-1].event, "data", b"")
-        yield Finding(
-            f"serve has returned, at {time:.3g} s. What it has read in this line, at {read[-1].time:.3g} s, was the "
-            f"last: {what!r:.40}. A server goes on",
-            line_of(run, read[-1]),
-            time,
-        )
 
 
 def _answered(run: Run, asked: Asked, results: dict[str, bytes]) -> Iterator[Finding]:
@@ -117,7 +102,7 @@ def _missing(run: Run, asked: Asked, result: bytes) -> Finding:
             return Finding(f"{what}: what work has returned for it was sent to {to}", each.line, each.time)
     for each in sent(run, asked.client, "server"):
         if each.data == asked.question and each.lost == "refused":
-            return _not_listening(run, what, asked.time)
+            return not_listening(run, what, SERVER, asked.time)
     begun = [line for question, line, _ in run.notes.get("begun", ()) if question == asked.question]
     if not begun:
         return _not_begun(run, what, asked)
@@ -132,20 +117,13 @@ def _missing(run: Run, asked: Asked, result: bytes) -> Finding:
     return Finding(words, begun[0] or run.ending.line, asked.time)
 
 
-def _not_listening(run: Run, what: str, time: float) -> Finding:
-    binds = run.notes["binds"][0]
-    words = f"{what}: nobody was listening at {SERVER[0]} port {SERVER[1]} when it came. "
-    words += "A socket that is bound to 127.0.0.1 hears its own host alone" if binds else "What hears is a bound socket"
-    return Finding(words, binds[0] if binds else run.notes["stands in"][0], time)
-
-
 def _not_begun(run: Run, what: str, asked: Asked) -> Finding:
     read = readings(run, "server", asked.question)
     if read:
         return Finding(
             f"{what}: it was read in this line, and `work` was not called with it", line_of(run, read[0]), asked.time
         )
-    line = _stands(run, asked) or run.ending.line
+    line = stood(run, asked.question) or run.ending.line
     here = "; meanwhile your server stood in this line" if line else ""
     return Finding(f"{what}: it was not read, and `work` not called with it{here}", line, asked.time)
 
@@ -175,20 +153,10 @@ def _why_late(run: Run, asked: Asked) -> tuple[str, int | None]:
 
 
 def _why_not_heard(run: Run, asked: Asked) -> tuple[str, int | None]:
-    line = _stands(run, asked)
+    line = stood(run, asked.question)
     if not line:
         return "your server was working for somebody else, and did not hear it", None
     words = "what receives in your server stood in this line then"
     if line in run.notes["nurseries"][0]:
         return f"{words}, and did not hear it: a nursery ends when all its tasks have ended", line
     return f"{words}, for somebody else, and did not hear it: it must wait for nothing but the next question", line
-
-
-def _stands(run: Run, asked: Asked) -> int | None:
-    """In which line the task that reads was, when the question should have been heard; of several, one."""
-    names = names_of_tasks(run)
-    read = {names.get(entry.task) for entry in happened(run, DatagramReceived, at="server")}
-    for question, *waiting in run.notes.get("stands", ()):
-        if question == asked.question:
-            return next((line for task, line in waiting if task in read or not read), None)
-    return None

@@ -1,0 +1,80 @@
+"""What several lessons say of a learner's server: that it has returned, or that nobody listens at its port.
+
+Neither has a line of its own. So it is told at the line that has read last, that binds, or that waits instead; and the
+stage notes where those are: `note_lines` before it calls `serve`, and where tasks wait at a moment that matters,
+``learner.note("stands", [moment, *learner.waiting(task)])``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._events import DatagramReceived
+from ._look import happened, line_of, names_of_tasks, readings
+from ._verdict import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._learner import Learner
+    from ._played import Run
+
+# Why an answer may go to somebody else.
+SURROUNDINGS = (
+    "What a task reads of its surroundings may be another's by the time that it gets there; what it is given as an "
+    "argument stays its own"
+)
+
+
+def note_lines(learner: Learner, *args: object) -> None:
+    """Note where `serve`, which takes these arguments, stands, and where something is bound."""
+    learner.note("stands in", learner.line_of(learner.function("serve", *args)))
+    learner.note("binds", learner.lines_like(r"\.bind\("))
+
+
+def returned(run: Run, time: float, words: str) -> Finding:
+    """These words, and what was read last before that, in its line; if nothing was, at the function."""
+    read = [entry for entry in readings(run, "server", b"") if entry.time <= time]
+    if not read:
+        return Finding(words, run.notes["stands in"][0], time)
+    what = getattr(read[-1].event, "data", b"")
+    words += f". What it has read in this line, at {read[-1].time:.3g} s, was the last: {what!r:.40}"
+    return Finding(words, line_of(run, read[-1]), time)
+
+
+def has_ended(run: Run) -> Iterator[Finding]:
+    """That one has returned which should go on for ever."""
+    for time in run.notes.get("over", ()):
+        yield returned(run, time, f"serve has returned, at {time:.3g} s. A server goes on")
+
+
+def not_listening(run: Run, words: str, where: tuple[str, int], time: float) -> Finding:
+    """These words, and that nobody was at this address when something came."""
+    binds = run.notes["binds"][0]
+    words = f"{words}: nobody was listening at {where[0]} port {where[1]} when it came. "
+    if binds:
+        words += "A socket hears the port that it is bound to, until it is closed; at 127.0.0.1 its own host alone"
+    else:
+        words += "A socket hears there if `bind` has given it that port"
+    return Finding(words, binds[0] if binds else run.notes["stands in"][0], time)
+
+
+def not_read(run: Run, words: str, time: float) -> Finding:
+    """These words, and what was read last before this moment, when something came that nobody has read."""
+    before = [each for each in readings(run, "server", b"") if each.time < time]
+    words += ", and nobody has read it"
+    if not before:
+        return Finding(words, run.notes["stands in"][0], time)
+    what = getattr(before[-1].event, "data", b"")
+    words += f". What was read last before it, in this line, at {before[-1].time:.3g} s, is {what!r:.40}"
+    return Finding(words, line_of(run, before[-1]), time)
+
+
+def stood(run: Run, moment: object) -> int | None:
+    """In which line a task that reads waited at a moment that was noted; of several, one."""
+    names = names_of_tasks(run)
+    read = {names.get(entry.task) for entry in happened(run, DatagramReceived, at="server")}
+    for noted, *waiting in run.notes.get("stands", ()):
+        if noted == moment:
+            return next((line for task, line in waiting if task in read or not read), None)
+    return None

@@ -1,0 +1,238 @@
+"""What is wrong with how often orders were charged, and with what was sent for them, when and to whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..._look import arrivals, line_of, lost, readings, sent
+from ..._serving import SURROUNDINGS, has_ended, not_listening, not_read
+from ..._verdict import Finding, went_wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..._played import Carried, Run
+
+SERVER = ("10.0.0.1", 7)
+DELAY = 0.05  # seconds, each way
+
+# Seconds after which an order has been kept waiting.
+PROMPT = 0.5
+
+
+class Order(NamedTuple):
+    """Who orders when, in seconds, and how long the bank needs."""
+
+    customer: str
+    time: float
+    data: bytes
+    bank: float
+
+
+ORDERS = (
+    Order("anna", 1.0, b"anna 1 250", 0.5),  # the answer is lost
+    Order("ben", 2.0, b"ben 1 250", 5.0),  # asks again meanwhile
+    Order("carla", 3.0, b"carla 1 990", 0.5),  # is doubled
+    Order("anna", 20.0, b"anna 2 250", 0.5),  # the same once more, and meant; from the same socket
+    Order("dora", 6.0, b"dora 1 470", 0.5),  # the answer is lost; each time from another socket
+)
+
+
+def check(run: Run) -> Iterator[Finding]:
+    yield from _without_receipt(run)
+    yield from went_wrong(run, "raised", "floods", "spins")
+    yield from has_ended(run)
+    for order in ORDERS:
+        yield from _charged_once(run, order)
+        yield from _answered(run, order)
+        yield from _kept_waiting(run, order)
+
+
+def _without_receipt(run: Run) -> Iterator[Finding]:
+    """It has raised at once when an order came again that was being charged: what it looked for was not there yet."""
+    ended = run.trace.ended - run.trace.started
+    paid = [data for data, _ in run.notes.get("paid", ())]
+    for order in ORDERS:
+        came = [time for time, each in arrivals(run, "server", order.customer) if each.data == order.data]
+        is_being_charged = _charges(run, order) and order.data not in paid
+        if is_being_charged and len(came) > 1 and came[-1] <= ended < came[-1] + 1e-6:
+            for finding in went_wrong(run, "raised"):
+                words = (
+                    f"{finding.message}. Just then, at {came[-1]:.3g} s, the order `{order.data.decode()}` had come "
+                    "once more, and the bank was still at work for the first: it is known, and has no receipt yet. "
+                    "There is nothing to send then; the first will be answered"
+                )
+                yield Finding(words, finding.line, ended)
+
+
+def _charges(run: Run, order: Order) -> list[tuple[float, bytes, int | None]]:
+    """When it was charged, with which receipt, and in which line."""
+    return [(time, receipt, line) for data, time, receipt, line in run.notes.get("charged", ()) if data == order.data]
+
+
+def _sent(run: Run, order: Order) -> list[Carried]:
+    return [each for each in sent(run, order.customer, "server") if each.data == order.data]
+
+
+def _charged_once(run: Run, order: Order) -> Iterator[Finding]:
+    charges, what = _charges(run, order), order.data.decode()
+    came = [time for time, each in arrivals(run, "server", order.customer) if each.data == order.data]
+    if not charges:
+        yield _never_charged(run, order, came)
+    if len(charges) > 1:
+        (first, _, _), (second, _, line) = charges[:2]
+        yield Finding(
+            f"{order.customer} has paid twice for the order `{what}`: it was charged at {first:.3g} s, and again at "
+            f"{second:.3g} s. {_why(run, order, second)}",
+            line,
+            second,
+        )
+
+
+def _never_charged(run: Run, order: Order, came: list[float]) -> Finding:
+    """At the line that has answered it, or read it, or that has read something last."""
+    if not came:
+        words = f"the order `{order.data.decode()}` was sent at {order.time:.3g} s, and was never charged"
+        return not_listening(run, words, SERVER, order.time)
+    words = f"the order `{order.data.decode()}` came at {came[0]:.3g} s, and was never charged"
+    receipts = {receipt: data.decode() for data, _, receipt, _ in run.notes.get("charged", ())}
+    answers = [each for each in sent(run, "server", order.customer) if each.time >= came[0]]
+    for answer in answers:
+        if answer.data in receipts:
+            another = receipts[answer.data]
+            words += f": it was taken for `{another}`, and answered with the receipt of that"
+            return Finding(words, answer.line, order.time)
+    if answers:
+        words += f": this line has answered {answers[0].data!r:.40} to it, and what `charge` returns is the receipt"
+        return Finding(words, answers[0].line, answers[0].time)
+    if read := readings(run, "server", order.data):
+        return Finding(f"{words}. It was read in this line", line_of(run, read[0]), read[0].time)
+    return not_read(run, words, came[0])
+
+
+def _why(run: Run, order: Order, second: float) -> str:
+    gone = [each for each in lost(run, "server", order.customer) if each.time < second]
+    ports = {each.source_port for each in _sent(run, order) if each.time < second}
+    if gone and len(ports) > 1:
+        return (
+            f"The answer, sent at {gone[0].time:.3g} s, was lost, so the same order was sent again, from another port: "
+            "a program that is started anew has a new one. Which order it is stands in the order"
+        )
+    if gone:
+        return (
+            f"The answer, sent at {gone[0].time:.3g} s, was lost, so the same order was sent again. That somebody has "
+            "seen no answer does not mean that nothing was done"
+        )
+    if any(each.data == order.data and len(each.delivered) > 1 for each in sent(run, order.customer)):
+        return "It was sent once, and the network has delivered it twice, as networks do at times"
+    return "The same order was sent again, since the bank was still at work for the first: known already, but not done"
+
+
+def _answered(run: Run, order: Order) -> Iterator[Finding]:
+    questions, what = _sent(run, order), order.data.decode()
+    until = min(
+        (each.time for each in ORDERS if each.customer == order.customer and each.time > order.time), default=1e9
+    )
+    answers = [(time, each) for time, each in arrivals(run, order.customer, "server") if order.time < time < until]
+    if not answers:
+        yield from _to_another(run, order)
+        yield _never_answered(run, order)
+    elif all(each.source_port != SERVER[1] for _, each in answers):
+        time, answer = answers[0]
+        yield Finding(
+            f"{order.customer} had sent the order `{what}` to port {SERVER[1]}, and was answered from port "
+            f"{answer.source_port}: from another address. Who asks a server can believe only what comes from where the "
+            "question went",
+            answer.line,
+            time,
+        )
+    elif not any(_is_at_the_port_that_asks(time, answer, questions) for time, answer in answers):
+        time, answer = answers[-1]
+        yield Finding(
+            f"{order.customer} asks for the order `{what}` from another port each time, and was answered at one that "
+            "it had left: send the receipt to whoever has sent this datagram, not to whoever was first",
+            answer.line,
+            time,
+        )
+    yield from _only_later(run, order)
+    for time, answer in answers:
+        if answer.data not in [receipt for _, receipt, _ in _charges(run, order)]:
+            yield Finding(
+                f"{order.customer} was answered {answer.data!r} to `{what}`, which is not what charge has returned "
+                "for it",
+                answer.line,
+                time,
+            )
+
+
+def _never_answered(run: Run, order: Order) -> Finding:
+    """At the line that has sent the only answer, which was lost; or that has charged, if there was none."""
+    words = (
+        f"{order.customer} has sent the order `{order.data.decode()}` {len(_sent(run, order))} times, and never got "
+    )
+    time, receipt, line = _charges(run, order)[-1]
+    for gone in lost(run, "server", order.customer):
+        if gone.data == receipt:
+            words += f"an answer: what this line sent at {gone.time:.3g} s was lost, and not sent again. "
+            return Finding(f"{words}It was charged, and nobody knows it", gone.line, gone.time)
+    (starts,) = run.notes["starts"]
+    if line is None and starts:
+        words += "an answer. It was charged by a task that this line has started, and what the function of a task "
+        return Finding(f"{words}returns goes to nobody: the task that charges has to send the receipt", starts[0], time)
+    here = " in this line" if line else ""
+    return Finding(f"{words}an answer. It was charged{here}, and nobody knows it", line, time)
+
+
+def _only_later(run: Run, order: Order) -> Iterator[Finding]:
+    """It was charged, and the receipt not sent before the same order came again."""
+    came = [time for time, each in arrivals(run, "server", order.customer) if each.data == order.data]
+    paid = next((time for data, time in run.notes.get("paid", ()) if data == order.data), None)
+    again = next((each for each in came if paid is not None and each > paid), None)
+    if paid is None or again is None:
+        return
+    meanwhile = [each for each in sent(run, "server", order.customer) if came[0] <= each.time < again]
+    if meanwhile:  # the receipt, or something else, which is told as that
+        return
+    yield from _to_another(run, order)
+    yield Finding(
+        f"the bank said yes to the order `{order.data.decode()}` at {paid:.3g} s, and nothing was sent to "
+        f"{order.customer} before the same order came again, at {again:.3g} s. Whoever has sent an order gets the "
+        "receipt as soon as it is there, and does not have to ask twice",
+        _charges(run, order)[0][2],
+        paid,
+    )
+
+
+def _to_another(run: Run, order: Order) -> Iterator[Finding]:
+    receipt = _charges(run, order)[0][1]
+    for each in sent(run, "server"):
+        if each.data == receipt and each.destination != order.customer:
+            yield Finding(
+                f"this line sent {order.customer}'s receipt, that for `{order.data.decode()}`, to {each.destination}. "
+                f"{SURROUNDINGS}",
+                each.line,
+                each.time,
+            )
+
+
+def _kept_waiting(run: Run, order: Order) -> Iterator[Finding]:
+    """It was charged only when somebody else's bank had said yes, or even later."""
+    came = [time for time, each in arrivals(run, "server", order.customer) if each.data == order.data]
+    begun, _, _ = _charges(run, order)[0]
+    paid = dict(reversed(run.notes.get("paid", ())))
+    for another in ORDERS:
+        for since, _, line in _charges(run, another)[:1]:
+            until = paid.get(another.data, begun + 1)
+            if another != order and since < came[0] <= begun - PROMPT and begun - PROMPT < until <= begun:
+                yield Finding(
+                    f"{order.customer}'s order `{order.data.decode()}` came at {came[0]:.3g} s, and was charged at "
+                    f"{begun:.3g} s: it had to wait for {another.customer}'s bank, at work in this line from "
+                    f"{since:.3g} s to {until:.3g} s. Nothing but the same order has to wait for that",
+                    line,
+                    came[0],
+                )
+
+
+def _is_at_the_port_that_asks(time: float, answer: Carried, questions: Sequence[Carried]) -> bool:
+    asked = [each.source_port for each in questions if each.time <= time]
+    return not asked or answer.destination_port == asked[-1]

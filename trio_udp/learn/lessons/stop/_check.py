@@ -1,0 +1,272 @@
+"""What is wrong with what a server did with the questions that it had taken, and with when it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..._look import arrivals, line_of, readings, sent
+from ..._serving import SURROUNDINGS, not_listening, not_read, returned, stood
+from ..._verdict import Finding, went_wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..._played import Run
+
+SERVER = "10.0.0.1"
+DELAY = 0.01  # seconds, each way
+CLIENTS = "anna", "ben", "carla", "dora"
+
+# Seconds: what a server may do after its last answer before it returns, and before it begins to work.
+PROMPT = 0.1
+
+
+class Asked(NamedTuple):
+    """A question: who asks it when, in seconds, and how long the work at it takes."""
+
+    client: str
+    time: float
+    question: bytes
+    work: float
+
+    @property
+    def soon(self) -> float:
+        """When it has come, and the work at it been begun, at the latest."""
+        return self.time + DELAY + PROMPT
+
+
+class Round(NamedTuple):
+    """A server from its beginning to its end; what is asked before it is told to stop, and what comes too late."""
+
+    port: int
+    stop: float
+    until: float
+    accepted: tuple[Asked, ...]
+    too_late: tuple[Asked, ...] = ()
+
+    @property
+    def done(self) -> float:
+        """When all that was taken can be answered."""
+        return max(each.time + each.work for each in self.accepted) + DELAY
+
+
+ROUNDS = (
+    Round(
+        port=7,
+        stop=3.0,
+        until=20.0,
+        accepted=(
+            Asked("anna", 0.5, b"job 1", 0.0),
+            Asked("ben", 1.0, b"job 2", 5.0),
+            Asked("carla", 2.0, b"job 3", 2.0),
+            Asked("dora", 2.5, b"job 4", 0.25),
+        ),
+        too_late=(Asked("ben", 3.5, b"job 5", 0.25), Asked("anna", 5.0, b"job 6", 4.0)),
+    ),
+    Round(
+        port=8,
+        stop=23.0,
+        until=40.0,
+        accepted=(Asked("carla", 21.0, b"job 7", 9.0), Asked("dora", 22.9, b"job 8", 0.5)),
+        too_late=(Asked("ben", 23.2, b"job 9", 0.25),),
+    ),
+    Round(
+        port=9,
+        stop=43.0,
+        until=50.0,
+        accepted=(Asked("anna", 41.0, b"job 10", 0.5), Asked("ben", 42.0, b"job 11", 3.0)),
+    ),
+)
+
+
+def check(run: Run) -> Iterator[Finding]:
+    yield from went_wrong(run, "raised", "floods", "spins")
+    ends = [*run.notes.get("over", ()), None]
+    for part, _, over in zip(ROUNDS, run.notes.get("port", ()), ends, strict=False):  # what has begun
+        if over is not None and over < part.stop:
+            yield _too_soon(run, over)
+        for asked in part.accepted:
+            yield from _answered(run, part, asked)
+        yield from _nothing_new(run, part)
+        yield from _ended(run, part, over)
+
+
+def _too_soon(run: Run, over: float) -> Finding:
+    words, (starts,) = f"serve has returned at {over:.3g} s, but nobody had told it to stop", run.notes["starts stop"]
+    if not starts:
+        return returned(run, over, words)
+    return Finding(f"this line waits for nothing: it starts a task that waits for `stop`. So {words}", starts[0], over)
+
+
+# -- the answers -------------------------------------------------------------------------------------------------------
+
+
+def _answered(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
+    (results,) = run.notes["results"]
+    who, what = asked.client, asked.question.decode()
+    came = [
+        (time, each)
+        for time, each in arrivals(run, who, "server")
+        if asked.time < time and each.data in (results[what], b"what?")
+    ]
+    answers = [(time, each) for time, each in came if each.source_port == part.port]
+    if len(answers) > 1:
+        yield Finding(f"{who} got more than one answer to `{what}`", answers[1][1].line, answers[1][0])
+    if answers:
+        return
+    if came:
+        time, each = came[0]
+        yield Finding(
+            f"{who} had asked port {part.port}, and the answer to `{what}` came from port {each.source_port}: from "
+            "another address. Who asks a server can believe only what comes from where the question went",
+            each.line,
+            time,
+        )
+    yield from _to_another(run, asked, results[what])
+    yield from _cut(run, part, asked)
+    yield from _done(run, part, asked)
+    yield from _not_taken(run, part, asked)
+
+
+def _to_another(run: Run, asked: Asked, result: bytes) -> Iterator[Finding]:
+    for each in sent(run, "server"):
+        if each.data == result and each.destination != asked.client:
+            yield Finding(
+                f"this line sent {asked.client}'s answer, that to `{asked.question.decode()}`, to {each.destination}. "
+                f"{SURROUNDINGS}",
+                each.line,
+                each.time,
+            )
+
+
+def _cut(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
+    for question, time, line in run.notes.get("cut", ()):
+        if question == asked.question:
+            when = f"after the stop at {part.stop:.3g} s"
+            if time == part.stop:
+                when = "when the server was told to stop"
+            elif time < part.stop:
+                when = "before anybody had told the server to stop"
+            yield Finding(
+                f"{asked.client} had asked `{asked.question.decode()}` at {asked.time:.3g} s, and the work for it was "
+                f"cancelled at {time:.3g} s, {when}. It had been taken, so {asked.client} still waits for the answer",
+                line,
+                time,
+            )
+
+
+def _done(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
+    """The work was done, and nobody has sent its result to anybody."""
+    for question, time, line in run.notes.get("done", ()):
+        if question != asked.question:
+            continue
+        words = f"{asked.client} never got an answer to `{asked.question.decode()}`, though the work for it ended at "
+        if line is None:
+            read, (starts,) = readings(run, "server", asked.question), run.notes["starts work"]
+            words += f"{time:.3g} s: `work` had a task to itself, and what the function of a task returns goes to "
+            words += "nobody. The task that works has to send the answer, too"
+            line = starts[0] if starts else line_of(run, read[0]) if read else None
+        elif time >= part.stop:
+            words += f"{time:.3g} s, after the stop. In a task that has been cancelled the next `await` raises "
+            words += "trio.Cancelled, that of `sendto` too"
+        else:
+            words += f"{time:.3g} s. It was called in this line, and its result never came to {asked.client}"
+        yield Finding(words, line, time)
+
+
+def _not_taken(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
+    """The work was not done, and not cancelled."""
+    words = (
+        f"{asked.client} asked `{asked.question.decode()}` at {asked.time:.3g} s, before the server was told to stop "
+        f"at {part.stop:.3g} s, and was never answered"
+    )
+    if any(each.data == asked.question and each.lost == "refused" for each in sent(run, asked.client, "server")):
+        yield not_listening(run, words, (SERVER, part.port), asked.time)
+    if any(question == asked.question for question, _, _ in run.notes.get("begun", ())):
+        yield Finding(f"{words}, though the work for it was begun", run.ending.line, asked.time)
+    if read := readings(run, "server", asked.question):
+        yield Finding(
+            f"{words}: it was read in this line, and `work` was not called for it", line_of(run, read[0]), asked.time
+        )
+    came = f"{words}. When it came, what receives in your server "
+    line = stood(run, asked.question)
+    working = next((each for each in _at_work(run, asked.time + DELAY) if each[1] == line), None) if line else None
+    if working:
+        yield Finding(
+            f"{came}waited in this line for the work for `{working[0].decode()}`, and so did not hear it. Who awaits "
+            "the work hears nobody meanwhile; each work can have a task of its own",
+            line,
+            asked.time,
+        )
+    if line:
+        yield Finding(f"{came}was in this line, and did not read it", line, asked.time)
+    yield not_read(run, words, asked.time)
+
+
+def _at_work(run: Run, time: float) -> list[tuple[bytes, int | None]]:
+    """The questions that are worked at then, and the lines that have called `work` for them."""
+    ended = {question: end for word in ("done", "cut") for question, end, _ in run.notes.get(word, ())}
+    return [
+        (question, line)
+        for question, begun, line in run.notes.get("begun", ())
+        if begun <= time < ended.get(question, float("inf"))
+    ]
+
+
+def _nothing_new(run: Run, part: Round) -> Iterator[Finding]:
+    for asked in part.too_late:
+        for question, time, line in run.notes.get("begun", ()):
+            if question == asked.question:
+                yield Finding(
+                    f"{asked.client} asked `{question.decode()}` at {asked.time:.3g} s, and your server has begun to "
+                    f"work at it. It was told to stop at {part.stop:.3g} s; if it takes what comes later, it need "
+                    "never end",
+                    line,
+                    time,
+                )
+
+
+# -- the end -----------------------------------------------------------------------------------------------------------
+
+
+def _ended(run: Run, part: Round, over: float | None) -> Iterator[Finding]:
+    last = _last_answer(run, part)
+    if over is None and run.ending.kind == "waits":
+        yield Finding(
+            f"your server waits for ever in this line. It was told to stop at {part.stop:.3g} s, and had answered all "
+            f"that it had taken at {last:.3g} s: nothing is left to wait for",
+            run.ending.line,
+            last,
+        )
+    if over is not None and over > part.done + PROMPT:
+        yield from _one_by_one(run, part, over)
+        line = next((line for port, *waiting in run.notes["stands"] if port == part.port for _, line in waiting), None)
+        here = f". At {part.done + PROMPT:.3g} s it waited in this line" if line else ""
+        worked = max(time for question, time, _ in run.notes["done"] if question in [each[2] for each in part.accepted])
+        why = "nothing was left to do" if last <= worked + PROMPT else f"all work was done at {worked:.3g} s"
+        yield Finding(
+            f"serve has returned at {over:.3g} s. The last answer was sent at {last:.3g} s, and {why}{here}. How long "
+            "work takes nobody knows before; a nursery ends when its last task does",
+            line,
+            time=over,
+        )
+
+
+def _last_answer(run: Run, part: Round) -> float:
+    results = [run.notes["results"][0][asked.question.decode()] for asked in part.accepted]
+    return max((each.time for each in sent(run, "server") if each.data in results), default=part.done)
+
+
+def _one_by_one(run: Run, part: Round, over: float) -> Iterator[Finding]:
+    done = {time: question for question, time, _ in run.notes["done"]}
+    for asked in part.accepted:
+        for question, time, line in run.notes["begun"]:
+            if question == asked.question and time > asked.soon:
+                when = f", when that for `{done[time].decode()}` was done" if time in done else ""
+                yield Finding(
+                    f"`{question.decode()}` came at {asked.time + DELAY:.3g} s, and the work for it was begun in this "
+                    f"line at {time:.3g} s{when}. One after the other they take longer: serve has returned at "
+                    f"{over:.3g} s, and working at all of them at the same time it could at {part.done:.3g} s",
+                    line,
+                    time,
+                )
