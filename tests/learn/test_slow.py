@@ -8,14 +8,15 @@ import pytest
 
 from tests.learn.judged import judged, refused
 from trio_udp.learn import find
+from trio_udp.learn._serving import SURROUNDINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 STOOD = (
-    "what receives in your server stood in this line then, for somebody else, and did not hear it: it must wait for "
-    "nothing but the next question"
+    "what receives in your server stood in this line then, and did not hear it: it must wait for nothing but the next "
+    "question"
 )
 TO_NOBODY = (
     "None, always and at once: what the task returns later goes to nobody. The task itself has to do what is to be "
@@ -50,6 +51,24 @@ async def serve(port, work):
         return await work(datagram.data)
 
     await trio_udp.serve_udp(handler, port)
+""",
+    "the work at a question that two ask is done once": """\
+import trio
+
+async def serve(port, work):
+    asked = {}
+    async def answer(question):
+        result = await work(question)
+        for client in asked.pop(question):
+            await sock.sendto(result, client)
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        async with trio.open_nursery() as nursery:
+            while True:
+                question, client = await sock.recvfrom(65535)
+                if question not in asked:
+                    nursery.start_soon(answer, question)
+                asked.setdefault(question, []).append(client)
 """,
     "workers and a queue": """\
 import trio
@@ -164,6 +183,57 @@ async def answer(sock, question, client, work, task_status):
 """,
         "12: the question `slow 1` of ben was never answered: what work has returned for it was sent to port 32768 of "
         "dora",
+    ),
+    "goes by the question, of which there may be two": (
+        f"""{SERVE}
+            clients[question] = client
+            nursery.start_soon(answer, sock, question, work)
+
+clients = {{}}
+
+async def answer(sock, question, work):
+    result = await work(question)
+    await sock.sendto(result, clients[question])
+""",
+        "17: the question `slow 5` of anna was never answered: what work has returned for it was sent to port 32769 of "
+        f"ben. ben has asked the same. {SURROUNDINGS}",
+    ),
+    "answers no question twice": (
+        f"""{SERVE}
+            if question not in seen:
+                seen.add(question)
+                nursery.start_soon(answer, sock, question, client, work)
+
+seen = set()
+
+async def answer(sock, question, client, work):
+    await sock.sendto(await work(question), client)
+""",
+        "8: the question `slow 5` of ben was never answered: it was read in this line, and `work` was not called with "
+        "it. anna had asked the same before, and each is to be answered",
+    ),
+    "answers nothing again that it has answered": (
+        f"""{SERVE}
+            if question not in done:
+                nursery.start_soon(answer, sock, question, client, work)
+
+done = set()
+
+async def answer(sock, question, client, work):
+    await sock.sendto(await work(question), client)
+    done.add(question)
+""",
+        "8: the question `slow 5` of carla was never answered: it was read in this line, and `work` was not called "
+        "with it. anna had asked the same before, and each is to be answered",
+    ),
+    "sleeps in the loop": (
+        f"""{SERVE}            nursery.start_soon(answer, sock, question, client, work)
+            await trio.sleep(1)
+
+async def answer(sock, question, client, work):
+    await sock.sendto(await work(question), client)
+""",
+        f"10: dora asked `slow 2` at 3.5 s, and was answered 5.52 s later, though the work takes 5 s: {STOOD}",
     ),
     "bound to itself": (
         find("slow").solution.replace("0.0.0.0", "127.0.0.1"),

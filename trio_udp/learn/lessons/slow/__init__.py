@@ -2,7 +2,8 @@
 
 What ``work`` answers are numbers of no pattern: they are had by doing the work, and by nothing else. Most questions
 come from a port of their own; one client asks two from the same, a slow one and then a quick one, since a server that
-has a queue for each client makes this one wait for itself.
+has a queue for each client makes this one wait for itself. And two clients ask the same: a question does not say whose
+it is.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ def _follows(later: Asked, first: Asked) -> bool:
 
 async def _ask(learner: Learner, server: trio.lowlevel.Task, questions: list[Asked]) -> None:
     """Ask them from one port, and take whatever comes; and see where the server stands when it should have heard."""
+    await trio.sleep_until(questions[0].time)  # so that ports have the order of the questions
     with trio.move_on_at(UNTIL), trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
         await sock.bind(("0.0.0.0", 0))
         for asked in questions:
@@ -93,7 +95,7 @@ async def _ask(learner: Learner, server: trio.lowlevel.Task, questions: list[Ask
             with trio.move_on_after(SOON):
                 await _hear(sock)
             waiting = [] if "over" in learner.notes else learner.waiting(server)
-            learner.note("stands", [asked.question, *waiting])
+            learner.note("stands", [(asked.client, asked.question), *waiting])
         await _hear(sock)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..._look import arrivals, line_of, readings, sent
-from ..._serving import has_ended, not_listening, stood
+from ..._serving import SURROUNDINGS, has_ended, not_listening, stood
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ....tracing import Happened
     from ..._played import Carried, Run
 
 SERVER = ("10.0.0.1", 7)
@@ -37,6 +38,9 @@ QUESTIONS = (
     Asked("anna", 4.25, b"slow 3", SLOW),
     Asked("carla", 4.5, b"slow 4", SLOW),
     Asked("dora", 5.0, b"quick 4", 0.0, again=True),
+    Asked("anna", 12.0, b"slow 5", SLOW),
+    Asked("ben", 12.25, b"slow 5", SLOW),  # the same question, while the work at the first is going on
+    Asked("carla", 18.0, b"slow 5", SLOW),  # and when it is done
 )  # of four clients, so that a terminal has room for all of them
 
 # Seconds: what an answer may take beside its work and the way.
@@ -44,7 +48,7 @@ PROMPT = 0.1
 SOON = DELAY + PROMPT  # after it was asked: by then it should have been heard, and `work` called
 
 # Seconds, in which one task at a time would have done everything.
-UNTIL = 30.0
+UNTIL = 40.0
 
 
 def check(run: Run) -> Iterator[Finding]:
@@ -96,14 +100,15 @@ def _wrong(who: str, what: str, answer: Carried, results: dict[str, bytes]) -> F
 def _missing(run: Run, asked: Asked, result: bytes) -> Finding:
     """Why an answer has not come: the result went elsewhere, the work was not done, nobody heard the question."""
     what = f"the question `{asked.question.decode()}` of {asked.client} was never answered"
-    for each in sent(run, "server"):
-        if each.data == result:
-            to = f"port {each.destination_port} of {each.destination}"
-            return Finding(f"{what}: what work has returned for it was sent to {to}", each.line, each.time)
+    if elsewhere := _elsewhere(run, asked, result):
+        to = f"port {elsewhere.destination_port} of {elsewhere.destination}"
+        is_twin = elsewhere.destination in [each.client for each in _twins(asked)]
+        why = f". {elsewhere.destination} has asked the same. {SURROUNDINGS}" if is_twin else ""
+        return Finding(f"{what}: what work has returned for it was sent to {to}{why}", elsewhere.line, elsewhere.time)
     for each in sent(run, asked.client, "server"):
         if each.data == asked.question and each.lost == "refused":
             return not_listening(run, what, SERVER, asked.time)
-    begun = [line for question, line, _ in run.notes.get("begun", ()) if question == asked.question]
+    begun = [line for line, _ in _begun(run, asked)]
     if not begun:
         return _not_begun(run, what, asked)
     here = ", which was called in this line," if begun[0] else ""
@@ -117,20 +122,54 @@ def _missing(run: Run, asked: Asked, result: bytes) -> Finding:
     return Finding(words, begun[0] or run.ending.line, asked.time)
 
 
+def _twins(asked: Asked) -> list[Asked]:
+    """Those that ask the same, somebody else's."""
+    return [each for each in QUESTIONS if each.question == asked.question and each != asked]
+
+
+def _begun(run: Run, asked: Asked) -> list[tuple[int | None, float]]:
+    """The lines that have called `work` for it, and when: who has asked the same before comes first."""
+    earlier = sum(each.time < asked.time for each in _twins(asked))
+    begun = [(line, time) for question, line, time in run.notes.get("begun", ()) if question == asked.question]
+    return begun[earlier:]
+
+
+def _heard(run: Run, asked: Asked) -> list[Happened]:
+    """When it was read, from this client."""
+    names = run.trace.names
+    return [
+        each
+        for each in readings(run, "server", asked.question)
+        if names.get(each.event.remote[0], each.event.remote[0]) == asked.client
+    ]
+
+
+def _elsewhere(run: Run, asked: Asked, result: bytes) -> Carried | None:
+    """A sending of its result to somebody who is owed none, or has had his."""
+    owed = [each.client for each in _twins(asked)]
+    for each in sent(run, "server"):
+        if each.data == result and each.destination in owed:
+            owed.remove(each.destination)
+        elif each.data == result:
+            return each
+    return None
+
+
 def _not_begun(run: Run, what: str, asked: Asked) -> Finding:
-    read = readings(run, "server", asked.question)
+    read = _heard(run, asked)
     if read:
-        return Finding(
-            f"{what}: it was read in this line, and `work` was not called with it", line_of(run, read[0]), asked.time
-        )
-    line = stood(run, asked.question) or run.ending.line
+        words = f"{what}: it was read in this line, and `work` was not called with it"
+        earlier = [each.client for each in _twins(asked) if each.time < asked.time]
+        words += f". {earlier[0]} had asked the same before, and each is to be answered" if earlier else ""
+        return Finding(words, line_of(run, read[0]), asked.time)
+    line = stood(run, (asked.client, asked.question)) or run.ending.line
     here = "; meanwhile your server stood in this line" if line else ""
     return Finding(f"{what}: it was not read, and `work` not called with it{here}", line, asked.time)
 
 
 def _alone(run: Run, what: str, asked: Asked) -> Finding:
     """No line has called it: it is itself what a task was started with."""
-    read, starts = readings(run, "server", asked.question), run.notes["starts"][0]
+    read, starts = _heard(run, asked), run.notes["starts"][0]
     line = starts[0] if starts else line_of(run, read[0]) if read else None
     return Finding(
         f"{what}, though its work was done: `work` had a task to itself, and what the function of a task returns goes "
@@ -143,20 +182,20 @@ def _alone(run: Run, what: str, asked: Asked) -> Finding:
 def _why_late(run: Run, asked: Asked) -> tuple[str, int | None]:
     """And the line that it is owed to, if it is another one than what has sent the answer."""
     soon = asked.time + SOON
-    heard = [each.time for each in readings(run, "server", asked.question)]
-    begun = [time for question, _, time in run.notes["begun"] if question == asked.question]
+    heard = [each.time for each in _heard(run, asked)]
+    begun = _begun(run, asked)
     if not heard or heard[0] > soon:
         return _why_not_heard(run, asked)
-    if begun and begun[0] > soon:
-        return f"your server heard it at {heard[0]:.3g} s, and called `work` at {begun[0]:.3g} s only", None
+    if begun and begun[0][1] > soon:
+        return f"your server heard it at {heard[0]:.3g} s, and called `work` at {begun[0][1]:.3g} s only", begun[0][0]
     return "the work was called at once, and its result not sent when it was there", None
 
 
 def _why_not_heard(run: Run, asked: Asked) -> tuple[str, int | None]:
-    line = stood(run, asked.question)
+    line = stood(run, (asked.client, asked.question))
     if not line:
         return "your server was working for somebody else, and did not hear it", None
     words = "what receives in your server stood in this line then"
     if line in run.notes["nurseries"][0]:
         return f"{words}, and did not hear it: a nursery ends when all its tasks have ended", line
-    return f"{words}, for somebody else, and did not hear it: it must wait for nothing but the next question", line
+    return f"{words}, and did not hear it: it must wait for nothing but the next question", line
