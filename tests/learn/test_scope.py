@@ -104,7 +104,7 @@ NOT_REACHED = (
 WRONG = {
     "returns in the nursery": (
         find("scope").solution.replace("    return answers", "            return answers"),
-        f"ask_all has returned None; it should return a list, of the answers. {NOT_REACHED}",
+        f"27: ask_all has returned None; it should return a list, of the answers. {NOT_REACHED}",
     ),
     "awaits each": (
         find("scope").solution.replace("nursery.start_soon(ask, server, answers)", "await ask(server, answers)"),
@@ -201,7 +201,7 @@ async def ask_all(servers):
                 nursery.start_soon(ask, server, done)
     return done
 """,
-        "your program has not asked the server `prompt` and `slow` and `silent` and `late` in the second call of "
+        "8: your program has not asked the server `prompt` and `slow` and `silent` and `late` in the second call of "
         "ask_all, which returned after 0 s",
     ),
     "too early": (
@@ -214,7 +214,22 @@ async def ask_all(servers):
                 nursery.start_soon(ask, server, answers)
     return answers
 """,
-        "ask_all has returned after 0.8 s. Until the second is over an answer may come",
+        "9: ask_all has returned after 0.8 s. Until the second is over an answer may come. The timeout stands in this line",
+    ),
+    "cancels when two have answered": (
+        f"""{ASK}
+async def ask_all(servers):
+    answers = []
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            nursery.start_soon(ask, server, answers)
+        while len(answers) < 2:
+            await trio.sleep(0.1)
+        nursery.cancel_scope.cancel()
+    return answers
+""",
+        "14: ask_all has returned after 0.8 s. Until the second is over an answer may come. What cancels stands in this "
+        "line",
     ),
     "too late": (
         f"""{ASK}
@@ -226,11 +241,11 @@ async def ask_all(servers):
                 nursery.start_soon(ask, server, answers)
     return answers
 """,
-        "ask_all has returned after 2 s; it should after 1 s, whoever has not answered",
+        "9: ask_all has returned after 2 s; it should after 1 s, whoever has not answered. The timeout stands in this line",
     ),
     "asks nobody": (
         "import trio\nasync def ask_all(servers):\n    await trio.sleep(1)\n    return [b'prompt 905035']\n",
-        "your program has not asked the server `prompt` and `slow` and `silent` and `late`",
+        "2: your program has not asked the server `prompt` and `slow` and `silent` and `late`",
     ),
     "asks those who answer": (
         f"""{ASK}
@@ -294,7 +309,7 @@ async def ask_all(servers):
             for server in servers:
                 nursery.start_soon(ask, server, [])
 """,
-        f"ask_all has returned None; it should return a list, of the answers. {NOT_REACHED}",
+        f"7: ask_all has returned None; it should return a list, of the answers. {NOT_REACHED}",
     ),
     "raises": (
         f"""{ASK}

@@ -67,11 +67,14 @@ async def stage(learner: Learner) -> None:
             with network.host(name=name) as host:
                 addresses.append((host.addresses[0], 7))
                 await nursery.start(_answer, addresses[-1], wait, name, random)
+        learner.note("stands in", learner.line_of(learner.function("ask_all", addresses)))
         with network.host(name="you"):
             for _ in range(ROUNDS):
                 began = trio.current_time()
                 learner.note("rounds", [began, await learner.call("ask_all", list(addresses)), trio.current_time()])
                 await trio.sleep(PAUSE)
+        learner.note("timeouts", learner.lines_like(r"(move_on|fail)_(after|at)\(|deadline\s*=|\bCancelScope\("))
+        learner.note("returns", learner.lines_like(r"^\s+return\s"))
         learner.note("deadlines", learner.lines_like(r"deadline\s*=|_at\("))
         learner.note("cancels", learner.lines_like(r"\.cancel\("))
         learner.over(ROUNDS)
@@ -108,7 +111,7 @@ def check(run: Run) -> Iterator[Finding]:
     yield from _at_once(run)
     for began, result, ended in run.notes.get("rounds", ()):
         yield from _asked(run, began, ended)
-        yield from _in_time(began, ended)
+        yield from _in_time(run, began, ended)
         yield from _answers(run, began, result, ended)
 
 
@@ -136,6 +139,16 @@ def _at_once(run: Run) -> Iterator[Finding]:
             )
 
 
+def _ends(run: Run, took: float) -> tuple[int | None, str]:
+    """In which line stands what has ended a call after so long, most likely, and what to say of it."""
+    timeouts, cancels = (_only(run.notes.get(word, [[]])[0]) for word in ("timeouts", "cancels"))
+    if took < SECOND and cancels:
+        return cancels, ". What cancels stands in this line"
+    if timeouts:
+        return timeouts, ". The timeout stands in this line"
+    return run.notes["stands in"][0], ""
+
+
 def _only(lines: list[int]) -> int | None:
     return lines[0] if len(lines) == 1 else None
 
@@ -158,27 +171,31 @@ def _asked(run: Run, began: float, ended: float) -> Iterator[Finding]:
         names = " and ".join(f"`{name}`" for name in missing)
         when = f" in the second call of ask_all, which returned after {ended - began:.3g} s" if began else ""
         asks = next((each.line for each in sent(run, "you") if began <= each.time <= ended), None)
-        words = f"your program has not asked the server {names}{when}" + (
-            ". What asks the others stands in this line" if asks else ""
-        )
-        yield Finding(words, asks, ended)
+        line, words = (asks, ". What asks the others stands in this line") if asks else (run.notes["stands in"][0], "")
+        if ended - began < SECOND - EXACT and (cancels := _only(run.notes["cancels"][0])):
+            line, words = cancels, f", and has cancelled what asks them after {ended - began:.3g} s, in this line"
+        yield Finding(f"your program has not asked the server {names}{when}{words}", line, ended)
 
 
-def _in_time(began: float, ended: float) -> Iterator[Finding]:
+def _in_time(run: Run, began: float, ended: float) -> Iterator[Finding]:
     took = ended - began
+    line, where = _ends(run, took)
     if took > SECOND + EXACT:
         words = f"ask_all has returned after {took:.3g} s; it should after 1 s, whoever has not answered"
-        yield Finding(words, time=ended)
+        yield Finding(words + where, line, ended)
     if took < SECOND - EXACT:
-        yield Finding(
-            f"ask_all has returned after {took:.3g} s. Until the second is over an answer may come", time=ended
-        )
+        words = f"ask_all has returned after {took:.3g} s. Until the second is over an answer may come"
+        yield Finding(words + where, line, ended)
 
 
 def _answers(run: Run, began: float, result: object, ended: float) -> Iterator[Finding]:
     if not isinstance(result, (list, tuple)):
         words = f"ask_all has returned {result!r}; it should return a list, of the answers"
-        yield Finding(words + (f". {NOT_REACHED}" if result is None else ""), time=ended)
+        line = run.notes["stands in"][0]
+        if result is None:
+            words += f". {NOT_REACHED}"
+            line = _only([each for each in run.notes["returns"][0] if line is None or each > line]) or line
+        yield Finding(words, line, ended)
         return
     came = [each.data for time, each in arrivals(run, "you") if began <= time <= ended]
     for answer in came:
