@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.learn.judged import refused
+from trio_udp.learn._elsewhere import TWO_READ
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,7 +127,8 @@ async def ping(server):
 def test_what_is_in_a_group_and_meant_to_be_caught_is_said_to_be(tmp_path: Path) -> None:
     assert refused("ping", GROUPED, tmp_path) == (
         "7: your program raised Found. It comes out of a nursery in an ExceptionGroup, which `except Found` around the "
-        "nursery does not catch; `except*` does, from Python 3.11 on"
+        "nursery does not catch; `except*` does, from Python 3.11 on, and so does a plain `except` in the task that "
+        "raises it"
     )
 
 
@@ -146,4 +148,30 @@ def test_a_group_of_trios_timeout_is_not_said_to_be_caught_by_its_name(tmp_path:
     )
     message = refused("ping", source, tmp_path)
     assert message.startswith("7: your program raised TooSlowError. It comes out of a nursery in an ExceptionGroup")
+    assert message.endswith(". `trio.move_on_after` ends in time as well, and raises nothing")
     assert "catches it" not in message
+
+
+def test_nor_is_one_that_nothing_means_to_catch_yet(tmp_path: Path) -> None:
+    source = GROUPED.replace("raise Found", "with trio.fail_after(1):\n        await trio.sleep(2)")
+    message = refused("ping", source, tmp_path)
+    assert message.startswith("7: your program raised TooSlowError. It comes out of a nursery in an ExceptionGroup")
+    assert "catches it" not in message
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("with trio.Lock():\n        pass", "Where one may have to wait, as for a lock, it is `async with`"),
+        (
+            "scope = trio.CancelScope()\n    for _ in range(2):\n        with scope:\n            pass",
+            "A scope is for one `with`: make it anew in each call, and inside of the loop if there is one",
+        ),
+        ("raise trio.BusyResourceError('another task is already reading this socket')", TWO_READ),
+    ],
+)
+def test_what_python_alone_says_has_what_would_be_right(body: str, words: str, tmp_path: Path) -> None:
+    message = refused("ping", f"import trio\nasync def ping(server):\n    {body}\n", tmp_path)
+    assert "your program raised " in message
+    if "plain `with`" not in message:  # Python 3.10 has other words for it
+        assert message.endswith(f". {words}")

@@ -48,7 +48,7 @@ ENDINGS: dict[str, tuple[str | bytes, Ending]] = {
     "returns": (f"{HEAD}async def main(server):\n    return {{'a': (1, b'x')}}\n", Ending("returned")),
     "no such function": (
         f"{HEAD}async def mian(server):\n    pass\n",
-        Ending("not loaded", "there is no function main in this file, which the lesson calls; there is mian"),
+        Ending("not loaded", "there is no function main in this file, which the lesson calls; there is mian", 2),
     ),
     "no function": (
         "main = 3\n",

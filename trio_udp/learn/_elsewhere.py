@@ -41,6 +41,12 @@ NO_STATUS = (
     "not take it is started with `start_soon`, which does not wait"
 )
 PLAIN_WITH = "Scopes need no await: it is `with trio.move_on_after(seconds):`, without `async` and without `await`"
+WITH_ASYNC = "Where one may have to wait, as for a lock, it is `async with`"
+SCOPE_AGAIN = "A scope is for one `with`: make it anew in each call, and inside of the loop if there is one"
+TWO_READ = (
+    "Two of your tasks wait for datagrams of one socket, and Trio refuses that: whichever of them reads first would get "
+    "what comes first, whether it has asked for that or not"
+)
 
 # What Python says, and what is to be said of it; 3.10 names no class of what an `async with` cannot be of.
 _SAID = (
@@ -54,6 +60,10 @@ _SAID = (
     (r"out of range in select\(\)", NO_SELECT),
     (r"'CancelScope' object does not support the async|object CancelScope can't be used in 'await'", PLAIN_WITH),
     (r"^AttributeError: __aenter__$", "This is for a plain `with`, as scopes are, and not for `async with`"),
+    (r"'(\w*Lock|Semaphore|CapacityLimiter|Condition)' object does not support the context manager", WITH_ASYNC),
+    (r"^AttributeError: __enter__$", "This is for `async with`, as locks are, and not for a plain `with`"),
+    (r"Each CancelScope may only be used for a single 'with' block", SCOPE_AGAIN),
+    (r"^BusyResourceError: .*reading", TWO_READ),
     (r"unexpected keyword argument 'task_status'", NO_STATUS),
     (r"bytes-like object is required, not 'NoneType'", "What it was to send is None, and datagrams are bytes"),
     (r"NoneType.* 'await'", "What is called here has returned None, and is no async function: it needs no `await`"),

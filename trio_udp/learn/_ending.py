@@ -34,8 +34,9 @@ RUN_IN_RUN = (
 
 GROUPED = (
     "It comes out of a nursery in an ExceptionGroup, which `except {}` around the nursery does not catch; `except*` "
-    "does, from Python 3.11 on"
+    "does, from Python 3.11 on, and so does a plain `except` in the task that raises it"
 )
+NO_RAISE = ". `trio.move_on_after` ends in time as well, and raises nothing"
 
 
 def ending_of(problem: BaseException, path: Path, is_loaded: bool, source: bytes = b"") -> Ending:
@@ -61,8 +62,10 @@ def ending_of(problem: BaseException, path: Path, is_loaded: bool, source: bytes
     words = f"{name}: {said}" if said else name
     if right := elsewhere(leaf, words):
         words = f"{words.rstrip('.')}. {right}"
-    if re.search(rb"\bexcept\b[^*\n]*\b%b\b" % name.encode(), source) and _is_grouped(problem, path):
-        words = f"{words.rstrip('.')}. {GROUPED.format(name)}"
+    is_timeout = isinstance(leaf, trio.TooSlowError) and not isinstance(leaf, NoReply)
+    is_meant = re.search(rb"\bexcept\b[^*\n]*\b%b\b" % name.encode(), source)
+    if (is_meant or is_timeout) and _is_grouped(problem, path):
+        words = f"{words.rstrip('.')}. {GROUPED.format(name)}{NO_RAISE if is_timeout else ''}"
     return Ending("raised" if is_loaded else "not loaded", words, line, name, gives_up=_gives_up(leaf, path))
 
 

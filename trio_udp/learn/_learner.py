@@ -143,7 +143,8 @@ class Learner:
             functions = [word for word, value in vars(self.module).items() if inspect.isfunction(value)]
             similar = difflib.get_close_matches(name, functions, 1)
             instead = f"; there is {similar[0]}" if similar else ""
-            raise NotAsAsked(f"there is no function {name} in this file, which the lesson calls{instead}")
+            line = self.line_of(getattr(self.module, similar[0])) if similar else None
+            raise NotAsAsked(f"there is no function {name} in this file, which the lesson calls{instead}", line)
         if not callable(function):
             raise NotAsAsked(f"{name} has to be a function: async def {name}(...), not {type(function).__name__}")
         try:

@@ -102,12 +102,6 @@ async def _answer(
 
 
 def check(run: Run) -> Iterator[Finding]:
-    if run.ending.exception == "BusyResourceError":
-        yield Finding(
-            "two of your tasks wait for datagrams of one socket, and Trio refuses that: whichever of them reads first "
-            "would get what comes first, whether it has asked for that or not",
-            run.ending.line,
-        )
     yield from went_wrong(run, "raised")
     for number in range(len(run.notes.get("began", ()))):
         yield from _asked(run, number)
