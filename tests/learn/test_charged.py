@@ -249,7 +249,31 @@ async def serve(port, charge):
             await sock.sendto(receipts[order], customer)
 {LOOP}""",
         "9: ben has sent the order `ben 1 250` 6 times, and never got an answer. It was charged in this line, and "
-        "nobody knows it",
+        "nobody knows it: the call was cancelled at 5.05 s, which gives nobody the money back: it was taken when "
+        "`charge` was called",
+    ),
+    "calls again where it is slow": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts = {{}}
+    async def handle(order, customer):
+        if order not in receipts:
+            receipts[order] = b""
+            while not receipts[order]:
+                with trio.move_on_after(3):
+                    receipts[order] = await charge(order)
+        if receipts[order]:
+            await sock.sendto(receipts[order], customer)
+{LOOP}""",
+        "10: ben has paid twice for the order `ben 1 250`: it was charged at 2.05 s, and again at 5.05 s. The call was "
+        "cancelled at 5.05 s, which gives nobody the money back: it was taken when `charge` was called",
+    ),
+    "orders as text": (
+        find("charged").solution.replace("charge(order)", "charge(order.decode())"),
+        "26: your program raised TypeError: string argument without an encoding. Datagrams are bytes, and a str is "
+        'text: b"..." is bytes, and so is text.encode()',
     ),
     "another receipt the second time": (
         f"""\
@@ -375,7 +399,8 @@ async def serve(port, charge):
     ),
     "sends what is not there yet": (
         find("charged").solution.replace("if receipt is not None", "if True"),
-        "29: your program raised TypeError: memoryview: a bytes-like object is required, not 'NoneType'. Just then, at "
+        "29: your program raised TypeError: memoryview: a bytes-like object is required, not 'NoneType'. What it "
+        "was to send is None, and datagrams are bytes. Just then, at "
         "3.05 s, the order `carla 1 990` had come once more, and the bank was still at work for the first: it is "
         "known, and has no receipt yet. There is nothing to send then; the first will be answered",
     ),

@@ -247,7 +247,60 @@ async def ask(servers):
     return found[0]
 """,
         "7: call 1 of 6, at 0 s (all are well): the best server's answer was read in this line, at 0.12 s, and ask has "
-        "not returned: your program waits for ever, in line 9 and 13\n",
+        "not returned: the nursery in line 13 ends when all its tasks have ended, also where a `return` leaves it, and "
+        "they wait for ever, in line 9. Who has an answer has to cancel them\n",
+    ),
+    "returns in the nursery, and cancels nobody": (
+        """\
+import trio
+
+async def ask(servers):
+    send, receive = trio.open_memory_channel(0)
+    async def one(server):
+        with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+            await sock.sendto(b"?", server)
+            await send.send(await sock.recv(100))
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            nursery.start_soon(one, server)
+            with trio.move_on_after(0.25):
+                while True:
+                    answer = await receive.receive()
+                    if answer != b"busy":
+                        return answer
+        return await receive.receive()
+""",
+        "8: call 2 of 6, at 5.12 s (the best server is very slow): the second server's answer was read in this line, "
+        "at 5.49 s, and ask has not returned: the nursery in line 9 ends when all its tasks have ended, also where a "
+        "`return` leaves it, and they wait for ever, in line 8. Who has an answer has to cancel them\n",
+    ),
+    "one variable for all": (
+        """\
+import trio
+
+async def ask(servers):
+    found = []
+    async with trio.open_nursery() as nursery:
+        for place, server in enumerate(servers):
+            async def one():
+                await trio.sleep(0.25 * place)
+                with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+                    await sock.sendto(b"?", server)
+                    answer = await sock.recv(100)
+                    if answer != b"busy":
+                        found.append(answer)
+                        nursery.cancel_scope.cancel()
+            nursery.start_soon(one)
+    return found[0]
+""",
+        "10: your program has not asked the best server: the first that this line has asked, at 0.5 s, is the third "
+        "one, 3 times at once. What a task reads of its surroundings may be another's by the time that it gets there; "
+        "what it is given as an argument stays its own\n",
+    ),
+    "begins with the second": (
+        find("hedging").solution.replace("in servers:", "in servers[1:]:"),
+        "17: your program has not asked the best server: the first that this line has asked, at 0 s, is the second "
+        "one\n",
     ),
     "goes on at once, at the answer": (
         f"""{ONE.replace("everybody.cancel()", "everybody.set()")}

@@ -240,8 +240,8 @@ async def serve(port, work, stop):
                 await stop.wait()
                 listening.cancel_scope.cancel()
 """,
-        "5: your program raised OSError: [Errno 9] Bad file descriptor: the socket was closed by then. A `with` closes "
-        "it at its end; what still needs it has to end before, inside",
+        "5: your program raised OSError: [Errno 9] Bad file descriptor. The socket is closed: before this line its "
+        "`with` was left, or its close() called",
     ),
     "too short a grace": (
         f"{HEAD}GRACE = 2{LIBRARY}",
@@ -341,8 +341,8 @@ async def serve(port, work, stop):
             "        with trio.CancelScope(shield=True):\n            result = await work(question)\n"
             "        await sock.sendto(result, client)",
         ),
-        "19: ben never got an answer to `job 2`, though the work for it ended at 6.01 s, after the stop. In a task "
-        "that has been cancelled the next `await` raises trio.Cancelled, that of `sendto` too",
+        "19: ben never got an answer to `job 2`, though the work for it ended at 6.01 s, after the stop. If that has "
+        "cancelled its task, the next `await` in it raises trio.Cancelled, that of `sendto` too",
     ),
 }
 

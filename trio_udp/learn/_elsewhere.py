@@ -69,7 +69,8 @@ _SAID = (
     (r"NoneType.* 'await'", "What is called here has returned None, and is no async function: it needs no `await`"),
     (r"^UnboundLocalError: ", NO_VALUE),
     (
-        r"bytes-like object is required, not 'str'|not \"bytes\"\) to str|str to bytes|must be bytes .*, not str",
+        r"bytes-like object is required, not 'str'|not \"bytes\"\) to str|str to bytes|must be bytes .*, not str"
+        r"|string argument without an encoding",
         NO_BYTES,
     ),
 )

@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from ._learner import Learner
     from ._played import Run
 
-# Why an answer may go to somebody else.
-SURROUNDINGS = (
-    "What a task reads of its surroundings may be another's by the time that it gets there; what it is given as an "
-    "argument stays its own"
-)
-
 
 def note_lines(learner: Learner, *args: object) -> None:
     """Note where `serve`, which takes these arguments, stands, and where something is bound."""

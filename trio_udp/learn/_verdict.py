@@ -6,7 +6,6 @@ ladder of what happened around it, and how to go on.
 
 from __future__ import annotations
 
-import errno
 import re
 from dataclasses import dataclass, replace
 from textwrap import wrap
@@ -25,6 +24,12 @@ if TYPE_CHECKING:
     from ..tracing import Entry
     from ._lesson import Lesson
     from ._played import Ending, Kind, Run
+
+# Why something goes to somebody else than it is meant for, where a function reads a variable of the loop around it.
+SURROUNDINGS = (
+    "What a task reads of its surroundings may be another's by the time that it gets there; what it is given as an "
+    "argument stays its own"
+)
 
 # Lines of a ladder; with what is said above and below, that is a screen.
 MOST_ROWS = 20
@@ -145,7 +150,7 @@ def _in_general(ending: Ending) -> Finding:
     here = " in this line" if ending.line else ""
     words = {
         "not loaded": ending.words,
-        "raised": f"your program raised {ending.words}{_too_slow(ending)}{_closed(ending)}",
+        "raised": f"your program raised {ending.words}{_too_slow(ending)}",
         "waits": f"your program waits for ever{here}{_others(ending)}",
         "floods": "your program sends without end: 4,000 datagrams, and no end to be seen",
         "spins": ending.words or "your program goes round here without end and never waits, so that time stands still",
@@ -164,16 +169,6 @@ def _too_slow(ending: Ending) -> str:
         ". It is Trio's own: `except trio.TooSlowError` catches it; `except TimeoutError` does not, nor does `except "
         "socket.timeout`, which is the same"
         if is_trios
-        else ""
-    )
-
-
-def _closed(ending: Ending) -> str:
-    """In Python's words nobody sees a socket."""
-    is_closed = ending.exception == "OSError" and f"[Errno {errno.EBADF}]" in ending.words
-    return (
-        ": the socket was closed by then. A `with` closes it at its end; what still needs it has to end before, inside"
-        if is_closed
         else ""
     )
 

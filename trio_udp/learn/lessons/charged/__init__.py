@@ -57,7 +57,12 @@ async def stage(learner: Learner) -> None:
     async def charge(order: bytes) -> bytes:
         receipt = b"%06d" % random.randrange(10**6)
         learner.note("charged", [bytes(order), trio.current_time(), receipt, learner.line()])
-        await trio.sleep(banks.get(bytes(order), 0))
+        try:
+            await trio.sleep(banks.get(bytes(order), 0))
+        except trio.Cancelled:
+            if not learner.is_over:
+                learner.note("cut", [bytes(order), trio.current_time()])
+            raise
         learner.note("paid", [bytes(order), trio.current_time()])
         return receipt
 

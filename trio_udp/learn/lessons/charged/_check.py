@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..._look import arrivals, line_of, lost, readings, sent
-from ..._serving import SURROUNDINGS, has_ended, not_listening, not_read
-from ..._verdict import Finding, went_wrong
+from ..._serving import has_ended, not_listening, not_read
+from ..._verdict import SURROUNDINGS, Finding, went_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 SERVER = ("10.0.0.1", 7)
 DELAY = 0.05  # seconds, each way
+
+# What comes of it.
+CUT = "which gives nobody the money back: it was taken when `charge` was called"
 
 # Seconds after which an order has been kept waiting.
 PROMPT = 0.5
@@ -113,6 +116,8 @@ def _never_charged(run: Run, order: Order, came: list[float]) -> Finding:
 def _why(run: Run, order: Order, second: float) -> str:
     gone = [each for each in lost(run, "server", order.customer) if each.time < second]
     ports = {each.source_port for each in _sent(run, order) if each.time < second}
+    if cut := [time for time in _cuts(run, order) if time <= second]:
+        return f"The call was cancelled at {cut[0]:.3g} s, {CUT}"
     if gone and len(ports) > 1:
         return (
             f"The answer, sent at {gone[0].time:.3g} s, was lost, so the same order was sent again, from another port: "
@@ -180,7 +185,15 @@ def _never_answered(run: Run, order: Order) -> Finding:
         words += "an answer. It was charged by a task that this line has started, and what the function of a task "
         return Finding(f"{words}returns goes to nobody: the task that charges has to send the receipt", starts[0], time)
     here = " in this line" if line else ""
-    return Finding(f"{words}an answer. It was charged{here}, and nobody knows it", line, time)
+    words += f"an answer. It was charged{here}, and nobody knows it"
+    if cut := _cuts(run, order):
+        words += f": the call was cancelled at {cut[0]:.3g} s, {CUT}"
+    return Finding(words, line, time)
+
+
+def _cuts(run: Run, order: Order) -> list[float]:
+    """When the program has cancelled what waited for the bank."""
+    return [time for data, time in run.notes.get("cut", ()) if data == order.data]
 
 
 def _only_later(run: Run, order: Order) -> Iterator[Finding]:

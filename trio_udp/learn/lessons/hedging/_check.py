@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..._look import arrivals, line_of, readings, sent
-from ..._verdict import Finding, went_wrong
+from ..._verdict import SURROUNDINGS, Finding, went_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,8 +51,7 @@ ROUNDS = (
 def check(run: Run) -> Iterator[Finding]:
     if not sent(run, "you", "best"):
         yield from went_wrong(run, "raised", "spins")
-        where = run.ending.line or next(iter(run.notes.get("stands in", ())), None)
-        yield Finding("your program has not asked the best server", where)
+        yield _best_not_asked(run)
         return
     rounds = run.notes.get("rounds", ())
     for number, (began, result, ended) in enumerate(rounds):
@@ -65,6 +64,18 @@ def check(run: Run) -> Iterator[Finding]:
     for began in run.notes.get("began", ())[len(rounds) :]:
         yield from _unfinished(run, _plan(len(rounds), began), began)
     yield from went_wrong(run, "raised", "waits", "floods", "spins")
+
+
+def _best_not_asked(run: Run) -> Finding:
+    """At the line that has asked somebody else, if one has."""
+    words, others = "your program has not asked the best server", sent(run, "you")
+    if not others:
+        return Finding(words, run.ending.line or next(iter(run.notes.get("stands in", ())), None))
+    first = others[0]
+    same = [each for each in others if (each.time, each.destination) == (first.time, first.destination)]
+    words += f": the first that this line has asked, at {first.time:.3g} s, is the {first.destination} one"
+    words += f", {len(same)} times at once. {SURROUNDINGS}" if len(same) > 1 else ""
+    return Finding(words, first.line, first.time)
 
 
 def _plan(number: int, began: float) -> Round:
@@ -97,6 +108,13 @@ def _reached(line: int | None, time: float) -> str:
 
 def _waits(run: Run) -> str:
     lines = sorted({waiting.line for waiting in run.ending.waiting})
+    around = run.ending.waiting[-1].line if run.ending.waiting else 0
+    if len(lines) > 1 and around in run.notes["nurseries"][0]:
+        lines.remove(around)
+        return (
+            f"the nursery in line {around} ends when all its tasks have ended, also where a `return` leaves it, and "
+            f"they wait for ever, in line {' and '.join(map(str, lines))}. Who has an answer has to cancel them"
+        )
     return f"your program waits for ever, in line {' and '.join(map(str, lines))}"
 
 

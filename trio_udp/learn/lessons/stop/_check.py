@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..._look import arrivals, line_of, readings, sent
-from ..._serving import SURROUNDINGS, not_listening, not_read, returned, stood
-from ..._verdict import Finding, went_wrong
+from ..._serving import not_listening, not_read, returned, stood
+from ..._verdict import SURROUNDINGS, Finding, went_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,7 +167,7 @@ def _done(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
             words += "nobody. The task that works has to send the answer, too"
             line = starts[0] if starts else line_of(run, read[0]) if read else None
         elif time >= part.stop:
-            words += f"{time:.3g} s, after the stop. In a task that has been cancelled the next `await` raises "
+            words += f"{time:.3g} s, after the stop. If that has cancelled its task, the next `await` in it raises "
             words += "trio.Cancelled, that of `sendto` too"
         else:
             words += f"{time:.3g} s. It was called in this line, and its result never came to {asked.client}"
