@@ -173,8 +173,8 @@ async def ask_all(servers):
     ),
     "pauses too long": (
         find("two").solution.replace("sleep(0.1)", "sleep(0.5)"),
-        "15: `garden` was asked after 0.5 s only. They are to be asked one 0.1 s after the other, whatever your program "
-        "does besides",
+        "15: `garden` was asked after 0.5 s only. They are to be asked one 0.1 s after the other, whatever your "
+        "program does besides",
     ),
     "the turns, and the last first": (
         find("two").exercise.replace("in servers:", "in reversed(servers):"),

@@ -44,8 +44,8 @@ PLAIN_WITH = "Scopes need no await: it is `with trio.move_on_after(seconds):`, w
 WITH_ASYNC = "Where one may have to wait, as for a lock, it is `async with`"
 SCOPE_AGAIN = "A scope is for one `with`: make it anew in each call, and inside of the loop if there is one"
 TWO_READ = (
-    "Two of your tasks wait for datagrams of one socket, and Trio refuses that: whichever of them reads first would get "
-    "what comes first, whether it has asked for that or not"
+    "Two of your tasks wait for datagrams of one socket, and Trio refuses that: whichever of them reads first would "
+    "get what comes first, whether it has asked for that or not"
 )
 
 # What Python says, and what is to be said of it; 3.10 names no class of what an `async with` cannot be of.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..._look import arrivals, line_of, readings, sent
-from ..._serving import SURROUNDINGS, has_ended, not_listening, stood
-from ..._verdict import Finding, went_wrong
+from ..._serving import has_ended, not_listening, stood
+from ..._verdict import SURROUNDINGS, Finding, went_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
