@@ -142,7 +142,8 @@ WRONG = {
     ),
     "in no order": (
         find("correlation").solution.replace("return meanings", "return meanings[::-1]"),
-        "look_up says that `rain` means b'799242', but that is the answer to `dew`",
+        "16: look_up says that `rain` means b'799242', but that is the answer to `dew`. Answers may come in another "
+        "order than the words have, and the meanings are to be in that of the words",
     ),
     "some are missing": (
         find("correlation").solution.replace("return meanings", "return meanings[1:]"),
@@ -195,8 +196,27 @@ WRONG = {
             "            while answer[:2] != question[:2]:\n"
             "                answer = await client.request(question)\n            meanings.append",
         ),
-        "24: this asks for `snow` at 0.375 s, and again at 0.625 s, when a late answer to another word has come. That "
-        "to `snow` is still under way. Each question more brings one answer more, which comes late: 13 questions for 6 "
+        "24: this asks for `snow` at 0.375 s, and again at 0.625 s, when a late answer to another word has come. The "
+        "answer to `snow` is still under way then: it takes 0.375 s, and nothing is lost here. Each question more "
+        "brings one answer more, which comes late: 13 questions for 6 words",
+    ),
+    "waits for less than an answer takes": (
+        find("correlation").solution.replace("request(question)", "request(question, retry=trio_udp.Retry(first=0.1))"),
+        "22: this asks for `rain` at 0 s, and again at ",
+    ),
+    "sends each question three times at once": (
+        f"""{NUMBERED}
+            await sock.sendto(number + word, server)
+            await sock.sendto(number + word, server)
+            while True:
+                answer, _ = await sock.recvfrom(100)
+                if answer.startswith(number):
+                    found.append(answer[2:])
+                    break
+    return found
+""",
+        "9: this asks for `rain` at 0 s, and again at 0 s. The answer to `rain` is still under way then: it takes "
+        "0.375 s, and nothing is lost here. Each question more brings one answer more, which comes late: 18 questions for 6 "
         "words",
     ),
     "makes it up": (

@@ -167,23 +167,28 @@ def _raised_by_accept(run: Run, answer: bytes) -> str:
 
 
 def _asked_again(run: Run, questions: list[Carried], word: str) -> Iterator[Finding]:
-    """For the same word, since the answer to another one has come, while that to this one is under way."""
-    (meanings,) = run.notes["meanings"]
+    """For the same word, while its answer is under way."""
     for again in questions[1:]:
-        late = [
-            each
-            for other, meaning in meanings.items()
-            for each in readings(run, "you", meaning)
-            if other != word and each.time == again.time
-        ]
-        if late and again.time < questions[0].time + WORK + 2 * DELAY:
+        if again.time < questions[0].time + WORK + 2 * DELAY - 1e-6:
+            late = (
+                ", when a late answer to another word has come" if _has_prompted(run, word, questions[0], again) else ""
+            )
             yield Finding(
-                f"this asks for `{word}` at {questions[0].time:.3g} s, and again at {again.time:.3g} s, when a late "
-                f"answer to another word has come. That to `{word}` is still under way. Each question more brings one "
-                f"answer more, which comes late: {len(sent(run, 'you', 'server'))} questions for {len(WORDS)} words",
+                f"this asks for `{word}` at {questions[0].time:.3g} s, and again at {again.time:.3g} s{late}. The "
+                f"answer to `{word}` is still under way then: it takes {WORK + 2 * DELAY:.3g} s, and nothing is lost here. "
+                f"Each question more brings one answer more, which comes late: {len(sent(run, 'you', 'server'))} questions "
+                f"for {len(WORDS)} words",
                 again.line,
                 again.time,
             )
+
+
+def _has_prompted(run: Run, word: str, first: Carried, again: Carried) -> bool:
+    """Has an answer to another word, which was read just then, made it ask?"""
+    (meanings,) = run.notes["meanings"]
+    others = [meaning for other, meaning in meanings.items() if other != word]
+    reads = [each.time for meaning in others for each in readings(run, "you", meaning)]
+    return first.time < again.time and again.time in reads
 
 
 def _meanings(run: Run, result: object) -> Iterator[Finding]:
@@ -219,8 +224,11 @@ def _whole(run: Run, word: str, answer: bytes) -> Finding:
 def _mixed_up(run: Run, word: str, other: str, meaning: bytes) -> Finding:
     words = f"look_up says that `{word}` means {meaning!r}, but that is the answer to `{other}`"
     taken = readings(run, "you", meaning)
-    if len(taken) < 2:
-        return Finding(words)
+    if len(taken) < 2:  # it was taken for what it is, and put in a wrong place
+        words += (
+            ". Answers may come in another order than the words have, and the meanings are to be in that of the words"
+        )
+        return Finding(words, run.notes["line"][0], taken[0].time if taken else None)
     first, again = taken[0].time, taken[-1].time
     return Finding(
         f"{words}. It came at {first:.3g} s, and once more at {again:.3g} s, when your program waited for another one. "
