@@ -242,6 +242,11 @@ async def ask(server):
         "24: your program raised TooSlowError, when the server `down` was asked 5 times. It is to be asked 5 times, "
         "and when no answer has come to any of these, `ask(server)` returns None: `return None`\n",
     ),
+    "raises what is its own": (
+        find("backoff").solution.replace("    return None", "    raise Exception('no answer')"),
+        "24: your program raised Exception: no answer, when the server `down` was asked 5 times. It is to be asked 5 "
+        "times, and when no answer has come to any of these, `ask(server)` returns None: `return None`\n",
+    ),
     "raises what is Python's, too early": (
         find("backoff").solution.replace("    return None", "    raise TimeoutError('no')").replace("(5)", "(3)"),
         "24: your program raised TimeoutError: no, when the server `troubled` was asked 3 times. It is to be ",

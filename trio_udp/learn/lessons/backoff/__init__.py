@@ -187,11 +187,13 @@ def _ended(run: Run, name: str, began: float, result: object, ended: float) -> I
 
 
 def _raised(run: Run) -> Iterator[Finding]:
-    """On purpose, that nobody has answered."""
-    if not run.ending.gives_up:
+    """On purpose, that nobody has answered, or whatever it is when it has asked often enough."""
+    if run.ending.kind != "raised":
         return
     name = list(SERVERS)[len(run.notes.get("asked", ()))]
     questions = sent(run, "you", name)
+    if not run.ending.gives_up and len(questions) < ATTEMPTS:
+        return
     times = "once" if len(questions) == 1 else f"{len(questions)} times"
     yield Finding(
         f"your program raised {run.ending.words}, when the server `{name}` was asked {times}. It is to be asked "

@@ -1,9 +1,9 @@
-# Ask a server five times at most, wait longer each time, and give up within a minute.
+# Ask a server until it answers, five times if it does not; then return None. Let each wait be
+# a quarter longer than the one before, at least, and all of them a minute at most.
 #
-# This program asks again every 10 ms, for ever. A question that was lost gets its answer
-# like that. But an answer takes 0.1 seconds to come, so most questions are for nothing;
-# and a server that is down is asked for as long as the program lives. So is one that is
-# only overloaded, by all its clients at once: that is how it stays overloaded.
+# This program asks every 10 ms, for ever. An answer takes 0.1 seconds to come, so most questions
+# are for nothing; and a server that is down is asked for as long as the program lives. So is one
+# that is only overloaded, by all its clients at once: that is how it stays overloaded.
 
 import trio
 
