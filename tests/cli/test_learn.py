@@ -84,7 +84,7 @@ def test_a_lesson_has_several_names(name: str, here: Path, capsys: pytest.Captur
     (here / "01_ping.py").write_text("async def pink(server): pass\n")
     code, out, _ = learn(capsys, "check", name)
     assert code == 1
-    assert "\n01_ping.py: there is no function ping in this file, which the lesson calls;\nthere is pink\n" in out
+    assert "\n01_ping.py:1: there is no function ping in this file, which the lesson calls;\nthere is pink\n" in out
 
 
 def test_a_file_is_checked_where_it_is(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -256,6 +256,15 @@ def test_start_keeps_what_is_there(here: Path, capsys: pytest.CaptureFixture[str
     assert "written to trio_udp_lessons: 01_ping.py\n" in err
     _, _, err = learn(capsys, "start")
     assert "written" not in err
+
+
+def test_start_goes_on_where_the_lessons_are(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In their own folder it made another one; all other actions find them there."""
+    learn(capsys, "start", ".")
+    (here / "01_ping.py").unlink()
+    _, _, err = learn(capsys, "start")
+    assert "written to .: 01_ping.py\n" in err
+    assert not (here / "trio_udp_lessons").exists()
 
 
 @pytest.mark.parametrize("place", ["file", "file/below"])

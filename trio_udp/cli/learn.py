@@ -48,6 +48,9 @@ exit codes: 0 passed, 1 not passed, or an error, 2 usage, 130 interrupted
 """
 
 
+_UNLESS_GIVEN = f"unless given, here if they are here, else {FOLDER}"
+_WHERE = f"where the files are; {_UNLESS_GIVEN}"
+
 # What ends this process from outside; the one in which a program is played would go on without it.
 ENDING = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if name in signal.Signals.__members__)
 
@@ -65,7 +68,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION")
 
     start = actions.add_parser("start", help="write the files to work on")
-    start.add_argument("folder", type=Path, nargs="?", metavar="DIR", help=f"where to; {FOLDER} unless given")
+    start.add_argument("folder", type=Path, nargs="?", metavar="DIR", help=f"where to; {_UNLESS_GIVEN}")
 
     check = actions.add_parser("check", help="play lessons, and say what is wrong")
     check.add_argument(
@@ -85,9 +88,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         _add_dir(action, argparse.SUPPRESS)
     _add_dir(start, argparse.SUPPRESS, "the same, as other actions take it")
     parser.set_defaults(run=run)
-
-
-_WHERE = f"where the files are; unless given, here if they are here, else {FOLDER}"
 
 
 def _add_dir(parser: argparse.ArgumentParser, default: str | None, words: str = _WHERE) -> None:
@@ -177,7 +177,7 @@ async def _start(args: argparse.Namespace) -> int:
     if args.folder and args.dir and args.folder != args.dir:
         words = f"two folders are named, {shown(args.folder)} and --dir {shown(args.dir)}: name the one to write to"
         raise Failure(words, ExitCode.USAGE)
-    folder = args.folder or args.dir or Path(FOLDER)
+    folder = args.folder or _folder(args)
     try:
         started = start(folder)
     except (FileExistsError, NotADirectoryError):
