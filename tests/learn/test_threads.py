@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 THREAD = (
-    "your program waits for a thread here. Threads live in real time, and a lesson in virtual time, of which an "
+    "your program has a thread work here. Threads live in real time, and a lesson in virtual time, of which an "
     "hour goes by while a thread begins: do without"
 )
 
@@ -68,7 +69,27 @@ def test_a_thread_that_raises_does_so(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        "threading.Thread(target=answer).start()",
+        "threading.Thread(target=answer); thread.start()".replace("threading", "thread = threading", 1),
+        "concurrent.futures.ThreadPoolExecutor(1).submit(answer)",
+    ],
+)
+def test_what_a_thread_of_the_programs_own_should_do(start: str, tmp_path: Path) -> None:
+    source = f"""\
+import concurrent.futures, threading, trio
+def answer():
+    pass
+async def ping(server):
+    {start}
+    await trio.sleep_forever()
+"""
+    assert refused("ping", source, tmp_path) == f"5: {THREAD}"
+
+
 def test_it_is_trios_own_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = trio.to_thread.run_sync
+    before = trio.to_thread.run_sync, threading.Thread.start
     played("ping", find("ping").exercise, tmp_path)
-    assert trio.to_thread.run_sync is before
+    assert (trio.to_thread.run_sync, threading.Thread.start) == before

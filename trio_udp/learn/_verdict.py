@@ -77,7 +77,7 @@ def _threaded(run: Run) -> Finding | None:
     if not run.threads:
         return None
     return Finding(
-        "your program waits for a thread here. Threads live in real time, and a lesson in virtual time, of which an "
+        "your program has a thread work here. Threads live in real time, and a lesson in virtual time, of which an "
         "hour goes by while a thread begins: do without",
         run.threads[0],
     )
