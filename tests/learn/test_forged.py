@@ -314,7 +314,7 @@ async def ask(server, number):
     ),
     "asks nobody": (
         "async def ask(server, number):\n    return b'123456'\n",
-        "your program has sent nothing to the server",
+        "1: your program has sent nothing to the server, so it cannot know what that answers\n",
     ),
     "makes it up": (
         f"""{ASK}

@@ -106,11 +106,27 @@ WRONG = {
                     await trio.sleep(1)
 """,
         "6: ping 1 has no end: it has asked 2,342 times. An answer came at 0.1 s, and was read at 0.1 s; but your "
-        "program has not returned it\n",
+        "program has not returned it. The nursery of line ",
     ),
     "asks nobody": (
         "async def ping(server):\n    return b'pong 140891'\n",
-        "your program has sent nothing to the server",
+        "1: your program has sent nothing to the server, so it cannot know what that answers",
+    ),
+    "has a task that asks, and does not cancel it": (
+        """\
+import trio
+async def ping(server):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        async def again():
+            while True:
+                await sock.sendto(b"ping", server)
+                await trio.sleep(0.5)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(again)
+            answer, address = await sock.recvfrom(65535)
+        return answer
+""",
+        "10: ping 1 has no end: it has asked ",
     ),
     "gives up": (
         f"""{ASK}
@@ -311,3 +327,11 @@ done = []
 def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
     source, message = WRONG[name]
     assert f"{refused('ping', source, tmp_path)}\n".startswith(message)
+
+
+def test_who_waits_for_a_nursery_is_told_what_that_waits_for(tmp_path: Path) -> None:
+    source, _ = WRONG["has a task that asks, and does not cancel it"]
+    assert refused("ping", source, tmp_path).endswith(
+        "but your program has not returned it. The nursery of line 8 waits until all its tasks have ended, and one "
+        "goes on to ask: it ends if `nursery.cancel_scope.cancel()` is called with the answer there"
+    )

@@ -201,7 +201,8 @@ async def ask_all(servers):
                 nursery.start_soon(ask, server, done)
     return done
 """,
-        "8: your program has not asked the server `prompt` and `slow` and `silent` and `late` in the second call of "
+        "8: your program has not asked the server `prompt` and `slow` and `silent` and `late` in the second "
+        "call of "
         "ask_all, which returned after 0 s",
     ),
     "too early": (
@@ -214,7 +215,8 @@ async def ask_all(servers):
                 nursery.start_soon(ask, server, answers)
     return answers
 """,
-        "9: ask_all has returned after 0.8 s. Until the second is over an answer may come. The timeout stands in this line",
+        "9: ask_all has returned after 0.8 s. Until the second is over an answer may come. The timeout stands "
+        "in this line",
     ),
     "cancels when two have answered": (
         f"""{ASK}
@@ -228,8 +230,8 @@ async def ask_all(servers):
         nursery.cancel_scope.cancel()
     return answers
 """,
-        "14: ask_all has returned after 0.8 s. Until the second is over an answer may come. What cancels stands in this "
-        "line",
+        "14: ask_all has returned after 0.8 s. Until the second is over an answer may come. What cancels stands "
+        "in this line",
     ),
     "too late": (
         f"""{ASK}
@@ -241,7 +243,8 @@ async def ask_all(servers):
                 nursery.start_soon(ask, server, answers)
     return answers
 """,
-        "9: ask_all has returned after 2 s; it should after 1 s, whoever has not answered. The timeout stands in this line",
+        "9: ask_all has returned after 2 s; it should after 1 s, whoever has not answered. The timeout stands "
+        "in this line",
     ),
     "asks nobody": (
         "import trio\nasync def ask_all(servers):\n    await trio.sleep(1)\n    return [b'prompt 905035']\n",

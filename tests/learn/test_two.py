@@ -144,8 +144,9 @@ async def ask_all(servers):
             nursery.start_soon(ask, sock, server, answers)
     return answers
 """,
-        "4: your program raised BusyResourceError: another task is already reading this socket. Two of your tasks wait for datagrams of one socket, and Trio refuses that: whichever of them reads first "
-        "would get what comes first, whether it has asked for that or not",
+        "4: your program raised BusyResourceError: another task is already reading this socket. Two of your "
+        "tasks wait for datagrams of one socket, and Trio refuses that: whichever of them reads "
+        "first would get what comes first, whether it has asked for that or not",
     ),
     "one after another": (
         f"""{ONE}

@@ -94,6 +94,7 @@ async def stage(learner: Learner) -> None:
         with network.host(SERVER[0], name="server") as server, trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
             await sock.bind(SERVER)
             nursery.start_soon(serve)
+            learner.note("stands in", learner.line_of(learner.function("ask", SERVER, b"")))
             with network.host("10.0.0.2", name="you"):
                 for number in numbers:
                     began = trio.current_time()

@@ -58,7 +58,8 @@ NO_ANSWER = "but the server has not answered, and without an answer it is to ret
 def check(run: Run) -> Iterator[Finding]:
     if not sent(run, "you", "server"):
         yield from went_wrong(run, "raised", "spins")
-        yield Finding("your program has sent nothing to the server", run.ending.line)
+        line = run.ending.line or run.notes["stands in"][0]
+        yield Finding("your program has sent nothing to the server, so it cannot know what that answers", line)
         return
     yield from _asks_again(run)
     for place, (began, result, ended) in enumerate(run.notes.get("rounds", ())):

@@ -67,6 +67,8 @@ async def stage(learner: Learner) -> None:
     async with learner.network(Link(loss=0.3, delay=DELAY), seed=SEED) as network, trio.open_nursery() as nursery:
         with network.host(SERVER[0], name="server"):
             await nursery.start(_answer)
+        learner.note("stands in", learner.line_of(learner.function("ping", SERVER)))
+        learner.note("nurseries", learner.lines_like(r"\bopen_nursery\("))
         with network.host("10.0.0.2", name="you"):
             for number in range(1, PINGS + 1):
                 began = trio.current_time()
@@ -92,7 +94,8 @@ def check(run: Run) -> Iterator[Finding]:
     questions = sent(run, "you", "server")
     if not questions:
         yield from went_wrong(run, "raised", "spins")
-        yield Finding("your program has sent nothing to the server", run.ending.line)
+        line = run.ending.line or run.notes["stands in"][0]
+        yield Finding("your program has sent nothing to the server, so it cannot know what that answers", line)
         return
     of_each = [
         [each for each in questions if began <= each.time < later]
@@ -135,6 +138,12 @@ def _goes_on(run: Run, what: str, question: Carried, time: float, answer: Carrie
         line = line_of(run, read[0])  # None, if Trio has called it, as a task of its own
         here = "in this line " if line else ""
         words = f"and was read {here}at {read[0].time:.3g} s; but your program has not returned it"
+        nurseries = run.notes["nurseries"][0]
+        if nurseries and question.time > read[0].time:
+            words += (
+                f". The nursery of line {nurseries[0]} waits until all its tasks have ended, and one goes on to ask: "
+            )
+            words += "it ends if `nursery.cancel_scope.cancel()` is called with the answer there"
         return Finding(f"{what}. An answer came at {time:.3g} s, {words}", line or question.line, read[0].time)
     words = "and nobody has read it: when it came no task was waiting for it, at the socket that had asked"
     return Finding(f"{what}. An answer came at {time:.3g} s, {words}", question.line, time)
