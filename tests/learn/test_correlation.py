@@ -216,8 +216,25 @@ WRONG = {
     return found
 """,
         "9: this asks for `rain` at 0 s, and again at 0 s. The answer to `rain` is still under way then: it takes "
-        "0.375 s, and nothing is lost here. Each question more brings one answer more, which comes late: 18 questions for 6 "
-        "words",
+        "0.375 s, and nothing is lost here. Each question more brings one answer more, which comes late: 18 questions "
+        "for 6 words",
+    ),
+    "in the order in which they come": (
+        """\
+import trio, trio_udp
+
+async def ask(client, question, found):
+    found.append((await client.request(question))[2:])
+
+async def look_up(server, words):
+    found = []
+    async with await trio_udp.open_udp_client(*server, correlate=lambda data: data[:2]) as client:
+        async with trio.open_nursery() as nursery:
+            for number, word in enumerate(words):
+                nursery.start_soon(ask, client, b"%02d" % number + word, found)
+    return found
+""",
+        "6: look_up says that `rain` means b'601693', but that is the answer to `snow`",
     ),
     "makes it up": (
         find("correlation").solution.replace("return meanings", "return [b'?'] * 6"),

@@ -62,7 +62,7 @@ def threads(path: Path) -> Iterator[list[int]]:
             found.append(line)
         really_start(thread)
 
-    threading.Thread.start = start  # type: ignore[method-assign]
+    threading.Thread.start = start  # type: ignore[assignment, method-assign]
     trio.to_thread.run_sync = run_sync  # type: ignore[assignment]  # it has type variables
     try:
         yield found
