@@ -100,6 +100,7 @@ def show_lessons(app: Sphinx) -> None:
             env={**os.environ, "PYTHONPATH": str(root), "PYTHONUTF8": "1", "COLUMNS": "80", "NO_COLOR": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # what to do next, as on a terminal
             encoding="utf-8",
         )
         (folder / "lessons.txt").write_text(run(learn, check=True).stdout, encoding="utf-8")

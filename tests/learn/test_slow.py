@@ -129,12 +129,14 @@ async def answer(sock, question, client, work, task_status):
             result = nursery.start_soon(work, question)
             await sock.sendto(result, client)
 """,
-        "10: your program raised TypeError: memoryview: a bytes-like object is required, not 'NoneType'. What "
+        "10: your program raised TypeError: memoryview: a bytes-like object is required, not 'NoneType'. What it was "
+        "to send is None, and datagrams are bytes. What "
         f"`start_soon` returns in this line is {TO_NOBODY}",
     ),
     "hands on what start_soon returns": (
         f"{SERVE}            nursery.start_soon(sock.sendto, nursery.start_soon(work, question), client)\n",
-        "9: your program raised TypeError: memoryview: a bytes-like object is required, not 'NoneType'. What "
+        "9: your program raised TypeError: memoryview: a bytes-like object is required, not 'NoneType'. What it was "
+        "to send is None, and datagrams are bytes. What "
         f"`start_soon` returns in this line is {TO_NOBODY}",
     ),
     "waits until work has started": (
