@@ -14,6 +14,7 @@ from trio_udp.tracing import (
     Happened,
     NurseryCancelled,
     NurseryClosed,
+    NurseryDeadlineMoved,
     NurseryOpened,
     ScopeCancelled,
     ScopeEntered,
@@ -410,6 +411,28 @@ def test_whose_scope_was_cancelled_is_upon_all_that_is_inside() -> None:
     root = ElementTree.fromstring(picture)
     drawn = [element.get("data-entry", "over") for element in root if element.get("class") in OUTER]
     assert drawn == ["0", "1", "2", "3", "over", "7", "over"]
+
+
+def test_a_nurserys_deadline_and_what_it_caught_are_shown_as_those_of_scopes() -> None:
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        NurseryOpened(10.0, 1, 1, 10.25),
+        NurseryDeadlineMoved(10.25, 1, 10.5),
+        NurseryCancelled(10.5, 1),
+        NurseryClosed(10.5, 1, 10.5, True),
+        NurseryOpened(10.5, 2, 1, 40.0),
+        NurseryClosed(10.75, 2, 40.0, False),
+        NurseryOpened(10.75, 3, 1),
+    ]
+    picture = timeline_svg(trace(entries, 12.0))
+    _, caught, early, endless = groups(picture)
+    assert title(caught).endswith("\ndeadline 0.500000 s\ncancelled at 0.500000 s, caught")
+    assert overs(picture) == [["cancelled", "caught"]]
+    assert title(early).endswith("\ndeadline 30.000000 s")
+    assert [path.get("class") for path in early.iter(f"{SVG}path")] == ["box"]  # there is no room below it
+    assert "deadline" not in title(endless)
+    [moved] = [bar for bar in timeline(trace(entries[:3])).walk() if bar.kind == "nursery"]
+    assert moved.deadline == 10.5
 
 
 OUTER = {"bar task", "bar scope", "bar nursery", "over"}
