@@ -556,6 +556,17 @@ LIBRARY: list[Entry] = [
 ]
 
 
+def test_the_main_task_of_a_command_is_its_program_and_what_trio_has_for_dtls_is_not() -> None:
+    """Regression: of ``request --dtls`` there was a loop of Trio's in the picture, and nothing else."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "trio_udp.cli.request.run", None),
+        TaskStarted(10.0, 2, "trio._dtls.dtls_receive_loop", None),
+    ]
+    everything = timeline(trace(entries))
+    assert outline(without_library(everything)) == ["task trio_udp.cli.request.run 10.0-None"]
+    assert count_library(everything) == 1
+
+
 def test_the_librarys_own_tasks_are_left_out() -> None:
     """Unless something of the program's is in one."""
     everything = timeline(trace(LIBRARY))
