@@ -21,6 +21,7 @@ from ._entries import (
     NurseryOpened,
     TaskStarted,
 )
+from ._wildcards import told_apart
 
 if TYPE_CHECKING:
     from ._entries import Entry
@@ -88,7 +89,7 @@ class Log:
         """All, by their times: what a network has lost is told later than it happens."""
         passages = self._passages
         kept = [entry for entry in map(_cooked, self.kept) if not (passages and _nursery(entry) in passages)]
-        return tuple(sorted(kept, key=attrgetter("time")))
+        return tuple(told_apart(sorted(kept, key=attrgetter("time"))))
 
 
 def _cooked(entry: Entry | Raw) -> Entry:
