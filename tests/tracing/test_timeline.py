@@ -14,6 +14,7 @@ from trio_udp.tracing import (
     Happened,
     NurseryCancelled,
     NurseryClosed,
+    NurseryDeadlineMoved,
     NurseryOpened,
     ScopeCancelled,
     ScopeEntered,
@@ -415,6 +416,28 @@ def test_whose_scope_was_cancelled_is_upon_all_that_is_inside() -> None:
     assert drawn == ["0", "1", "2", "3", "over", "7", "over"]
 
 
+def test_a_nurserys_deadline_and_what_it_caught_are_shown_as_those_of_scopes() -> None:
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        NurseryOpened(10.0, 1, 1, 10.25),
+        NurseryDeadlineMoved(10.25, 1, 10.5),
+        NurseryCancelled(10.5, 1),
+        NurseryClosed(10.5, 1, 10.5, True),
+        NurseryOpened(10.5, 2, 1, 40.0),
+        NurseryClosed(10.75, 2, 40.0, False),
+        NurseryOpened(10.75, 3, 1),
+    ]
+    picture = timeline_svg(trace(entries, 12.0))
+    _, caught, early, endless = groups(picture)
+    assert title(caught).endswith("\ndeadline 0.500000 s\ncancelled at 0.500000 s, caught")
+    assert overs(picture) == [["cancelled", "caught"]]
+    assert title(early).endswith("\ndeadline 30.000000 s")
+    assert [path.get("class") for path in early.iter(f"{SVG}path")] == ["box"]  # there is no room below it
+    assert "deadline" not in title(endless)
+    [moved] = [bar for bar in timeline(trace(entries[:3])).walk() if bar.kind == "nursery"]
+    assert moved.deadline == 10.5
+
+
 OUTER = {"bar task", "bar scope", "bar nursery", "over"}
 
 
@@ -601,6 +624,17 @@ LIBRARY: list[Entry] = [
     TaskStarted(10.3, 5, "trio_udp receiving", 1),
     ScopeEntered(10.4, 1, "of a handler", 5, math.inf),
 ]
+
+
+def test_the_main_task_of_a_command_is_its_program_and_what_trio_has_for_dtls_is_not() -> None:
+    """Regression: of ``request --dtls`` there was a loop of Trio's in the picture, and nothing else."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "trio_udp.cli.request.run", None),
+        TaskStarted(10.0, 2, "trio._dtls.dtls_receive_loop", None),
+    ]
+    everything = timeline(trace(entries))
+    assert outline(without_library(everything)) == ["task trio_udp.cli.request.run 10.0-None"]
+    assert count_library(everything) == 1
 
 
 def test_the_librarys_own_tasks_are_left_out() -> None:

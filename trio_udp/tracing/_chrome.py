@@ -98,6 +98,10 @@ class _Events:
             told |= {"deadline": self._seconds(bar.deadline), "cancelled": self._seconds(bar.cancelled)}
             if bar.end is not None:
                 told["caught"] = bar.caught
+        elif bar.kind == "nursery":  # most have nothing of it
+            own = {"deadline": bar.deadline, "cancelled": bar.cancelled}
+            told |= {name: self._seconds(time) for name, time in own.items() if time is not None}
+            told |= {"caught": True} if bar.caught else {}
         lasted = self._micro(self._end(bar.end)) - self._micro(bar.begin)
         return self._event("X", bar.name, bar.begin, bar.task, cat=bar.kind, dur=round(lasted, 3), args=told)
 

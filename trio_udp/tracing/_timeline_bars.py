@@ -222,7 +222,8 @@ class Bars:
         if bar.deadline is not None:
             lines.append(self._deadline(bar).removeprefix(", ") or "no deadline")
         if bar.kind != "attempt" and bar.cancelled is not None:
-            caught = "" if bar.kind == "nursery" or bar.end is None else ", caught" if bar.caught else ", not caught"
+            is_unknown = bar.end is None or bar.kind == "nursery"  # as earlier versions told it
+            caught = ", caught" if bar.caught else "" if is_unknown else ", not caught"
             lines.append(f"cancelled at {self._at(bar.cancelled)}{caught}")
         if bar.kind == "attempt":
             lines.append(show_text(bar.outcome) or "undecided")

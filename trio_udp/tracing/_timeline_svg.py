@@ -152,9 +152,9 @@ def draw_timeline(
 
 
 def _moments(bars: Timeline, ended: float) -> set[float]:
-    """When something begins, is cancelled or ends, and the deadlines of marked scopes, as far as the picture goes."""
+    """When something begins, is cancelled or ends, and deadlines other than of attempts, as far as the picture goes."""
     times = {time for bar in bars.walk() for time in (bar.begin, bar.cancelled, bar.end) if time is not None}
-    deadlines = {bar.deadline for bar in bars.walk() if bar.kind == "scope" and bar.deadline is not None}
+    deadlines = {bar.deadline for bar in bars.walk() if bar.kind != "attempt" and bar.deadline is not None}
     return times | {time for time in deadlines if min(times, default=ended) <= time <= ended}
 
 
