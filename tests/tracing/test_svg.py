@@ -162,7 +162,7 @@ def test_what_one_reads_when_pointing() -> None:
         "client to 10.0.0.1, 5 bytes",
         "hello",
         "sent at 0.500000 s",
-        "arrived at 0.750000 s, after 250 ms",
+        "read at 0.750000 s, 250 ms after it was sent",
         "sent by shop.py:7",
     ]
     assert title_of(of_class(root, "attempt")[0]).splitlines() == [
@@ -262,7 +262,7 @@ def test_other_fates() -> None:
     assert title_of(late).splitlines()[-1] == "ignored: answered already"
     assert len(of_class(late, "mark")) == len(of_class(copy, "cross")) == len(of_class(root, "cross")) == 1
     assert title_of(silence).splitlines()[-1] == "not seen to arrive"
-    assert title_of(came).splitlines()[2:] == ["not seen to be sent", "arrived at 6.000000 s"]
+    assert title_of(came).splitlines()[2:] == ["not seen to be sent", "read at 6.000000 s"]
     assert len(of_class(root, "guess")) == 3
 
 
@@ -293,12 +293,25 @@ def test_what_waited_for_its_reader() -> None:
     assert "nobody has read it" in text_of(silence)
 
 
+def test_when_it_arrived_nobody_knows_on_real_sockets() -> None:
+    """Regression: what had waited a second for its reader had arrived after a second."""
+    told: list[Event] = [sent(0.0, CLIENT, SERVER), arrived(0.25, CLIENT, SERVER, 0.0), received(1.0, SERVER, CLIENT)]
+    [way] = of_class(drawing(trace_of(*told[::2])), "datagram")
+    assert title_of(way).splitlines()[2:] == ["sent at 0.000000 s", "read at 1.000000 s, 1 s after it was sent"]
+    assert "1 s" in text_of(way)
+    captions = [
+        " ".join(one.text or "" for one in of_class(drawing(trace_of(*events)), "caption"))
+        for events in (told, told[:2], told[:1], told[::2])
+    ]
+    assert ["an arrow ends where its datagram was read" in caption for caption in captions] == [False] * 3 + [True]
+
+
 def test_what_was_dropped_later() -> None:
     events = sent(1.0, CLIENT, SERVER), received(1.25, SERVER, CLIENT), dropped(9.0, SERVER, CLIENT, reason="cancelled")
     root = drawing(trace_of(*events))
     [datagram] = of_class(root, "datagram")
     assert title_of(datagram).splitlines()[3:] == [
-        "arrived at 1.250000 s, after 250 ms",
+        "read at 1.250000 s, 250 ms after it was sent",
         "dropped at 9.000000 s: cancelled",
     ]
     # Regression: it had a cross where it arrived, though somebody had worked on it since.

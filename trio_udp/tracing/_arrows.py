@@ -133,8 +133,7 @@ class Arrows:
         else:
             lines.append(f"sent at {travel.sent - started:.6f} s")
         if travel.ended is not None and (travel.has_arrived or travel.outcome == "unseen"):
-            after = "" if travel.sent is None else f", after {show_duration(travel.ended - travel.sent)}"
-            lines.append(f"arrived at {travel.ended - started:.6f} s{after}")
+            lines.append(self._tell_end(travel, travel.ended))
         if travel.read is not None and travel.ended is not None and travel.read - travel.ended > WAITED:
             lines.append(f"read at {travel.read - started:.6f} s, {show_duration(travel.read - travel.ended)} later")
         if travel.outcome in ("lost", "dropped", "ignored"):
@@ -148,6 +147,14 @@ class Arrows:
         if who := arrow.source_line or arrow.task_name:  # of the end that told of it
             lines.append(f"{'received' if travel.sent is None else 'sent'} by {show_text(who)}")
         return "\n".join(lines)
+
+    def _tell_end(self, travel: Travel, ended: float) -> str:
+        """When it arrived; or, where nobody tells of that, when it was read."""
+        at = f"at {ended - self._ladder.started:.6f} s"
+        took = "" if travel.sent is None else show_duration(ended - travel.sent)
+        if travel.was_only_read:
+            return f"read {at}, {took} after it was sent" if took else f"read {at}"
+        return f"arrived {at}, after {took}" if took else f"arrived {at}"
 
     def _end(self, number: int, place: Place) -> str:
         """With the socket, where the lifeline has several."""

@@ -20,7 +20,7 @@ from .._address import format_address
 from ._entries import Happened
 from ._lifelines import Cast
 from ._requests import requests
-from ._show import plural, show_data, show_text
+from ._show import plural, show_data, show_duration, show_text
 from ._sockets import Sockets
 from ._timeline import timeline
 from ._trace import known_until, what_is_forgotten, when_it_stops
@@ -138,7 +138,7 @@ class _Events:
             yield self._slice(f"sent {size}", travel.sent, travel.entry, told)
         if travel.read is not None and travel.ended_entry is not None:
             receiver = _task(self._trace, travel.ended_entry)
-            yield self._slice(f"received {size}", travel.read, travel.ended_entry, told)
+            yield self._slice(f"received {size}", travel.read, travel.ended_entry, told | _took(travel))
             if travel.sent is not None:
                 yield self._event("s", "datagram", travel.sent, sender, bp="e", **of)
                 yield self._event("f", "datagram", travel.read, receiver, bp="e", **of)
@@ -172,6 +172,14 @@ class _Events:
                 if index is not None and time is not None:
                     edges.setdefault(_task(self._trace, index), set()).add(time)
         return {task: sorted(map(self._micro, times)) for task, times in edges.items()}
+
+
+def _took(travel: Travel) -> dict[str, str]:
+    """How long, until what; on real sockets nobody tells when something arrives."""
+    if travel.sent is None or travel.ended is None:
+        return {}
+    end = "was read" if travel.was_only_read else "arrived"
+    return {"took": f"{show_duration(travel.ended - travel.sent)} until it {end}"}
 
 
 def _task(trace: Trace, index: int) -> int:
