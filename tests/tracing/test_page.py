@@ -133,6 +133,13 @@ async def test_what_a_relay_does_not_pass_on_is_a_cross_too(tmp_path: Path) -> N
         assert "2 datagrams, 1 lost" in (await texts(browser, "header p"))[0]
 
 
+def test_what_came_from_where_nothing_was_recorded_is_counted() -> None:
+    """Regression: the page of a server in another process said "1 datagram" above two arrows."""
+    asked = [Happened(DatagramSent(10.0, CLIENT, SERVER, b"hi"), 1, None)]
+    came = [Happened(DatagramReceived(10.1, CLIENT, SERVER, b"HI"), 1, None)]
+    assert "2 datagrams, 0 lost" in html(trace([*asked, *came]))
+
+
 @pytest.mark.parametrize(
     ("clients", "width", "height", "theme"),
     [(3, 1600, 1000, "light"), (3, 1600, 1000, "dark"), (3, 400, 800, "light"), (20, 1600, 1000, "light")],

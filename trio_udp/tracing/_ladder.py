@@ -69,8 +69,9 @@ class Work:
 class Ladder:
     """Everything in it in order of time; times are on Trio's clock, and the picture begins at ``started``.
 
-    ``left_out`` datagrams and attempts are not in it, as they came after its limit, at ``ended``. It ``is_turned`` if
-    those who ask are on the right.
+    ``left_out`` datagrams and attempts are not in it, as they came after its limit, at ``ended``. With those there are
+    so many ``datagrams``, of which so many were ``lost`` or not sent. It ``is_turned`` if those who ask are on the
+    right.
     """
 
     lifelines: tuple[Lifeline, ...]
@@ -80,6 +81,8 @@ class Ladder:
     started: float
     ended: float
     left_out: int
+    datagrams: int
+    lost: int
     is_turned: bool = False
 
     def wide_gaps(self) -> set[int]:
@@ -109,7 +112,9 @@ def make_ladder(trace: Trace, limit: int) -> Ladder:
     work = [one for one in _work(trace, sockets, cast)[:limit] if one.run.started <= ended]
     left_out = len(all_travels) - len(arrows)
     left_out += sum(len(one.request.attempts) for one in all_asked) - sum(len(one.request.attempts) for one in asked)
-    ladder = Ladder(cast.lifelines, tuple(arrows), tuple(asked), tuple(work), trace.started, ended, left_out)
+    lost = sum(travel.outcome in ("lost", "not sent") for travel in all_travels)
+    parts = cast.lifelines, tuple(arrows), tuple(asked), tuple(work)
+    ladder = Ladder(*parts, trace.started, ended, left_out, len(all_travels), lost)
     return without_idle(ladder) if left_out else ladder
 
 
