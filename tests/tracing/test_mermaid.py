@@ -96,7 +96,7 @@ def test_one_of_three_loops_is_given_up_for_two_that_are_shorter() -> None:
     assert [line.strip() for line in lines if "loop" in line] == [
         "loop client 1, request 1: 2 attempts",
         "note over p1: loop request 1#58; 2 attempts",
-        "loop client 1, request 1: 2 attempts",
+        "loop client 1, request 2: 2 attempts",
     ]
     assert lines.count("    end") == 2
 

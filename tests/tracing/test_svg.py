@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import partial
 from itertools import pairwise
@@ -16,6 +17,7 @@ from tests.tracing.traces import (
     OTHER,
     SERVER,
     a_retry,
+    accepted,
     arrived,
     begins,
     dropped,
@@ -32,7 +34,7 @@ from tests.tracing.traces import (
 )
 from trio_udp import Datagram, DatagramReceived, DatagramSent, Retry, open_udp_client, serve_udp
 from trio_udp.cli import make_parser
-from trio_udp.tracing import Happened, Trace, ladder_svg
+from trio_udp.tracing import Happened, Trace, chrome, ladder_svg, ladder_text, mermaid, timeline_svg
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -351,6 +353,45 @@ def test_attempts_side_by_side_do_not_cover_each_other() -> None:
     assert [one.get("class") for one in brackets] == ["attempt undecided", "attempt given-up", "attempt undecided"]
     starts = {of_class(one, "bracket")[0].get("d", "").split(" ")[0] for one in brackets}
     assert len(starts) == 3
+
+
+def test_requests_of_one_host_are_counted_together() -> None:
+    """Regression: two clients on one host both had a request 1, and nobody could tell whose attempt had ended.
+
+    And a second attempt stood further in than the first, where another request had ended meanwhile.
+    """
+    other = ("10.0.1.1", 40001)
+    recorded = in_order(
+        *exchange(0.0),
+        begins(0.25, other),
+        accepted(0.75, other),
+        begins(0.5, other, request=2),
+        times_out(1.5, other, request=2),
+        *exchange(1.0, request=2),
+        begins(1.5, other, request=2, number=2),
+        accepted(2.0, other, request=2, number=2),
+    )
+    brackets = of_class(drawing(recorded), "attempt")
+    assert [title_of(one).partition(":")[0] for one in brackets] == [
+        "request 1, attempt 1",
+        "request 2, attempt 1",
+        "request 3, attempt 1",
+        "request 3, attempt 2",
+        "request 4, attempt 1",
+    ]
+    columns = [of_class(one, "bracket")[0].get("d", "").split(" ")[0] for one in brackets]
+    assert columns[2] == columns[3]
+    assert len(set(columns)) == 2
+    notes = [line for line in ladder_text(recorded, width=200).splitlines() if "answered" in line]
+    assert [line.partition("request ")[2][0] for line in notes] == ["1", "2", "4", "3"]
+    assert re.findall(r"request (\d)#58; timed out", mermaid(recorded)) == ["3"]
+    events = json.loads(chrome(recorded))["traceEvents"]
+    begun = [event["args"] for event in events if event["ph"] == "b" and event["name"] == "requests of client"]
+    assert begun == [{"request": number} for number in (1, 2, 3, 4)]
+    bars = re.findall(r"<title>(request \d, attempt \d)", timeline_svg(recorded))
+    assert bars == [
+        f"request {number}, attempt {attempt}" for number, attempt in ((1, 1), (2, 1), (3, 1), (4, 1), (3, 2))
+    ]
 
 
 def test_an_attempt_that_was_refused_has_a_cross_of_its_own() -> None:

@@ -474,7 +474,7 @@ def test_an_attempt_says_which_it_is_and_its_deadline_where_there_is_room() -> N
     [whole] = [
         texts(group) for group in groups(timeline_svg(trace(entries, 20.0))) if "attempt" in group.get("class", "")
     ]
-    assert whole == ["request 3, attempt 1: undecided, deadline at 1.000000 s"]
+    assert whole == ["request 1, attempt 1: undecided, deadline at 1.000000 s"]
 
 
 def test_a_scope_says_its_deadline_where_there_is_room() -> None:

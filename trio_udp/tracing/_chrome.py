@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .._address import format_address
 from ._entries import Happened
 from ._lifelines import Cast
-from ._requests import requests
+from ._requests import numbered, requests
 from ._show import plural, show_data, show_duration, show_text
 from ._sockets import Sockets
 from ._timeline import timeline
@@ -61,7 +61,7 @@ class _Events:
         self._sockets = Sockets(trace.entries)
         self._travels = travels(trace.entries, self._sockets)
         self._cast = Cast(trace, self._sockets, self._travels)
-        self._bars = [bar for bar in timeline(trace, most=len(trace.entries)).walk() if bar.kind != "attempt"]
+        self._bars = list(timeline(trace, (), most=len(trace.entries)).walk())
         self._edges = self._find_edges()
 
     def all(self) -> Iterator[dict[str, Any]]:
@@ -69,7 +69,8 @@ class _Events:
         yield from self._names()
         for bar in self._bars:
             yield self._bar(bar)
-        for number, request in enumerate(requests(self._trace.entries, self._sockets), 1):
+        asked = numbered(requests(self._trace.entries, self._sockets), self._cast)
+        for number, request in enumerate(asked, 1):
             yield from self._request(number, request)
         for number, travel in enumerate(self._travels, 1):
             yield from self._travel(number, travel)

@@ -80,7 +80,7 @@ def html(trace: Trace) -> str:
     drawn = replace(trace, entries=tuple(e for e in trace.entries if e.time <= ladder.ended), ended=ladder.ended)
     if ladder.ended < known_until(trace):
         drawn = replace(drawn, forgotten=0)  # this part was recorded as a whole
-    everything = timeline(trace, until=ladder.ended)
+    everything = timeline(trace, ladder.requests, until=ladder.ended)
     bars, hidden, names = without_library(everything), count_library(everything), callers(ladder)
     left, axis = draw_ladder(ladder, trace, marks(bars, drawn), styled=False)
     with_library = draw_timeline(everything, axis, drawn, names, styled=False, legend=False) if hidden else ""

@@ -99,12 +99,12 @@ def timeline_svg(trace: Trace, *, library: bool = False) -> str:
     Returns:
       an ``<svg>`` element with a style of its own, which can be a file or a part of a page.
     """
-    everything = timeline(trace)
+    ladder = make_ladder(trace, MOST_LADDER)
+    everything = timeline(trace, ladder.requests)
     bars = everything if library else without_library(everything)
     hidden = 0 if library else count_library(everything)
-    names = callers(make_ladder(trace, MOST_LADDER))
     axis = Axis(marks(bars, trace), [])
-    return draw_timeline(bars, axis, trace, names, hidden=hidden)
+    return draw_timeline(bars, axis, trace, callers(ladder), hidden=hidden)
 
 
 def callers(ladder: Ladder) -> dict[int, str]:
