@@ -221,6 +221,16 @@ def test_where_crosses_are() -> None:
     assert len(of_class(root, "cross")) == 3
 
 
+def test_what_goes_side_by_side_is_not_struck_through() -> None:
+    """Regression: of three sent in a row, the first one's line went through the label of the second."""
+    payloads = [b"n0", b"n1", b"n2"]
+    events: list[Event] = [sent(n / 1e6, CLIENT, SERVER, data) for n, data in enumerate(payloads)]
+    root = drawing(trace_of(*events, *(received(1 + n / 1e6, SERVER, CLIENT, one) for n, one in enumerate(payloads))))
+    labels = of_class(root, "label")
+    assert [text.get("x") for text in labels] == [labels[0].get("x")] * 3
+    assert all(later - one >= 13 for one, later in pairwise(float(text.get("y", "")) for text in labels))
+
+
 def test_losses_of_one_instant_are_beside_each_other() -> None:
     events = [sent(0.0, client, SERVER) for client in (CLIENT, OTHER)]
     root = drawing(in_order(*events, *(lost(0.1, one.local, SERVER, 0.0) for one in events)))

@@ -57,15 +57,17 @@ class Arrows:
     def marks(self) -> Iterator[Mark]:
         """The ends of all arrows."""
         for number, arrow in enumerate(self._ladder.arrows):
-            travel, start = arrow.travel, ("from", self._began[arrow.travel.entry])
+            travel, start, end = arrow.travel, ("from", self._began[arrow.travel.entry]), ("to", number)
+            ways = [(which, arrow.source, arrow.destination) for which in ("from", "to")]
             if travel.sent is not None and start[1] == number:
-                yield Mark(travel.sent, travel.entry, arrow.source, start)
+                yield Mark(travel.sent, travel.entry, arrow.source, start, way=ways[0])
             if travel.has_arrived:
                 assert travel.ended is not None
                 assert travel.ended_entry is not None
-                yield Mark(travel.ended, travel.ended_entry, arrow.destination, ("to", number), start)
+                yield Mark(travel.ended, travel.ended_entry, arrow.destination, end, start, way=ways[1])
             elif travel.outcome != "not sent":
-                yield Mark(self._fades_at(arrow), travel.entry, NOWHERE - 1 - arrow.destination, ("to", number), start)
+                nowhere = NOWHERE - 1 - arrow.destination
+                yield Mark(self._fades_at(arrow), travel.entry, nowhere, end, start, way=ways[1])
 
     def _fades_at(self, arrow: Arrow) -> float:
         travel = arrow.travel
