@@ -231,6 +231,19 @@ def test_what_goes_side_by_side_is_not_struck_through() -> None:
     assert all(later - one >= 13 for one, later in pairwise(float(text.get("y", "")) for text in labels))
 
 
+def test_a_short_payload_is_not_cut_for_a_reason() -> None:
+    """Regression: there were 3 letters of 4, and all of the reason."""
+    hosts = [("10.0.0.1", 7), ("10.0.0.2", 7), ("10.0.0.3", 7)]
+    reason = "no request waits for this one"
+    events: list[Event] = []
+    for here, there in pairwise(hosts):
+        events += [sent(0.0, here, there, b"SLOW"), received(1.0, there, here, b"SLOW")]
+        events.append(dropped(1.0, there, here, b"SLOW", reason))
+    for label in of_class(drawing(in_order(*events)), "label"):
+        assert label.text == "SLOW"
+        assert "dropped: no request waits for" in "".join(label.itertext())
+
+
 def test_losses_of_one_instant_are_beside_each_other() -> None:
     events = [sent(0.0, client, SERVER) for client in (CLIENT, OTHER)]
     root = drawing(in_order(*events, *(lost(0.1, one.local, SERVER, 0.0) for one in events)))

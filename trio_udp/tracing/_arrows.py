@@ -38,7 +38,9 @@ LOOP = 30.0  # how far one that comes back to its own lifeline goes out
 HEAD = 7.0
 CROSS = 4.0
 LETTER = 6.05  # of a label
+BESIDE = 18.0  # at least free on both sides of a label, taken together
 SHORTEST_LABEL = 12  # characters
+ENOUGH = 8  # of a payload: a reason is cut before that
 MINOR = 2  # has a label only where no other arrow runs through it
 
 Point = tuple[float, float]
@@ -178,7 +180,7 @@ class Arrows:
         begin, until = plan.widest_gap(arrow.source, arrow.destination)
         if arrow.travel.outcome == "lost":
             until = min(until, end[0]) if begin < until else max(until, end[0])
-        letters = int((abs(until - begin) - 24) / LETTER)
+        letters = int((abs(until - begin) - BESIDE) / LETTER)
         tried = 0
         for most in (letters, letters // 2):
             if most < SHORTEST_LABEL:
@@ -244,7 +246,9 @@ def _label_text(arrow: Arrow, letters: int) -> tuple[str, int]:
     elif travel.sent is not None and travel.ended is not None:
         words = ["second copy"] * travel.is_copy + ["damaged"] * (travel.damaged is not None)
         fate = ", ".join([*words, show_duration(travel.ended - travel.sent)])
-    fate = shortened(fate, letters - 4)
+    whole = min(len(show_data(travel.data)), ENOUGH)
+    least = len(fate.partition(":")[0])
+    fate = shortened(shortened(fate, max(least, letters - 2 - whole)), letters - 4)
     data = show_data(travel.data, max(3, letters - len(fate) - 2))
     if not fate:
         return escape(data), len(data)

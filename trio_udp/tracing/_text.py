@@ -60,8 +60,18 @@ def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
     ladder = make_ladder(trace, MOST_DATAGRAMS)
     lines = rows(ladder)
     draw = _drawn(ladder, lines, width, ascii)
-    drawn = (row.translate(TO_ASCII).encode("ascii", "backslashreplace").decode() if ascii else row for row in draw)
-    return "".join(f"{row[:width].rstrip()}\n" for row in (*drawn, *_remarks(ladder, trace)))
+    drawn = (_in_ascii(row) if ascii else row for row in draw)
+    return "".join(f"{_fitted(row.rstrip(), width, ascii)}\n" for row in (*drawn, *_remarks(ladder, trace)))
+
+
+def _in_ascii(row: str) -> str:
+    return row.translate(TO_ASCII).encode("ascii", "backslashreplace").decode()
+
+
+def _fitted(row: str, width: int, ascii: bool) -> str:
+    """As much of it as there is room for, and a sign where that is not all."""
+    short = shortened(row, width)
+    return short.translate(TO_ASCII) if ascii else short
 
 
 def _drawn(ladder: Ladder, lines: list[Row], width: int, ascii: bool) -> list[str]:
