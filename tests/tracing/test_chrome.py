@@ -90,6 +90,7 @@ def test_a_datagram_is_an_arrow_between_two_slices() -> None:
         ("received 2 bytes", 3, 8e5, 1),
     ]
     assert slices[0]["args"] == {"from": "10.0.0.2:5000", "to": "10.0.0.1:7", "data": "hi", "source": "ask.py:7"}
+    assert slices[2]["args"]["took"] == "100 ms until it was read"
 
 
 def test_what_waited_for_its_reader_ends_where_it_was_read() -> None:

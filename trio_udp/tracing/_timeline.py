@@ -34,10 +34,10 @@ from ._requests import requests
 from ._sockets import Sockets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ._entries import Entry
-    from ._requests import Attempt
+    from ._requests import Attempt, Request
     from ._trace import Trace
 
 __all__ = ["Bar", "Timeline", "timeline"]
@@ -100,12 +100,17 @@ class Timeline:
             yield from bar.walk()
 
 
-def timeline(trace: Trace, *, most: int = MOST_BARS, until: float = math.inf) -> Timeline:
+def timeline(
+    trace: Trace, asked: Iterable[Request] | None = None, *, most: int = MOST_BARS, until: float = math.inf
+) -> Timeline:
     """The bars of a trace: the first ``most`` to begin.
 
+    Its requests may be given, with numbers by which a ladder calls them; else their clients' numbers stand there.
     What ends after ``until`` has no end in it. But what became of an attempt is told if the trace knows it.
     """
-    builder = _Builder(trace, most, until)
+    if asked is None:
+        asked = requests(trace.entries, Sockets(trace.entries))
+    builder = _Builder(asked, most, until)
     for index, entry in enumerate(trace.entries):
         if entry.time <= until:
             builder.take(index, entry)
@@ -113,14 +118,13 @@ def timeline(trace: Trace, *, most: int = MOST_BARS, until: float = math.inf) ->
 
 
 class _Builder:
-    def __init__(self, trace: Trace, most: int, until: float) -> None:
+    def __init__(self, asked: Iterable[Request], most: int, until: float) -> None:
         self.bars: list[Bar] = []
         self.left_out = 0
         self._room = most
         self._until = until
         self._nurseries: dict[int, Bar] = {}
         self._scopes: dict[int, Bar] = {}
-        asked = requests(trace.entries, Sockets(trace.entries))
         self._attempts = {one.entry: (request.number, one) for request in asked for one in request.attempts}
         self._open: dict[int | None, list[Bar]] = {}  # by task: itself, and what it is in, the innermost last
         self._places: dict[Bar, int] = {}  # where in those: what is below a bar does not move while it is open
