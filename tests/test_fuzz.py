@@ -357,7 +357,7 @@ READERS: dict[str, object] = {
     "tracing._page._hash": OURS,  # a hash
     "tracing._recording._checked_host": TEXTS["tracing: a host"],
     "tracing._show._beyond_ascii": BYTES["tracing: a payload"],
-    "tracing._text.ladder_text": "tests/tracing/test_anything.py::test_as_text",
+    "tracing._text._in_ascii": "tests/tracing/test_anything.py::test_as_text",
     "_asked._asked_host": test_any_message_beside_a_datagram,
     "_asked._way_back": test_any_message_beside_a_datagram,
     "_offload.split": test_any_message_beside_the_size_of_what_came_together,

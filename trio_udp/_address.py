@@ -9,7 +9,7 @@ Names have another: one name may stand for several addresses, and ``localhost`` 
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import trio
 
@@ -20,6 +20,20 @@ IPV4_MAPPED = bytes(10) + b"\xff\xff"  # what an IPv4 address has before it in I
 Address: TypeAlias = "tuple[str, int] | tuple[str, int, int, int]"
 """A peer or a local end, as the ``socket`` module has them: ``(host, port)``, or for IPv6
 ``(host, port, flow_info, scope_id)``."""
+
+
+class WildcardAddress(tuple[Any, ...]):
+    """The local address of a socket that hears all of its virtual host's, and what that host has instead of it.
+
+    It equals the plain address, as the ``socket`` module has it, and hashes and prints like it.
+    """
+
+    host = ""
+
+    @property
+    def of_host(self) -> Address:
+        """Where the socket is reached from elsewhere."""
+        return cast("Address", (self.host, *self[1:]))
 
 
 class HostPort(NamedTuple):

@@ -30,7 +30,7 @@ from trio_udp import (
 from trio_udp.cli import main
 from trio_udp.cli._trace_file import LINES, VIEWS, captured, trace_path
 from trio_udp.testing import VirtualNetwork
-from trio_udp.tracing import Happened, NurseryClosed, NurseryOpened, TaskEnded, TaskStarted, Trace, load
+from trio_udp.tracing import Happened, NurseryClosed, NurseryOpened, TaskEnded, TaskStarted, Trace, load, timeline_svg
 
 if TYPE_CHECKING:
     from tests.cli.conftest import StartServer
@@ -323,6 +323,10 @@ def test_in_secret(tmp_path: Path, authority: Authority, pair: Pair) -> None:
     for trace in (load(asked), load(answered)):
         assert of(trace, DatagramSent)
         assert not any(b"Hello" in event.data for event in of(trace, DatagramSent))
+        [main_task, *hidden] = [entry.name for entry in trace.entries if isinstance(entry, TaskStarted)]
+        assert f"task {main_task}\n" in timeline_svg(trace)
+        assert len(hidden) >= 1
+        assert not any(f"task {name}" in timeline_svg(trace) for name in hidden if name != "waits for a signal")
 
 
 def test_workers_have_no_trace(path: Path) -> None:

@@ -139,6 +139,72 @@ async def receive(port):
 """
 
 WRONG = {
+    "never sends the first block": (
+        SOLUTION.replace("range(0, len", "range(BLOCK, len"),
+        "21: file 1 has 5,000 bytes, and what has come has 4,500; from byte 0 on it is another one. Bytes 0 to 499 of "
+        "it were never sent: in this line send has sent 4,500 of 5,000 bytes",
+    ),
+    "never sends the first block, and says how many come": (
+        RIGHT["places instead of numbers"].replace("range(0, len(data), 900)", "range(900, len(data), 900)"),
+        "9: receive waits for ever, for file 1. Bytes 0 to 899 of it were never sent: in this line send has sent 4,100 "
+        "of 5,000 bytes; send has returned at 6.5 s",
+    ),
+    "sends no more than the first block": (
+        SOLUTION.replace("data[start : start + BLOCK]", "data[start:BLOCK]"),
+        "21: file 1 has 5,000 bytes, and what has come has 500. Bytes 500 to 4,999 of it were never sent: in this line "
+        "send has sent 500 of 5,000 bytes",
+    ),
+    "does not keep the first block": (
+        SOLUTION.replace("data += block", "data += block if expected else b''"),
+        "33: file 1 has 5,000 bytes, and what has come has 4,500; from byte 0 on it is another one. Something is "
+        "missing, though all that was sent had arrived: receive has not kept it",
+    ),
+    "keeps what stands in front of a block": (
+        SOLUTION.replace("data += block", "data += datagram"),
+        "33: file 1 has 5,000 bytes, and what has come has 5,022; from byte 0 on it is another one. Each block has 2 "
+        "bytes more: b'\\x00\\x00' stands before byte 0, b'\\x00\\x01' before byte 500. That was in front of them in "
+        "the datagrams: receive has kept it",
+    ),
+    "keeps a part of what stands in front of a block": (
+        SOLUTION.replace("data += block", "data += datagram[1:]"),
+        "33: file 1 has 5,000 bytes, and what has come has 5,011; from byte 0 on it is another one. Each block has 1 "
+        "byte more: b'\\x00' stands before byte 0, b'\\x01' before byte 500. That was in front of them in the "
+        "datagrams: receive has kept it",
+    ),
+    "keeps what stands in front, and what comes twice": (
+        SOLUTION.replace("data += block", "data += datagram").replace(
+            'if header == expected.to_bytes(2, "big")', "if True"
+        ),
+        "33: file 1 has 5,000 bytes, and what has come has 7,532; from byte 0 on it is another one. The same 502 bytes "
+        "came at 1.05 s and at 1.55 s, since the answer, sent at 1.05 s, was lost",
+    ),
+    "puts something between blocks": (
+        SOLUTION.replace("data += block", "data += block + b'\\n'"),
+        "33: file 1 has 5,000 bytes, and what has come has 5,011; from byte 500 on it is another one. Each block has 1 "
+        "byte more: b'\\n' stands before byte 500, b'\\n' before byte 1,000",
+    ),
+    "small blocks, and keeps what stands in front of them": (
+        SOLUTION.replace("BLOCK = 500", "BLOCK = 10").replace("data += block", "data += datagram"),
+        "33: file 1 has 5,000 bytes, and what has come has 6,002; from byte 0 on it is another one. Each block has 2 "
+        "bytes more: b'\\x00\\x00' stands before byte 0, b'\\x00\\x01' before byte 10. That was in front of them in "
+        "the datagrams: receive has kept it",
+    ),
+    "small blocks, and never sends the first": (
+        SOLUTION.replace("BLOCK = 500", "BLOCK = 10").replace("range(0, len", "range(BLOCK, len"),
+        "33: file 1 has 5,000 bytes, and what has come has 4,990; from byte 0 on it is another one. Something is "
+        "missing, though all that was sent had arrived: was it sent, and has receive kept it?",
+    ),
+    "sends blocks that overlap": (
+        SOLUTION.replace("start + BLOCK]", "start + BLOCK + 7]"),
+        "21: file 1 has 5,000 bytes, and what has come has 5,063; from byte 507 on it is another one. Each block has 7 "
+        "bytes more: the blocks that are sent in this line overlap, and bytes 500 to 506 are at the end of one and at "
+        "the beginning of the next",
+    ),
+    "answers nothing": (
+        SOLUTION.replace("            await sock.sendto(header, sender)\n", ""),
+        "33: 925 datagrams have come to receiver, from 1.05 s on, and it has answered none of them. What comes is read "
+        "in this line: sender cannot know that it is there",
+    ),
     "leaves too soon": (
         SOLUTION.replace("+ 5", "+ 0.01"),
         "24: send waits for ever in this line, with file 3, which is empty. At 44.9 s receive has returned, and is "
@@ -161,8 +227,9 @@ WRONG = {
     ),
     "asks again before an answer can be there": (
         SOLUTION.replace("move_on_after(0.5)", "move_on_after(0.01)"),
-        "21: sender sends nearly all twice, 19 of 19 datagrams: this one after 0.01 s. An answer takes 0.1 s, so until "
-        "then nobody can know whether it is needed",
+        "21: sender sends all of its 19 datagrams again before an answer can be there: this one after 0.01 s. An "
+        "answer takes 0.1 s, so until then nobody can know whether it is needed: who sends again waits for longer than "
+        "that",
     ),
     "has no end but a shorter block": (
         SOLUTION.replace("len(data) + BLOCK, BLOCK", "max(len(data), 1), BLOCK")

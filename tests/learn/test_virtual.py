@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,6 +61,9 @@ async def test_all(ask, network):
 }
 
 
+RIGHT["each by the other's name"] = re.sub(
+    r"\b(ask|network)\b", lambda name: "ask" if name[0] == "network" else "network", SOLUTION
+)
 RIGHT["names that are no functions"] = f"import trio.testing as test_tools\ntest_server = ('10.0.0.1', 7)\n{SOLUTION}"
 
 
@@ -92,13 +96,15 @@ WRONG = {
         "A test has to come to an end, whatever it tests",
     ),
     "can be guessed": (
-        SOLUTION.replace("pong 271828", "pong").replace(" - began == 1.25", " > 0").replace("raise Ass", "print; Ass"),
+        SOLUTION.replace("pong 271828", "pong")
+        .replace("trio.current_time() - began == 1.25", "len(network.datagrams) < 6")
+        .replace("raise Ass", "print; Ass"),
         "47: your tests are passed by a program that asks nobody, and returns b'pong'. That shows when the server has "
         "something else to say: is there a test in which this happens?",
     ),
     "does not look at the time": (
         SOLUTION.replace(" - began == 1.25", " > 0").replace(" - began == 2", " > 0"),
-        "47: your tests are passed by a program that asks every 0.05 seconds, 40 times. Something was "
+        "47: your tests are passed by a program that asks every 0.0625 seconds, 32 times. Something was "
         "lost in your tests, and then it shows in when it has asked, and so in when a late answer comes: does a test "
         "look at that?",
     ),
@@ -114,6 +120,79 @@ async def test_never(ask, network):
 """,
         "7: your tests are passed by a program that asks once, and gives up after half a second. Something was lost in "
         "your tests, and then it shows in when `ask` ends: does a test look at that?",
+    ),
+    "does not look at when a late answer comes": (
+        SOLUTION.replace(" - began == 1.25", " > 0"),
+        "47: your tests are passed by a program that asks every 0.0625 seconds, 32 times. Something was "
+        "lost in your tests, and then it shows in when it has asked, and so in when a late answer comes: does a test "
+        "look at that?",
+    ),
+    "does not look at how it gives up": (
+        SOLUTION.replace("            assert trio.current_time() - began == 2\n", "            pass\n"),
+        "47: your tests are passed by a program that asks 3 times, and gives up after 1.5 seconds. Nobody has answered "
+        "in your tests, and then it shows in when `ask` gives up: does a test look at that?",
+    ),
+    "looks at whether it gives up too soon only": (
+        SOLUTION.replace(" - began == 2\n", " - began >= 2\n"),
+        "47: your tests are passed by a program that asks 5 times, and gives up after 2.5 seconds. Nobody has answered "
+        "in your tests, and then it shows in when `ask` gives up: does a test look at that?",
+    ),
+    "knows that it asks 4 times, and not for how long": (
+        SOLUTION.replace(
+            "            assert trio.current_time() - began == 2\n",
+            "            await trio.sleep(1); assert len(network.datagrams) == 4\n",
+        ),
+        "47: your tests are passed by a program that asks 4 times, and gives up as soon as it has asked the last time, "
+        "after 1.5 seconds. Nobody has answered in your tests, and then it shows in when `ask` gives up: does a test "
+        "look at that?",
+    ),
+    "takes a return for giving up": (
+        SOLUTION.replace('        else:\n            raise AssertionError("somebody has answered")\n', ""),
+        "47: your tests are passed by a program that returns None after 2 seconds, and raises nothing. Nobody has "
+        "answered in your tests, and then it shows in whether `ask` raises: does a test look at that?",
+    ),
+    "takes any exception for giving up": (
+        SOLUTION.replace("except trio.TooSlowError:", "except Exception:").replace(
+            "        else:\n", "        if 0:\n"
+        ),
+        "47: your tests are passed by a program that returns None after 2 seconds, and raises nothing. Nobody has "
+        "answered in your tests, and then it shows in whether `ask` raises: does a test look at that?",
+    ),
+    "takes another exception for giving up": (
+        SOLUTION.replace("except trio.TooSlowError:", "except Exception:"),
+        "47: your tests are passed by a program that raises TimeoutError, which is not trio.TooSlowError. Nobody has "
+        "answered in your tests, and then it shows in what `ask` raises: does a test look at that?",
+    ),
+    "has nobody who is silent, and loses all but the last": (
+        """\
+import trio, trio_udp
+from trio_udp.faults import drop_first
+
+async def late(datagram):
+    return b"late"
+
+async def test_late(ask, network):
+    with network.host("10.0.0.1"), trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(trio_udp.serve_udp, late, 9)
+            began = trio.current_time()
+            with network.host("10.0.0.2"), network.rule(drop_first(3)):
+                assert await ask(("10.0.0.1", 9)) == b"late"
+            assert trio.current_time() - began == 1.75
+            nursery.cancel_scope.cancel()
+""",
+        "13: your tests are passed by a program that asks for ever. That shows when nobody answers: is there a test in "
+        "which this happens?",
+    ),
+    "another order": (
+        SOLUTION.replace("ask: Ask, network: VirtualNetwork", "network, ask"),
+        "29: test_late is called with an `ask` and a network, in this order, whatever it calls them, and here "
+        "`network` comes first. So it fails: AttributeError: 'function' object has no attribute 'host'",
+    ),
+    "no arguments": (
+        SOLUTION + "\n\nasync def test_more():\n    pass\n",
+        "54: the lesson calls each test with 2 arguments, an `ask` and a network, and so test_more: too many "
+        "positional arguments",
     ),
     "does not look at the answer": (
         SOLUTION.replace("assert await ask(server) == b", "assert await ask(server), b"),
@@ -186,5 +265,5 @@ def test_the_picture_is_of_the_run_that_is_meant(tmp_path: Path) -> None:
     assert finding is not None
     assert finding.within == "test_late with program 5"
     rows = excerpt(run, finding)
-    assert [row.split("│")[0].strip() for row in rows[1:]] == ["63.350000", "63.850000", "64.350000", "64.475000"]
+    assert [row.split("│")[0].strip() for row in rows[1:]] == ["63.375000", "63.875000", "64.375000", "64.500000"]
     assert "?" not in "".join(rows)

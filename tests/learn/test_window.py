@@ -63,7 +63,7 @@ import trio, trio_udp
 
 async def send(data, receiver):
     retry = trio_udp.Retry(attempts=10, first=0.75, multiplier=1.0, jitter=0.0)
-    starts = range(0, len(data), 900)
+    starts = range(0, len(data), 900) or [0]
     total = len(starts).to_bytes(2, "big")
     limit = trio.CapacityLimiter(10)
     async def deliver(number, part):
@@ -91,7 +91,7 @@ TIMER = """\
 import trio
 
 async def send(data, receiver):
-    blocks = [data[start:start + 900] for start in range(0, len(data), 900)]
+    blocks = [data[start:start + 900] for start in range(0, len(data), 900)] or [b""]
     total, todo, sent = len(blocks).to_bytes(2, "big"), list(range(len(blocks))), {}
     sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
     while todo or sent:
@@ -199,8 +199,66 @@ def test_what_uses_a_window_passes(name: str, tmp_path: Path) -> None:
 WRONG = {
     "does not send the last block": (
         SOLUTION.replace("len(data), BLOCK", "len(data) - BLOCK, BLOCK"),
-        "27: file 1 has 40,000 bytes, and what has come has 39,600. Its last bytes are missing, and are in nothing "
-        "that was sent, in this line",
+        "27: file 1 has 40,000 bytes, and what has come has 39,600. Bytes 39,600 to 39,999 of it were never sent: in "
+        "this line send has sent 39,600 of 40,000 bytes",
+    ),
+    "does not send the last byte of a block": (
+        SOLUTION.replace("start + BLOCK]", "start + BLOCK - 1]"),
+        "27: file 1 has 40,000 bytes, and what has come has 39,956; from byte 899 on it is another one. Byte 899 of it "
+        "was never sent: in this line send has sent 39,956 of 40,000 bytes",
+    ),
+    "does not think of an empty file": (
+        SOLUTION.replace(' or [b""]', ""),
+        "49: receive waits for ever in this line, for file 3, which is empty; send has returned at 29.1 s, and has "
+        "sent nothing: how is receive to know that there is nothing?",
+    ),
+    "never sends the first block": (
+        SOLUTION.replace("range(0, len", "range(BLOCK, len"),
+        "27: file 1 has 40,000 bytes, and what has come has 39,100; from byte 0 on it is another one. Bytes 0 to 899 "
+        "of it were never sent: in this line send has sent 39,100 of 40,000 bytes",
+    ),
+    "sends no more than the first block": (
+        SOLUTION.replace("data[start : start + BLOCK]", "data[start:BLOCK]"),
+        "27: file 1 has 40,000 bytes, and what has come has 900. Bytes 900 to 39,999 of it were never sent: in this "
+        "line send has sent 900 of 40,000 bytes",
+    ),
+    "keeps what stands in front of a block": (
+        SOLUTION.replace("datagram[4:]", "datagram[2:]"),
+        "49: file 1 has 40,000 bytes, and what has come has 40,090; from byte 0 on it is another one. Each block has 2 "
+        "bytes more: b'\\x00-' stands before byte 0, b'\\x00-' before byte 900. That was in front of them in the "
+        "datagrams: receive has kept it",
+    ),
+    "sends blocks that overlap": (
+        SOLUTION.replace("start + BLOCK]", "start + BLOCK + 1]"),
+        "27: file 1 has 40,000 bytes, and what has come has 40,044; from byte 901 on it is another one. Each block has "
+        "1 byte more: the blocks that are sent in this line overlap, and byte 900 is at the end of one and at the "
+        "beginning of the next",
+    ),
+    "sends again long before an answer can be there": (
+        SOLUTION.replace("move_on_after(1)", "move_on_after(0.2)"),
+        "27: 30 blocks were sent in 0.4 s, 20 of them again before an answer can be there: this one after 0.2 s. An "
+        "answer takes 0.5 s, so until then nobody can know whether it is needed: who sends again waits for longer than "
+        "that",
+    ),
+    "sends all again for each answer": (
+        GO_BACK.replace("        if late.cancelled_caught:\n            after = done\n", "        after = done\n"),
+        "11: 24 blocks were sent in 0.0164 s, 14 of them again before an answer can be there: this one after 0.00822 "
+        "s. An answer takes 0.5 s, so until then nobody can know whether it is needed: who sends again waits for "
+        "longer than that",
+    ),
+    "answers nothing": (
+        SOLUTION.replace("            await sock.sendto(datagram[:2], sender)\n", ""),
+        "49: 3,794 datagrams have come to receiver, from 0.257 s on, and it has answered none of them. What comes is "
+        "read in this line: sender cannot know that it is there",
+    ),
+    "sends everything twice at most": (
+        SOLUTION.replace("        while not arrived[number].is_set():\n", "        for _ in range(2):\n").replace(
+            "            listening.cancel_scope.cancel()\n",
+            "            for each in arrived:\n                await each.wait()\n"
+            "            listening.cancel_scope.cancel()\n",
+        ),
+        "27: what sender sent in this line, 2 times until 3.55 s, has come, and the answer of 3.81 s was lost. But it "
+        "was not sent again after that, so your program waits for ever, in line 22 and 41",
     ),
     "all at once": (
         SOLUTION.replace("Semaphore(10)", "Semaphore(1000)"),
@@ -219,8 +277,9 @@ async def send(data, receiver):
 async def receive(port):
     pass
 """,
-        "6: 21 datagrams were sent in 0 s, and the first can be acknowledged after 0.5 s at best: "
-        "that is no window of 10",
+        "6: 4,000 blocks were sent in 0 s, 3,999 of them again before an answer can be there: this one after 0 s. An "
+        "answer takes 0.5 s, so until then nobody can know whether it is needed: who sends again waits for longer than "
+        "that",
     ),
     "a bit too many": (
         SOLUTION.replace("Semaphore(10)", "Semaphore(11)"),
@@ -252,8 +311,8 @@ async def receive(port):
     ),
     "asks again before an answer can be there": (
         SOLUTION.replace("move_on_after(1)", "move_on_after(0.3)"),
-        "27: sender sends nearly all twice, 46 of 46 datagrams: this one after 0.3 s. An answer takes 0.5 s, so until "
-        "then nobody can know whether it is needed",
+        "27: sender sends all of its 47 datagrams again before an answer can be there: this one after 0.3 s. An answer "
+        "takes 0.5 s, so until then nobody can know whether it is needed: who sends again waits for longer than that",
     ),
     "leaves too soon, and asks often": (
         TIMER.replace('if len(parts) == int.from_bytes(datagram[2:4], "big")', "if datagram[1] == 20")
@@ -345,7 +404,7 @@ async def send(data, receiver):
 import trio
 
 async def send(data, receiver):
-    blocks = [data[start:start + 900] for start in range(0, len(data), 900)]
+    blocks = [data[start:start + 900] for start in range(0, len(data), 900)] or [b""]
     total, sock = len(blocks).to_bytes(2, "big"), trio.socket.socket(type=trio.socket.SOCK_DGRAM)
     for first in range(0, len(blocks), 10):
         numbers, arrived = range(first, min(first + 10, len(blocks))), set()
@@ -414,7 +473,7 @@ async def send(data, receiver):
     "a window that never opens again": (
         SOLUTION.replace("        window.release()\n", ""),
         "37: your program waits for ever, in line 22 and 48. Nothing was sent after 1.26 s, and the last answer came "
-        "at 1.51 s. No datagram was ever read in this line, and what it waits for does not happen",
+        "at 1.51 s. This line waits for no datagram, but for another task: until that calls `release()`, and none does",
     ),
 }
 

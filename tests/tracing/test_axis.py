@@ -15,6 +15,7 @@ from trio_udp.tracing._axis import (
     ROW,
     TRUE,
     TYPICAL,
+    WORDS,
     Axis,
     Cut,
     Mark,
@@ -54,6 +55,17 @@ def test_at_one_instant_and_lifeline_things_are_below_each_other() -> None:
     axis = Axis([Mark(0.0, 2, 0, "c"), Mark(0.0, 1, 0, "b"), Mark(0.0, 0, 0, "a"), Mark(0.0, 3, 1, "d")], [])
     assert [axis[key] for key in "abcd"] == [0, ROW, 2 * ROW, 0]
     assert axis.height == 2 * ROW
+
+
+def test_between_what_goes_the_same_way_words_have_room() -> None:
+    """At one instant and from one to the next; but not where there are many datagrams."""
+    marks = [Mark(0.0, number, 0, number, way="there") for number in range(2)]
+    marks += [Mark(0.0, 2, 0, "elsewhere", way="elsewhere"), Mark(1e-9, 3, 0, "later", way="there")]
+    axis = Axis(marks, [1.0])
+    assert [axis[key] for key in (0, 1, "elsewhere")] == [0, WORDS, WORDS + ROW]
+    assert axis["later"] - axis["elsewhere"] == WORDS
+    dense = Axis(marks, [1.0], is_dense=True)
+    assert [dense[key] for key in (0, 1, "elsewhere", "later")] == [0, ROW, 2 * ROW, 2 * ROW + LEAST]
 
 
 def test_no_arrow_goes_up() -> None:

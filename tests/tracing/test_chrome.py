@@ -18,7 +18,17 @@ import trio
 from tests.tracing.browser import PATIENCE, open_browser
 from tests.tracing.runs import CLIENT, SERVER, run, trace
 from trio_udp import AttemptStarted, DatagramArrived, DatagramDropped, DatagramReceived, DatagramSent
-from trio_udp.tracing import Happened, ScopeCancelled, ScopeEntered, TaskStarted, Trace, chrome
+from trio_udp.tracing import (
+    Happened,
+    NurseryCancelled,
+    NurseryClosed,
+    NurseryOpened,
+    ScopeCancelled,
+    ScopeEntered,
+    TaskStarted,
+    Trace,
+    chrome,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +90,7 @@ def test_a_datagram_is_an_arrow_between_two_slices() -> None:
         ("received 2 bytes", 3, 8e5, 1),
     ]
     assert slices[0]["args"] == {"from": "10.0.0.2:5000", "to": "10.0.0.1:7", "data": "hi", "source": "ask.py:7"}
+    assert slices[2]["args"]["took"] == "100 ms until it was read"
 
 
 def test_what_waited_for_its_reader_ends_where_it_was_read() -> None:
@@ -157,6 +168,18 @@ def test_or_until_it_was_full() -> None:
         "forgotten entries": 7,
         "about": "The recording was full: 7 entries that came later are not in it.",
     }
+
+
+def test_a_nursery_tells_what_there_is_of_its_cancel_scope() -> None:
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        *(NurseryOpened(10.0, 1, 1, 10.5), NurseryCancelled(10.5, 1), NurseryClosed(10.5, 1, 10.5, True)),
+        *(NurseryOpened(10.5, 2, 1), NurseryClosed(11.0, 2)),
+    ]
+    assert [event["args"] for event in of_kind(trace(entries), "X")[1:]] == [
+        {"deadline": 0.5, "cancelled": 0.5, "caught": True},
+        {},
+    ]
 
 
 def test_a_moment_ends_before_the_next_thing_begins_in_its_task() -> None:

@@ -13,7 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_udp import AttemptStarted, DatagramLost, DatagramSent, Event
-from trio_udp.tracing import Entry, Happened, ScopeEntered, TaskEnded, TaskStarted, Trace, load, save
+from trio_udp.tracing import (
+    Entry,
+    Happened,
+    NurseryClosed,
+    NurseryOpened,
+    ScopeEntered,
+    TaskEnded,
+    TaskStarted,
+    Trace,
+    load,
+    save,
+)
 from trio_udp.tracing._entries import EVENTS
 from trio_udp.tracing._fields import LATEST
 from trio_udp.tracing._jsonlines import _KINDS, LONGEST, _lines, _read
@@ -98,6 +109,16 @@ def test_what_it_looks_like(tmp_path: Path) -> None:
         '{"kind": "ScopeEntered", "time": 2, "scope": 1, "name": "lunch", "task": 1, "deadline": "-inf"}\n'
     )
     assert load(str(tmp_path / "run.jsonl")) == TRACE
+
+
+def test_what_an_earlier_version_has_not_told_of_nurseries(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    opened = {"kind": "NurseryOpened", "time": 0.5, "nursery": 1, "task": 1}
+    path.write_bytes(written({**HEADER, "entries": 2}, opened, {"kind": "NurseryClosed", "time": 1, "nursery": 1}))
+    trace = load(path)
+    assert trace.entries == (NurseryOpened(0.5, 1, 1, math.inf), NurseryClosed(1, 1, math.inf, False))
+    save(trace, path)
+    assert load(path) == trace
 
 
 def test_the_largest_datagram_fits() -> None:

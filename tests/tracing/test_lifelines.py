@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
+from tests.fakes import echo
 from tests.tracing.traces import CLIENT, OTHER, SERVER, begins, exchange, handled, received, sent, trace_of
-from trio_udp import HandlerStarted, PeerOpened
-from trio_udp.tracing import Happened, TaskStarted, Trace
+from trio_udp import HandlerStarted, PeerOpened, open_udp_client, serve_udp
+from trio_udp.testing import VirtualNetwork
+from trio_udp.tracing import Happened, TaskStarted, Trace, load, record, save
 from trio_udp.tracing._lifelines import Cast
 from trio_udp.tracing._sockets import Sockets
 from trio_udp.tracing._travels import travels
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trio.testing import MockClock
+
     from trio_udp import Address
 
 
@@ -86,6 +94,48 @@ def test_the_name_of_a_wildcard_socket() -> None:
     """As its own program knows it."""
     trace = trace_of(sent(0.0, CLIENT, SERVER), received(1.0, ("0.0.0.0", 7), CLIENT), names={"0.0.0.0:7": "shop"})
     assert names_of(trace) == ["10.0.1.1", "shop"]
+
+
+async def ask_two_servers(at_home: bool, tmp_path: Path) -> Trace:
+    """Both are bound to all addresses of their hosts."""
+    async with VirtualNetwork(seed=7) as network, trio.open_nursery() as nursery:
+        servers = [network.host("10.0.0.1"), network.host("10.0.0.2")]
+        with record() as recording:
+            for server in servers:
+                with server:
+                    await nursery.start(partial(serve_udp, echo, 7))
+            with network.host("10.0.0.3"):
+                for server in servers:
+                    async with await open_udp_client(server.addresses[0], 7) as client:
+                        await client.request(b"hi")
+            with servers[0]:
+                async with await open_udp_client("127.0.0.1" if at_home else "10.0.0.1", 7) as client:
+                    await client.request(b"hello")
+        nursery.cancel_scope.cancel()
+    trace = recording.trace()
+    assert recording.problems == {}
+    save(trace, tmp_path / "run.jsonl")
+    assert load(tmp_path / "run.jsonl") == trace
+    return trace
+
+
+async def test_virtual_hosts_with_one_wildcard_address_are_two(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """Regression: both servers were one, that of nobody's address."""
+    trace = await ask_two_servers(False, tmp_path)
+    assert [(one.name, one.place) for one in cast_of(trace).lifelines if one.role == "server"] == [
+        ("server 1", "10.0.0.1:7"),  # its host talks to itself
+        ("server 2", "10.0.0.2"),
+    ]
+    found = travels(trace.entries, Sockets(trace.entries))
+    assert len(found) == 6
+    assert all(one.outcome == "arrived" for one in found)
+
+
+async def test_unless_somebody_asks_at_home(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """Nobody tells on which host 127.0.0.1 is."""
+    trace = await ask_two_servers(True, tmp_path)
+    assert [one.place for one in cast_of(trace).lifelines if one.role == "server"] == ["*:7"]
+    assert len(travels(trace.entries, Sockets(trace.entries))) == 6
 
 
 def test_equal_names_are_one_lifeline() -> None:

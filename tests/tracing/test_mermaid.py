@@ -96,7 +96,7 @@ def test_one_of_three_loops_is_given_up_for_two_that_are_shorter() -> None:
     assert [line.strip() for line in lines if "loop" in line] == [
         "loop client 1, request 1: 2 attempts",
         "note over p1: loop request 1#58; 2 attempts",
-        "loop client 1, request 1: 2 attempts",
+        "loop client 1, request 2: 2 attempts",
     ]
     assert lines.count("    end") == 2
 
@@ -139,6 +139,24 @@ def test_what_would_be_syntax_is_a_number() -> None:
 
 def test_nothing() -> None:
     assert mermaid(trace_of()) == "sequenceDiagram\n"
+
+
+def test_what_was_forgotten_is_said() -> None:
+    told = "    note over p0: The recording was full#58; 1,234 entries that came later are not in it.\n"
+    assert mermaid(trace_of(*exchange(0.0), forgotten=1234)).endswith(told)
+    both = mermaid(trace_of(*a_long_loop(), forgotten=1234))
+    assert both.endswith(told)
+    assert "note over p0: Only the first " in both.splitlines()[-2]
+    assert len(both) <= 50_000
+    assert mermaid(trace_of(forgotten=1)) == "sequenceDiagram\n"
+
+
+def test_one_that_was_refused_waited_all_the_same() -> None:
+    """Regression: it was refused after the whole wait; but the last one ends where it is refused."""
+    refused: list[Event] = [begins(0.0), times_out(1.0, reason="ECONNREFUSED")]
+    text = mermaid(trace_of(*refused, begins(1.0, number=2), times_out(1.25, number=2, reason="ECONNREFUSED")))
+    notes = [line.partition("p0: ")[2] for line in text.splitlines() if "refused" in line]
+    assert notes == ["request 1#58; refused#59; waited 1 s", "request 1#58; refused after 250 ms"]
 
 
 def test_as_much_as_mermaid_takes() -> None:

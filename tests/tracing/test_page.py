@@ -133,6 +133,13 @@ async def test_what_a_relay_does_not_pass_on_is_a_cross_too(tmp_path: Path) -> N
         assert "2 datagrams, 1 lost" in (await texts(browser, "header p"))[0]
 
 
+def test_what_came_from_where_nothing_was_recorded_is_counted() -> None:
+    """Regression: the page of a server in another process said "1 datagram" above two arrows."""
+    asked = [Happened(DatagramSent(10.0, CLIENT, SERVER, b"hi"), 1, None)]
+    came = [Happened(DatagramReceived(10.1, CLIENT, SERVER, b"HI"), 1, None)]
+    assert "2 datagrams, 0 lost" in html(trace([*asked, *came]))
+
+
 @pytest.mark.parametrize(
     ("clients", "width", "height", "theme"),
     [(3, 1600, 1000, "light"), (3, 1600, 1000, "dark"), (3, 400, 800, "light"), (20, 1600, 1000, "light")],
@@ -738,6 +745,24 @@ async def test_it_can_be_made_to_fit(recorded: Trace, tmp_path: Path) -> None:
         await browser.click(*await middle(browser, "#fit"))
         assert await of_all(browser, ".pane", overflow) == [0, 0]
         assert min(await of_all(browser, *WORDS)) >= 8
+
+
+async def test_what_the_timeline_does_not_need_the_ladder_has(tmp_path: Path) -> None:
+    """Regression: a narrow timeline had a third of the window, most of it empty, and the ladder's last line was cut."""
+    hosts = [(f"10.0.0.{number}", 7) for number in range(1, 5)]
+    entries: list[Entry] = [Happened(DatagramSent(10.0, *way, b"hi"), None, None) for way in pairwise(hosts)]
+    async with shown(trace(entries), tmp_path, 1400) as browser:
+        ladder, tasks = await of_all(browser, ".pane > svg", "e.getBoundingClientRect().width")
+        assert ladder > 2 * tasks
+        for width, cut in ((1400, [0, 0]), (ladder + tasks + 1, [0, 0]), (ladder + tasks - 19, [20, 0])):
+            await browser.resize(round(width), 1000)
+            await browser.settle()
+            assert await of_all(browser, ".pane", "e.scrollWidth - e.clientWidth") == cut
+            if not any(cut):
+                assert (await of_all(browser, ".pane", "e.clientWidth"))[0] == ladder
+        await browser.resize(850, 1000)
+        await browser.settle()
+        assert (await of_all(browser, ".pane", "e.clientWidth"))[0] == pytest.approx(0.66 * 850, abs=1)
 
 
 async def test_where_not_all_of_it_fits_the_button_says_so(tmp_path: Path) -> None:

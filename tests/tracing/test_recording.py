@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import signal
 import sys
 import threading
@@ -34,6 +35,7 @@ from trio_udp.tracing import (
     Happened,
     NurseryCancelled,
     NurseryClosed,
+    NurseryDeadlineMoved,
     NurseryOpened,
     Recording,
     ScopeCancelled,
@@ -58,6 +60,11 @@ def in_virtual_time(main: Callable[[], Awaitable[Trace]], **options: Any) -> Tra
 
 def structure(trace: Trace) -> list[Entry]:
     return [entry for entry in trace.entries if not isinstance(entry, Happened)]
+
+
+def of_nurseries(trace: Trace) -> list[Entry]:
+    kinds = (NurseryOpened, NurseryDeadlineMoved, NurseryCancelled, NurseryClosed)
+    return [entry for entry in trace.entries if isinstance(entry, kinds)]
 
 
 def named(entries: list[Entry]) -> list[str]:
@@ -223,13 +230,50 @@ def test_a_nursery_that_is_cancelled_says_so_at_once() -> None:
                 nursery.cancel_scope.deadline = 4.5
         return recording.trace()
 
-    of_nurseries = (NurseryOpened, NurseryCancelled, NurseryClosed)
-    assert [entry for entry in structure(in_virtual_time(main)) if isinstance(entry, of_nurseries)] == [
+    assert of_nurseries(in_virtual_time(main)) == [
         *(NurseryOpened(0, 1, 1), NurseryCancelled(0, 1), NurseryClosed(2, 1)),
-        *(NurseryOpened(2, 2, 1), NurseryCancelled(3, 2), NurseryClosed(3, 2)),
-        *(NurseryOpened(3, 3, 1), NurseryCancelled(4, 3), NurseryClosed(4, 3)),
-        *(NurseryOpened(4, 4, 1), NurseryClosed(4, 4)),
+        *(NurseryOpened(2, 2, 1), NurseryCancelled(3, 2), NurseryClosed(3, 2, math.inf, False)),
+        *(NurseryOpened(3, 3, 1, 4), NurseryCancelled(4, 3), NurseryClosed(4, 3, 4, True)),
+        *(NurseryOpened(4, 4, 1, 4.5), NurseryClosed(4, 4, 4.5, False)),
     ]
+
+
+def test_a_deadline_of_a_nursery_that_is_moved() -> None:
+    """It is as it was at the end; before that it is in what is taken of the recording meanwhile, and told once."""
+    traces = []
+
+    async def main() -> Trace:
+        with record() as recording:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.sleep_forever, name="t")
+                nursery.cancel_scope.deadline = 2
+                await trio.sleep(1)
+                traces.extend([recording.trace(), recording.trace()])
+                nursery.cancel_scope.deadline = 3
+        return recording.trace()
+
+    trace = in_virtual_time(main)
+    opened, moved = NurseryOpened(0, 1, 1), NurseryDeadlineMoved(1, 1, 2)
+    assert [of_nurseries(each) for each in traces] == [[opened, moved]] * 2
+    again, cancelled = NurseryDeadlineMoved(3, 1, 3), NurseryCancelled(3, 1)
+    assert of_nurseries(trace) == [opened, moved, again, cancelled, NurseryClosed(3, 1, 3, True)]
+
+
+def test_what_is_cancelled_last_of_all() -> None:
+    """Regression: nobody looked at nurseries and scopes between the last step and the end of the recording."""
+
+    async def main() -> Trace:
+        async with trio.open_nursery() as nursery:
+            with ExitStack() as stack:
+                with record() as recording:
+                    cancel_scope = stack.enter_context(scope("it"))
+                    nursery.start_soon(trio.sleep, 5, name="t")
+                    await trio.sleep(1)
+                    cancel_scope.cancel()
+                    nursery.cancel_scope.cancel()
+        return recording.trace()
+
+    assert structure(in_virtual_time(main))[-2:] == [ScopeCancelled(1, 1), NurseryCancelled(1, 1)]
 
 
 @pytest.mark.parametrize("deep", [False, True])

@@ -14,20 +14,22 @@ from trio_udp.tracing import (
     NurseryCancelled,
     Recording,
     ScopeCancelled,
+    ScopeDeadlineMoved,
     ScopeEntered,
     ScopeExited,
     record,
     scope,
 )
 from trio_udp.tracing._cancellation import MOST_LOOKS
+from trio_udp.tracing._timeline import timeline
 
 
-def scopes(recording: Recording) -> list[ScopeEntered | ScopeCancelled | ScopeExited]:
+def scopes(recording: Recording) -> list[ScopeEntered | ScopeDeadlineMoved | ScopeCancelled | ScopeExited]:
     """What is told of scopes; the task is 1, whatever number pytest-trio has left for the test's own."""
     told = [
         entry._replace(task=1) if isinstance(entry, ScopeEntered) else entry
         for entry in recording.trace().entries
-        if isinstance(entry, (ScopeEntered, ScopeCancelled, ScopeExited))
+        if isinstance(entry, (ScopeEntered, ScopeDeadlineMoved, ScopeCancelled, ScopeExited))
     ]
     assert {entry.scope for entry in told} == set(range(1, len({entry.scope for entry in told}) + 1))
     return told
@@ -51,6 +53,27 @@ async def test_one_that_is_not_cancelled(autojump_clock: MockClock) -> None:
         await trio.sleep(1)
         cancel_scope.deadline = 10
     assert scopes(recording) == [ScopeEntered(0, 1, "quick", 1, math.inf), ScopeExited(1, 1, 10, False)]
+
+
+async def test_a_deadline_that_was_moved_is_told_while_the_scope_is_open(autojump_clock: MockClock) -> None:
+    """Regression: what was seen at 5 seconds was a deadline of 1 second, and nobody had been cancelled."""
+    with record() as recording:
+        with scope("moved", trio.move_on_after(1)) as cancel_scope:
+            cancel_scope.deadline = 50
+            await trio.sleep(5)
+            assert scopes(recording) == [ScopeEntered(0, 1, "moved", 1, 1), ScopeDeadlineMoved(5, 1, 50)]
+            [bar] = [bar for bar in timeline(recording.trace()).walk() if bar.kind == "scope"]
+            assert bar.deadline == 50
+            await trio.sleep_forever()
+    assert scopes(recording)[2:] == [ScopeCancelled(50, 1), ScopeExited(50, 1, 50, True)]
+
+
+async def test_nor_is_it_forgotten_when_the_scope_is_cancelled_by_it(autojump_clock: MockClock) -> None:
+    with record() as recording:
+        with scope("moved", trio.move_on_after(1)) as cancel_scope, trio.CancelScope(shield=True):
+            cancel_scope.deadline = 2
+            await trio.sleep(5)
+            assert scopes(recording)[1:] == [ScopeDeadlineMoved(2, 1, 2), ScopeCancelled(2, 1)]
 
 
 async def test_one_that_is_cancelled_by_another_task(autojump_clock: MockClock) -> None:

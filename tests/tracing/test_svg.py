@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import partial
 from itertools import pairwise
@@ -16,6 +17,7 @@ from tests.tracing.traces import (
     OTHER,
     SERVER,
     a_retry,
+    accepted,
     arrived,
     begins,
     dropped,
@@ -32,7 +34,7 @@ from tests.tracing.traces import (
 )
 from trio_udp import Datagram, DatagramReceived, DatagramSent, Retry, open_udp_client, serve_udp
 from trio_udp.cli import make_parser
-from trio_udp.tracing import Happened, Trace, ladder_svg
+from trio_udp.tracing import Happened, Trace, chrome, ladder_svg, ladder_text, mermaid, timeline_svg
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -162,7 +164,7 @@ def test_what_one_reads_when_pointing() -> None:
         "client to 10.0.0.1, 5 bytes",
         "hello",
         "sent at 0.500000 s",
-        "arrived at 0.750000 s, after 250 ms",
+        "read at 0.750000 s, 250 ms after it was sent",
         "sent by shop.py:7",
     ]
     assert title_of(of_class(root, "attempt")[0]).splitlines() == [
@@ -219,6 +221,29 @@ def test_where_crosses_are() -> None:
     assert len(of_class(root, "cross")) == 3
 
 
+def test_what_goes_side_by_side_is_not_struck_through() -> None:
+    """Regression: of three sent in a row, the first one's line went through the label of the second."""
+    payloads = [b"n0", b"n1", b"n2"]
+    events: list[Event] = [sent(n / 1e6, CLIENT, SERVER, data) for n, data in enumerate(payloads)]
+    root = drawing(trace_of(*events, *(received(1 + n / 1e6, SERVER, CLIENT, one) for n, one in enumerate(payloads))))
+    labels = of_class(root, "label")
+    assert [text.get("x") for text in labels] == [labels[0].get("x")] * 3
+    assert all(later - one >= 13 for one, later in pairwise(float(text.get("y", "")) for text in labels))
+
+
+def test_a_short_payload_is_not_cut_for_a_reason() -> None:
+    """Regression: there were 3 letters of 4, and all of the reason."""
+    hosts = [("10.0.0.1", 7), ("10.0.0.2", 7), ("10.0.0.3", 7)]
+    reason = "no request waits for this one"
+    events: list[Event] = []
+    for here, there in pairwise(hosts):
+        events += [sent(0.0, here, there, b"SLOW"), received(1.0, there, here, b"SLOW")]
+        events.append(dropped(1.0, there, here, b"SLOW", reason))
+    for label in of_class(drawing(in_order(*events)), "label"):
+        assert label.text == "SLOW"
+        assert "dropped: no request waits for" in "".join(label.itertext())
+
+
 def test_losses_of_one_instant_are_beside_each_other() -> None:
     events = [sent(0.0, client, SERVER) for client in (CLIENT, OTHER)]
     root = drawing(in_order(*events, *(lost(0.1, one.local, SERVER, 0.0) for one in events)))
@@ -262,7 +287,7 @@ def test_other_fates() -> None:
     assert title_of(late).splitlines()[-1] == "ignored: answered already"
     assert len(of_class(late, "mark")) == len(of_class(copy, "cross")) == len(of_class(root, "cross")) == 1
     assert title_of(silence).splitlines()[-1] == "not seen to arrive"
-    assert title_of(came).splitlines()[2:] == ["not seen to be sent", "arrived at 6.000000 s"]
+    assert title_of(came).splitlines()[2:] == ["not seen to be sent", "read at 6.000000 s"]
     assert len(of_class(root, "guess")) == 3
 
 
@@ -293,12 +318,25 @@ def test_what_waited_for_its_reader() -> None:
     assert "nobody has read it" in text_of(silence)
 
 
+def test_when_it_arrived_nobody_knows_on_real_sockets() -> None:
+    """Regression: what had waited a second for its reader had arrived after a second."""
+    told: list[Event] = [sent(0.0, CLIENT, SERVER), arrived(0.25, CLIENT, SERVER, 0.0), received(1.0, SERVER, CLIENT)]
+    [way] = of_class(drawing(trace_of(*told[::2])), "datagram")
+    assert title_of(way).splitlines()[2:] == ["sent at 0.000000 s", "read at 1.000000 s, 1 s after it was sent"]
+    assert "1 s" in text_of(way)
+    captions = [
+        " ".join(one.text or "" for one in of_class(drawing(trace_of(*events)), "caption"))
+        for events in (told, told[:2], told[:1], told[::2])
+    ]
+    assert ["an arrow ends where its datagram was read" in caption for caption in captions] == [False] * 3 + [True]
+
+
 def test_what_was_dropped_later() -> None:
     events = sent(1.0, CLIENT, SERVER), received(1.25, SERVER, CLIENT), dropped(9.0, SERVER, CLIENT, reason="cancelled")
     root = drawing(trace_of(*events))
     [datagram] = of_class(root, "datagram")
     assert title_of(datagram).splitlines()[3:] == [
-        "arrived at 1.250000 s, after 250 ms",
+        "read at 1.250000 s, 250 ms after it was sent",
         "dropped at 9.000000 s: cancelled",
     ]
     # Regression: it had a cross where it arrived, though somebody had worked on it since.
@@ -338,6 +376,45 @@ def test_attempts_side_by_side_do_not_cover_each_other() -> None:
     assert [one.get("class") for one in brackets] == ["attempt undecided", "attempt given-up", "attempt undecided"]
     starts = {of_class(one, "bracket")[0].get("d", "").split(" ")[0] for one in brackets}
     assert len(starts) == 3
+
+
+def test_requests_of_one_host_are_counted_together() -> None:
+    """Regression: two clients on one host both had a request 1, and nobody could tell whose attempt had ended.
+
+    And a second attempt stood further in than the first, where another request had ended meanwhile.
+    """
+    other = ("10.0.1.1", 40001)
+    recorded = in_order(
+        *exchange(0.0),
+        begins(0.25, other),
+        accepted(0.75, other),
+        begins(0.5, other, request=2),
+        times_out(1.5, other, request=2),
+        *exchange(1.0, request=2),
+        begins(1.5, other, request=2, number=2),
+        accepted(2.0, other, request=2, number=2),
+    )
+    brackets = of_class(drawing(recorded), "attempt")
+    assert [title_of(one).partition(":")[0] for one in brackets] == [
+        "request 1, attempt 1",
+        "request 2, attempt 1",
+        "request 3, attempt 1",
+        "request 3, attempt 2",
+        "request 4, attempt 1",
+    ]
+    columns = [of_class(one, "bracket")[0].get("d", "").split(" ")[0] for one in brackets]
+    assert columns[2] == columns[3]
+    assert len(set(columns)) == 2
+    notes = [line for line in ladder_text(recorded, width=200).splitlines() if "answered" in line]
+    assert [line.partition("request ")[2][0] for line in notes] == ["1", "2", "4", "3"]
+    assert re.findall(r"request (\d)#58; timed out", mermaid(recorded)) == ["3"]
+    events = json.loads(chrome(recorded))["traceEvents"]
+    begun = [event["args"] for event in events if event["ph"] == "b" and event["name"] == "requests of client"]
+    assert begun == [{"request": number} for number in (1, 2, 3, 4)]
+    bars = re.findall(r"<title>(request \d, attempt \d)", timeline_svg(recorded))
+    assert bars == [
+        f"request {number}, attempt {attempt}" for number, attempt in ((1, 1), (2, 1), (3, 1), (4, 1), (3, 2))
+    ]
 
 
 def test_an_attempt_that_was_refused_has_a_cross_of_its_own() -> None:

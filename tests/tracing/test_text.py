@@ -315,6 +315,23 @@ def answered(time: float, data: bytes) -> list[Event]:
     return [sent(time, CLIENT, SERVER, data), received(time + 0.25, SERVER, CLIENT, data)]
 
 
+def test_a_line_that_is_cut_says_so() -> None:
+    trace = trace_of(*answered(0.0, b"a payload that has no room"))
+    for line in ladder_text(trace, width=30).splitlines():
+        assert len(line) == 30
+        assert line.endswith("\u2026")
+    assert all(line.endswith("~") for line in ladder_text(trace, width=30, ascii=True).splitlines())
+
+
+def test_a_reason_stays_where_its_payload_has_room_beside() -> None:
+    """Regression: all that was left of it was that it was lost, which means by chance."""
+    one, other, third = (("10.0.0.1", 7), ("10.0.0.2", 7), ("10.0.0.3", 7))
+    events: list[Event] = [sent(0.0, one, other, b"same"), received(0.5, other, one, b"same")]
+    events.append(dropped(1.0, other, third, b"same", "relay stopped", out=True))
+    last = ladder_text(trace_of(*events), width=74).splitlines()[-1]
+    assert last == "   1.000000      │                    same │─✕ lost: relay stopped   │"
+
+
 def test_payloads_that_differ_where_they_are_cut_stay_in_columns() -> None:
     events = [event for number in range(3) for event in answered(float(number), b"%d" % number * 100)]
     lines = ladder_text(trace_of(*events), width=50).splitlines()

@@ -14,6 +14,7 @@ from trio_udp.tracing import (
     Happened,
     NurseryCancelled,
     NurseryClosed,
+    NurseryDeadlineMoved,
     NurseryOpened,
     ScopeCancelled,
     ScopeEntered,
@@ -367,6 +368,19 @@ def test_the_moments_of_deadlines_and_cancellations_have_a_height() -> None:
     assert edges(cancelled)[1] < y < edges(cancelled)[3] - 10
 
 
+def test_the_times_in_the_margin_are_those_of_what_is_drawn() -> None:
+    """Regression: so was a deadline that another box covers; and the time of the end was not, if all was still open."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        ScopeEntered(10.0, 1, "first", 1, 12.0),
+        ScopeExited(11.0, 1, 12.0, False),
+        ScopeEntered(11.0, 2, "second", 1, math.inf),
+    ]
+    root = ElementTree.fromstring(timeline_svg(trace(entries, ended=13.0)))
+    times = [text.text for text in root.iter(f"{SVG}text") if text.get("class") == "time"]
+    assert times == ["0.000", "1.000", "3.000"]
+
+
 def test_where_it_was_caught_is_not_covered_by_what_follows() -> None:
     """Regression: of a thick line half was left, which is a thin one."""
     entries: list[Entry] = [
@@ -413,6 +427,28 @@ def test_whose_scope_was_cancelled_is_upon_all_that_is_inside() -> None:
     root = ElementTree.fromstring(picture)
     drawn = [element.get("data-entry", "over") for element in root if element.get("class") in OUTER]
     assert drawn == ["0", "1", "2", "3", "over", "7", "over"]
+
+
+def test_a_nurserys_deadline_and_what_it_caught_are_shown_as_those_of_scopes() -> None:
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        NurseryOpened(10.0, 1, 1, 10.25),
+        NurseryDeadlineMoved(10.25, 1, 10.5),
+        NurseryCancelled(10.5, 1),
+        NurseryClosed(10.5, 1, 10.5, True),
+        NurseryOpened(10.5, 2, 1, 40.0),
+        NurseryClosed(10.75, 2, 40.0, False),
+        NurseryOpened(10.75, 3, 1),
+    ]
+    picture = timeline_svg(trace(entries, 12.0))
+    _, caught, early, endless = groups(picture)
+    assert title(caught).endswith("\ndeadline 0.500000 s\ncancelled at 0.500000 s, caught")
+    assert overs(picture) == [["cancelled", "caught"]]
+    assert title(early).endswith("\ndeadline 30.000000 s")
+    assert [path.get("class") for path in early.iter(f"{SVG}path")] == ["box"]  # there is no room below it
+    assert "deadline" not in title(endless)
+    [moved] = [bar for bar in timeline(trace(entries[:3])).walk() if bar.kind == "nursery"]
+    assert moved.deadline == 10.5
 
 
 OUTER = {"bar task", "bar scope", "bar nursery", "over"}
@@ -474,7 +510,7 @@ def test_an_attempt_says_which_it_is_and_its_deadline_where_there_is_room() -> N
     [whole] = [
         texts(group) for group in groups(timeline_svg(trace(entries, 20.0))) if "attempt" in group.get("class", "")
     ]
-    assert whole == ["request 3, attempt 1: undecided, deadline at 1.000000 s"]
+    assert whole == ["request 1, attempt 1: undecided, deadline at 1.000000 s"]
 
 
 def test_a_scope_says_its_deadline_where_there_is_room() -> None:
@@ -603,6 +639,17 @@ LIBRARY: list[Entry] = [
 ]
 
 
+def test_the_main_task_of_a_command_is_its_program_and_what_trio_has_for_dtls_is_not() -> None:
+    """Regression: of ``request --dtls`` there was a loop of Trio's in the picture, and nothing else."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "trio_udp.cli.request.run", None),
+        TaskStarted(10.0, 2, "trio._dtls.dtls_receive_loop", None),
+    ]
+    everything = timeline(trace(entries))
+    assert outline(without_library(everything)) == ["task trio_udp.cli.request.run 10.0-None"]
+    assert count_library(everything) == 1
+
+
 def test_the_librarys_own_tasks_are_left_out() -> None:
     """Unless something of the program's is in one."""
     everything = timeline(trace(LIBRARY))
@@ -615,7 +662,7 @@ def test_the_librarys_own_tasks_are_left_out() -> None:
         "      scope of a handler 10.4-None",
     ]
     assert count_library(everything) == 2
-    assert "Of the library's own, 2 tasks are not shown." in " ".join(
+    assert "2 tasks of the library's own are not shown." in " ".join(
         text for text in texts(ElementTree.fromstring(timeline_svg(trace(LIBRARY))))
     )
 
@@ -655,7 +702,7 @@ def test_a_dotted_line_goes_on_to_a_deadline_that_was_not_reached_as_far_as_ther
     def rest(entries: list[Entry]) -> list[str | None]:
         scopes = groups(timeline_svg(trace(entries, ended=13.0)))[1:]
         every = [path for group in scopes for path in group.iter(f"{SVG}path")]
-        return [path.get("class") for path in every if path.get("class") in ("rest", "until")]
+        return [path.get("class") for path in every if path.get("class") in ("rest", "until", "later")]
 
     entries: list[Entry] = [
         TaskStarted(10.0, 1, "main", None),
@@ -663,7 +710,9 @@ def test_a_dotted_line_goes_on_to_a_deadline_that_was_not_reached_as_far_as_ther
         ScopeExited(11.0, 1, 12.0, False),
     ]
     assert rest(entries) == ["rest", "until"]  # it has come to its deadline
-    assert rest([*entries, ScopeEntered(11.5, 2, "second", 1, math.inf)]) == ["rest"]
+    second = ScopeEntered(11.5, 2, "second", 1, math.inf)
+    assert rest([*entries, second]) == ["rest", "later"]  # Regression: it looked as if that were the deadline
+    assert "a deadline that is further down" in timeline_svg(trace([*entries, second], ended=13.0))
     assert rest([*entries, ScopeEntered(11.0, 2, "second", 1, math.inf)]) == []
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import trio
 
+from .._address import WildcardAddress
 from ._ip import ANY, IP, LOOPBACK, Place, parse_ip, shown
 from ._options import Options
 
@@ -59,6 +60,7 @@ class Mailbox:
         self.handles = 1
         self.local: Place | None = None
         self.peer: Place | None = None
+        self._anywhere: Address = ("", 0)  # what stands for all addresses of the host, as it was shown last
         self.hears_ipv4: str | None = None  # which of the host's addresses it is bound to, ANY for all of them
         self.hears_ipv6: str | None = None
         self.unplugged = False  # its host has crashed: nothing comes, and what it sends goes nowhere
@@ -116,9 +118,22 @@ class Mailbox:
 
     @property
     def shown_local(self) -> Address:
-        """As ``getsockname`` has it."""
+        """As ``getsockname`` has it; that of all addresses remembers which its host has, if that is clear."""
         wildcard = "::" if self.family == trio.socket.AF_INET6 else "0.0.0.0"
-        return shown(self.family, self.local or (wildcard, 0))
+        address = shown(self.family, self.local or (wildcard, 0))
+        if address[0] != wildcard or self.host.nat is not None:
+            return address
+        if self._anywhere != address:  # each event of an endpoint asks
+            self._anywhere = self._of_host(address)
+        return self._anywhere
+
+    def _of_host(self, address: Address) -> Address:
+        own = [own for own in self.host.own_addresses if (":" in own) == (":" in address[0])]
+        if len(own) != 1:
+            return address
+        remembering = WildcardAddress(address)
+        [remembering.host] = own
+        return cast("Address", remembering)
 
     def shown_asked(self, arrived: Arrived) -> Address:
         """Where a datagram came to: one to many, to the address that its sender knows the host by."""

@@ -38,7 +38,9 @@ LOOP = 30.0  # how far one that comes back to its own lifeline goes out
 HEAD = 7.0
 CROSS = 4.0
 LETTER = 6.05  # of a label
+BESIDE = 18.0  # at least free on both sides of a label, taken together
 SHORTEST_LABEL = 12  # characters
+ENOUGH = 8  # of a payload: a reason is cut before that
 MINOR = 2  # has a label only where no other arrow runs through it
 
 Point = tuple[float, float]
@@ -57,15 +59,17 @@ class Arrows:
     def marks(self) -> Iterator[Mark]:
         """The ends of all arrows."""
         for number, arrow in enumerate(self._ladder.arrows):
-            travel, start = arrow.travel, ("from", self._began[arrow.travel.entry])
+            travel, start, end = arrow.travel, ("from", self._began[arrow.travel.entry]), ("to", number)
+            ways = [(which, arrow.source, arrow.destination) for which in ("from", "to")]
             if travel.sent is not None and start[1] == number:
-                yield Mark(travel.sent, travel.entry, arrow.source, start)
+                yield Mark(travel.sent, travel.entry, arrow.source, start, way=ways[0])
             if travel.has_arrived:
                 assert travel.ended is not None
                 assert travel.ended_entry is not None
-                yield Mark(travel.ended, travel.ended_entry, arrow.destination, ("to", number), start)
+                yield Mark(travel.ended, travel.ended_entry, arrow.destination, end, start, way=ways[1])
             elif travel.outcome != "not sent":
-                yield Mark(self._fades_at(arrow), travel.entry, NOWHERE - 1 - arrow.destination, ("to", number), start)
+                nowhere = NOWHERE - 1 - arrow.destination
+                yield Mark(self._fades_at(arrow), travel.entry, nowhere, end, start, way=ways[1])
 
     def _fades_at(self, arrow: Arrow) -> float:
         travel = arrow.travel
@@ -133,8 +137,7 @@ class Arrows:
         else:
             lines.append(f"sent at {travel.sent - started:.6f} s")
         if travel.ended is not None and (travel.has_arrived or travel.outcome == "unseen"):
-            after = "" if travel.sent is None else f", after {show_duration(travel.ended - travel.sent)}"
-            lines.append(f"arrived at {travel.ended - started:.6f} s{after}")
+            lines.append(self._tell_end(travel, travel.ended))
         if travel.read is not None and travel.ended is not None and travel.read - travel.ended > WAITED:
             lines.append(f"read at {travel.read - started:.6f} s, {show_duration(travel.read - travel.ended)} later")
         if travel.outcome in ("lost", "dropped", "ignored"):
@@ -148,6 +151,14 @@ class Arrows:
         if who := arrow.source_line or arrow.task_name:  # of the end that told of it
             lines.append(f"{'received' if travel.sent is None else 'sent'} by {show_text(who)}")
         return "\n".join(lines)
+
+    def _tell_end(self, travel: Travel, ended: float) -> str:
+        """When it arrived; or, where nobody tells of that, when it was read."""
+        at = f"at {ended - self._ladder.started:.6f} s"
+        took = "" if travel.sent is None else show_duration(ended - travel.sent)
+        if travel.was_only_read:
+            return f"read {at}, {took} after it was sent" if took else f"read {at}"
+        return f"arrived {at}, after {took}" if took else f"arrived {at}"
 
     def _end(self, number: int, place: Place) -> str:
         """With the socket, where the lifeline has several."""
@@ -169,7 +180,7 @@ class Arrows:
         begin, until = plan.widest_gap(arrow.source, arrow.destination)
         if arrow.travel.outcome == "lost":
             until = min(until, end[0]) if begin < until else max(until, end[0])
-        letters = int((abs(until - begin) - 24) / LETTER)
+        letters = int((abs(until - begin) - BESIDE) / LETTER)
         tried = 0
         for most in (letters, letters // 2):
             if most < SHORTEST_LABEL:
@@ -235,7 +246,9 @@ def _label_text(arrow: Arrow, letters: int) -> tuple[str, int]:
     elif travel.sent is not None and travel.ended is not None:
         words = ["second copy"] * travel.is_copy + ["damaged"] * (travel.damaged is not None)
         fate = ", ".join([*words, show_duration(travel.ended - travel.sent)])
-    fate = shortened(fate, letters - 4)
+    whole = min(len(show_data(travel.data)), ENOUGH)
+    least = len(fate.partition(":")[0])
+    fate = shortened(shortened(fate, max(least, letters - 2 - whole)), letters - 4)
     data = show_data(travel.data, max(3, letters - len(fate) - 2))
     if not fate:
         return escape(data), len(data)

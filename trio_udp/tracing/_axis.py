@@ -30,6 +30,7 @@ LABEL = 30.0
 TYPICAL = 34.0  # how far a typical datagram falls; all lengths are in pixels
 LEAST = 8.0  # between two moments
 ROW = 8.0  # between two things at one lifeline and one instant
+WORDS = 14.0  # between two datagrams that go the same way, side by side: what is said of one has room between them
 TRUE = 70.0  # up to this it is to scale
 DOUBLING = 12.0  # what is beyond adds so much each time that it doubles
 MOST = 500.0  # what would be taller, to scale, is cut
@@ -43,7 +44,7 @@ class Mark(NamedTuple):
 
     At one instant ``order`` decides. Marks at one ``lifeline`` are then below each other, and none is above the one
     that it comes ``after``. What has no lifeline is an instant that nothing is written beside. One that ``takes`` no
-    row has that of the next one.
+    row has that of the next one. An end of what goes the same ``way`` as the one before it is further apart.
     """
 
     time: float
@@ -52,6 +53,7 @@ class Mark(NamedTuple):
     key: Hashable
     after: Hashable = None
     takes: bool = True
+    way: Hashable = None
 
 
 class Cut(NamedTuple):
@@ -73,6 +75,8 @@ class Axis:
 
     def __init__(self, marks: Iterable[Mark], travel_times: Iterable[float], *, is_dense: bool = False) -> None:
         self._density = DENSE if is_dense else 1.0
+        self._words = 0.0 if is_dense else WORDS
+        self._ways: set[Hashable] = set()  # at the last moment
         moments = [(time, list(group)) for time, group in groupby(sorted(marks, key=_when), key=lambda mark: mark.time)]
         self._scale = _scale([time for time, _ in moments], [time for time in travel_times if time > 0])
         self._times: list[float] = []
@@ -86,9 +90,11 @@ class Axis:
         was_of_tasks = False
         for time, group in moments:
             is_of_tasks = not all_of_tasks and all(mark.lifeline in (NOWHERE, INSTANT) for mark in group)
-            self._begin(time, BESIDE if is_of_tasks or was_of_tasks else math.inf)
-            was_of_tasks = is_of_tasks
-            self.height += ROW * self._lay_out(group)
+            ways = {mark.way for mark in group} - {None}
+            least = self._words if ways & self._ways else 0.0
+            self._begin(time, BESIDE if is_of_tasks or was_of_tasks else math.inf, least)
+            was_of_tasks, self._ways = is_of_tasks, ways
+            self.height += self._lay_out(group)
             self._bottoms.append(self.height)
             if any(mark.lifeline >= 0 for mark in group):
                 self.labels.append((self._tops[-1], time))
@@ -111,10 +117,10 @@ class Axis:
         part = (time - self._times[number]) / (self._times[number + 1] - self._times[number])
         return self._bottoms[number] + part * (self._tops[number + 1] - self._bottoms[number])
 
-    def _begin(self, time: float, most: float) -> None:
+    def _begin(self, time: float, most: float, least: float) -> None:
         if self._times:
             silence = time - self._times[-1]
-            fall = max(LEAST, self._density * _fall(silence * self._scale))
+            fall = max(LEAST, least, self._density * _fall(silence * self._scale))
             if silence * self._scale <= MOST:
                 fall = min(fall, most)
             else:
@@ -124,15 +130,18 @@ class Axis:
         self._times.append(time)
         self._tops.append(self.height)
 
-    def _lay_out(self, group: list[Mark]) -> int:
-        """Give a height to all of one moment; returns how many rows there are below the first."""
-        rows: dict[int, int] = {}
-        given: dict[Hashable, int] = {}
+    def _lay_out(self, group: list[Mark]) -> float:
+        """Give a height to all of one moment; returns how far the last is below the first."""
+        free: dict[int, float] = {}  # from there on, by lifeline
+        below: dict[Hashable, float] = {}  # the same, by way
+        given: dict[Hashable, float] = {}
         for mark in group:
-            row = max(rows.get(mark.lifeline, 0), given.get(mark.after, 0))
-            given[mark.key] = row
-            self._heights[mark.key] = self._tops[-1] + ROW * row
-            rows[mark.lifeline] = row + mark.takes
+            height = max(free.get(mark.lifeline, 0.0), given.get(mark.after, 0.0), below.get(mark.way, 0.0))
+            given[mark.key] = height
+            self._heights[mark.key] = self._tops[-1] + height
+            free[mark.lifeline] = height + ROW * mark.takes
+            if mark.way is not None:
+                below[mark.way] = height + self._words
         return max(given.values())
 
 

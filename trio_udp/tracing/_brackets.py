@@ -70,8 +70,7 @@ class Brackets:
         return [self._outermost(self._asked.get(number, []), axis) for number in numbers]
 
     def _outermost(self, asked: list[Asked], axis: Axis) -> float:
-        attempts = tracks(self._span(axis, "attempt", one.entry) for _, one in self._all_attempts(asked))
-        inner = FIRST + TRACK * max(attempts, default=0) + HOOK + BESIDE
+        inner = FIRST + TRACK * max(self._tracks(asked, axis), default=0) + HOOK + BESIDE
         return inner + APART + room_for_loops(self._loops(asked, axis))
 
     def draw(self, plan: Plan, axis: Axis) -> Iterator[str]:
@@ -108,7 +107,7 @@ class Brackets:
         all_attempts = self._all_attempts(asked)
         spans = [self._span(axis, "attempt", attempt.entry) for _, attempt in all_attempts]
         starts = sorted(top for top, _ in spans)
-        places = tracks(spans)
+        places = self._tracks(asked, axis)
         several = max(places, default=0)
         for number, ((one, attempt), (top, bottom)) in enumerate(zip(all_attempts, spans, strict=True)):
             after = bisect_right(starts, bottom - 1)
@@ -122,6 +121,11 @@ class Brackets:
             inner = x - FIRST - TRACK * several - HOOK - 1
             outer = inner - APART - (0 if several else BESIDE)
             yield from draw_loops(loops, outer, inner, self._ladder.lifelines[asked[0].lifeline].name)
+
+    def _tracks(self, asked: list[Asked], axis: Axis) -> list[int]:
+        """Of each attempt in the picture: all of one request stand in one."""
+        found = tracks(self._loop(one, axis).span for one in asked)
+        return [track for one, track in zip(asked, found, strict=True) for _ in self._all_attempts([one])]
 
     def _all_attempts(self, asked: list[Asked]) -> list[tuple[Asked, Attempt]]:
         """Those in the picture."""

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from .._address import format_address
 from ._entries import Happened
 from ._lifelines import Cast
-from ._requests import requests
-from ._show import plural, show_data, show_text
+from ._requests import numbered, requests
+from ._show import plural, show_data, show_duration, show_text
 from ._sockets import Sockets
 from ._timeline import timeline
 from ._trace import known_until, what_is_forgotten, when_it_stops
@@ -61,7 +61,7 @@ class _Events:
         self._sockets = Sockets(trace.entries)
         self._travels = travels(trace.entries, self._sockets)
         self._cast = Cast(trace, self._sockets, self._travels)
-        self._bars = [bar for bar in timeline(trace, most=len(trace.entries)).walk() if bar.kind != "attempt"]
+        self._bars = list(timeline(trace, (), most=len(trace.entries)).walk())
         self._edges = self._find_edges()
 
     def all(self) -> Iterator[dict[str, Any]]:
@@ -69,7 +69,8 @@ class _Events:
         yield from self._names()
         for bar in self._bars:
             yield self._bar(bar)
-        for number, request in enumerate(requests(self._trace.entries, self._sockets), 1):
+        asked = numbered(requests(self._trace.entries, self._sockets), self._cast)
+        for number, request in enumerate(asked, 1):
             yield from self._request(number, request)
         for number, travel in enumerate(self._travels, 1):
             yield from self._travel(number, travel)
@@ -98,6 +99,10 @@ class _Events:
             told |= {"deadline": self._seconds(bar.deadline), "cancelled": self._seconds(bar.cancelled)}
             if bar.end is not None:
                 told["caught"] = bar.caught
+        elif bar.kind == "nursery":  # most have nothing of it
+            own = {"deadline": bar.deadline, "cancelled": bar.cancelled}
+            told |= {name: self._seconds(time) for name, time in own.items() if time is not None}
+            told |= {"caught": True} if bar.caught else {}
         lasted = self._micro(self._end(bar.end)) - self._micro(bar.begin)
         return self._event("X", bar.name, bar.begin, bar.task, cat=bar.kind, dur=round(lasted, 3), args=told)
 
@@ -138,7 +143,7 @@ class _Events:
             yield self._slice(f"sent {size}", travel.sent, travel.entry, told)
         if travel.read is not None and travel.ended_entry is not None:
             receiver = _task(self._trace, travel.ended_entry)
-            yield self._slice(f"received {size}", travel.read, travel.ended_entry, told)
+            yield self._slice(f"received {size}", travel.read, travel.ended_entry, told | _took(travel))
             if travel.sent is not None:
                 yield self._event("s", "datagram", travel.sent, sender, bp="e", **of)
                 yield self._event("f", "datagram", travel.read, receiver, bp="e", **of)
@@ -172,6 +177,14 @@ class _Events:
                 if index is not None and time is not None:
                     edges.setdefault(_task(self._trace, index), set()).add(time)
         return {task: sorted(map(self._micro, times)) for task, times in edges.items()}
+
+
+def _took(travel: Travel) -> dict[str, str]:
+    """How long, until what; on real sockets nobody tells when something arrives."""
+    if travel.sent is None or travel.ended is None:
+        return {}
+    end = "was read" if travel.was_only_read else "arrived"
+    return {"took": f"{show_duration(travel.ended - travel.sent)} until it {end}"}
 
 
 def _task(trace: Trace, index: int) -> int:

@@ -9,6 +9,7 @@ Numbers stand for tasks, nurseries and scopes: 1, 2, ... each, in the order in w
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from .. import _events
@@ -19,8 +20,10 @@ __all__ = [
     "Happened",
     "NurseryCancelled",
     "NurseryClosed",
+    "NurseryDeadlineMoved",
     "NurseryOpened",
     "ScopeCancelled",
+    "ScopeDeadlineMoved",
     "ScopeEntered",
     "ScopeExited",
     "TaskEnded",
@@ -66,11 +69,23 @@ class TaskEnded(NamedTuple):
 
 
 class NurseryOpened(NamedTuple):
-    """A task, ``task``, is inside the ``async with`` of a nursery. Noticed when it first waits there."""
+    """A task, ``task``, is inside the ``async with`` of a nursery. Noticed when it first waits there.
+
+    ``deadline`` is that of its own cancel scope, ``math.inf`` if it has none or an earlier version has not told it.
+    """
 
     time: float
     nursery: int
     task: int
+    deadline: float = math.inf
+
+
+class NurseryDeadlineMoved(NamedTuple):
+    """Its own cancel scope has another deadline than was told. Noticed as that of a marked scope is."""
+
+    time: float
+    nursery: int
+    deadline: float
 
 
 class NurseryCancelled(NamedTuple):
@@ -84,10 +99,15 @@ class NurseryCancelled(NamedTuple):
 
 
 class NurseryClosed(NamedTuple):
-    """The ``async with`` is over, and with it all tasks that were in it."""
+    """The ``async with`` is over, and with it all tasks that were in it.
+
+    ``deadline`` and ``caught`` are of its own cancel scope, as for marked ones. An earlier version has told neither.
+    """
 
     time: float
     nursery: int
+    deadline: float = math.inf
+    caught: bool = False
 
 
 class ScopeEntered(NamedTuple):
@@ -97,6 +117,14 @@ class ScopeEntered(NamedTuple):
     scope: int
     name: str
     task: int
+    deadline: float
+
+
+class ScopeDeadlineMoved(NamedTuple):
+    """It has another deadline than was told. Noticed when it is cancelled, or somebody looks at the recording."""
+
+    time: float
+    scope: int
     deadline: float
 
 
@@ -121,8 +149,8 @@ class ScopeExited(NamedTuple):
 
 
 Entry: TypeAlias = (
-    "Happened | TaskStarted | TaskEnded | NurseryOpened | NurseryCancelled | NurseryClosed"
-    " | ScopeEntered | ScopeCancelled | ScopeExited"
+    "Happened | TaskStarted | TaskEnded | NurseryOpened | NurseryDeadlineMoved | NurseryCancelled"
+    " | NurseryClosed | ScopeEntered | ScopeDeadlineMoved | ScopeCancelled | ScopeExited"
 )
 """Any of them."""
 

@@ -21,18 +21,23 @@ if TYPE_CHECKING:
 
 __all__ = ["count_library", "hidden_tasks", "is_library", "only_of", "without_library"]
 
-# How the names begin that this library gives its tasks; those of its own programs begin so, too, and are in the picture
-# as their clients are.
-LIBRARY = ("trio_udp.", "trio_udp ", "the virtual network delivers datagrams")
+# How the names begin that this library gives its tasks, and Trio those that it has for DTLS. The command line is a
+# program like any other.
+LIBRARY = ("trio_udp.", "trio_udp ", "the virtual network delivers datagrams", "trio._dtls.")
+COMMANDS = "trio_udp.cli."
 
 
 def is_library(bar: Bar) -> bool:
     """Is it a task of the library's with nothing of the program's in it?"""
-    return bar.kind == "task" and bar.name.startswith(LIBRARY) and not any(map(_is_of_program, bar.children))
+    return _has_name_of_library(bar) and not any(map(_is_of_program, bar.children))
+
+
+def _has_name_of_library(bar: Bar) -> bool:
+    return bar.kind == "task" and bar.name.startswith(LIBRARY) and not bar.name.startswith(COMMANDS)
 
 
 def _is_of_program(bar: Bar) -> bool:
-    if bar.kind == "nursery" or (bar.kind == "task" and bar.name.startswith(LIBRARY)):
+    if bar.kind == "nursery" or _has_name_of_library(bar):
         return any(map(_is_of_program, bar.children))
     return True
 

@@ -18,19 +18,23 @@ happens, or that enters a marked scope, is told of from then on, with no parent.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, OrderedDict
 from itertools import count
 from typing import TYPE_CHECKING
 
 import trio
+from trio import current_time
 from trio.lowlevel import current_task, enable_ki_protection
 
 from ._cancellation import MOST_LOOKS, cancelled, is_cancelled, only_follows
 from ._entries import (
     NurseryCancelled,
     NurseryClosed,
+    NurseryDeadlineMoved,
     NurseryOpened,
     ScopeCancelled,
+    ScopeDeadlineMoved,
     ScopeEntered,
     ScopeExited,
     TaskEnded,
@@ -80,6 +84,7 @@ class Watch(trio.abc.Instrument):
         self._nurseries: dict[trio.Nursery, int] = {}
         self._unhurt: OrderedDict[trio.Nursery, trio.CancelScope] = OrderedDict()  # not cancelled yet
         self._scopes: OrderedDict[int, trio.CancelScope] = OrderedDict()  # neither cancelled nor left
+        self._deadlines: dict[trio.CancelScope, float] = {}  # as they were told, of what is open and has one
         self._is_first = True  # the next step, in its round
         self._numbers = {kind: count(1) for kind in ("task", "nursery", "scope")}
 
@@ -119,7 +124,7 @@ class Watch(trio.abc.Instrument):
                 if task.parent_nursery is not known.parent:
                     self._moved(task, known)
                 self._close(reversed(known.nurseries))
-                self._add(TaskEnded(trio.current_time(), known.number))
+                self._add(TaskEnded(current_time(), known.number))
         except BaseException as problem:
             self.note(problem)
 
@@ -137,7 +142,7 @@ class Watch(trio.abc.Instrument):
     @enable_ki_protection
     def after_run(self) -> None:
         try:
-            self.over_at = trio.current_time()
+            self.over_at = current_time()
             self.forget()
         except BaseException as problem:
             self.note(problem)
@@ -167,6 +172,7 @@ class Watch(trio.abc.Instrument):
         self._nurseries.clear()
         self._unhurt.clear()
         self._scopes.clear()
+        self._deadlines.clear()
 
     # -- tasks and nurseries ------------------------------------------------------------------------------------------
 
@@ -184,13 +190,19 @@ class Watch(trio.abc.Instrument):
         return known.number
 
     def look(self) -> None:
-        """Tell which nurseries the running task is in by now, if it was told of."""
+        """Tell what nobody has seen yet of the running step, if its task is known, and which deadlines were moved."""
         try:
             task = current_task()
         except RuntimeError:
             return
         if (known := self._tasks.get(task)) is not None:
             self._compare(task, known)
+        for number in list(self._scopes):
+            self._look_at_scope(number)
+        for nursery in self._nurseries:
+            self._look_at_deadline(nursery)
+            if nursery in self._unhurt:
+                self._look_at_nursery(nursery)
 
     def _spawned(self, task: trio.lowlevel.Task) -> None:
         nursery = task.parent_nursery
@@ -204,7 +216,7 @@ class Watch(trio.abc.Instrument):
     def _start(self, task: trio.lowlevel.Task) -> _Known:
         parent = task.parent_nursery
         known = self._tasks[task] = _Known(next(self._numbers["task"]), parent, self._number(parent))
-        known.place = self._add(TaskStarted(trio.current_time(), known.number, task.name, known.inside))
+        known.place = self._add(TaskStarted(current_time(), known.number, task.name, known.inside))
         return known
 
     def _moved(self, task: trio.lowlevel.Task, known: _Known) -> None:
@@ -226,25 +238,34 @@ class Watch(trio.abc.Instrument):
         self._close(reversed(before[same:]))
         for nursery in now[same:]:
             number = self._nurseries[nursery] = next(self._numbers["nursery"])
-            self._add(NurseryOpened(trio.current_time(), number, known.number))
-            self._unhurt[nursery] = nursery.cancel_scope
+            scope = self._unhurt[nursery] = nursery.cancel_scope
+            if (deadline := scope.deadline) != math.inf:  # which few have
+                self._deadlines[scope] = deadline
+            self._add(NurseryOpened(current_time(), number, known.number, deadline))
 
     def _close(self, nurseries: Iterable[trio.Nursery]) -> None:
         for nursery in nurseries:
             if nursery in self._unhurt:
                 self._look_at_nursery(nursery)
                 self._unhurt.pop(nursery, None)
-            self._add(NurseryClosed(trio.current_time(), self._nurseries.pop(nursery)))
+            number, scope = self._nurseries.pop(nursery), nursery.cancel_scope
+            self._deadlines.pop(scope, None)
+            self._add(NurseryClosed(current_time(), number, scope.deadline, scope.cancelled_caught))
 
     def _look_at_nurseries(self) -> None:
         for nursery in cancelled(self._unhurt):
             self._look_at_nursery(nursery)
 
     def _look_at_nursery(self, nursery: trio.Nursery) -> None:
-        if is_cancelled(nursery.cancel_scope):
+        if getattr(nursery.cancel_scope, "_cancel_called", False):  # as `is_cancelled`, but this is asked at each step
             del self._unhurt[nursery]
+            self._look_at_deadline(nursery)
             if not only_follows(nursery):
-                self._add(NurseryCancelled(trio.current_time(), self._nurseries[nursery]))
+                self._add(NurseryCancelled(current_time(), self._nurseries[nursery]))
+
+    def _look_at_deadline(self, nursery: trio.Nursery) -> None:
+        if self._was_moved(scope := nursery.cancel_scope):
+            self._add(NurseryDeadlineMoved(current_time(), self._nurseries[nursery], scope.deadline))
 
     # -- scopes -------------------------------------------------------------------------------------------------------
 
@@ -254,7 +275,8 @@ class Watch(trio.abc.Instrument):
         if task is None:
             return None
         number = next(self._numbers["scope"])
-        self._add(ScopeEntered(trio.current_time(), number, name, task, scope.deadline))
+        deadline = self._deadlines[scope] = scope.deadline
+        self._add(ScopeEntered(current_time(), number, name, task, deadline))
         self._scopes[number] = scope
         return number
 
@@ -262,8 +284,9 @@ class Watch(trio.abc.Instrument):
         """It has been left."""
         self.current()  # nurseries inside it have been left before
         if self._scopes.pop(number, None) is not None and scope.cancel_called:
-            self._add(ScopeCancelled(trio.current_time(), number))
-        self._add(ScopeExited(trio.current_time(), number, scope.deadline, scope.cancelled_caught))
+            self._add(ScopeCancelled(current_time(), number))
+        self._deadlines.pop(scope, None)
+        self._add(ScopeExited(current_time(), number, scope.deadline, scope.cancelled_caught))
 
     def _look_after_step(self) -> None:
         """At the scopes, if they are few, or it was the round's first step and they are not many."""
@@ -273,8 +296,21 @@ class Watch(trio.abc.Instrument):
 
     def _look_at_scopes(self) -> None:
         for number in cancelled(self._scopes):
+            self._look_at_scope(number)
+
+    def _look_at_scope(self, number: int) -> None:
+        scope = self._scopes[number]
+        if self._was_moved(scope):
+            self._add(ScopeDeadlineMoved(current_time(), number, scope.deadline))
+        if is_cancelled(scope):
             del self._scopes[number]
-            self._add(ScopeCancelled(trio.current_time(), number))
+            self._add(ScopeCancelled(current_time(), number))
+
+    def _was_moved(self, scope: trio.CancelScope) -> bool:
+        """Since its deadline was told; now it will be."""
+        before = self._deadlines.get(scope, math.inf)
+        self._deadlines[scope] = scope.deadline
+        return before != scope.deadline
 
 
 def _in_order(tasks: Iterable[trio.lowlevel.Task]) -> list[trio.lowlevel.Task]:

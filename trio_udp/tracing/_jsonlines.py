@@ -191,7 +191,8 @@ def _entry(values: dict[str, Any]) -> Entry:
         raise _Wrong(f"there is no kind of entry {_short(kind)}")
     is_event = kind in EVENTS
     _refuse_others(values, {*make._fields, *(_OF_HAPPENED if is_event else ())})
-    values = {**make._field_defaults, **values}  # an earlier trio_udp has not written all
+    earlier = {name: _plain(value) for name, value in make._field_defaults.items()}
+    values = {**earlier, **values}  # an earlier trio_udp has not written all
     one = make(*(_read_field(f"{kind}.{name}", values) for name in make._fields))
     return Happened(one, *(_read_field(f"Happened.{name}", values) for name in _OF_HAPPENED)) if is_event else one
 

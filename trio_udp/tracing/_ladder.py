@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ._entries import Happened, TaskStarted
 from ._lifelines import Cast, Lifeline
-from ._requests import HandlerRun, Request, handler_runs, requests
+from ._requests import HandlerRun, Request, handler_runs, numbered, requests
 from ._sockets import Sockets
 from ._trace import known_until
 from ._travel import Travel
@@ -69,17 +69,23 @@ class Work:
 class Ladder:
     """Everything in it in order of time; times are on Trio's clock, and the picture begins at ``started``.
 
-    ``left_out`` datagrams and attempts are not in it, as they came after its limit, at ``ended``. It ``is_turned`` if
-    those who ask are on the right.
+    Each lifeline counts its requests. ``requests`` are all, also those that are not in it.
+
+    ``left_out`` datagrams and attempts are not in it, as they came after its limit, at ``ended``. With those there are
+    so many ``datagrams``, of which so many were ``lost`` or not sent. It ``is_turned`` if those who ask are on the
+    right.
     """
 
     lifelines: tuple[Lifeline, ...]
     arrows: tuple[Arrow, ...]
     asked: tuple[Asked, ...]
     work: tuple[Work, ...]
+    requests: tuple[Request, ...]
     started: float
     ended: float
     left_out: int
+    datagrams: int
+    lost: int
     is_turned: bool = False
 
     def wide_gaps(self) -> set[int]:
@@ -99,7 +105,8 @@ def make_ladder(trace: Trace, limit: int) -> Ladder:
     recorded = {cast[sockets.at(entry.event.local)] for entry in trace.entries if isinstance(entry, Happened)}
     tasks = {entry.task: entry.name for entry in trace.entries if isinstance(entry, TaskStarted)}
     arrows = [_arrow(trace, cast, travel, recorded, tasks) for travel in all_travels[:limit]]
-    all_asked = _asked(trace, sockets, cast)
+    all_requests = numbered(requests(trace.entries, sockets), cast)
+    all_asked = [Asked(one, cast[one.place], _task(trace, one.attempts[0].entry)) for one in all_requests]
     attempts = accumulate(len(one.request.attempts) for one in all_asked)
     asked = [
         one
@@ -109,7 +116,9 @@ def make_ladder(trace: Trace, limit: int) -> Ladder:
     work = [one for one in _work(trace, sockets, cast)[:limit] if one.run.started <= ended]
     left_out = len(all_travels) - len(arrows)
     left_out += sum(len(one.request.attempts) for one in all_asked) - sum(len(one.request.attempts) for one in asked)
-    ladder = Ladder(cast.lifelines, tuple(arrows), tuple(asked), tuple(work), trace.started, ended, left_out)
+    lost = sum(travel.outcome in ("lost", "not sent") for travel in all_travels)
+    parts = cast.lifelines, tuple(arrows), tuple(asked), tuple(work), tuple(all_requests)
+    ladder = Ladder(*parts, trace.started, ended, left_out, len(all_travels), lost)
     return without_idle(ladder) if left_out else ladder
 
 
@@ -153,13 +162,6 @@ def _arrow(trace: Trace, cast: Cast, travel: Travel, recorded: set[int], tasks: 
     name = None if entry.task is None else tasks.get(entry.task)
     leaves = destination not in recorded
     return Arrow(travel, source, destination, ends[0], asks, entry.task, entry.source, name, leaves)
-
-
-def _asked(trace: Trace, sockets: Sockets, cast: Cast) -> list[Asked]:
-    return [
-        Asked(request, cast[request.place], _task(trace, request.attempts[0].entry))
-        for request in requests(trace.entries, sockets)
-    ]
 
 
 def _work(trace: Trace, sockets: Sockets, cast: Cast) -> list[Work]:

@@ -46,7 +46,7 @@ _BOX = "M1 11V1h20V11z"
 ANSWERED = "2.1: attempt 1 of request 2, answered"
 TIMED_OUT, REFUSED = "one that timed out", "one that was refused"
 GIVEN_UP, UNDECIDED = "one that was given up", "one that was not decided yet"
-TIME_LEFT = "the time left until a deadline"
+TIME_LEFT, LATER = "the time left until a deadline", "time left until a deadline that is further down"
 
 SIGNS = (
     Sign('"bar task"', f'<g class="task"><path class="box" d="{_BOX}"/></g>', "a task"),
@@ -66,10 +66,17 @@ SIGNS = (
     Sign('"cancelled"', '<path class="cancelled" d="M1 6h20"/>', "cancelled at this moment"),
     Sign('"caught"', '<path class="caught" d="M1 6h20"/>', "and here the cancellation was caught"),
     Sign(
-        '"rest"',
+        '"until"',
         '<g class="task"><path class="box" d="M1 0V4h20V0"/></g>'
         '<path class="rest" d="M11 5V14"/><path class="until" d="M7 14h8"/>',
         TIME_LEFT,
+        height=TALL,
+    ),
+    Sign(
+        '"later"',
+        '<g class="task"><path class="box" d="M1 0V4h20V0"/></g>'
+        '<path class="rest" d="M11 5V14"/><path class="later" d="M8 10l3 4 3-4"/>',
+        LATER,
         height=TALL,
     ),
     Sign(

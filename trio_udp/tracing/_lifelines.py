@@ -101,7 +101,7 @@ class Cast:
                     groups.setdefault(self._group(place), (entry.time, number, place))
                     self._ends.setdefault(self._group(place), set()).add(self._sockets.at(address))
         # What happens at one instant, in virtual time, has an order by chance: 10.0.0.2 comes before 10.0.0.10.
-        order = sorted(groups.items(), key=lambda item: (*item[1][:2], _in_order(item[1][2])))
+        order = sorted(groups.items(), key=lambda item: (*item[1][:2], in_order(item[1][2])))
         return {group: place for group, (_, _, place) in order}
 
     def _find_roles(self, trace: Trace) -> dict[Group, set[Role]]:
@@ -155,7 +155,7 @@ def _main_role(played: set[Role]) -> Role:
     return next((role for role in roles if role in played), "")
 
 
-def _in_order(place: Place) -> list[tuple[int, str]]:
+def in_order(place: Place) -> list[tuple[int, str]]:
     """Its numbers by their size: the longer, the larger. A file may have one that is too long for `int`."""
     words = re.findall(r"0*([0-9]+)|([^0-9]+)", format_address(place))
     return [(len(number), number) if number else (-1, word) for number, word in words]

@@ -12,7 +12,16 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 
-from ._entries import EVENTS, Happened, NurseryCancelled, NurseryClosed, NurseryOpened, TaskStarted
+from ._entries import (
+    EVENTS,
+    Happened,
+    NurseryCancelled,
+    NurseryClosed,
+    NurseryDeadlineMoved,
+    NurseryOpened,
+    TaskStarted,
+)
+from ._wildcards import told_apart
 
 if TYPE_CHECKING:
     from ._entries import Entry
@@ -48,13 +57,14 @@ class Log:
         """Keep it, if that is possible; returns where."""
         if self.is_closed:
             return None
-        if len(self.kept) >= self.limit:
+        place = len(self.kept)
+        if place >= self.limit:
             self.forgotten += 1
             return None
         if type(entry) is NurseryOpened:
             self._last_nursery = entry.nursery
         self.kept.append(entry)
-        return len(self.kept) - 1
+        return place
 
     def forget(self) -> None:
         """There is no room for the newest: from now on for none, or there would be gaps that nobody sees."""
@@ -79,7 +89,7 @@ class Log:
         """All, by their times: what a network has lost is told later than it happens."""
         passages = self._passages
         kept = [entry for entry in map(_cooked, self.kept) if not (passages and _nursery(entry) in passages)]
-        return tuple(sorted(kept, key=attrgetter("time")))
+        return tuple(told_apart(sorted(kept, key=attrgetter("time"))))
 
 
 def _cooked(entry: Entry | Raw) -> Entry:
@@ -89,6 +99,9 @@ def _cooked(entry: Entry | Raw) -> Entry:
     return Happened(EVENTS[kind]._make(values), task, source)
 
 
+_OF_NURSERIES = (NurseryOpened, NurseryDeadlineMoved, NurseryCancelled, NurseryClosed)
+
+
 def _nursery(entry: Entry) -> int | None:
     """Which nursery it is about, and nothing else."""
-    return entry.nursery if isinstance(entry, (NurseryOpened, NurseryCancelled, NurseryClosed)) else None
+    return entry.nursery if isinstance(entry, _OF_NURSERIES) else None

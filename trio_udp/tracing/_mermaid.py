@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from ._ladder import make_ladder
 from ._rows import fate, rows, words_of_loop
 from ._show import plural, shortened, show_data
+from ._trace import what_is_forgotten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,9 +38,10 @@ ARROWS = {"lost": "-x", "not sent": "-x", "unseen": "-)"}
 def mermaid(trace: Trace) -> str:
     """The ladder diagram of a trace, as the text of a Mermaid sequence diagram.
 
-    ``->>`` is a datagram, ``-x`` one that was lost, ``-->>`` a second copy, ``-)`` one that nobody saw arrive. A
-    request that was sent again is in a ``loop``, unless a shorter loop of another client would cut through it. As many
-    datagrams as Mermaid takes are in it, and a note says how many are not.
+    ``->>`` is a datagram, and how long it took: on real sockets, where nobody tells of its arrival, until it was read;
+    ``-x`` one that was lost, ``-->>`` a second copy, ``-)`` one that nobody saw arrive. A request that was sent again
+    is in a ``loop``, unless a shorter loop of another client would cut through it. As many datagrams as Mermaid takes
+    are in it; a note says how many those are, and another one if the recording was full.
 
     Returns:
       lines, each with a newline at its end; the first is ``sequenceDiagram``.
@@ -60,6 +62,8 @@ def mermaid(trace: Trace) -> str:
     text += ["    end\n"] * depth
     if drawn < len(ladder.arrows) or ladder.left_out:
         text.append(f"    note over p0: Only the first {plural(drawn, 'datagram')} of the recording\n")
+    if trace.forgotten and ladder.lifelines:
+        text.append(f"    note over p0: {_escaped(what_is_forgotten(trace))}\n")
     return "".join(text)
 
 

@@ -26,8 +26,7 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
-from .._events import DatagramDropped, DatagramLost, DatagramSent
-from ._entries import Happened, TaskStarted
+from ._entries import TaskStarted
 from ._excerpt import count_library, hidden_tasks, only_of, without_library
 from ._ladder import make_ladder
 from ._legend import legend_html
@@ -45,7 +44,6 @@ from ._trace import known_until
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .._events import Event
     from ._ladder import Ladder
     from ._timeline import Timeline
     from ._trace import Trace
@@ -82,7 +80,7 @@ def html(trace: Trace) -> str:
     drawn = replace(trace, entries=tuple(e for e in trace.entries if e.time <= ladder.ended), ended=ladder.ended)
     if ladder.ended < known_until(trace):
         drawn = replace(drawn, forgotten=0)  # this part was recorded as a whole
-    everything = timeline(trace, until=ladder.ended)
+    everything = timeline(trace, ladder.requests, until=ladder.ended)
     bars, hidden, names = without_library(everything), count_library(everything), callers(ladder)
     left, axis = draw_ladder(ladder, trace, marks(bars, drawn), styled=False)
     with_library = draw_timeline(everything, axis, drawn, names, styled=False, legend=False) if hidden else ""
@@ -99,7 +97,7 @@ def html(trace: Trace) -> str:
     script = "\n".join(map(_part, SCRIPTS))
     return Template(_part("page.html")).substitute(
         policy=POLICY.format(script=_hash(script)),
-        facts=_facts(trace, ladder.ended),
+        facts=_facts(trace, ladder),
         css=COLOURS + LADDER_STYLE + TIMELINE_STYLE + _part("page.css"),
         js=script,
         legend=legend_html(left if ladder.lifelines else "", right + with_library),
@@ -140,22 +138,14 @@ def _hash(script: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _is_unsent(event: Event) -> bool:
-    """A relay does that, and so does a system that refuses to send: a cross in the ladder, too."""
-    return isinstance(event, DatagramDropped) and event.outgoing
-
-
-def _facts(trace: Trace, drawn_until: float) -> str:
+def _facts(trace: Trace, ladder: Ladder) -> str:
     """What there was, in one line."""
-    events = [entry.event for entry in trace.entries if isinstance(entry, Happened)]
-    unsent = sum(map(_is_unsent, events))
-    arrows = sum(isinstance(event, DatagramSent) for event in events) + unsent
-    lost = sum(isinstance(event, DatagramLost) for event in events) + unsent
     tasks = sum(isinstance(entry, TaskStarted) for entry in trace.entries)
-    facts = [show_duration(trace.ended - trace.started), f"{plural(arrows, 'datagram')}, {lost:,} lost"]
-    if not events:
+    counted = f"{plural(ladder.datagrams, 'datagram')}, {ladder.lost:,} lost"
+    facts = [show_duration(trace.ended - trace.started), counted]
+    if not ladder.lifelines:
         facts[1:] = [NOTHING.rstrip(".")]
     facts += [plural(tasks, "task")] + [f"{trace.forgotten:,} entries forgotten"] * bool(trace.forgotten)
-    if drawn_until < trace.ended:
-        facts.append(f"drawn are the first {show_duration(drawn_until - trace.started)}")
+    if ladder.ended < trace.ended:
+        facts.append(f"drawn are the first {show_duration(ladder.ended - trace.started)}")
     return " · ".join(facts)

@@ -173,7 +173,7 @@ class Recording:
         self._watch.forget()
 
     def _look(self) -> None:
-        """Nurseries that the running task has just left are not seen before its step ends, unless one looks."""
+        """What the running task has just done is not seen before its step ends, unless one looks."""
         if not self._log.is_closed and self._is_our_run():
             try:
                 self._watch.look()

@@ -6,6 +6,7 @@ the request. Of an attempt that is still waiting there is only the first.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,13 @@ from .._events import (
     RequestFailed,
 )
 from ._entries import Happened
+from ._lifelines import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ._entries import Entry
+    from ._lifelines import Cast
     from ._sockets import Place, Sockets
 
 
@@ -65,7 +68,7 @@ class Attempt:
 
 @dataclass
 class Request:
-    """One request of a client: all its attempts."""
+    """One request of a client: all its attempts. The client counts its requests; or whoever draws them (`numbered`)."""
 
     place: Place
     number: int
@@ -92,6 +95,19 @@ def requests(entries: Iterable[Entry], sockets: Sockets) -> list[Request]:
             if request is not None:  # else it began before the recording
                 _end(request.attempts[-1], index, event)
     return order
+
+
+def numbered(found: list[Request], cast: Cast) -> list[Request]:
+    """The same; each client counts its requests, and where several are one lifeline, all there are counted together.
+
+    What begins at one instant, in virtual time, has an order by chance.
+    """
+    counts = Counter[int]()
+    for request in sorted(found, key=lambda one: (one.attempts[0].started, in_order(one.place), one.number)):
+        here = cast[request.place]
+        counts[here] += 1
+        request.number = counts[here]
+    return found
 
 
 def _end(attempt: Attempt, index: int, event: AttemptTimedOut | ReplyAccepted | RequestFailed) -> None:

@@ -66,9 +66,17 @@ def _of_attempts(ladder: Ladder) -> Iterator[Row]:
             note = f"{number}, attempt {attempt.number}: waits {show_duration(attempt.deadline - attempt.started)}"
             yield Row(attempt.started, attempt.entry, here, None, note, 1, asked, attempt)
             if attempt.ended is not None and attempt.ended_entry is not None:
-                note = f"{number}: {show_text(attempt.outcome)} after {show_duration(attempt.ended - attempt.started)}"
+                note = f"{number}: {_became(attempt, attempt.ended)}"
                 change = -2 if attempt is attempts[-1] and len(attempts) > 1 else -1
                 yield Row(attempt.ended, attempt.ended_entry, here, None, note, change, asked, attempt)
+
+
+def _became(attempt: Attempt, ended: float) -> str:
+    """One that was refused waits until its deadline all the same, unless it is the last."""
+    outcome, lasted = show_text(attempt.outcome), show_duration(ended - attempt.started)
+    if attempt.is_refused and attempt.is_timeout:
+        return f"{outcome}; waited {lasted}"
+    return f"{outcome} after {lasted}"
 
 
 def words_of_loop(asked: Asked) -> str:

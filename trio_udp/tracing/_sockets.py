@@ -6,8 +6,9 @@ so that one client has several ports. To a picture these are one place each: wha
 bound to is for the socket with that port, and a socket from which a request goes out belongs to the client that has
 just begun an attempt with the same bytes.
 
-Nobody can tell two hosts of a virtual network apart that are both bound to the wildcard address, at the same port: they
-become one place, ``*:port``.
+Nobody can tell two hosts apart that are both bound to the wildcard address, at the same port: they become one place,
+``*:port``. Of those on a virtual network a recording tells their hosts' own addresses (`_wildcards`), but where there
+are several, or a NAT.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MOST_DATAGRAMS = 2000  # some 2 MB
 MANY_DATAGRAMS = 100  # more are drawn closer
 CAPTION_LETTER = 5.9
+ONLY_READ = "On real sockets an arrow ends where its datagram was read: its time is that of its way and its waiting."
 TALL = 900.0  # a picture whose names stand at its foot as well
 
 
@@ -42,7 +43,8 @@ def ladder_svg(trace: Trace) -> str:
     where it is a second copy. Beside a client are its attempts, each from its start to its end, and around those of one
     request a loop if there are several, with an arrow to each further one. Bars are handlers at work. The margin has
     the seconds since the recording began; heights are not to scale, and a long silence is cut out, where the lines are
-    dotted.
+    dotted. When a datagram arrives only a virtual network tells. On real sockets an arrow ends where its datagram was
+    read, and its time is that of its way and its waiting.
 
     It follows the light or dark theme of whoever looks at it, unless it, or something around it, has an attribute
     ``data-theme`` that is ``"light"`` or ``"dark"``. At most 2000 datagrams are drawn, and the picture says so.
@@ -137,6 +139,8 @@ def _caption(ladder: Ladder, trace: Trace, axis: Axis, width: float) -> list[str
         sentences.append(f"Seconds since the recording began. Heights are not to scale{cut}")
     else:
         sentences.append(NOTHING)
+    if any(arrow.travel.was_only_read for arrow in ladder.arrows):
+        sentences.append(ONLY_READ)
     if ladder.left_out:
         drawn = f"Only the first {MOST_DATAGRAMS:,} datagrams, and as many attempts, are drawn"
         sentences.append(f"{drawn}; {ladder.left_out:,} that came later are not.")

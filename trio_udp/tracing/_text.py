@@ -39,10 +39,10 @@ def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
 
     Lifelines are columns, datagrams arrows between them: ``✕`` where one was lost, ``?`` where nobody saw it arrive,
     and ``┄`` towards an end of which nothing was recorded, as of a server in another process: it may have arrived or
-    not. On the left are the seconds since the recording began, when it was sent; beside a payload how long it took. A
-    client's lifeline is thick while a request waits; one that was sent again is a ``loop``. If there is no room for
-    columns, or for what tells one datagram from another, each line is a sentence. Of a very long run the first 10,000
-    datagrams are shown, and it says so.
+    not. On the left are the seconds since the recording began, when it was sent; beside a payload how long it took: on
+    real sockets, where nobody tells of its arrival, until it was read. A client's lifeline is thick while a request
+    waits; one that was sent again is a ``loop``. If there is no room for columns, or for what tells one datagram from
+    another, each line is a sentence. Of a very long run the first 10,000 datagrams are shown, and it says so.
 
     Args:
       trace: what was recorded.
@@ -60,8 +60,18 @@ def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
     ladder = make_ladder(trace, MOST_DATAGRAMS)
     lines = rows(ladder)
     draw = _drawn(ladder, lines, width, ascii)
-    drawn = (row.translate(TO_ASCII).encode("ascii", "backslashreplace").decode() if ascii else row for row in draw)
-    return "".join(f"{row[:width].rstrip()}\n" for row in (*drawn, *_remarks(ladder, trace)))
+    drawn = (_in_ascii(row) if ascii else row for row in draw)
+    return "".join(f"{_fitted(row.rstrip(), width, ascii)}\n" for row in (*drawn, *_remarks(ladder, trace)))
+
+
+def _in_ascii(row: str) -> str:
+    return row.translate(TO_ASCII).encode("ascii", "backslashreplace").decode()
+
+
+def _fitted(row: str, width: int, ascii: bool) -> str:
+    """As much of it as there is room for, and a sign where that is not all."""
+    short = shortened(row, width)
+    return short.translate(TO_ASCII) if ascii else short
 
 
 def _drawn(ladder: Ladder, lines: list[Row], width: int, ascii: bool) -> list[str]:

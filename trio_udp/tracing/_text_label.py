@@ -35,7 +35,7 @@ class Label(NamedTuple):
     @property
     def is_complete(self) -> bool:
         """Is there as much of both as there would be with room?"""
-        return _has_fate(self) and (ELLIPSIS not in self.data or len(self.data) >= len(self.whole))
+        return self.fate == fate(self.travel) and (ELLIPSIS not in self.data or len(self.data) >= len(self.whole))
 
 
 def label(travel: Travel, room: int, *, ascii: bool = False) -> Label:

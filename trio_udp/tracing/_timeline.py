@@ -21,8 +21,10 @@ from ._entries import (
     Happened,
     NurseryCancelled,
     NurseryClosed,
+    NurseryDeadlineMoved,
     NurseryOpened,
     ScopeCancelled,
+    ScopeDeadlineMoved,
     ScopeEntered,
     ScopeExited,
     TaskEnded,
@@ -32,10 +34,10 @@ from ._requests import requests
 from ._sockets import Sockets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ._entries import Entry
-    from ._requests import Attempt
+    from ._requests import Attempt, Request
     from ._trace import Trace
 
 __all__ = ["Bar", "Timeline", "timeline"]
@@ -54,9 +56,9 @@ class Bar:
     """From when until when something lasted. Times are seconds on Trio's clock.
 
     ``entry`` is the index in the trace of the entry that began it, ``task`` the number of its task, and ``end`` None if
-    it was still running. ``deadline`` is of scopes and attempts, and ``cancelled`` when they were, by that or by
-    somebody, as nurseries may be; ``caught`` says that the cancellation ended there. ``outcome`` is what became of an
-    attempt, empty if nobody knows, and ``fate`` its class in pictures.
+    it was still running. ``deadline`` is of scopes, attempts and those nurseries that have one, and ``cancelled`` when
+    they were, by that or by somebody; ``caught`` says that the cancellation ended there. ``outcome`` is what became of
+    an attempt, empty if nobody knows, and ``fate`` its class in pictures.
     """
 
     kind: Kind
@@ -98,12 +100,17 @@ class Timeline:
             yield from bar.walk()
 
 
-def timeline(trace: Trace, *, most: int = MOST_BARS, until: float = math.inf) -> Timeline:
+def timeline(
+    trace: Trace, asked: Iterable[Request] | None = None, *, most: int = MOST_BARS, until: float = math.inf
+) -> Timeline:
     """The bars of a trace: the first ``most`` to begin.
 
+    Its requests may be given, with numbers by which a ladder calls them; else their clients' numbers stand there.
     What ends after ``until`` has no end in it. But what became of an attempt is told if the trace knows it.
     """
-    builder = _Builder(trace, most, until)
+    if asked is None:
+        asked = requests(trace.entries, Sockets(trace.entries))
+    builder = _Builder(asked, most, until)
     for index, entry in enumerate(trace.entries):
         if entry.time <= until:
             builder.take(index, entry)
@@ -111,14 +118,13 @@ def timeline(trace: Trace, *, most: int = MOST_BARS, until: float = math.inf) ->
 
 
 class _Builder:
-    def __init__(self, trace: Trace, most: int, until: float) -> None:
+    def __init__(self, asked: Iterable[Request], most: int, until: float) -> None:
         self.bars: list[Bar] = []
         self.left_out = 0
         self._room = most
         self._until = until
         self._nurseries: dict[int, Bar] = {}
         self._scopes: dict[int, Bar] = {}
-        asked = requests(trace.entries, Sockets(trace.entries))
         self._attempts = {one.entry: (request.number, one) for request in asked for one in request.attempts}
         self._open: dict[int | None, list[Bar]] = {}  # by task: itself, and what it is in, the innermost last
         self._places: dict[Bar, int] = {}  # where in those: what is below a bar does not move while it is open
@@ -131,28 +137,35 @@ class _Builder:
                 self._put(bar, None if nursery is None else self._nurseries.get(nursery))
             case TaskEnded(time, task):
                 self._close(self._open.pop(task, []), 0, time)
-            case NurseryOpened(time, nursery, task):
-                self._nurseries[nursery] = self._begin(Bar("nursery", "nursery", index, task, time))
+            case NurseryOpened(time, nursery, task, deadline):
+                bar = Bar("nursery", "nursery", index, task, time, deadline=_unless_endless(deadline))
+                self._nurseries[nursery] = self._begin(bar)
+            case NurseryDeadlineMoved(_, nursery, deadline):
+                if (bar_or_none := self._nurseries.get(nursery)) is not None:
+                    bar_or_none.deadline = _unless_endless(deadline)
             case NurseryCancelled(time, nursery):
                 if (bar_or_none := self._nurseries.get(nursery)) is not None:
                     bar_or_none.cancelled = time
-            case NurseryClosed(time, nursery):
-                self._end(self._nurseries.get(nursery), time)
+            case NurseryClosed(time, nursery, deadline, caught):
+                self._leave(self._nurseries.get(nursery), time, _unless_endless(deadline), caught)
             case ScopeEntered(time, scope, name, task, deadline):
                 self._scopes[scope] = self._begin(Bar("scope", name, index, task, time, deadline=deadline))
+            case ScopeDeadlineMoved(_, scope, deadline):
+                if (bar_or_none := self._scopes.get(scope)) is not None:
+                    bar_or_none.deadline = deadline
             case ScopeCancelled(time, scope):
                 if (bar_or_none := self._scopes.get(scope)) is not None:
                     bar_or_none.cancelled = time
-            case ScopeExited():
-                self._exit_scope(entry)
+            case ScopeExited(time, scope, deadline, caught):
+                self._leave(self._scopes.get(scope), time, deadline, caught)
             case Happened() if index in self._attempts:
                 self._attempt(index, entry.task, *self._attempts[index])
 
-    def _exit_scope(self, entry: ScopeExited) -> None:
-        bar = self._scopes.get(entry.scope)
+    def _leave(self, bar: Bar | None, time: float, deadline: float | None, caught: bool) -> None:
+        """A scope, or a nursery with its own."""
         if bar is not None:
-            bar.deadline, bar.caught = entry.deadline, entry.caught
-        self._end(bar, entry.time)
+            bar.deadline, bar.caught = deadline, caught
+            self._end(bar, time)
 
     def _attempt(self, index: int, task: int | None, number: int, attempt: Attempt) -> None:
         """Nothing is inside an attempt, so it is not among what its task has open."""
@@ -188,10 +201,8 @@ class _Builder:
         self._room -= 1
         (self.bars if parent is None else parent.children).append(bar)
 
-    def _end(self, bar: Bar | None, time: float) -> None:
+    def _end(self, bar: Bar, time: float) -> None:
         """It is over, and with it what its task has opened since."""
-        if bar is None:
-            return
         inside, place = self._open.get(bar.task, []), self._places[bar]
         if place < len(inside) and inside[place] is bar:  # else it was ended by what it was in
             self._close(inside, place, time)
@@ -200,3 +211,8 @@ class _Builder:
         for bar in inside[first:]:
             bar.end = time
         del inside[first:]
+
+
+def _unless_endless(deadline: float) -> float | None:
+    """Few nurseries have a deadline, and of the others there is nothing to be said."""
+    return None if deadline == math.inf else deadline

@@ -50,7 +50,8 @@ class Bars:
       callers: names for tasks of which several have the same one.
       hidden: tasks that are not drawn, by the entry of the bar that they are in.
 
-    ``right`` is where the last one ends, and ``breaks`` how far down each silence is cut out.
+    ``right`` is where the last one ends, and ``breaks`` how far down each silence is cut out; ``deadlines`` are those
+    of scopes that were not reached and have been drawn.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Bars:
         self._axis = axis
         self._hidden_in = hidden
         self.breaks = [TOP + (cut.top + cut.bottom) / 2 for cut in axis.cuts]
+        self.deadlines: set[float] = set()
         self._names = names_of_bars(bars, callers)
         place = partial(side_by_side, bars.bars, int(MARGIN) + 8)
         self._boxes, self.right = place(spine=self._spine)
@@ -146,7 +148,7 @@ class Bars:
             yield f'<path class="cut" d="{way}"/>'
 
     def _time_left(self, box: Box, bottom: float) -> Iterator[str]:
-        """The way to a deadline that was not reached, as far as there is room, and the deadline."""
+        """The way to a deadline that was not reached, and the deadline; or, as far as there is room, towards it."""
         deadline = box.bar.deadline
         if deadline is None or math.isinf(deadline) or box.bar.end is None or deadline <= box.bar.end:
             return
@@ -155,7 +157,10 @@ class Bars:
         if low > bottom + 2:
             yield f'<path class="rest" d="M{x:g} {bottom:.1f}V{low:.1f}"/>'
             if deadline <= room:
+                self.deadlines |= {deadline} if box.bar.kind == "scope" else set()
                 yield f'<path class="until" d="M{x - 4:g} {low:.1f}h8"/>'
+            else:
+                yield f'<path class="later" d="M{x - 3:g} {low - 5:.1f}l3 4 3-4"/>'
 
     def _cancellation(self, box: Box, bottom: float) -> str:
         assert box.bar.cancelled is not None
@@ -222,7 +227,8 @@ class Bars:
         if bar.deadline is not None:
             lines.append(self._deadline(bar).removeprefix(", ") or "no deadline")
         if bar.kind != "attempt" and bar.cancelled is not None:
-            caught = "" if bar.kind == "nursery" or bar.end is None else ", caught" if bar.caught else ", not caught"
+            is_unknown = bar.end is None or bar.kind == "nursery"  # as earlier versions told it
+            caught = ", caught" if bar.caught else "" if is_unknown else ", not caught"
             lines.append(f"cancelled at {self._at(bar.cancelled)}{caught}")
         if bar.kind == "attempt":
             lines.append(show_text(bar.outcome) or "undecided")

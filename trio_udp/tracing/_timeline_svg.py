@@ -5,11 +5,11 @@ beside the ladder and every moment is at the same height in both. And a nursery 
 its tasks, each of which is a box for what it has open. That every task ends inside its nursery is then something one
 sees.
 
-Where a deadline was not reached, a dotted line goes on to it, as far as there is room. An attempt that was refused has
-a cross at its end. What was cancelled has a bar at that moment, and a thick one at its lower edge if the cancellation
-was caught there; both lie upon what is inside. What still ran at the end is open below. Colour says nothing that is not
-said by a line, too. Trio cancels the nurseries in a scope that is cancelled as their tasks end; that is not drawn
-again. Names that run across are not crossed out.
+Where a deadline was not reached, a dotted line goes on to it; it ends with an arrow's head where there is no room for
+all of it. An attempt that was refused has a cross at its end. What was cancelled has a bar at that moment, and a thick
+one at its lower edge if the cancellation was caught there; both lie upon what is inside. What still ran at the end is
+open below. Colour says nothing that is not said by a line, too. Trio cancels the nurseries in a scope that is cancelled
+as their tasks end; that is not drawn again. Names that run across are not crossed out.
 
 Heights are not to scale: a long silence is cut out, as in the ladder, and all boxes are broken there. The library's own
 tasks are left out unless one asks for them.
@@ -77,7 +77,7 @@ STYLE = (
 .timeline .number{text-anchor:middle;font-size:9px}
 .timeline .across{paint-order:stroke;stroke:var(--paper);stroke-width:2px}
 .timeline .sign text{font-size:11px}
-.timeline .rest,.timeline .until{fill:none;stroke:var(--quiet)}
+.timeline .rest,.timeline .until,.timeline .later{fill:none;stroke:var(--quiet)}
 .timeline .rest{stroke-dasharray:1 3}
 .timeline .refusal{fill:none;stroke:var(--lost);stroke-width:1.5}
 """
@@ -99,12 +99,12 @@ def timeline_svg(trace: Trace, *, library: bool = False) -> str:
     Returns:
       an ``<svg>`` element with a style of its own, which can be a file or a part of a page.
     """
-    everything = timeline(trace)
+    ladder = make_ladder(trace, MOST_LADDER)
+    everything = timeline(trace, ladder.requests)
     bars = everything if library else without_library(everything)
     hidden = 0 if library else count_library(everything)
-    names = callers(make_ladder(trace, MOST_LADDER))
     axis = Axis(marks(bars, trace), [])
-    return draw_timeline(bars, axis, trace, names, hidden=hidden)
+    return draw_timeline(bars, axis, trace, callers(ladder), hidden=hidden)
 
 
 def callers(ladder: Ladder) -> dict[int, str]:
@@ -152,10 +152,15 @@ def draw_timeline(
 
 
 def _moments(bars: Timeline, ended: float) -> set[float]:
-    """When something begins, is cancelled or ends, and the deadlines of marked scopes, as far as the picture goes."""
-    times = {time for bar in bars.walk() for time in (bar.begin, bar.cancelled, bar.end) if time is not None}
-    deadlines = {bar.deadline for bar in bars.walk() if bar.kind == "scope" and bar.deadline is not None}
+    """When something begins, is cancelled or ends, and deadlines other than of attempts, as far as the picture goes."""
+    times = _ends(bars)
+    deadlines = {bar.deadline for bar in bars.walk() if bar.kind != "attempt" and bar.deadline is not None}
     return times | {time for time in deadlines if min(times, default=ended) <= time <= ended}
+
+
+def _ends(bars: Timeline) -> set[float]:
+    """The first of these."""
+    return {time for bar in bars.walk() for time in (bar.begin, bar.cancelled, bar.end) if time is not None}
 
 
 class _Drawing:
@@ -195,8 +200,10 @@ class _Drawing:
         return f"{counts}. Time goes down; times are seconds since the recording began."
 
     def _margin(self) -> Iterator[str]:
-        times = sorted(_moments(self._bars, known_until(self._trace)))
-        moments = [(self._boxes.y(time), time - self._trace.started) for time in times]
+        times = _ends(self._bars)
+        if times:
+            times |= {known_until(self._trace)} | self._boxes.deadlines
+        moments = [(self._boxes.y(time), time - self._trace.started) for time in sorted(times)]
         silences = zip(self._boxes.breaks, (cut.seconds for cut in self._axis.cuts), strict=True)
         yield from draw_times(moments, list(silences))
 
@@ -210,7 +217,8 @@ class _Drawing:
         if not self._bars.bars:
             sentences = ["No task was recorded."]
         if hidden:
-            sentences.append(f"Of the library's own, {plural(hidden, 'task')} are not shown.")
+            are = "is" if hidden == 1 else "are"
+            sentences.append(f"{plural(hidden, 'task')} of the library's own {are} not shown.")
         if self._bars.left_out:
             drawn = len(list(self._bars.walk()))
             sentences.append(f"Drawn are the first {drawn:,} bars, and not {self._bars.left_out:,} more.")

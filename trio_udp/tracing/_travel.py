@@ -23,8 +23,8 @@ class Travel:
     ``entry`` is the index of the entry that tells of its sending, or of its end where nobody has seen that;
     ``ended_entry`` of the one that tells of its end. Times are seconds on Trio's clock, None if nobody knows: ``sent``;
     ``ended``, when it arrived or was lost; and ``read``, when it was taken off its socket. Only a virtual network tells
-    of an arrival before that, else both are the same. What was dropped or ignored has been put away then, maybe later:
-    ``put_away``, and ``put_away_entry``.
+    of an arrival before that: the datagram ``was_brought``; else both are the same. What was dropped or ignored has
+    been put away then, maybe later: ``put_away``, and ``put_away_entry``.
     """
 
     entry: int
@@ -38,6 +38,7 @@ class Travel:
     outcome: Outcome = "unseen"
     reason: str = ""
     is_copy: bool = False
+    was_brought: bool = False
     damaged: bytes | None = None  # what has arrived instead of ``data``
     put_away: float | None = None
     put_away_entry: int | None = None
@@ -70,6 +71,11 @@ class Travel:
     def has_arrived(self) -> bool:
         """At its socket, whatever was done with it there."""
         return self.outcome in ("arrived", "dropped", "ignored")
+
+    @property
+    def was_only_read(self) -> bool:
+        """How long it has waited for its reader nobody has told."""
+        return self.has_arrived and not self.was_brought
 
     @property
     def was_kept(self) -> bool:

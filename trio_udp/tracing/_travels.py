@@ -113,7 +113,7 @@ class _Matcher:
             self._equal_to(travel).send(travel)
         elif isinstance(event, DatagramArrived):
             travel, damaged = self._decided(index, event), event.damaged
-            travel.ended = event.time
+            travel.ended, travel.was_brought = event.time, True
             key = travel.source, travel.destination, event.data if damaged is None else damaged
             self._brought.setdefault(key, deque()).append(travel)
         elif isinstance(event, DatagramReceived):

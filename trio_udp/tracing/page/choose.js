@@ -100,11 +100,11 @@ const LEAST_TO_READ = 8 / 9;  // the smallest words, of 9 pixels, then have 8
 const fitButton = document.getElementById("fit");
 const fitTitle = fitButton.title;
 
-// Nothing is beside the window, be the panes side by side, when the ladder has two thirds at most, or not.
+// Nothing is beside the window, be the panes side by side or not.
 function fitting() {
   const [ladder, tasks] = pictures.map(picture => picture.viewBox.baseVal.width);
   const areBeside = panes[1].offsetLeft > panes[0].offsetLeft;
-  const width = isAlone ? tasks : areBeside ? Math.max(ladder + tasks, ladder * 1.52) : Math.max(ladder, tasks);
+  const width = isAlone ? tasks : areBeside ? ladder + tasks : Math.max(ladder, tasks);
   return (main.clientWidth - 2) / width;
 }
 

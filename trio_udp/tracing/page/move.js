@@ -7,13 +7,24 @@ function setZoom(factor, pane = isAlone ? panes[1] : panes[0], x = pane.clientWi
   const before = zoom;
   zoom = Math.min(8, Math.max(1 / 8, factor));
   const left = (pane.scrollLeft + x) * zoom / before - x, top = (pane.scrollTop + y) * zoom / before - y;
+  const tallest = Math.max(...pictures.map(picture => picture.viewBox.baseVal.height));
   for (const picture of pictures) {
-    picture.style.width = `${picture.viewBox.baseVal.width * zoom}px`;
-    picture.style.height = `${picture.viewBox.baseVal.height * zoom}px`;
+    const { width, height } = picture.viewBox.baseVal;
+    picture.style.width = `${width * zoom}px`;
+    picture.style.height = `${height * zoom}px`;
+    picture.style.marginBottom = `${(tallest - height) * zoom}px`;  // one can go as far down as the other
   }
+  divide();
   pane.scrollTo(left, top);
   follow(pane);
   document.getElementById("zoom").value = `${Math.round(zoom * 100)} %`;
+}
+
+// The ladder may have all that the timeline does not need, and, if both need more than there is, at least two thirds.
+function divide() {
+  const [ladder, tasks] = panes.map((pane, number) =>
+    Math.ceil(pictures[number].viewBox.baseVal.width * zoom) + pane.offsetWidth - pane.clientWidth);  // a scroll bar
+  main.style.setProperty("--divider", `min(${ladder}px, max(66%, 100% - ${tasks}px))`);
 }
 
 function wheel(event) {

@@ -23,7 +23,7 @@ from ....faults import Drop, Link
 from ..._lesson import Lesson
 from ..._verdict import went_wrong
 from ._check import goes_twice, returns_too_soon, transferred
-from ._end import never_ends
+from ._end import CALLS, never_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,6 +146,8 @@ async def transfer(
 ) -> None:
     """One file, from its beginning until both ends have returned; `send` is called so many seconds later."""
     learner.note("began", trio.current_time())
+    for call, pattern in CALLS.items():
+        learner.note(call, learner.lines_like(pattern))
     async with trio.open_nursery() as nursery:
         with receiver:
             nursery.start_soon(_receive, learner, port)

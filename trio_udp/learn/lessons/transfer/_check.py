@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..._look import arrivals, line_of, lost, readings, sent
 from ..._verdict import Finding
+from ._parts import SOME, each_has_more, in_common, is_twice, never_sent, was_sent
 from ._taken import taken_for_another
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 # Bytes in a datagram.
 LARGEST = 1000
-
-# Bytes of a file by which one knows again which datagram they were in.
-SOME = 16
 
 # Of what was sent, for "nearly all". Where a window is sent once more from where it stands, it may be half.
 NEARLY_ALL = 0.8
@@ -59,12 +57,16 @@ def _another(run: Run, number: int, data: bytes, got: Any, span: Span) -> Findin
     if len(got) <= len(data) and (owed := _taken(run, data[same:][:SOME], f"{words}. ", span)):
         return owed
     if len(got) < len(data):
-        why, its_line = _is_missing(run, data, len(data) - len(got), span)
+        is_sent = len(run.notes.get("sent", ())) >= number
+        why, its_line = _is_missing(run, data, len(data) - len(got), same, span)
+        never = never_sent(run, data, span[0], span[2], same) if is_sent and its_line is None else None
+        why, its_line = never or (why, its_line)
         return Finding(f"{words}. {why}", its_line or line, span[1])
     if len(got) == len(data):
         return Finding(f"{words}. Some of it is not in its place", line, span[1])
-    why, time = _came_twice(run, span)
-    return Finding(f"{words}{why}", line, time)
+    why, time = _came_twice(run, data, got, span)
+    more = None if why else each_has_more(run, data, got, words, line, time)
+    return more or Finding(f"{words}{why}", line, time)
 
 
 def _taken(run: Run, first: bytes, words: str, span: Span) -> Finding | None:
@@ -74,20 +76,20 @@ def _taken(run: Run, first: bytes, words: str, span: Span) -> Finding | None:
     return taken_for_another(run, gone, began, words, until=ended)
 
 
-def _is_missing(run: Run, data: bytes, missing: int, span: Span) -> tuple[str, int | None]:
-    """Why so many bytes of a file are missing, and the line that it is owed to, if it is not the receiver's."""
-    size, (began, returned, ended) = len(data), span
+def _is_missing(run: Run, data: bytes, missing: int, first: int, span: Span) -> tuple[str, int | None]:
+    """Why so many bytes of a file are missing, the first of them here; and the line, if it is not the receiver's."""
+    began, returned, ended = span
     lacking, arrived = _lacking(run, began, returned, ended), bytes_arrived(run, began, returned)
     is_all = sum(map(len, {each.data for each in lacking})) >= missing
-    if (is_all or arrived < size) and any(not each.lost or each.time > returned for each in lacking):
+    if (is_all or arrived < len(data)) and any(not each.lost or each.time > returned for each in lacking):
         return f"Something is missing: receive has returned at {returned:.3g} s, before it had come", None
     if is_all:
         return "Something is missing: it was lost, and not sent again", lacking[0].line
-    mine = [each for each in sent(run, to="receiver") if began <= each.time <= returned]
-    if not any(data[-8:] in each.data for each in mine) and any(data[:8] in each.data for each in mine):
-        return "Its last bytes are missing, and are in nothing that was sent, in this line", mine[-1].line
     why = f"Something is missing, though {'a part of it' if lacking else 'all that was sent'} had arrived"
-    return why + (": receive has not kept it" if arrived >= size else ""), None
+    if arrived < len(data):
+        return why, None
+    is_sent = was_sent(run, data, began, ended, first)
+    return f"{why}: {'receive has not kept it' if is_sent else 'was it sent, and has receive kept it?'}", None
 
 
 def _lacking(run: Run, began: float, until: float, ended: float) -> list[Carried]:
@@ -111,13 +113,7 @@ def bytes_arrived(run: Run, began: float, until: float) -> int:
     return sum(len(each.data) for time, each in arrivals(run, "receiver") if began <= time <= until)
 
 
-def in_common(one: bytes, other: bytes) -> int:
-    """How many bytes they begin with in common."""
-    shorter = min(len(one), len(other))
-    return next((place for place in range(shorter) if one[place] != other[place]), shorter)
-
-
-def _came_twice(run: Run, span: Span) -> tuple[str, float]:
+def _came_twice(run: Run, data: bytes, got: bytes, span: Span) -> tuple[str, float]:
     """What the receiver may have taken twice, and when."""
     came: dict[bytes, float] = {}
     for time, each in arrivals(run, "receiver"):
@@ -125,6 +121,8 @@ def _came_twice(run: Run, span: Span) -> tuple[str, float]:
             continue
         if each.data not in came:
             came[each.data] = time
+            continue
+        if not is_twice(each.data, data, got):
             continue
         first = came[each.data]
         gone = [answer for answer in lost(run, "receiver", "sender") if first <= answer.time <= time]
@@ -188,9 +186,13 @@ def goes_twice(run: Run, there_and_back: float) -> Iterator[Finding]:
         last[each.data] = each
     if len(again) >= NEARLY_ALL * max(len(last), 1):
         first = next(iter(again.values()))
-        yield Finding(
-            f"sender sends nearly all twice, {len(again)} of {len(last)} datagrams: this one after {gap:.3g} s. An "
-            f"answer takes {there_and_back:.3g} s, so until then nobody can know whether it is needed",
-            first.line,
-            first.time,
-        )
+        many = "all of its" if len(again) == len(last) else f"{len(again)} of its"
+        words = f"sender sends {many} {len(last)} datagrams again before an answer can be there: "
+        yield Finding(words + too_early(gap, there_and_back), first.line, first.time)
+
+
+def too_early(gap: float, there_and_back: float) -> str:
+    return (
+        f"this one after {gap:.3g} s. An answer takes {there_and_back:.3g} s, so until then nobody can know whether it "
+        "is needed: who sends again waits for longer than that"
+    )

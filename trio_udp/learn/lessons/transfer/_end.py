@@ -18,6 +18,7 @@ from ..._look import arrivals, happened, line_of, readings, sent
 from ..._verdict import Finding
 from ._check import bytes_arrived, defined, missing, named
 from ._kept import answered_early
+from ._parts import never_sent
 from ._taken import taken_for_another
 
 if TYPE_CHECKING:
@@ -25,8 +26,14 @@ if TYPE_CHECKING:
 
     from ..._played import Carried, Run
 
+# What one task waits for, by how the line looks in which it does, and what another one has to call then.
+CALLS = {"release()": r"\.acquire\(", "set()": r"\.wait\("}
+
 # Times that the same is sent to somebody who says nothing, or says something that is not heard, until that is told.
 MOST_REPEATED = 10
+
+# Seconds without an answer, where a program sends without end: that is not only because it sends so much at once.
+LONG = 2.0
 
 # Seconds without a datagram after which none is to come: no lesson has such a pause.
 QUIET = 60.0
@@ -43,11 +50,10 @@ def never_ends(run: Run, files: tuple[bytes, ...]) -> Iterator[Finding]:
     elif len(received) == len(done):
         yield from _refused(run)
         yield from _taken(run, is_waiting)
-        if is_waiting:
-            yield from _unanswered(run)
+        yield from _unanswered(run) if is_waiting else _silent(run)
         yield from _unheard(run)
     elif is_waiting:
-        yield _receive_is_left(run, named(files, len(received)), len(files[len(received)]), done[-1])
+        yield _receive_is_left(run, named(files, len(received)), files[len(received)], done[-1])
     if is_waiting:
         yield from _nothing_comes(run)
 
@@ -87,7 +93,7 @@ def _child(run: Run) -> str:
 # -- receive does not return -------------------------------------------------------------------------------------------
 
 
-def _receive_is_left(run: Run, name: str, size: int, time: float) -> Finding:
+def _receive_is_left(run: Run, name: str, data: bytes, time: float) -> Finding:
     """`send` has returned, and `receive` has not."""
     began, forever = _began(run), float("inf")
     waits, returned = f"receive waits for ever, for {name}", f"send has returned at {time:.3g} s"
@@ -106,7 +112,10 @@ def _receive_is_left(run: Run, name: str, size: int, time: float) -> Finding:
         words = f"{waits}: {_what_was_sent(last, times)} was lost, and not sent again; {returned}"
         taken = taken_for_another(run, gone, began, waits=f". Now {waits}")
         return taken or Finding(words, last.line, last.time)
-    if bytes_arrived(run, began, forever) < size:
+    if never := never_sent(run, data, began, forever):
+        why, line = never
+        return Finding(f"{waits}. {why}; {returned}", line, time)
+    if bytes_arrived(run, began, forever) < len(data):
         return Finding(f"{here}, before all had come", run.ending.line, time)
     if early := answered_early(run, began):
         came, answer = early
@@ -157,7 +166,7 @@ def _unanswered(run: Run) -> Iterator[Finding]:
     """The same comes again and again, and the receiver says nothing."""
     answers, came = sent(run, "receiver"), arrivals(run, "receiver")
     if not answers:
-        yield from _silent(run, came)
+        yield from _silent(run)
         return
     last = answers[-1]
     known = {each.data for time, each in came if time <= last.time}
@@ -182,10 +191,10 @@ def _unanswered(run: Run) -> Iterator[Finding]:
         )
 
 
-def _silent(run: Run, came: list[tuple[float, Carried]]) -> Iterator[Finding]:
-    """The receiver has never said anything."""
-    read = readings(run, "receiver", b"")
-    if not came:
+def _silent(run: Run) -> Iterator[Finding]:
+    """The receiver has never said anything, for long."""
+    read, came = readings(run, "receiver", b""), arrivals(run, "receiver")
+    if sent(run, "receiver") or not came or came[-1][0] < came[0][0] + (LONG if run.ending.kind == "floods" else 0):
         return
     words = f"{len(came):,} datagrams have come to receiver, from {came[0][0]:.3g} s on, and it has "
     if read:
@@ -226,21 +235,43 @@ def _nothing_comes(run: Run) -> Iterator[Finding]:
     if not everything or everything[-1].time + QUIET > run.trace.ended - run.trace.started:
         return
     gone = [each for each in missing(run, _began(run), float("inf")) if each.lost]
-    gone += [everything[-1]] if _is_last_lost(everything) else []
+    if not gone and _is_last_lost(everything):
+        yield _answer_is_lost(run, everything[-1]) or _nobody_sends_it(run, everything[-1])
     if gone:
-        words = f"{_what_was_sent(gone[0])} was lost, and nobody sends it again. So your program waits for ever"
-        yield Finding(f"{words}{_in_lines(run, None)}", gone[0].line or ending.line, gone[0].time)
+        yield _nobody_sends_it(run, gone[0])
     reads = {line_of(run, entry) for entry in happened(run, DatagramReceived)}
     line = next((each.line for each in ending.waiting if each.line not in reads), None)
     last = max((time for time, _ in arrivals(run, "sender")), default=None)
     if line and last is not None:
         yield Finding(
             f"your program waits for ever{_in_lines(run, line)}. Nothing was sent after {everything[-1].time:.3g} s, "
-            f"and the last answer came at {last:.3g} s. No datagram was ever read in this line, and what it waits "
-            "for does not happen",
+            f"and the last answer came at {last:.3g} s. {_what_it_waits_for(run, line)}",
             line,
             last,
         )
+
+
+def _nobody_sends_it(run: Run, gone: Carried) -> Finding:
+    words = f"{_what_was_sent(gone)} was lost, and nobody sends it again. So your program waits for ever"
+    return Finding(f"{words}{_in_lines(run, None)}", gone.line or run.ending.line, gone.time)
+
+
+def _answer_is_lost(run: Run, answer: Carried) -> Finding | None:
+    """What was lost was answered to something: who hears nothing has to send that again."""
+    asked = [each for time, each in arrivals(run, "receiver", "sender") if abs(time - answer.time) < 1e-6]
+    if answer.source != "receiver" or not asked:
+        return None
+    last, times = asked[-1], sum(each.data == asked[-1].data for each in sent(run, "sender"))
+    words = f"{_what_was_sent(last, times)} has come, and the answer of {answer.time:.3g} s was lost. But it was not "
+    words += f"sent again after that, so your program waits for ever{_in_lines(run, None)}"
+    return Finding(words, last.line, last.time)
+
+
+def _what_it_waits_for(run: Run, line: int) -> str:
+    call = next((call for call in CALLS if line in run.notes.get(call, [[]])[0]), None)
+    if call:
+        return f"This line waits for no datagram, but for another task: until that calls `{call}`, and none does"
+    return "No datagram was ever read in this line, and what it waits for does not happen"
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

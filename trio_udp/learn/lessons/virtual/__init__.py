@@ -7,8 +7,8 @@ come before the wrong ones and after them, so that nothing but what a program do
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+import inspect
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -17,17 +17,16 @@ from ....tracing import scope
 from ..._learner import NotAsAsked
 from ..._lesson import Lesson
 from ..._verdict import Finding, went_wrong
+from ._programs import PROGRAMS, SEEN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..._learner import Learner
     from ..._played import Run
-
-Address: TypeAlias = tuple[str, int]
-Ask: TypeAlias = Callable[[Address], Awaitable[bytes]]
+    from ._programs import Address, Program
 
 DELAY = 0.125  # seconds, each way; sums of it are exact
-WAIT = 0.5  # seconds between two attempts
-ATTEMPTS = 4
 
 QUESTION = """\
 `ask(server)` asks a server, 4 times at most, every half a second. It returns
@@ -35,9 +34,9 @@ the answer, or raises trio.TooSlowError 2 seconds after it has begun. You write
 its tests: each function whose name begins with `test_` is called with an `ask`
 and with a VirtualNetwork, on which every datagram takes 0.125 seconds.
 
-The lesson runs your tests with programs that are right, and with six that are
-wrong. A right one has to pass all of your tests; each wrong one has to fail at
-least one of them, by an exception. Time is virtual: waiting costs nothing.
+The lesson runs your tests with programs that are right, and with eleven that
+are wrong. A right one has to pass all of your tests; each wrong one has to fail
+at least one of them, by an exception. Time is virtual: waiting costs nothing.
 """
 
 HINTS = (
@@ -49,104 +48,6 @@ HINTS = (
     "exception, and costs no time.",
     "Two more tests do: one with `drop_first(2)`, in which the answer comes after 1.25 seconds, and one in which "
     "nobody answers, and TooSlowError comes after 2 seconds. And let the answer be one that nobody could guess.",
-)
-
-
-# -- the programs that are tested --------------------------------------------------------------------------------------
-
-
-def _socket() -> trio.socket.SocketType:
-    return trio.socket.socket(type=trio.socket.SOCK_DGRAM)
-
-
-async def _right(server: Address, attempts: int = ATTEMPTS, wait: float = WAIT) -> bytes:
-    with _socket() as sock:
-        for _ in range(attempts):
-            await sock.sendto(b"ask", server)
-            with trio.move_on_after(wait):
-                return (await sock.recvfrom(65535))[0]
-    raise trio.TooSlowError
-
-
-async def _right_in_another_way(server: Address) -> bytes:
-    async def remind() -> None:
-        for _ in range(ATTEMPTS):
-            await sock.sendto(b"please", server)
-            await trio.sleep(WAIT)
-
-    with _socket() as sock, trio.fail_after(ATTEMPTS * WAIT):
-        await sock.bind(("0.0.0.0", 0))
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(remind)
-            answer, _ = await sock.recvfrom(65535)
-            nursery.cancel_scope.cancel()
-    return answer
-
-
-async def _waits(server: Address) -> bytes:
-    with _socket() as sock:
-        await sock.sendto(b"ask", server)
-        return (await sock.recvfrom(65535))[0]
-
-
-async def _gives_up(server: Address) -> bytes:
-    return await _right(server, attempts=1)
-
-
-async def _hurries(server: Address) -> bytes:
-    return await _right(server, attempts=40, wait=0.05)
-
-
-async def _never_gives_up(server: Address) -> bytes:
-    return await _right(server, attempts=10**6)
-
-
-async def _asks_nobody(server: Address) -> bytes:
-    return b"pong"
-
-
-async def _returns_too_much(server: Address) -> bytes:
-    return await _right(server), server  # type: ignore[return-value]
-
-
-class Program(NamedTuple):
-    """One to be tested; ``fault`` is what is wrong with it, empty if nothing is.
-
-    ``when`` is when that shows, and ``where`` what it shows in then. Whether it has come to that is seen by what a play
-    has noted, ``lost`` or ``returned``; empty: by nothing but a failed test.
-    """
-
-    ask: Ask
-    fault: str = ""
-    when: str = ""
-    where: str = ""
-    noted: str = ""
-
-
-LOST = "its question or the answer gets lost"
-
-PROGRAMS = (
-    Program(_right),
-    Program(_waits, "asks once, and then waits for ever", LOST, "whether `ask` ends", "lost"),
-    Program(_gives_up, "asks once, and gives up after half a second", LOST, "when `ask` ends", "lost"),
-    Program(_right_in_another_way),
-    Program(
-        _hurries,
-        "asks every 0.05 seconds, 40 times",
-        "an answer is long in coming, or none comes",
-        "when it has asked, and so in when a late answer comes",
-        "lost",
-    ),
-    Program(_never_gives_up, "asks for ever", "nobody answers"),
-    Program(_asks_nobody, "asks nobody, and returns b'pong'", "the server has something else to say"),
-    Program(
-        _returns_too_much,
-        "returns what recvfrom gives, the answer and the address",
-        "an answer comes",
-        "what `ask` returns",
-        "returned",
-    ),
-    Program(_right),
 )
 
 
@@ -174,12 +75,16 @@ async def stage(learner: Learner) -> None:
 async def _run(learner: Learner, tests: list[str], program: Program, number: int) -> None:
     line: int | None = None
 
-    async def ask(server: Address) -> bytes:
+    async def ask(server: Address) -> object:
         nonlocal line
         line = learner.line()
         learner.note("asked", [number, line])
-        answer = await program.ask(server)
-        learner.note("returned", [number, line, name])
+        try:
+            answer = await program.ask(server)
+        except (trio.TooSlowError, TimeoutError):
+            learner.note("gave up", [number, line, name])
+            raise
+        learner.note("gave up" if answer is None else "returned", [number, line, name])
         return answer
 
     for test in tests:
@@ -187,9 +92,27 @@ async def _run(learner: Learner, tests: list[str], program: Program, number: int
         learner.note("runs", [number, name])
         with scope(name):
             async with learner.network(Link(delay=DELAY)) as network:
+                _look_at_arguments(learner, test, ask, network)
                 await learner.call(test, ask, network)
                 if any(each.dropped for each in network.datagrams):
                     learner.note("lost", [number, line, name])
+
+
+def _look_at_arguments(learner: Learner, test: str, *args: object) -> None:
+    """Can it be called with these? And does it take them for one another, by their names?"""
+    function = getattr(learner.module, test, None)
+    line = learner.line_of(function)
+    try:
+        names = list(inspect.signature(function).bind(*args).arguments)  # type: ignore[arg-type]
+    except TypeError as problem:
+        if callable(function):
+            words = f"the lesson calls each test with 2 arguments, an `ask` and a network, and so {test}: {problem}"
+            raise NotAsAsked(words, line) from None
+    except ValueError:  # something built in
+        pass
+    else:
+        if "network" in names[0] or names[1:] == ["ask"]:
+            learner.note("other order", [test, names, line])
 
 
 def _name(test: str, number: int) -> str:
@@ -208,11 +131,20 @@ def check(run: Run) -> Iterator[Finding]:
             within=within,
         )
     if run.ending.kind == "raised" and not fault:
+        yield from _in_another_order(run, within)
         yield Finding(
             f"your test fails here with a program that is right: {run.ending.words}", run.ending.line, within=within
         )
     yield from went_wrong(run, "raised", "floods", "spins")
     yield from _judged(run)
+
+
+def _in_another_order(run: Run, within: str) -> Iterator[Finding]:
+    """A test that fails as it takes one argument for the other."""
+    for test, names, line in run.notes.get("other order", ())[-1:]:
+        if within.startswith(f"{test} with"):
+            words = f"{test} is called with an `ask` and a network, in this order, whatever it calls them, and here "
+            yield Finding(f"{words}`{names[0]}` comes first. So it fails: {run.ending.words}", line, within=within)
 
 
 def _judged(run: Run) -> Iterator[Finding]:
@@ -226,9 +158,8 @@ def _judged(run: Run) -> Iterator[Finding]:
             happened = {which: (line, name) for which, line, name in run.notes.get(program.noted, ())}
             if number in happened:
                 line, name = happened[number]
-                what = "Something was lost" if program.noted == "lost" else "An answer has come"
-                there = f"{what} in your tests, and then it shows in {program.where}: does a test look at that?"
-                yield Finding(f"{words} {there}", line, within=name)
+                there = f"{SEEN[program.noted]} in your tests, and then it shows in {program.where}"
+                yield Finding(f"{words} {there}: does a test look at that?", line, within=name)
             there = f"That shows when {program.when}: is there a test in which this happens?"
             yield Finding(f"{words} {there}", asked[number], within=last[number])
 

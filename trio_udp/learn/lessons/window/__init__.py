@@ -11,7 +11,8 @@ then something else to say.
 
 A second file, of one block, takes its time: for those who give up after three attempts, or are gone before an answer
 that was lost can be asked for again. In the first file it is chance whether they are found out, and waiting for the
-same block again and again would be most of its ten seconds.
+same block again and again would be most of its ten seconds. And a third one, without any luck in it, is empty: a task
+for each block is no task at all then.
 
 What the receiver says in the moment in which the file is complete is lost: else a receiver that leaves with that would
 be wrong once in twenty times, and right in this lesson.
@@ -20,7 +21,6 @@ be wrong once in twenty times, and right in this lesson.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING
@@ -32,9 +32,10 @@ from ..._lesson import Lesson
 from ..._look import sent
 from ..._verdict import Finding, went_wrong
 from ..transfer import PAUSE, RECEIVER, lose_first_answers, transfer
-from ..transfer._check import goes_twice, in_common, returns_too_soon, transferred
+from ..transfer._check import goes_twice, returns_too_soon, too_early, transferred
 from ..transfer._end import never_ends
 from ..transfer._kept import came_again
+from ..transfer._parts import part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ DELAY = 0.25  # seconds, each way
 LINK = Link(delay=DELAY, rate=1e6, loss=0.05, reorder=0.05, reorder_delay=0.02)
 FILE = Random(SEED).randbytes(40_000)
 SMALL = Random(SEED + 1).randbytes(500)
-FILES = (FILE, SMALL)
+FILES = (FILE, SMALL, b"")
 ATTEMPTS = 3  # that are lost of what the sender says first about the small one
 WINDOW = 10  # datagrams
 
@@ -64,7 +65,8 @@ QUESTION = """\
 The same task as in lesson 11: `send(data, receiver)` and `receive(port)`, and
 datagrams of 1,000 bytes at most. Of this network 1 datagram in 20 gets lost,
 the last answer too, and some overtake others; but it is far: 0.25 seconds, each
-way. After the long file comes a small one, of which more gets lost.
+way. After the long file come a small one, of which more gets lost, and an empty
+one.
 
 Your program does all right, but takes half a minute for 40,000 bytes: a block,
 and half a second of waiting. Let it take less than 10 seconds, with a window:
@@ -93,6 +95,8 @@ async def stage(learner: Learner) -> None:
         network.set_link(receiver, sender, replace(LINK, loss=0))
         with network.rule(_lose_the_first()), network.rule(lose_first_answers()):
             await transfer(learner, SMALL, sender, receiver, RECEIVER[1] + 1)
+        await trio.sleep(PAUSE)
+        await transfer(learner, FILES[-1], sender, receiver, RECEIVER[1] + 2)
     learner.over(2 * len(FILES))
 
 
@@ -131,20 +135,8 @@ def _lose_the_last_answer(network: VirtualNetwork) -> Rule:
 def _is_whole(datagrams: list[bytes]) -> bool:
     """Is all of the file in these?"""
     missing = set(range(len(FILE)))
-    for part in map(_part, set(datagrams)):
-        missing.difference_update(part)
+    missing.difference_update(*(part(data, FILE) for data in set(datagrams)))
     return not missing
-
-
-@cache
-def _part(data: bytes) -> range:
-    """Which bytes of the file are in a datagram: as far as they are the same around what is in its middle."""
-    middle = len(data) // 2
-    place = FILE.find(data[middle : middle + 8]) if len(data) >= middle + 8 else -1
-    if place < 0:
-        return range(0)
-    before = in_common(data[:middle][::-1], FILE[:place][::-1])
-    return range(place - before, place + in_common(data[middle:], FILE[place:]))
 
 
 def check(run: Run) -> Iterator[Finding]:
@@ -168,6 +160,7 @@ def _too_many(run: Run) -> Iterator[Finding]:
     datagrams = _sent(run)
     for first, last in zip(datagrams, datagrams[2 * WINDOW :], strict=False):
         if last.time < first.time + 2 * DELAY - 1e-6:
+            yield from _same_again(datagrams, first.time, last.time)
             yield Finding(
                 f"{2 * WINDOW + 1} datagrams were sent in {last.time - first.time:.3g} s, and the first can be "
                 f"acknowledged after {2 * DELAY:.3g} s at best: that is no window of {WINDOW}",
@@ -186,16 +179,40 @@ def _too_many(run: Run) -> Iterator[Finding]:
             )
 
 
+def _same_again(datagrams: list[Carried], began: float, ended: float) -> Iterator[Finding]:
+    """So many in that time that were sent twice, and no more blocks than may be."""
+    last: dict[range | bytes, Carried] = {}
+    again: list[tuple[float, Carried]] = []
+    new = several = 0
+    for block, each in _with_blocks(datagrams):
+        if began <= each.time <= ended:
+            gap = each.time - last[block].time if block in last else None
+            several += 1
+            new += gap is None
+            again += [(gap, each)] if gap is not None and gap < 2 * DELAY - 1e-6 else []
+        last[block] = each
+    if again and new <= WINDOW:
+        gap, each = again[0]
+        words = f"{several:,} blocks were sent in {ended - began:.3g} s, {len(again):,} of them again before an answer "
+        yield Finding(f"{words}can be there: {too_early(gap, 2 * DELAY)}", each.line, each.time)
+
+
 def _blocks(datagrams: list[Carried]) -> list[Carried]:
     """What was sent of the file, each part only the first time."""
     first: dict[range | bytes, Carried] = {}
-    is_seen = any(_part(each.data) for each in datagrams)
+    for block, each in _with_blocks(datagrams):
+        first.setdefault(block, each)
+    return list(first.values())
+
+
+def _with_blocks(datagrams: list[Carried]) -> Iterator[tuple[range | bytes, Carried]]:
+    """Those that are of the file, each after what of it they are."""
+    is_seen = any(part(each.data, FILE) for each in datagrams)
     largest = max((len(each.data) for each in datagrams), default=0)
     for each in datagrams:
         half = each.data[len(each.data) // 2 :] if 2 * len(each.data) > largest else b""
-        if part := _part(each.data) if is_seen else half:
-            first.setdefault(part, each)
-    return list(first.values())
+        if block := part(each.data, FILE) if is_seen else half:
+            yield block, each
 
 
 def _too_slow(run: Run) -> Iterator[Finding]:
