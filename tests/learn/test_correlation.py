@@ -198,7 +198,7 @@ WRONG = {
         ),
         "24: this asks for `snow` at 0.375 s, and again at 0.625 s, when a late answer to another word has come. The "
         "answer to `snow` is still under way then: it takes 0.375 s, and nothing is lost here. Each question more "
-        "brings one answer more, which comes late: 13 questions for 6 words",
+        "brings one answer more, which comes late: 20 questions for 6 words",
     ),
     "waits for less than an answer takes": (
         find("correlation").solution.replace("request(question)", "request(question, retry=trio_udp.Retry(first=0.1))"),

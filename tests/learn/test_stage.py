@@ -230,7 +230,7 @@ def test_who_waits_for_a_thread_is_told(tmp_path: Path) -> None:
     finding = judge(LESSON, run)
     assert finding is not None
     assert finding.line == 4
-    assert finding.message.startswith("your program waits for a thread here. Threads live in real time")
+    assert finding.message.startswith("your program has a thread work here. Threads live in real time")
 
 
 def test_a_plain_socket_tells_what_it_does(tmp_path: Path) -> None:
