@@ -105,7 +105,7 @@ async def test_what_cannot_be_cancelled_is_left_alone(tmp_path: Path) -> None:
     source = f"{MAIN}    print('here')\n    with trio.CancelScope(shield=True):\n        await trio.sleep_forever()\n"
     run, said = await ran(source, tmp_path)
     assert (run.ending.kind, run.output) == ("waits", "here\n")
-    assert said == "5: your program has sent nothing to the server"
+    assert said == "5: your program has sent nothing to the server, so it cannot know what that answers"
 
 
 async def test_who_catches_that_it_is_cancelled_is_told_at_once(tmp_path: Path) -> None:

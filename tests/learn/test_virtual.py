@@ -229,7 +229,7 @@ async def test_ask(ask, network):
     ),
     "no test": (
         "async def tset_ask(ask, network):\n    pass\n",
-        "there is no function test_ask in this file, which the lesson calls; there is tset_ask",
+        "1: there is no function test_ask in this file, which the lesson calls; there is tset_ask",
     ),
     "not async": ("def test_ask(ask, network):\n    pass\n", NOT_ASYNC),
     "not async, and so without await": (
