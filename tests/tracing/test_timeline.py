@@ -442,9 +442,9 @@ def test_a_nurserys_deadline_and_what_it_caught_are_shown_as_those_of_scopes() -
     ]
     picture = timeline_svg(trace(entries, 12.0))
     _, caught, early, endless = groups(picture)
-    assert title(caught).endswith("\ndeadline 0.500000 s\ncancelled at 0.500000 s, caught")
+    assert title(caught).endswith("\ndeadline at 0.500000 s\ncancelled at 0.500000 s, caught")
     assert overs(picture) == [["cancelled", "caught"]]
-    assert title(early).endswith("\ndeadline 30.000000 s")
+    assert title(early).endswith("\ndeadline at 30.000000 s")
     assert [path.get("class") for path in early.iter(f"{SVG}path")] == ["box"]  # there is no room below it
     assert "deadline" not in title(endless)
     [moved] = [bar for bar in timeline(trace(entries[:3])).walk() if bar.kind == "nursery"]

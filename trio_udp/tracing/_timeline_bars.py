@@ -157,7 +157,7 @@ class Bars:
         if low > bottom + 2:
             yield f'<path class="rest" d="M{x:g} {bottom:.1f}V{low:.1f}"/>'
             if deadline <= room:
-                self.deadlines |= {deadline} if box.bar.kind == "scope" else set()
+                self.deadlines |= {deadline} if box.bar.kind != "attempt" else set()
                 yield f'<path class="until" d="M{x - 4:g} {low:.1f}h8"/>'
             else:
                 yield f'<path class="later" d="M{x - 3:g} {low - 5:.1f}l3 4 3-4"/>'
