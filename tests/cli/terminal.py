@@ -95,6 +95,13 @@ class Terminal:
         return str(self._screen.display[number]).rstrip()
 
     @property
+    def has_prompt(self) -> bool:
+        """Is a shell's on the first screen, below all else? The keys that end or stop a program have the system forget
+        what was not shown yet: so its last picture may be half a one, and the last line be empty.
+        """
+        return self.has_first_screen and "prompt>" in self.display.rstrip().rpartition("\n")[2]
+
+    @property
     def written(self) -> str:
         """Everything that has been written, with what a terminal obeys."""
         return self._written.decode(errors="backslashreplace")

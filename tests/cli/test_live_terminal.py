@@ -384,13 +384,13 @@ def test_it_can_be_stopped_and_go_on(arguments: list[str]) -> None:
         person.wait_for("nurseries and tasks")
         for _ in range(2):
             person.type(CTRL_Z)
-            person.wait_until(lambda: person.has_first_screen and "prompt>" in person.line(-1))
+            person.wait_until(lambda: person.has_prompt)
             assert "Stopped" in person.display
             person.type(b"fg\n")
             person.wait_until(lambda: not person.has_first_screen and "prompt>" not in person.display)
             assert "nurseries and tasks" in person.display
         person.type(CTRL_C)
-        person.wait_until(lambda: person.has_first_screen and "prompt>" in person.line(-1))
+        person.wait_until(lambda: person.has_prompt)
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell with jobs")
@@ -400,7 +400,7 @@ def test_in_the_background_it_serves_and_draws_nothing(peer: socket.socket) -> N
         person.type(shlex.join([*COMMAND, "serve", "127.0.0.1:0", "--live"]).encode() + b"\n")
         port = int(person.wait_for(r"trio_udp serve: 127\.0\.0\.1:(\d+) ")[1])
         person.type(CTRL_Z)
-        person.wait_until(lambda: person.has_first_screen and "prompt>" in person.line(-1))
+        person.wait_until(lambda: person.has_prompt)
         person.type(b"bg\n")
         for number in range(5):
             peer.sendto(b"%d" % number, ("127.0.0.1", port))
@@ -412,7 +412,7 @@ def test_in_the_background_it_serves_and_draws_nothing(peer: socket.socket) -> N
         person.type(b"fg\n")
         person.wait_for(r"received 5 \(5 bytes\)")
         person.type(CTRL_C)
-        person.wait_until(lambda: person.has_first_screen and "prompt>" in person.line(-1))
+        person.wait_until(lambda: person.has_prompt)
 
 
 @pytest.mark.parametrize("options", [LONG, ("--step",)])
