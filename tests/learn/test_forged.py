@@ -107,9 +107,9 @@ def not_returned(line: int, answer: str) -> str:
 
 
 SILENT = (
-    "{}: your program waits for ever in this line. Question 7 is one that nobody answers, neither the server nor anybody "
-    "else: after 2 s `ask` was to return None. What your program does when something has come it never does then, so "
-    "the wait itself has to end: `with trio.move_on_after(2):` around it\n"
+    "{}: your program waits for ever in this line. Question 7 is one that nobody answers, neither the server nor "
+    "anybody else: after 2 s `ask` was to return None. What your program does when something has come it never does "
+    "then, so the wait itself has to end: `with trio.move_on_after(2):` around it\n"
 )
 
 WRONG = {

@@ -130,8 +130,8 @@ def _raised(run: Run) -> Iterator[Finding]:
     due = f"When the server has said nothing for {PATIENCE:.0f} s `ask` is to return None"
     if forger:
         yield Finding(
-            f"your program raised {run.ending.words}, when it had read what {forger} had forged, at {ended:.3g} s. What "
-            "is wrong says nothing about what may still come, so the wait should go on",
+            f"your program raised {run.ending.words}, when it had read what {forger} had forged, at {ended:.3g} s. "
+            "What is wrong says nothing about what may still come, so the wait should go on",
             run.ending.line,
             ended,
         )
