@@ -62,6 +62,6 @@ def _made_in(coroutine: Any, path: Path) -> int | None:
 
 def _called_back(coroutine: Any, path: Path) -> bool:
     """Is it the learner's, and was it the library that has called it?"""
-    origin = getattr(coroutine, "cr_origin", None) or ()
+    origin: Any = getattr(coroutine, "cr_origin", None) or ()
     is_own = getattr(getattr(coroutine, "cr_code", None), "co_filename", "") == str(path)
     return is_own and bool(origin) and origin[0][0].startswith(_LIBRARY)

@@ -49,7 +49,8 @@ async def stage(learner: Learner) -> None:
 
     async def work(question: bytes) -> bytes:
         if not isinstance(question, (bytes, bytearray, memoryview)):
-            raise TypeError(f"`work` takes the bytes of a question, and was given a {type(question).__name__}")
+            text = ": `text.encode()` is bytes" if isinstance(question, str) else ""
+            raise TypeError(f"`work` takes the bytes of a question, and was given a {type(question).__name__}{text}")
         learner.note("begun", [question, learner.line(), trio.current_time()])
         try:
             await trio.sleep(lengths.get(bytes(question), 0))
