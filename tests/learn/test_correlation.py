@@ -178,6 +178,18 @@ WRONG = {
         "22: your program raised NoReply here, but the answer to b'00rain' came, at 0.375 s: b'00831877'. It was not "
         "taken for one, since `accept` raised IndexError. It is called with",
     ),
+    "an async function as key": (
+        find("correlation").solution.replace("def number_of", "async def number_of"),
+        "11: `number_of` has to be a plain function here, `def number_of(...)`, since it is called without `await`: "
+        "what an async one returns is a coroutine object, which is always true, and equal to no other",
+    ),
+    "an async function that accepts": (
+        find("correlation")
+        .solution.replace("def number_of", "async def number_of")
+        .replace(", correlate=number_of", "")
+        .replace("request(question)", "request(question, accept=number_of)"),
+        "11: `number_of` has to be a plain function here, `def number_of(...)`, since it is called without `await`: ",
+    ),
     "has no time for an answer": (
         find("correlation").solution.replace(
             "request(question)", "request(question, retry=trio_udp.Retry(attempts=1, first=0.1))"

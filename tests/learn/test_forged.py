@@ -25,7 +25,7 @@ MALLORY = (
 
 
 def test_the_exercise_believes_anybody(tmp_path: Path) -> None:
-    assert refused("forged", find("forged").exercise, tmp_path) == f"16: question 2: ask has returned b'530530'. {EVE}"
+    assert refused("forged", find("forged").exercise, tmp_path) == f"16: question 2: ask has returned b'857612'. {EVE}"
 
 
 def test_one_forges_the_servers_address_and_one_does_not(tmp_path: Path) -> None:
@@ -106,6 +106,12 @@ def not_returned(line: int, answer: str) -> str:
     )
 
 
+SILENT = (
+    "{}: your program waits for ever in this line. Question 7 is one that nobody answers, neither the server nor "
+    "anybody else: after 2 s `ask` was to return None. What your program does when something has come it never does "
+    "then, so the wait itself has to end: `with trio.move_on_after(2):` around it\n"
+)
+
 WRONG = {
     "returns in a task": (
         """\
@@ -122,7 +128,7 @@ async def ask(server, number):
             nursery.start_soon(wait)
 """,
         "5: question 1: ask has returned None after 0.52 s. In this line it has read the server's answer at 0.52 s, "
-        "b'mfui922800', which came from ('10.0.0.1', 7), and has not returned it. The task that has read it is not the "
+        "b'mfui530530', which came from ('10.0.0.1', 7), and has not returned it. The task that has read it is not the "
         "one that has asked: what a task's function returns nobody gets\n",
     ),
     "raises at what is forged": (
@@ -132,11 +138,11 @@ async def ask(server, number):
     ),
     "compares too little of it": (
         find("forged").solution.replace("answer[:4] == number", "answer[:3] == number"),
-        not_returned(22, "mfui922800"),
+        not_returned(22, "mfui530530"),
     ),
     "compares the host with the address": (
         find("forged").solution.replace("address == server", "address[0] == server"),
-        not_returned(22, "mfui922800"),
+        not_returned(22, "mfui530530"),
     ),
     "asks from another socket when something forged comes": (
         f"""{ASK}
@@ -161,7 +167,7 @@ async def ask(server, number):
                 if answer[:4] == number:
                     return answer[4:]
 """,
-        f"8: question 2: ask has returned b'530530'. {EVE}",
+        f"8: question 2: ask has returned b'857612'. {EVE}",
     ),
     "looks at the address alone": (
         f"""{ASK}
@@ -171,7 +177,7 @@ async def ask(server, number):
                 if address == server:
                     return answer[4:]
 """,
-        f"8: question 3: ask has returned b'979986'. {MALLORY}",
+        f"8: question 3: ask has returned b'600170'. {MALLORY}",
     ),
     "returns what it should throw away": (
         """\
@@ -180,7 +186,7 @@ async def ask(server, number):
     async with await trio_udp.open_udp_client(*server) as client:
         return (await client.request(number))[4:]
 """,
-        f"4: question 3: ask has returned b'979986'. {MALLORY}",
+        f"4: question 3: ask has returned b'600170'. {MALLORY}",
     ),
     "looks at the host, and not at the port": (
         f"""{ASK}
@@ -194,7 +200,7 @@ async def ask(server, number):
     ),
     "looks at the port, and not at the host": (
         find("forged").solution.replace("address == server", "address[1] == server[1]"),
-        f"22: question 2: ask has returned b'530530'. {EVE}",
+        f"22: question 2: ask has returned b'857612'. {EVE}",
     ),
     "returns nothing else than bytes": (
         find("forged").solution.replace("return None", "return b''"),
@@ -260,15 +266,15 @@ async def ask(server, number):
     ),
     "takes the bytes of the number off wherever they are": (
         find("forged").solution.replace("return answer[4:]", "return answer.lstrip(number)"),
-        "22: question 7: ask has returned b'",
+        "22: question 8: ask has returned b'",
     ),
     "takes the number off wherever it is": (
         find("forged").solution.replace("return answer[4:]", "return answer.replace(number, b'')"),
-        "22: question 7: ask has returned b'",
+        "22: question 8: ask has returned b'",
     ),
     "knows how long an answer is": (
         find("forged").solution.replace("return answer[4:]", "return answer[-6:]"),
-        "22: question 7: ask has returned b'",
+        "22: question 8: ask has returned b'",
     ),
     "takes the number for text": (
         find("forged").solution.replace("answer[:4] == number", "answer.decode().startswith(number.decode())"),
@@ -305,7 +311,62 @@ async def ask(server, number):
                 if address == server and answer[:4] == number:
                     return answer[4:]
 """,
-        "6: your program raised TooSlowError",
+        "6: your program raised TooSlowError. It is Trio's own: `except trio.TooSlowError` catches it; `except "
+        "TimeoutError` does not, nor does `except socket.timeout`, which is the same. That was 2 s after question 5. "
+        "When the server has said nothing for 2 s `ask` is to return None; `trio.move_on_after` raises nothing\n",
+    ),
+    "raises too early": (
+        find("forged").solution.replace("move_on_after(2)", "fail_after(0.3)"),
+        "20: your program raised TooSlowError. It is Trio's own: `except trio.TooSlowError` catches it; `except "
+        "TimeoutError` does not, nor does `except socket.timeout`, which is the same. That was 0.3 s after question 1. "
+        "When the server has said nothing for 2 s `ask` is to return None; `trio.move_on_after` raises nothing\n",
+    ),
+    "raises Trio's at what is forged": (
+        find("forged").solution.replace(
+            "                if",
+            "                if address != server:\n                    raise trio.TooSlowError\n                if",
+        ),
+        "24: your program raised TooSlowError, when it had read what eve had forged, at 10.8 s. What is wrong says "
+        "nothing about what may still come, so the wait should go on\n",
+    ),
+    "looks at the clock when something has come": (
+        f"""{ASK}
+        end = trio.current_time() + 2
+        while trio.current_time() < end:
+            answer, address = await sock.recvfrom(100)
+            if address == server and answer[:4] == number:
+                return answer[4:]
+""",
+        SILENT.format(8),
+    ),
+    "looks at the clock when something has come, before anything else": (
+        f"""{ASK}
+        end = trio.current_time() + 2
+        while True:
+            answer, address = await sock.recvfrom(100)
+            if trio.current_time() > end:
+                return None
+            if address == server and answer[:4] == number:
+                return answer[4:]
+""",
+        SILENT.format(8),
+    ),
+    "asks again for ever": (
+        """\
+import trio
+async def ask(server, number):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        while True:
+            await sock.sendto(number + b"?", server)
+            with trio.move_on_after(2):
+                while True:
+                    answer, address = await sock.recvfrom(100)
+                    if address == server and answer[:4] == number:
+                        return answer[4:]
+""",
+        "5: your program asks question 5 in this line again and again, at 132 s after the first time still. When the "
+        "server has said nothing for 2 s `ask` is to return None; those are counted from the first time, whatever has "
+        "been asked since\n",
     ),
     "raises what is Trio's": (
         find("forged").solution.replace("    return None", "    raise trio.TooSlowError"),

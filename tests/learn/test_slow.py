@@ -226,6 +226,44 @@ async def answer(sock, question, client, work):
         "8: the question `slow 5` of carla was never answered: it was read in this line, and `work` was not called "
         "with it. anna had asked the same before, and each is to be answered",
     ),
+    "answers no address twice": (
+        f"""{SERVE}
+            if client not in answered:
+                nursery.start_soon(answer, sock, question, client, work)
+
+answered = set()
+
+async def answer(sock, question, client, work):
+    await sock.sendto(await work(question), client)
+    answered.add(client)
+""",
+        "8: the question `quick 5` of dora was never answered: it was read in this line, and `work` was not called "
+        "with it",
+    ),
+    "answers each address what it has answered before": (
+        f"""{SERVE}
+            if client in answered:
+                await sock.sendto(answered[client], client)
+            else:
+                nursery.start_soon(answer, sock, question, client, work)
+
+answered = {{}}
+
+async def answer(sock, question, client, work):
+    answered[client] = await work(question)
+    await sock.sendto(answered[client], client)
+""",
+        "11: dora got more than one answer to `slow 2`, the second one when `quick 5` had come from the same port. "
+        "Each question has an answer of its own, whoever asks it: `work` is to be called with it",
+    ),
+    "gives the work a datagram": (
+        "import trio_udp\nasync def serve(port, work):\n    await trio_udp.serve_udp(work, port)\n",
+        "3: your program raised TypeError: `work` takes the bytes of a question, and was given a Datagram",
+    ),
+    "gives the work the client, too": (
+        find("slow").solution.replace("work(question)", "work((question, client))"),
+        "24: your program raised TypeError: `work` takes the bytes of a question, and was given a tuple",
+    ),
     "sleeps in the loop": (
         f"""{SERVE}            nursery.start_soon(answer, sock, question, client, work)
             await trio.sleep(1)

@@ -174,8 +174,8 @@ async def ask_all(servers):
     ),
     "pauses too long": (
         find("two").solution.replace("sleep(0.1)", "sleep(0.5)"),
-        "15: `garden` was asked after 0.5 s only. They are to be asked one 0.1 s after the other, whatever your "
-        "program does besides",
+        "15: `garden` was asked after 0.5 s only. Each is to be asked 0.1 s after the one before at the latest, "
+        "whatever your program does besides",
     ),
     "the turns, and the last first": (
         find("two").exercise.replace("in servers:", "in reversed(servers):"),
@@ -303,8 +303,25 @@ async def ask_all(servers):
     ),
     "sleeps": (
         find("two").solution.replace("    return answers", "    await trio.sleep(1)\n    return answers"),
-        "16: ask_all has returned after 2.6 s, and the last answer can be here after 1.6 s. The last datagram was "
-        "read in this line",
+        "16: ask_all has returned after 2.6 s, and is to return as soon as the last answer has come, which can be "
+        "after 1.6 s. The last datagram was read in this line",
+    ),
+    "reads on for 5 s": (
+        """\
+import trio
+async def ask_all(servers):
+    answers = {}
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        for server in servers:
+            await sock.sendto(b"?", server)
+        with trio.move_on_after(5):
+            while True:
+                answer, address = await sock.recvfrom(65535)
+                answers[address] = answer
+    return answers
+""",
+        "9: ask_all has returned after 5 s, and is to return as soon as the last answer has come, which can be after "
+        "1.6 s. The last datagram was read in this line",
     ),
     "waits for one more": (
         find("two").solution.replace(

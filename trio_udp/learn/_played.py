@@ -50,10 +50,14 @@ class Ending(NamedTuple):
 
 
 class Unawaited(NamedTuple):
-    """A call whose coroutine nobody has awaited: its line in the learner's file, and the function's name."""
+    """A call whose coroutine nobody has awaited: its line in the learner's file, and the function's name.
+
+    Where the library has called it, as it calls a plain function that it was given, the line is the function's own.
+    """
 
     line: int
     name: str
+    is_called_back: bool = False
 
 
 class Carried(NamedTuple):

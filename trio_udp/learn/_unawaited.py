@@ -8,6 +8,7 @@ played Python keeps where each coroutine was made, and what it has to say is kep
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import warnings
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # Calls between a coroutine and the line of the learner's that has led to it: a decorator or two.
 DEPTH = 8
+
+_LIBRARY = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 @contextmanager
@@ -43,7 +46,9 @@ def unawaited(path: Path) -> Iterator[list[Unawaited]]:
     for one in told:
         coroutine: Any = one.source  # if it is that
         line = _made_in(coroutine, path)
-        if line is None:
+        if _called_back(coroutine, path):
+            found.insert(0, Unawaited(coroutine.cr_code.co_firstlineno, coroutine.__qualname__, is_called_back=True))
+        elif line is None:
             warnings.showwarning(one.message, one.category, one.filename, one.lineno)
         else:
             found.append(Unawaited(line, coroutine.__qualname__))
@@ -53,3 +58,10 @@ def _made_in(coroutine: Any, path: Path) -> int | None:
     """The innermost line of the file that a coroutine comes from."""
     origin = getattr(coroutine, "cr_origin", None) or ()
     return next((line for file, line, _ in origin if file == str(path)), None)
+
+
+def _called_back(coroutine: Any, path: Path) -> bool:
+    """Is it the learner's, and was it the library that has called it?"""
+    origin: Any = getattr(coroutine, "cr_origin", None) or ()
+    is_own = getattr(getattr(coroutine, "cr_code", None), "co_filename", "") == str(path)
+    return is_own and bool(origin) and origin[0][0].startswith(_LIBRARY)

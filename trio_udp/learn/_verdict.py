@@ -92,11 +92,17 @@ def _not_awaited(run: Run) -> Finding | None:
     if not run.unawaited:
         return None
     call, ending = run.unawaited[0], run.ending
+    name = call.name.rpartition(".")[2]
+    if call.is_called_back:
+        return Finding(
+            f"`{name}` has to be a plain function here, `def {name}(...)`, since it is called without `await`: what an "
+            "async one returns is a coroutine object, which is always true, and equal to no other",
+            call.line,
+        )
     is_compared = ending.exception == "AssertionError"
     is_handed_on = (call.line == ending.line and not is_compared) or NOT_ASYNCIO in ending.words
     if ending.kind == "raised" and is_handed_on and "coroutine" not in ending.words:
         return next(went_wrong(run, "raised"))
-    name = call.name.rpartition(".")[2]
     return Finding(
         f"`{name}(...)` without `await` does nothing: it gives a coroutine object, which is always true, and equal to "
         f"no answer. Python's words for that are: coroutine '{call.name}' was never awaited",

@@ -56,8 +56,8 @@ Your program uses a client of trio_udp, which sends again what gets lost, and
 believes its server only. But it takes the next answer that comes for the
 answer to its question. Who has asked for `rain`, and then for `snow`, gets the
 meaning of `rain` twice. `look_up(server, words)` is to return the meanings of
-all words, in their order, asking once for each and without waiting in between:
-after 3.5 seconds at most, of which the answers need 2.25.
+all words, in their order, after 3.5 seconds at most. It asks once for each: all
+at once, or one after another, when the answers need 2.25 seconds.
 """
 
 HINTS = (

@@ -1,4 +1,4 @@
-# Ask the server once for each word, one after another; return their meanings, in order.
+# Ask the server once for each word; return their meanings, in order.
 #
 # A question is two bytes and a word. The server sends the same two bytes back, and the
 # meaning. But it sends some answers twice, since datagrams get lost, and the second one may

@@ -8,6 +8,9 @@ that differ in one byte, in each of the four, and one of the same bytes in anoth
 all of them believes her. Both need the port of the program: Eve sees it, and Mallory is taken to have guessed it, since
 there are few. The third, a neighbour, is on the server's own machine: her host is the server's, and her port is not.
 
+Once nobody sends anything, neither the server nor those who forge. Who ends the wait by a look at the clock when
+something has come never ends it then: while they forge all the time nobody would see that.
+
 Most numbers are letters, since pictures are for people. The last one is what such numbers are in fact, any four bytes,
 and its answer has the same bytes in it once more: who takes them for text, or takes them off as often as they come,
 finds out.
@@ -49,8 +52,8 @@ the address of the server.
 
 `ask(server, number)` sends four bytes that nobody can guess, and its question.
 It is to return what the server has answered, without these bytes, or None when
-the server has said nothing for {PATIENCE:.0f} seconds, whatever else has come.
-It is called {len(ROUNDS)} times, with another number each time.
+the server has said nothing for {PATIENCE:.0f} seconds, whatever else has come, and if
+nothing has. It is called {len(ROUNDS)} times, with another number each time.
 """
 
 HINTS = (
@@ -97,8 +100,11 @@ async def stage(learner: Learner) -> None:
             learner.note("stands in", learner.line_of(learner.function("ask", SERVER, b"")))
             with network.host("10.0.0.2", name="you"):
                 for number in numbers:
-                    began = trio.current_time()
-                    learner.note("rounds", [began, await learner.call("ask", SERVER, number), trio.current_time()])
+                    learner.note("began", trio.current_time())
+                    try:
+                        learner.note("result", await learner.call("ask", SERVER, number))
+                    finally:
+                        learner.note("ended", trio.current_time())
                     await trio.sleep(PAUSE)
             learner.over(len(ROUNDS))
             nursery.cancel_scope.cancel()

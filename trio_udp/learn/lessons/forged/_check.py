@@ -39,6 +39,7 @@ ROUNDS = (
     Round(eve=4, mallory=3),
     Round(eve=30, mallory=30, answers=False),
     Round(neighbour=1),
+    Round(answers=False),
     Round(),
 )
 
@@ -62,7 +63,8 @@ def check(run: Run) -> Iterator[Finding]:
         yield Finding("your program has sent nothing to the server, so it cannot know what that answers", line)
         return
     yield from _asks_again(run)
-    for place, (began, result, ended) in enumerate(run.notes.get("rounds", ())):
+    rounds = zip(*(run.notes.get(word, ()) for word in ("began", "result", "ended")), strict=False)
+    for place, (began, result, ended) in enumerate(rounds):
         yield from _asked(run, place, began, ended)
         yield from _forged(run, place, result, ended)
         yield from _answered(run, place, began, result, ended)
@@ -85,36 +87,71 @@ def _asks_again(run: Run) -> Iterator[Finding]:
             prompted[0].line,
             prompted[0].time,
         )
+    began, place = run.notes["began"][-1], _over(run)
+    late = [each for each in questions if each.time > began + PATIENCE + EXACT]
+    if run.ending.kind == "floods" and late:
+        yield Finding(
+            f"your program asks question {place + 1} in this line again and again, at {late[-1].time - began:.3g} s "
+            f"after the first time still. When the server has said nothing for {PATIENCE:.0f} s `ask` is to return "
+            "None; those are counted from the first time, whatever has been asked since",
+            late[-1].line,
+            late[0].time,
+        )
+
+
+def _over(run: Run) -> int:
+    """How many questions it has returned from."""
+    return len(run.notes.get("result", ()))
 
 
 def _waits(run: Run) -> Iterator[Finding]:
-    place = len(run.notes.get("rounds", ()))  # those that are over
+    place = _over(run)
     if run.ending.kind == "waits" and place < len(ROUNDS) and not ROUNDS[place].answers:
+        words = f"the server does not answer: after {PATIENCE:.0f} s `ask` was to return None"
+        if not any(ROUNDS[place]):
+            words = (
+                f"nobody answers, neither the server nor anybody else: after {PATIENCE:.0f} s `ask` was to return "
+                "None. What your program does when something has come it never does then, so the wait itself has to "
+                "end: `with trio.move_on_after(2):` around it"
+            )
         yield Finding(
-            f"your program waits for ever in this line. Question {place + 1} is one that the server does not answer: "
-            f"after {PATIENCE:.0f} s `ask` was to return None",
-            run.ending.line,
+            f"your program waits for ever in this line. Question {place + 1} is one that {words}", run.ending.line
         )
 
 
 def _raised(run: Run) -> Iterator[Finding]:
-    """On purpose, that nobody has answered."""
-    if run.ending.gives_up:
+    """At what is forged, or since nobody has answered: on purpose, or as `trio.fail_after` does."""
+    place = _over(run)
+    if run.ending.kind != "raised" or place == len(run.notes["ended"]):
+        return
+    ended = run.notes["ended"][place]
+    took = ended - run.notes["began"][place]
+    forger = _read_just_then(run, ended) if took < PATIENCE - EXACT else ""
+    due = f"When the server has said nothing for {PATIENCE:.0f} s `ask` is to return None"
+    if forger:
         yield Finding(
-            f"your program raised {run.ending.words} for question {len(run.notes.get('rounds', ())) + 1}. When the "
-            f"server has said nothing for {PATIENCE:.0f} s `ask` is to return None: `return None`",
+            f"your program raised {run.ending.words}, when it had read what {forger} had forged, at {ended:.3g} s. "
+            "What is wrong says nothing about what may still come, so the wait should go on",
             run.ending.line,
+            ended,
         )
+    elif run.ending.gives_up:
+        yield Finding(
+            f"your program raised {run.ending.words} for question {place + 1}. {due}: `return None`", run.ending.line
+        )
+    elif run.ending.exception == "TooSlowError":
+        for general in went_wrong(run, "raised"):
+            words = f"{general.message}. That was {took:.3g} s after question {place + 1}. {due}"
+            yield Finding(f"{words}; `trio.move_on_after` raises nothing", general.line, ended)
+
+
+def _read_just_then(run: Run, time: float) -> str:
+    """Who has forged what was read at this moment; nobody, if none has."""
     (forged,) = run.notes["forged"]
-    read = readings(run, "you", b"")[-1:] if run.ending.kind == "raised" else []
     for name, lies in forged.items():
-        if any(each in readings(run, "you", lie) for each in read for lie in lies):
-            yield Finding(
-                f"your program raised {run.ending.words}, when it had read what {name} had forged, at "
-                f"{read[0].time:.3g} s. What is wrong says nothing about what may still come, so the wait should go on",
-                run.ending.line,
-                read[0].time,
-            )
+        if any(abs(each.time - time) < 1e-6 for lie in lies for each in readings(run, "you", lie)):
+            return str(name)
+    return ""
 
 
 def _last_read(run: Run, began: float, ended: float) -> tuple[int | None, float]:

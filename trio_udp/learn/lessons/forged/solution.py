@@ -3,8 +3,8 @@
 # it would come from `secrets.token_bytes(4)`, as nobody can guess that.
 #
 # What is not right is thrown away, and the wait goes on. To give up would be worse than to be
-# slow: anybody could make this program fail. The timeout is around the loop, not in it, or each
-# forged datagram would begin the two seconds anew.
+# slow: anybody could make this program fail. The timeout is around the loop: in it each forged
+# datagram would begin the two seconds anew, and a clock in it is not looked at when nothing comes.
 #
 # `trio_udp` does it like this: a client hears its server only, and `accept` has to agree:
 #

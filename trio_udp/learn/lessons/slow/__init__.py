@@ -2,8 +2,8 @@
 
 What ``work`` answers are numbers of no pattern: they are had by doing the work, and by nothing else. Most questions
 come from a port of their own; one client asks two from the same, a slow one and then a quick one, since a server that
-has a queue for each client makes this one wait for itself. And two clients ask the same: a question does not say whose
-it is.
+has a queue for each client makes this one wait for itself, and a third one when both are answered, since a
+server may think that it is done with this address. And two clients ask the same: a question does not say whose it is.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ async def stage(learner: Learner) -> None:
     learner.note("results", {question.decode(): result for question, result in results.items()})
 
     async def work(question: bytes) -> bytes:
+        if not isinstance(question, (bytes, bytearray, memoryview)):
+            text = ": `text.encode()` is bytes" if isinstance(question, str) else ""
+            raise TypeError(f"`work` takes the bytes of a question, and was given a {type(question).__name__}{text}")
         learner.note("begun", [question, learner.line(), trio.current_time()])
         try:
             await trio.sleep(lengths.get(bytes(question), 0))

@@ -38,6 +38,7 @@ QUESTIONS = (
     Asked("anna", 4.25, b"slow 3", SLOW),
     Asked("carla", 4.5, b"slow 4", SLOW),
     Asked("dora", 5.0, b"quick 4", 0.0, again=True),
+    Asked("dora", 9.0, b"quick 5", 0.0, again=True),  # when all that she has asked before is answered
     Asked("anna", 12.0, b"slow 5", SLOW),
     Asked("ben", 12.25, b"slow 5", SLOW),  # the same question, while the work at the first is going on
     Asked("carla", 18.0, b"slow 5", SLOW),  # and when it is done
@@ -78,7 +79,7 @@ def _answered(run: Run, asked: Asked, results: dict[str, bytes]) -> Iterator[Fin
             time,
         )
     if len(answers) > 1:
-        yield Finding(f"{who} got more than one answer to `{what}`", answers[1][1].line, answers[1][0])
+        yield Finding(_more_than_one(run, asked, answers[1][0]), answers[1][1].line, answers[1][0])
     if time - asked.time - asked.work > 2 * DELAY + PROMPT:
         why, line = _why_late(run, asked)
         yield Finding(
@@ -95,6 +96,19 @@ def _wrong(who: str, what: str, answer: Carried, results: dict[str, bytes]) -> F
     else:
         words = f"the answer to `{what}` is {answer.data!r}, which is not what work has returned"
     return Finding(words, answer.line, answer.time)
+
+
+def _more_than_one(run: Run, asked: Asked, time: float) -> str:
+    """And what it has come for, if that is another question from the same port."""
+    words = f"{asked.client} got more than one answer to `{asked.question.decode()}`"
+    for later in QUESTIONS:
+        heard = [each.time for each in _heard(run, later)] if later.again and later.client == asked.client else []
+        if later.question != asked.question and any(abs(each + DELAY - time) < 1e-6 for each in heard):
+            words += (
+                f", the second one when `{later.question.decode()}` had come from the same port. Each question has an "
+                "answer of its own, whoever asks it: `work` is to be called with it"
+            )
+    return words
 
 
 def _missing(run: Run, asked: Asked, result: bytes) -> Finding:

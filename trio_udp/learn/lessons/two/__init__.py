@@ -40,13 +40,14 @@ EXACT = 0.05  # seconds: what a program may be late
 
 QUESTION = """\
 The thermometer on the roof needs 1.5 seconds for its answer, the one in the
-garden 1 second, and the one in the cellar answers at once. They are asked one
-0.1 seconds after the other, and nobody should have to wait for another one.
+garden 1 second, and the one in the cellar answers at once. Each is asked 0.1
+seconds after the one before at the latest, and waits for no other's answer.
 
 Your program has a task for each of them, and one socket for all. Each task
 takes what it receives for the answer of its own server, and it is not. Make
-`ask_all(servers)` return a dict of the right answers: address to answer. It is
-called twice, and the second time others are slow.
+`ask_all(servers)` return a dict of the right answers, address to answer, as
+soon as the last one has come. It is called twice, and the second time others
+are slow.
 """
 
 HINTS = (
@@ -146,7 +147,7 @@ def _why_late(run: Run, number: int, question: Carried) -> str:
     ]
     if read:
         return "It should not have to wait until others have answered: an answer takes long, and asking takes no time"
-    return f"They are to be asked one {BEHIND} s after the other, whatever your program does besides"
+    return f"Each is to be asked {BEHIND} s after the one before at the latest, whatever your program does besides"
 
 
 def _questions(run: Run, number: int, name: str) -> list[Carried]:
@@ -216,8 +217,10 @@ def _in_time(run: Run, number: int) -> Iterator[Finding]:
     last = max(asked[name] + wait for name, wait in TIMES[number].items()) + 2 * DELAY
     if ended - began > last + EXACT:
         line = next((line_of(run, each) for each in reversed(readings(run, "you", b"")) if each.time <= ended), None)
-        words = f"{_again(number)}ask_all has returned after {ended - began:.3g} s, and the last answer can be here "
-        words += f"after {last:.3g} s" + (". The last datagram was read in this line" if line else "")
+        words = f"{_again(number)}ask_all has returned after {ended - began:.3g} s, and is to return as soon as the "
+        words += f"last answer has come, which can be after {last:.3g} s" + (
+            ". The last datagram was read in this line" if line else ""
+        )
         yield Finding(words, line, ended)
 
 

@@ -1,4 +1,4 @@
-# Ask three thermometers, which need different times; return who has answered what.
+# Ask three thermometers, some slow; return who has answered what, as soon as the last one has.
 #
 # This program begins with one every 0.1 seconds, and waits for their answers in a task
 # for each. But all use one socket. `turn` is there since Trio lets only one task at a time
