@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ from tests.tracing.traces import (
 )
 from trio_udp import Datagram, Retry, open_udp_client, serve_udp
 from trio_udp.faults import Link
-from trio_udp.tracing import ladder_text
+from trio_udp.tracing import html, ladder_svg, ladder_text, mermaid
 
 if TYPE_CHECKING:
     import trio
@@ -152,6 +153,26 @@ def test_a_request_that_nobody_listened_to_has_not_arrived() -> None:
         lines = ladder_text(trace_of(*refused), width=width).splitlines()
         assert [line for line in lines if "┄>" in line] == [line for line in lines if "x" in line], width
         assert "request 1: refused after 1 ms" in lines[-1]
+
+
+def test_a_second_copy_that_is_lost_is_no_second_sending() -> None:
+    trace = trace_of(
+        sent(0.0, CLIENT, SERVER), received(1.0, SERVER, CLIENT), lost(2.0, CLIENT, SERVER, 0.0, reason="refused")
+    )
+    assert "hello, copy, lost: refused" in ladder_text(trace)
+    assert "hello, copy, lost#58; refused" in mermaid(trace)
+    assert re.search(r"hello<tspan[^>]*>second copy, lost: refused<", ladder_svg(trace))
+    assert "2 datagrams, 1 of them a second copy, 1 lost" in html(trace)
+
+
+def test_a_request_that_is_given_up_says_so_at_its_last_attempt() -> None:
+    events: list[Event] = [begins(0.0), times_out(1.0), begins(1.0, number=2), times_out(2.0, number=2)]
+    given_up = [line for line in ladder_text(trace_of(*events, fails(2.0))).splitlines() if "timed out" in line]
+    assert ["given up" in line for line in given_up] == [False, True]
+    assert "given up" not in ladder_text(trace_of(*events))
+    cancelled = ladder_text(trace_of(begins(0.0), fails(0.5, reason="Cancelled")))
+    assert "request 1: cancelled after 500 ms" in cancelled
+    assert "given up" not in cancelled
 
 
 def test_payloads_are_text_and_in_ascii_the_bytes_of_it() -> None:

@@ -238,13 +238,14 @@ def _typical_times(ladder: Ladder) -> dict[tuple[int, int] | None, float]:
 def _label_text(arrow: Arrow, letters: int) -> tuple[str, int]:
     """Its payload, and what became of it, in SVG; and how many letters that is."""
     travel, fate = arrow.travel, ""
+    words = ["second copy"] * travel.is_copy
     if travel.outcome in ("lost", "not sent", "dropped", "ignored") and not travel.was_kept:
-        fate = f"{'lost' if travel.outcome == 'not sent' else travel.outcome}: {show_text(travel.reason)}"
-        fate = fate if travel.reason != "loss" else "lost"
+        became = "lost" if travel.outcome == "not sent" else travel.outcome
+        fate = ", ".join([*words, became if travel.reason == "loss" else f"{became}: {show_text(travel.reason)}"])
     elif travel.outcome == "unseen" and not arrow.leaves:
         fate = _unseen(travel)
     elif travel.sent is not None and travel.ended is not None:
-        words = ["second copy"] * travel.is_copy + ["damaged"] * (travel.damaged is not None)
+        words += ["damaged"] * (travel.damaged is not None)
         fate = ", ".join([*words, show_duration(travel.ended - travel.sent)])
     whole = min(len(show_data(travel.data)), ENOUGH)
     least = len(fate.partition(":")[0])

@@ -72,8 +72,8 @@ class Ladder:
     Each lifeline counts its requests. ``requests`` are all, also those that are not in it.
 
     ``left_out`` datagrams and attempts are not in it, as they came after its limit, at ``ended``. With those there are
-    so many ``datagrams``, of which so many were ``lost`` or not sent. It ``is_turned`` if those who ask are on the
-    right.
+    so many ``datagrams``, of which so many are second ``copies``, and so many were ``lost`` or not sent. It
+    ``is_turned`` if those who ask are on the right.
     """
 
     lifelines: tuple[Lifeline, ...]
@@ -85,6 +85,7 @@ class Ladder:
     ended: float
     left_out: int
     datagrams: int
+    copies: int
     lost: int
     is_turned: bool = False
 
@@ -118,7 +119,8 @@ def make_ladder(trace: Trace, limit: int) -> Ladder:
     left_out += sum(len(one.request.attempts) for one in all_asked) - sum(len(one.request.attempts) for one in asked)
     lost = sum(travel.outcome in ("lost", "not sent") for travel in all_travels)
     parts = cast.lifelines, tuple(arrows), tuple(asked), tuple(work), tuple(all_requests)
-    ladder = Ladder(*parts, trace.started, ended, left_out, len(all_travels), lost)
+    copies = sum(travel.is_copy for travel in all_travels)
+    ladder = Ladder(*parts, trace.started, ended, left_out, len(all_travels), copies, lost)
     return without_idle(ladder) if left_out else ladder
 
 

@@ -141,7 +141,9 @@ def _hash(script: str) -> str:
 def _facts(trace: Trace, ladder: Ladder) -> str:
     """What there was, in one line."""
     tasks = sum(isinstance(entry, TaskStarted) for entry in trace.entries)
-    counted = f"{plural(ladder.datagrams, 'datagram')}, {ladder.lost:,} lost"
+    second = "a second copy" if ladder.copies == 1 else "second copies"
+    copies = f", {ladder.copies:,} of them {second}" if ladder.copies else ""
+    counted = f"{plural(ladder.datagrams, 'datagram')}{copies}, {ladder.lost:,} lost"
     facts = [show_duration(trace.ended - trace.started), counted]
     if not ladder.lifelines:
         facts[1:] = [NOTHING.rstrip(".")]

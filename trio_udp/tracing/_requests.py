@@ -68,11 +68,15 @@ class Attempt:
 
 @dataclass
 class Request:
-    """One request of a client: all its attempts. The client counts its requests; or whoever draws them (`numbered`)."""
+    """One request of a client: all its attempts. The client counts its requests; or whoever draws them (`numbered`).
+
+    ``is_given_up``: none of them was answered, and there is no other.
+    """
 
     place: Place
     number: int
     attempts: list[Attempt] = field(default_factory=list)
+    is_given_up: bool = False
 
 
 def requests(entries: Iterable[Entry], sockets: Sockets) -> list[Request]:
@@ -93,6 +97,7 @@ def requests(entries: Iterable[Entry], sockets: Sockets) -> list[Request]:
         elif isinstance(event, (AttemptTimedOut, ReplyAccepted, RequestFailed)):
             request = found.get((sockets.home(event.local), event.request))
             if request is not None:  # else it began before the recording
+                request.is_given_up = isinstance(event, RequestFailed) and request.attempts[-1].ended is not None
                 _end(request.attempts[-1], index, event)
     return order
 

@@ -67,6 +67,7 @@ def _of_attempts(ladder: Ladder) -> Iterator[Row]:
             yield Row(attempt.started, attempt.entry, here, None, note, 1, asked, attempt)
             if attempt.ended is not None and attempt.ended_entry is not None:
                 note = f"{number}: {_became(attempt, attempt.ended)}"
+                note += "; given up" * (attempt is attempts[-1] and asked.request.is_given_up)
                 change = -2 if attempt is attempts[-1] and len(attempts) > 1 else -1
                 yield Row(attempt.ended, attempt.ended_entry, here, None, note, change, asked, attempt)
 
@@ -86,9 +87,10 @@ def words_of_loop(asked: Asked) -> str:
 
 def fate(travel: Travel) -> str:
     """What became of a datagram, in a few words: that it was lost, or how long it took, or nothing if nobody knows."""
+    words = ["copy"] * travel.is_copy
     if travel.outcome in ("lost", "not sent"):
-        return "lost" if travel.reason == "loss" else f"lost: {show_text(travel.reason)}"
+        return ", ".join([*words, "lost" if travel.reason == "loss" else f"lost: {show_text(travel.reason)}"])
     if travel.sent is None or travel.ended is None:
         return ""
-    words = ["copy"] * travel.is_copy + ["damaged"] * (travel.damaged is not None)
+    words += ["damaged"] * (travel.damaged is not None)
     return ", ".join([*words, show_duration(travel.ended - travel.sent)])
