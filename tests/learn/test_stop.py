@@ -195,6 +195,31 @@ async def serve(port, work, stop):
         "done. One after the other they take longer: serve has returned at 8.26 s, and working at all of them at the "
         "same time it could at 6.01 s",
     ),
+    "cancels the work and begins it again": (
+        """
+import trio
+async def serve(port, work, stop):
+    pending = []
+    async def answer(question, client):
+        pending.append((question, client))
+        await sock.sendto(await work(question), client)
+        pending.remove((question, client))
+    async def hear():
+        while True:
+            nursery.start_soon(answer, *await sock.recvfrom(65535))
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hear)
+            await stop.wait()
+            nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as nursery:
+            for question, client in list(pending):
+                nursery.start_soon(answer, question, client)
+""",
+        "7: the work for `job 2` was begun at 1.01 s, and in this line again at 3 s: what was done of it until then is "
+        "lost, and takes its time once more. What is begun is finished, and not cancelled",
+    ),
     "one variable for all": (
         find("stop")
         .solution.replace("answer(question: bytes, client: tuple[str, int])", "answer()")

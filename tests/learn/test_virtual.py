@@ -229,7 +229,7 @@ async def test_ask(ask, network):
     ),
     "no test": (
         "async def tset_ask(ask, network):\n    pass\n",
-        "1: there is no function test_ask in this file, which the lesson calls; there is tset_ask",
+        "no function in this file has a name that begins with `test_`: the lesson calls those that have",
     ),
     "not async": ("def test_ask(ask, network):\n    pass\n", NOT_ASYNC),
     "not async, and so without await": (

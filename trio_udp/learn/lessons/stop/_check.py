@@ -257,11 +257,23 @@ def _last_answer(run: Run, part: Round) -> float:
     return max((each.time for each in sent(run, "server") if each.data in results), default=part.done)
 
 
+def _begun_again(question: str, first: float, time: float, line: int | None) -> Finding:
+    return Finding(
+        f"the work for `{question}` was begun at {first:.3g} s, and in this line again at {time:.3g} s: what was done "
+        "of it until then is lost, and takes its time once more. What is begun is finished, and not cancelled",
+        line,
+        time,
+    )
+
+
 def _one_by_one(run: Run, part: Round, over: float) -> Iterator[Finding]:
     done = {time: question for question, time, _ in run.notes["done"]}
     for asked in part.accepted:
         for question, time, line in run.notes["begun"]:
             if question == asked.question and time > asked.soon:
+                if (first := next(at for each, at, _ in run.notes["begun"] if each == question)) < time:
+                    yield _begun_again(question.decode(), first, time, line)
+                    return
                 when = f", when that for `{done[time].decode()}` was done" if time in done else ""
                 yield Finding(
                     f"`{question.decode()}` came at {asked.time + DELAY:.3g} s, and the work for it was begun in this "

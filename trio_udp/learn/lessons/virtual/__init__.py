@@ -57,7 +57,11 @@ HINTS = (
 async def stage(learner: Learner) -> None:
     members = vars(learner.module).items()
     functions = [name for name, value in members if callable(value) and not isinstance(value, type)]
-    tests = [name for name in functions if name.startswith("test_")] or ["test_ask"]
+    tests = [name for name in functions if name.startswith("test_")]
+    if not tests:
+        raise NotAsAsked(
+            "no function in this file has a name that begins with `test_`: the lesson calls those that have"
+        )
     for number, program in enumerate(PROGRAMS):
         if not program.fault:
             await _run(learner, tests, program, number)
