@@ -2,9 +2,9 @@
 
 On the left of a client each attempt is a bracket that is open towards it, from its start to its end. The deadline is a
 thick foot if it was met; if not, a dotted line goes on towards it until the next attempt begins. The foot of one that
-was refused has a cross. Around the attempts of
-one request is a loop, where there are several. All this is drawn after the arrows of datagrams: these run through it to
-clients further away, and a line upon words is harder to read than words upon a line.
+was refused has a cross. Around the attempts of one request is a loop, where there are several. All this is drawn after
+the arrows of datagrams: these run through it to clients further away, and a line upon words is harder to read than
+words upon a line.
 """
 
 from __future__ import annotations
