@@ -31,6 +31,7 @@ from trio_udp import (
     ReplyAccepted,
     ReplyIgnored,
     Retry,
+    SocketExchanged,
     UDPClient,
     UDPEndpoint,
     observe,
@@ -1185,10 +1186,14 @@ async def test_localhost_finds_the_server_on_either_address(
     """The address that refuses is left at once: no attempt is lost."""
     trio.socket.set_custom_hostname_resolver(TwoAddresses())
     port = await start_on_loopback(nursery, echo, host)
-    async with await open_udp_client("localhost", port, correlate=correlate) as client:
-        assert await client.request(b"hello", retry=Retry(attempts=1, first=60)) == b"hello"
-        assert client.remote_address[0] == host
-        assert await client.request(b"again", retry=Retry(attempts=1, first=60)) == b"again"
+    events: list[Event] = []
+    with observe(events.append):
+        async with await open_udp_client("localhost", port, correlate=correlate) as client:
+            assert await client.request(b"hello", retry=Retry(attempts=1, first=60)) == b"hello"
+            assert client.remote_address[0] == host
+            assert await client.request(b"again", retry=Retry(attempts=1, first=60)) == b"again"
+    exchanged = [(event.former[0], event.local[0]) for event in events if isinstance(event, SocketExchanged)]
+    assert exchanged == [("::1", LOCAL)] * (host == LOCAL)
 
 
 async def test_the_address_that_refuses_costs_a_round_trip_and_no_attempt(

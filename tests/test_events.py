@@ -22,6 +22,7 @@ from trio_udp import (
     ReplyIgnored,
     RequestFailed,
     Retry,
+    SocketExchanged,
     UDPEndpoint,
     observe,
     open_udp_client,
@@ -131,6 +132,29 @@ async def test_the_whole_story_of_a_lost_request(
         DatagramReceived(2.0, here, there, b"pong"),
         ReplyAccepted(2.0, here, there, 1, 2, 0.5, b"pong"),
     ]
+
+
+async def test_a_client_that_exchanges_its_socket(
+    network: VirtualNetwork, server: Host, clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """The attempt is told with the socket that it has; then comes the new one, through which it is sent."""
+    events: list[Event] = []
+    await nursery.start(server.run, partial(serve_udp, echo, 7, host="10.0.0.1"))
+    with observe(events.append):
+        async with await open_udp_client("server", 7) as client:
+            former, there = client._connection.io.local, client.remote_address
+            with network.rule(drop_first(1)):
+                assert await client.request(b"late", retry=Retry(first=1.5, jitter=0)) == b"late"
+            events.clear()
+            now = trio.current_time()
+            assert await client.request(b"next", retry=Retry(first=1.0, jitter=0)) == b"next"
+            here = client._connection.io.local
+    assert events[:3] == [
+        AttemptStarted(now, former, there, 2, 1, 1.0, b"next"),
+        SocketExchanged(now, here, there, former),
+        DatagramSent(now, here, there, b"next"),
+    ]
+    assert former != here
 
 
 async def test_both_ends_over_real_loopback(nursery: trio.Nursery) -> None:

@@ -11,10 +11,10 @@ import trio_udp
 NAMES = """
     Address AddressCookies AttemptStarted AttemptTimedOut Datagram DatagramArrived DatagramDropped DatagramLost
     DatagramReceived DatagramSent DatagramTooLarge Event Guard Handler HandlerFinished HandlerStarted NoReply PeerClosed
-    PeerHandler PeerOpened RateLimit ReplyAccepted ReplyIgnored RequestFailed Retry RoundTripEstimate UDPChannel
-    UDPClient UDPEndpoint UDPStatistics cache_replies endpoints_from_systemd first_reply limit_amplification limit_rate
-    log_errors observe open_udp_channel open_udp_client open_udp_endpoint open_udp_endpoints serve_endpoints
-    serve_peers serve_udp serve_udp_peers
+    PeerHandler PeerOpened RateLimit ReplyAccepted ReplyIgnored RequestFailed Retry RoundTripEstimate
+    SocketExchanged UDPChannel UDPClient UDPEndpoint UDPStatistics cache_replies endpoints_from_systemd first_reply
+    limit_amplification limit_rate log_errors observe open_udp_channel open_udp_client open_udp_endpoint
+    open_udp_endpoints serve_endpoints serve_peers serve_udp serve_udp_peers
 """
 
 ALIASES = {"Address", "Event", "Handler", "PeerHandler"}  # types that have no place for a docstring

@@ -62,6 +62,7 @@ from ._events import (
     ReplyAccepted,
     ReplyIgnored,
     RequestFailed,
+    SocketExchanged,
     observe,
 )
 from ._first_reply import first_reply
@@ -105,6 +106,7 @@ __all__ = [
     "RequestFailed",
     "Retry",
     "RoundTripEstimate",
+    "SocketExchanged",
     "UDPChannel",
     "UDPClient",
     "UDPEndpoint",

@@ -17,7 +17,7 @@ import trio
 
 from ._address import Address, Target, check_peer_port, resolve
 from ._batch import BatchSocket
-from ._events import Emit, current_emit
+from ._events import Emit, SocketExchanged, current_emit
 from ._opening import RECEIVE_BUFFER, grow_receive_buffer
 from ._statistics import Tally
 
@@ -123,8 +123,13 @@ class Connection:
             old, self.io, self._index = getattr(self, "io", None), io, index
             if old is not None:
                 self._leave(old)
+                self._report_exchanged(old)
             return
         raise failures[0]
+
+    def _report_exchanged(self, old: BatchSocket) -> None:
+        if self._emit is not None:
+            self._emit(SocketExchanged(trio.current_time(), self.io.local, self.address, old.local))
 
     async def _connect_anew(self, target: Target) -> BatchSocket:
         """A socket with a port that was not ours lately: a late reply to an earlier one may still look for it."""

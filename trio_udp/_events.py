@@ -35,6 +35,7 @@ __all__ = [
     "ReplyAccepted",
     "ReplyIgnored",
     "RequestFailed",
+    "SocketExchanged",
     "observe",
 ]
 
@@ -178,6 +179,19 @@ class RequestFailed(NamedTuple):
     reason: str
 
 
+class SocketExchanged(NamedTuple):
+    """A client has a new socket, ``local``, in place of the one at ``former``; ``remote`` is whom it asks from now on.
+
+    Either a late reply could have come to the former one, or another of the server's addresses is tried. A client of a
+    relay does it, too.
+    """
+
+    time: float
+    local: Address
+    remote: Address
+    former: Address
+
+
 class HandlerStarted(NamedTuple):
     """A server's handler was called with a datagram of ``remote``."""
 
@@ -220,8 +234,8 @@ class PeerClosed(NamedTuple):
 
 Event: TypeAlias = (
     "DatagramSent | DatagramReceived | DatagramDropped | DatagramLost | DatagramArrived | AttemptStarted"
-    " | AttemptTimedOut | ReplyAccepted | ReplyIgnored | RequestFailed | HandlerStarted | HandlerFinished"
-    " | PeerOpened | PeerClosed"
+    " | AttemptTimedOut | ReplyAccepted | ReplyIgnored | RequestFailed | SocketExchanged | HandlerStarted"
+    " | HandlerFinished | PeerOpened | PeerClosed"
 )
 """Any of the events."""
 

@@ -23,6 +23,7 @@ from trio_udp import (
     ReplyAccepted,
     ReplyIgnored,
     RequestFailed,
+    SocketExchanged,
 )
 from trio_udp._events import DatagramArrived, DatagramLost
 from trio_udp.tracing import Happened, TaskStarted, Trace, ladder_svg, ladder_text, mermaid
@@ -51,6 +52,7 @@ events = st.one_of(
     st.builds(ReplyAccepted, *here_and_there, few, few, times, payloads),
     st.builds(ReplyIgnored, *here_and_there, payloads, words),
     st.builds(RequestFailed, *here_and_there, few, few, words),
+    st.builds(SocketExchanged, *here_and_there, addresses),
     st.builds(HandlerStarted, *here_and_there, payloads),
     st.builds(HandlerFinished, *here_and_there, payloads, words),
     st.builds(PeerOpened, *here_and_there),

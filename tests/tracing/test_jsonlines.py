@@ -38,7 +38,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("deadline", "timeout"), perhaps_endless),
     **dict.fromkeys(("request", "number", "attempt", "attempts", "task", "nursery", "scope"), number),
     **dict.fromkeys(("reason", "outcome", "name"), st.text()),
-    **dict.fromkeys(("local", "remote"), place),
+    **dict.fromkeys(("local", "remote", "former"), place),
     **dict.fromkeys(("outgoing", "caught"), st.booleans()),
     "data": st.binary(),
     "damaged": st.none() | st.binary(),

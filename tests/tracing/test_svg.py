@@ -22,6 +22,7 @@ from tests.tracing.traces import (
     begins,
     dropped,
     exchange,
+    exchanges,
     fails,
     handled,
     ignored,
@@ -180,7 +181,8 @@ def test_a_client_that_changes_its_socket_tells_the_port_of_each_datagram() -> N
     """Regression: it stayed one line, as it should, but under the first port alone, and nothing told the others."""
     first, second = ("127.0.0.1", 32768), ("127.0.0.1", 32769)
     events: list[Event] = [begins(0.0, first), sent(0.0, first, SERVER), times_out(1.0, first)]
-    events += [begins(1.0, first, request=2), sent(1.0, second, SERVER), sent(1.5, SERVER, second)]
+    events += [begins(1.0, first, request=2), exchanges(1.0, second, first), sent(1.0, second, SERVER)]
+    events += [sent(1.5, SERVER, second)]
     root = drawing(trace_of(*events))
     assert [title_of(one).splitlines()[0] for one in of_class(root, "datagram")] == [
         "client (127.0.0.1:32768) to 10.0.0.1, 5 bytes",

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 import trio.testing
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.tracing.traces import (
     CLIENT,
@@ -18,6 +16,7 @@ from tests.tracing.traces import (
     arrived,
     begins,
     dropped,
+    exchanges,
     ignored,
     lost,
     received,
@@ -28,7 +27,7 @@ from trio_udp import Datagram, Retry, open_udp_client, serve_udp
 from trio_udp.faults import Link
 from trio_udp.testing import VirtualNetwork
 from trio_udp.tracing import record
-from trio_udp.tracing._sockets import Sockets, _Waiting
+from trio_udp.tracing._sockets import Sockets
 from trio_udp.tracing._travel import Travel
 from trio_udp.tracing._travels import travels
 
@@ -306,36 +305,14 @@ def test_a_wildcard_socket_with_several_addresses() -> None:
     assert [(one.destination, one.outcome) for one in there] == [(("*", 7), "arrived")] * 2
 
 
-def test_a_client_that_changes_its_socket_stays_the_same() -> None:
-    """The attempt is told with the old socket."""
-    new: Address = ("127.0.0.1", 40001)
-    old: Address = ("127.0.0.1", 40000)
-    entries = trace_of(
-        begins(0.0, old), sent(0.0, old, SERVER), begins(1.0, old, request=2), sent(1.0, new, SERVER)
-    ).entries
-    sockets = Sockets(entries)
-    assert sockets.at(new) == new
-    assert sockets.home(new) == sockets.home(old) == old
-
-
-places = st.tuples(st.sampled_from(["a", "b", "c"]), st.just(1))
-
-
-@given(st.lists(st.tuples(st.sampled_from(["add", "remove", "pop"]), places)))
-def test_who_waits_leaves_as_from_a_list(steps: list[tuple[str, tuple[str, int]]]) -> None:
-    """Regression: it was one, which was searched for each datagram."""
-    row: list[tuple[str, int]] = []
-    waiting = _Waiting()
-    for step, place in steps:
-        if step == "add":
-            row.append(place)
-            waiting.add(place)
-        elif step == "remove":
-            assert waiting.remove(place) == (place in row)
-            if place in row:
-                row.remove(place)
-        else:
-            assert waiting.pop() == (row.pop(0) if row else None)
+def test_a_client_that_exchanges_its_socket_stays_the_same() -> None:
+    """Each time; and who takes the first one again is at home there."""
+    second: Address = ("10.0.1.1", 40001)
+    third: Address = ("10.0.1.1", 40002)
+    there = exchanges(1.0, second), exchanges(2.0, third, second), exchanges(3.0, CLIENT, third)
+    sockets = Sockets(trace_of(*there).entries)
+    assert sockets.at(third) == third
+    assert {sockets.home(each) for each in (CLIENT, second, third)} == {CLIENT}
 
 
 def test_two_clients_that_ask_the_same_are_two() -> None:

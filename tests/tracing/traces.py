@@ -19,6 +19,7 @@ from trio_udp import (
     ReplyAccepted,
     ReplyIgnored,
     RequestFailed,
+    SocketExchanged,
     observe,
 )
 from trio_udp._events import DatagramArrived, DatagramLost
@@ -101,6 +102,10 @@ def times_out(
 
 def accepted(time: float, local: Address = CLIENT, request: int = 1, number: int = 1) -> ReplyAccepted:
     return ReplyAccepted(time, local, SERVER, request, number, 0.25, b"HELLO")
+
+
+def exchanges(time: float, local: Address, former: Address = CLIENT) -> SocketExchanged:
+    return SocketExchanged(time, local, SERVER, former)
 
 
 def fails(time: float, local: Address = CLIENT, request: int = 1, reason: str = "NoReply") -> RequestFailed:

@@ -87,7 +87,7 @@ READERS: dict[str, Callable[[object], Any]] = {
     **dict.fromkeys(("TaskStarted.nursery", "Happened.task"), _or_none(_whole)),
     **dict.fromkeys(("reason", "outcome", "name"), _text),
     **dict.fromkeys(("outgoing", "caught"), _flag),
-    **dict.fromkeys(("local", "remote"), _place),
+    **dict.fromkeys(("local", "remote", "former"), _place),
     "data": _bytes,
     "damaged": _or_none(_bytes),
     "names": _names,

@@ -1,7 +1,7 @@
 """Requests and their attempts, and what handlers did: what takes time beside a lifeline.
 
-An attempt is told in two events, and its client may have exchanged its socket between them; what stays is the number of
-the request. Of an attempt that is still waiting there is only the first.
+An attempt is told in two events, and its client may have exchanged its socket between them, which is told, too. Of an
+attempt that is still waiting there is only the first.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from .._events import (
     HandlerStarted,
     ReplyAccepted,
     RequestFailed,
+    SocketExchanged,
 )
 from ._entries import Happened
 from ._lifelines import in_order
@@ -82,20 +83,24 @@ class Request:
 def requests(entries: Iterable[Entry], sockets: Sockets) -> list[Request]:
     """All requests that a trace tells of, in the order in which they began."""
     order: list[Request] = []
-    found: dict[tuple[Place, int], Request] = {}
+    clients: dict[Place, dict[int, Request]] = {}  # who is at each socket now: its requests, by the numbers it tells
     for index, entry in enumerate(entries):
         if not isinstance(entry, Happened):
             continue
         event = entry.event
-        if isinstance(event, AttemptStarted):
-            key = (sockets.home(event.local), event.request)
+        if isinstance(event, SocketExchanged):
+            clients[sockets.at(event.local)] = clients.pop(sockets.at(event.former), {})
+        elif isinstance(event, AttemptStarted):
+            client = clients.setdefault(sockets.at(event.local), {})
+            if event.number == 1 and event.request in client:  # its numbers do not come again: it is another client
+                client = clients[sockets.at(event.local)] = {}
+            if event.request not in client:
+                client[event.request] = Request(sockets.home(event.local), event.request)
+                order.append(client[event.request])
             deadline = event.time + event.timeout
-            if event.number == 1 or key not in found:  # another client may have come to the same port
-                found[key] = Request(*key)
-                order.append(found[key])
-            found[key].attempts.append(Attempt(index, event.number, event.time, deadline, event.data))
+            client[event.request].attempts.append(Attempt(index, event.number, event.time, deadline, event.data))
         elif isinstance(event, (AttemptTimedOut, ReplyAccepted, RequestFailed)):
-            request = found.get((sockets.home(event.local), event.request))
+            request = clients.get(sockets.at(event.local), {}).get(event.request)
             if request is not None:  # else it began before the recording
                 request.is_given_up = isinstance(event, RequestFailed) and request.attempts[-1].ended is not None
                 _end(request.attempts[-1], index, event)
