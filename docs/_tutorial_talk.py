@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from docs._tutorial_shown import PORT, numbered, stopped, write
-from trio_udp import DatagramReceived, DatagramSent
+from trio_udp import DatagramArrived, DatagramReceived, DatagramSent
 from trio_udp.relay import Relayed, serve_relay
 from trio_udp.tracing import Happened, Trace
 
@@ -82,7 +82,8 @@ async def talk(server_path: Path, client_path: Path, silence: float, words: Sequ
 def _relayed_trace(went_by: Sequence[Relayed], ended: float) -> Trace:
     """As if the two had talked without the relay.
 
-    Real time is different each time, but not by tenths of a second.
+    Real time is different each time, but not by tenths of a second. When a datagram has arrived the relay knows. When
+    the program has read it nobody does: that is told as if it were at once, of which pictures say nothing.
     """
     entries: list[Entry] = []
     first = went_by[0].time if went_by else ended
@@ -92,6 +93,7 @@ def _relayed_trace(went_by: Sequence[Relayed], ended: float) -> Trace:
         here, there = (client, server) if each.forward else (server, client)
         entries.append(Happened(DatagramSent(time, here, there, each.data), None, None))
         if each.copies:
+            entries.append(Happened(DatagramArrived(time_there, here, there, each.data, time), None, None))
             entries.append(Happened(DatagramReceived(time_there, there, here, each.data), None, None))
     clients = sorted({each.client for each in went_by})
     called = zip(clients, numbered("client", len(clients)), strict=True)

@@ -12,6 +12,9 @@ import pytest
 import trio
 
 from docs import _tutorial, _tutorial_talk
+from trio_udp.faults._passage import Copy
+from trio_udp.relay import Relayed
+from trio_udp.tracing import ladder_svg
 
 STAGE = _tutorial.DOCS / "_tutorial_stage.py"
 HEAD = "import sys, trio\nasync def main():\n    print('hello')\n    await trio.sleep(1)\n"
@@ -86,3 +89,14 @@ def test_a_server_that_never_says_that_it_is_there(tmp_path: Path, monkeypatch: 
 def test_what_fails_ends_the_build() -> None:
     with pytest.raises(subprocess.CalledProcessError):
         _tutorial.run_bounded([sys.executable, "-c", "raise SystemExit(3)"], os.environ)
+
+
+def test_what_a_relay_saw_is_said_to_have_arrived_and_not_to_have_been_read() -> None:
+    """Regression: below chapter 1's first picture stood that an arrow ends where its datagram was read."""
+    there = ("127.0.0.1", 50001)
+    question = Relayed(10.0, 1, there, True, 1, b"hello", (Copy(10.0, b"hello"),), None)
+    answer = Relayed(11.0, 1, there, False, 1, b"HELLO", (Copy(11.0, b"HELLO"),), None)
+    picture = ladder_svg(_tutorial_talk._relayed_trace([question, answer], 12.0))
+    assert "arrived at 0.001000 s" in picture
+    assert "arrived at 1.001000 s" in picture
+    assert "read" not in picture
