@@ -22,18 +22,22 @@ Address: TypeAlias = "tuple[str, int] | tuple[str, int, int, int]"
 ``(host, port, flow_info, scope_id)``."""
 
 
-class WildcardAddress(tuple[Any, ...]):
-    """The local address of a socket that hears all of its virtual host's, and what that host has instead of it.
+class SharedAddress(tuple[Any, ...]):
+    """A local address that each virtual host has, the wildcard or one of loopback, and which its host has of its own.
 
     It equals the plain address, as the ``socket`` module has it, and hashes and prints like it.
     """
 
-    host = ""
+    own: tuple[str, ...] = ()
 
-    @property
-    def of_host(self) -> Address:
-        """Where the socket is reached from elsewhere."""
-        return cast("Address", (self.host, *self[1:]))
+    def of_host(self, address: Address) -> Address:
+        """What others call it, or another such address on the same host; as it is where that is not clear."""
+        host = address[0]
+        own = [own for own in self.own if ("." in own) == ("." in host)]
+        if len(own) != 1:
+            return address
+        mapped = "::ffff:" if host.startswith("::ffff:") else ""
+        return cast("Address", (mapped + own[0], *address[1:]))
 
 
 class HostPort(NamedTuple):

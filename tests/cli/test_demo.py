@@ -22,7 +22,7 @@ from trio_udp.cli._common import leaves
 from trio_udp.cli._faults import Network, read_network
 from trio_udp.cli._play import play, retry_for
 from trio_udp.cli._story import Story
-from trio_udp.cli.demo import character, choose_network, introduction, run
+from trio_udp.cli.demo import character, choose_network, introduction, live_title, run
 from trio_udp.faults import Link, Rebind, blackhole
 from trio_udp.testing import VirtualNetwork
 
@@ -487,3 +487,12 @@ def test_what_goes_wrong_at_ctrl_c_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(BaseExceptionGroup) as raised:
         in_virtual_time(demo_args())
     assert [repr(error) for error in leaves(raised.value)] == ["ValueError('a bug')"]
+
+
+@pytest.mark.parametrize(
+    ("speed", "pace"), [(1.0, "at real speed"), (0.25, "0.25 times as fast"), (20.0, "20 times as fast")]
+)
+def test_the_title_says_how_fast_time_passes(speed: float, pace: str) -> None:
+    args = demo_args(speed=speed, virtual=True)
+    title = live_title(args, choose_network(args, live=True))
+    assert title == f"trio_udp demo, {pace}, seed 1: the network loses 30% and takes 0.4 s each way"

@@ -18,7 +18,7 @@ from trio_udp.cli._live_tree import (
     size,
     tree_lines,
     tree_of,
-    without_nurseries,
+    with_nurseries_beside,
 )
 
 
@@ -158,7 +158,7 @@ def test_less_room_is_less_detail() -> None:
     assert drawn(fitting(DEMO, 5)) == [
         "nursery",
         "├─ client 1-5 × 5",
-        "╰─ relay",
+        "╰─ relay (nursery)",
         "   ├─ relay, client 1-2 × 2",
         "   ╰─ relay, delays",
     ]
@@ -198,9 +198,29 @@ def test_only_those_that_are_alike_are_put_together() -> None:
     assert grouped(two_numbers, math.inf) == two_numbers
 
 
-def test_nurseries_are_left_out_where_there_is_just_one() -> None:
-    one, two = task("one", nursery(task("a"))), task("two", nursery(task("a")), nursery(task("b")))
-    assert without_nurseries((one, two)) == (task("one", task("a")), two)
+def test_a_task_shares_its_line_with_its_nursery_where_that_is_the_only_one() -> None:
+    one, two = task("one", nursery(task("a"), nursery(task("b")))), task("two", nursery(task("a")), nursery(task("b")))
+    both = Node("one", (task("a"), nursery(task("b"))), has_nursery=True)
+    assert with_nurseries_beside((one, two)) == (both, two)
+    inside = (nursery(task("b", nursery(nursery(task("c"))))),)
+    assert with_nurseries_beside(inside) == (nursery(Node("b", (nursery(task("c")),), has_nursery=True)),)
+
+
+def test_the_tree_still_tells_of_nurseries_where_they_have_no_line() -> None:
+    """Regression: on a small terminal it was a tree of tasks."""
+    relays = (task(f"relay at 10.0.0.1:{number}", nursery(task("delays"))) for number in (7, 8))
+    tree = (nursery(task("client 1"), task("client 2"), *relays, task("server", nursery())),)
+    assert drawn(fitting(tree, 5)) == [
+        "nursery",
+        "├─ client 1-2 × 2",
+        "├─ relay at 10.0.0.1:7-8 (nursery) × 2",
+        "│  ╰─ delays",
+        "╰─ server (nursery)",
+    ]
+    [line] = [line for line in tree_lines(fitting(tree, 5), 30, 5, LINES, Scroll()) if "relay" in line.plain]
+    assert line.plain == "├─ relay at…:7-8 (nursery) × 2"
+    apart = (task("idle"), task("idle", nursery()))
+    assert grouped(with_nurseries_beside(apart), 1) == (task("idle"), Node("idle", has_nursery=True))
 
 
 def test_nothing_is_left() -> None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from trio_udp import Address
 
 
+LOCAL = "127.0.0.1"
+
+
 def cast_of(trace: Trace) -> Cast:
     sockets = Sockets(trace.entries)
     return Cast(trace, sockets, travels(trace.entries, sockets))
@@ -131,11 +134,92 @@ async def test_virtual_hosts_with_one_wildcard_address_are_two(autojump_clock: M
     assert all(one.outcome == "arrived" for one in found)
 
 
-async def test_unless_somebody_asks_at_home(autojump_clock: MockClock, tmp_path: Path) -> None:
-    """Nobody tells on which host 127.0.0.1 is."""
+async def test_also_if_somebody_asks_at_home(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """Regression: a virtual host knows what 127.0.0.1 is on it, but did not tell."""
     trace = await ask_two_servers(True, tmp_path)
-    assert [one.place for one in cast_of(trace).lifelines if one.role == "server"] == ["*:7"]
-    assert len(travels(trace.entries, Sockets(trace.entries))) == 6
+    assert [one.place for one in cast_of(trace).lifelines if one.role == "server"] == ["10.0.0.1:7", "10.0.0.2"]
+    found = travels(trace.entries, Sockets(trace.entries))
+    assert [one.outcome for one in found] == ["arrived"] * 6
+
+
+@pytest.mark.parametrize("bound_to", ["127.0.0.1", "0.0.0.0", "::1", "::"])
+async def test_hosts_that_talk_to_themselves_are_several(
+    autojump_clock: MockClock, tmp_path: Path, bound_to: str
+) -> None:
+    """Regression: all were one client and one server."""
+    async with VirtualNetwork() as network, trio.open_nursery() as nursery:
+        with record() as recording:
+            for number in (1, 2):
+                with network.host(f"10.0.0.{number}", f"fd00::{number}"):
+                    await nursery.start(partial(serve_udp, echo, 7, host=bound_to))
+                    async with await open_udp_client("::1" if ":" in bound_to else LOCAL, 7) as client:
+                        await client.request(b"hi")
+        nursery.cancel_scope.cancel()
+    trace = recording.trace()
+    own = "[fd00::{}]" if ":" in bound_to else "10.0.0.{}"
+    assert {one.place for one in cast_of(trace).lifelines if one.role == "server"} == {
+        f"{own.format(number)}:7" for number in (1, 2)
+    }
+    assert len([one for one in cast_of(trace).lifelines if one.role == "client"]) == 2
+    assert [one.outcome for one in travels(trace.entries, Sockets(trace.entries))] == ["arrived"] * 4
+    save(trace, tmp_path / "run.jsonl")
+    assert load(tmp_path / "run.jsonl") == trace
+
+
+@pytest.mark.parametrize("port", [7, 8])
+async def test_a_server_at_home_and_one_for_all(autojump_clock: MockClock, port: int) -> None:
+    """Regression: at one port they were one, and what went to the second had arrived nowhere."""
+    async with VirtualNetwork() as network, trio.open_nursery() as nursery:
+        with record() as recording:
+            with network.host("10.0.0.1"):
+                await nursery.start(partial(serve_udp, echo, 7, host=LOCAL))
+                async with await open_udp_client(LOCAL, 7) as client:
+                    await client.request(b"hi")
+            with network.host("10.0.0.2"):
+                await nursery.start(partial(serve_udp, echo, port, host="0.0.0.0"))
+                async with await open_udp_client(LOCAL, port) as client:
+                    await client.request(b"hello")
+            with network.host("10.0.0.3"):
+                async with await open_udp_client("10.0.0.2", port) as client:
+                    await client.request(b"hey")
+        nursery.cancel_scope.cancel()
+    trace = recording.trace()
+    assert [one.place for one in cast_of(trace).lifelines if one.role == "server"] == ["10.0.0.1:7", f"10.0.0.2:{port}"]
+    assert [one.outcome for one in travels(trace.entries, Sockets(trace.entries))] == ["arrived"] * 6
+
+
+async def test_plain_sockets_of_hosts_that_talk_to_themselves(autojump_clock: MockClock) -> None:
+    async with VirtualNetwork() as network:
+        with record() as recording:
+            for number in (1, 2):
+                with network.host(f"10.0.0.{number}"):
+                    for bound_to in ("0.0.0.0", LOCAL):
+                        here, there = (trio.socket.socket(type=trio.socket.SOCK_DGRAM) for _ in range(2))
+                        with here, there:
+                            await there.bind((bound_to, 7))
+                            await here.sendto(b"hi", (LOCAL, 7))
+                            _, address = await there.recvfrom(100)
+                            await there.sendto(b"ho", address)
+                            await here.recvfrom(100)
+    entries = recording.trace().entries
+    hosts = {
+        address[0] for one in entries if isinstance(one, Happened) for address in (one.event.local, one.event.remote)
+    }
+    assert hosts == {"10.0.0.1", "10.0.0.2"}
+    assert [one.outcome for one in travels(entries, Sockets(entries))] == ["arrived"] * 8
+
+
+async def test_one_host_that_talks_to_itself_is_called_as_its_sockets_are(autojump_clock: MockClock) -> None:
+    async with VirtualNetwork() as network, trio.open_nursery() as nursery:
+        with record() as recording:
+            for number, host in enumerate((LOCAL, "10.0.0.2")):
+                with network.host(f"10.0.0.{number + 1}"):
+                    await nursery.start(partial(serve_udp, echo, 7, host=host))
+                    async with await open_udp_client(host, 7) as client:
+                        await client.request(b"hi")
+        nursery.cancel_scope.cancel()
+    places = [one.place for one in cast_of(recording.trace()).lifelines if one.role == "server"]
+    assert places == ["127.0.0.1:7", "10.0.0.2:7"]
 
 
 def test_equal_names_are_one_lifeline() -> None:

@@ -20,7 +20,7 @@ from trio_udp.tracing import (
     record,
     scope,
 )
-from trio_udp.tracing._cancellation import MOST_LOOKS
+from trio_udp.tracing._open_scopes import FEW
 from trio_udp.tracing._timeline import timeline
 
 
@@ -61,7 +61,7 @@ async def test_a_deadline_that_was_moved_is_told_while_the_scope_is_open(autojum
         with scope("moved", trio.move_on_after(1)) as cancel_scope:
             cancel_scope.deadline = 50
             await trio.sleep(5)
-            assert scopes(recording) == [ScopeEntered(0, 1, "moved", 1, 1), ScopeDeadlineMoved(5, 1, 50)]
+            assert scopes(recording) == [ScopeEntered(0, 1, "moved", 1, 1), ScopeDeadlineMoved(0, 1, 50)]
             [bar] = [bar for bar in timeline(recording.trace()).walk() if bar.kind == "scope"]
             assert bar.deadline == 50
             await trio.sleep_forever()
@@ -73,7 +73,22 @@ async def test_nor_is_it_forgotten_when_the_scope_is_cancelled_by_it(autojump_cl
         with scope("moved", trio.move_on_after(1)) as cancel_scope, trio.CancelScope(shield=True):
             cancel_scope.deadline = 2
             await trio.sleep(5)
-            assert scopes(recording)[1:] == [ScopeDeadlineMoved(2, 1, 2), ScopeCancelled(2, 1)]
+            assert scopes(recording)[1:] == [ScopeDeadlineMoved(0, 1, 2), ScopeCancelled(2, 1)]
+
+
+async def test_each_move_is_told_unless_it_is_in_the_same_step(autojump_clock: MockClock) -> None:
+    with record() as recording:
+        with scope("moved", trio.move_on_after(1)) as cancel_scope:
+            for deadline in (2, 3):
+                cancel_scope.deadline = 50
+                cancel_scope.deadline = deadline
+                await trio.sleep(0.5)
+            cancel_scope.deadline = 4
+    assert scopes(recording)[1:] == [
+        ScopeDeadlineMoved(0, 1, 2),
+        ScopeDeadlineMoved(0.5, 1, 3),
+        ScopeExited(1, 1, 4, False),
+    ]
 
 
 async def test_one_that_is_cancelled_by_another_task(autojump_clock: MockClock) -> None:
@@ -165,7 +180,7 @@ async def test_without_knowing_trios_inside_it_is_told_at_the_end(
     assert scopes(recording)[1:] == [ScopeCancelled(2, 1), ScopeExited(2, 1, 1, True)]
 
 
-@pytest.mark.parametrize("count", [1, MOST_LOOKS, 3 * MOST_LOOKS])
+@pytest.mark.parametrize("count", [1, FEW, 3 * FEW])
 async def test_many_that_are_cancelled_together(autojump_clock: MockClock, count: int) -> None:
     """Each is told once, also where there are more than are looked at after a step."""
 
@@ -184,7 +199,7 @@ async def test_many_that_are_cancelled_together(autojump_clock: MockClock, count
     assert {entry.time for entry in told if isinstance(entry, ScopeCancelled)} == {5}
 
 
-@pytest.mark.parametrize("count", [1, MOST_LOOKS, 100, 500])
+@pytest.mark.parametrize("count", [1, FEW, 100, 500])
 async def test_among_many_it_is_told_when_it_is_cancelled(autojump_clock: MockClock, count: int) -> None:
     """Regression: where nothing else happened it was told when something did, ten seconds later."""
     victim, asked = trio.CancelScope(), []

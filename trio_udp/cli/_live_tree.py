@@ -8,8 +8,8 @@ before the inner one has, as the task has to come back to it; so the inner one i
 
 A crew of a hundred tasks does not fit, and a hundred equal lines tell no more than one. So siblings with one name
 become one line, and so do, if need be, those whose names differ only in numbers: the longest rows first. If that is not
-enough, the lines of nurseries are left out where a task has just one, and then the rest is cut off, which is said. In
-a line that is too long a name is cut, and never a number: half of one would be another.
+enough, a nursery that is the only one of its task shares the task's line, ``relay (nursery)``, and then the rest is cut
+off, which is said. In a line that is too long a name is cut, and never a number: half of one would be another.
 """
 
 from __future__ import annotations
@@ -40,17 +40,18 @@ DEEPEST = 8
 # The number that a name ends with: a port, or "1-20" of those that are alike.
 NUMBER = re.compile(r":?\d+(-\d+)?$")
 
-# Siblings that are still listed one by one, from the most generous view to the tightest; and are all nurseries shown?
+# Siblings that are still listed one by one, from the most generous view to the tightest; and have nurseries own lines?
 VIEWS = ((math.inf, True), (3, True), (1, True), (1, False))
 
 
 class Node(NamedTuple):
-    """A task, or a nursery, or so many tasks that are alike."""
+    """A task, or a nursery, or so many tasks that are alike; or a task and its nursery, and the tasks in that."""
 
     name: str
     children: tuple[Node, ...] = ()
     is_nursery: bool = False
     alike: int = 1
+    has_nursery: bool = False
 
 
 Shape: TypeAlias = "tuple[object, ...]"
@@ -89,7 +90,7 @@ def _in_order(node: Node) -> tuple[list[str | int], Shape]:
 
 def shape(node: Node) -> Shape:
     """Equal for those who differ in numbers only."""
-    return re.sub(r"\d+", "#", node.name), *map(shape, node.children)
+    return re.sub(r"\d+", "#", node.name), node.has_nursery, *map(shape, node.children)
 
 
 # -- fitting ---------------------------------------------------------------------------------------------------------
@@ -118,13 +119,13 @@ def _name_of_all(first: str, last: str) -> str:
     return re.sub(r"\d+", "N", first) if places else first
 
 
-def without_nurseries(nodes: Iterable[Node]) -> tuple[Node, ...]:
-    """The same without the lines of nurseries that are the only one of their task."""
+def with_nurseries_beside(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    """The same with one node for a task and a nursery that is its only one."""
     result = []
     for node in nodes:
-        children = without_nurseries(node.children)
-        if len(children) == 1 and children[0].is_nursery:
-            children = children[0].children
+        children = with_nurseries_beside(node.children)
+        if not node.is_nursery and len(children) == 1 and children[0].is_nursery:
+            node, children = node._replace(has_nursery=True), children[0].children
         result.append(node._replace(children=children))
     return tuple(result)
 
@@ -136,8 +137,8 @@ def size(nodes: Iterable[Node]) -> int:
 
 def fitting(nodes: Sequence[Node], height: float) -> tuple[Node, ...]:
     """The most generous view that takes no more lines than this, or else the tightest."""
-    for most, with_nurseries in VIEWS:
-        view = grouped(nodes if with_nurseries else without_nurseries(nodes), most)
+    for most, nurseries_have_lines in VIEWS:
+        view = grouped(nodes if nurseries_have_lines else with_nurseries_beside(nodes), most)
         if size(view) <= height:
             break
     return view
@@ -162,7 +163,8 @@ def _lines(nodes: Sequence[Node], indent: str, width: int, look: Look, *, is_roo
         style = DIM if node.is_nursery else ""
         how_many = (f" {look.times} {node.alike}", BOLD) if node.alike > 1 else ""
         words = line((indent + branch, DIM), (name, style))
-        yield with_number(words, line((its_number, style), how_many), width, look)
+        nursery = f" ({NURSERY})" if node.has_nursery else ""
+        yield with_number(words, line((its_number, style), (nursery, DIM), how_many), width, look)
         yield from _lines(node.children, below, width, look, is_root=False)
 
 

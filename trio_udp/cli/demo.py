@@ -54,7 +54,9 @@ lost, and totals. Then the relay takes 0.4 seconds each way, so that they can be
 --speed and --step are for looking closely, on the network in memory. With --speed its time takes so much longer, or
 less; the story is that of --virtual, with the same delay, to the microsecond. With --step it stands still until a key
 is pressed: space or enter for the next event, q to quit. Where the screen has no room for all clients, or all tasks,
-j and k, the arrows and the keys for a page down and up scroll, without --step as well.
+j and k, the arrows and the keys for a page down and up scroll, without --step as well. With --virtual alone time waits
+for nobody, and a picture would be gone at once: there are only the lines, unless it takes more than half a second. To
+watch it as if the network were real there is --speed 1.
 
 With --json each line is one JSON object, the last one {"summary": {...}}; times are seconds. With --trace all that has
 happened is in a file at the end; its ending says what kind of file, and trace --help tells more. A file for Wireshark
@@ -213,7 +215,8 @@ def live_title(args: argparse.Namespace, network: Network) -> str:
     what = f"the network {character(args, network)}"
     if args.speed is None:
         return f"trio_udp demo: {what}, seed {args.seed}"
-    return f"trio_udp demo, {args.speed:g} times as fast, seed {args.seed}: {what}"
+    pace = "at real speed" if args.speed == 1 else f"{args.speed:g} times as fast"
+    return f"trio_udp demo, {pace}, seed {args.seed}: {what}"
 
 
 def introduction(args: argparse.Namespace, network: Network) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import trio
 
-from .._address import WildcardAddress
+from .._address import SharedAddress
 from ._ip import ANY, IP, LOOPBACK, Place, parse_ip, shown
 from ._options import Options
 
@@ -60,7 +60,7 @@ class Mailbox:
         self.handles = 1
         self.local: Place | None = None
         self.peer: Place | None = None
-        self._anywhere: Address = ("", 0)  # what stands for all addresses of the host, as it was shown last
+        self._shared: Address = ("", 0)  # what is not this host's alone, as it was shown last
         self.hears_ipv4: str | None = None  # which of the host's addresses it is bound to, ANY for all of them
         self.hears_ipv6: str | None = None
         self.unplugged = False  # its host has crashed: nothing comes, and what it sends goes nowhere
@@ -118,29 +118,27 @@ class Mailbox:
 
     @property
     def shown_local(self) -> Address:
-        """As ``getsockname`` has it; that of all addresses remembers which its host has, if that is clear."""
-        wildcard = "::" if self.family == trio.socket.AF_INET6 else "0.0.0.0"
-        address = shown(self.family, self.local or (wildcard, 0))
-        if address[0] != wildcard or self.host.nat is not None:
-            return address
-        if self._anywhere != address:  # each event of an endpoint asks
-            self._anywhere = self._of_host(address)
-        return self._anywhere
+        """As ``getsockname`` has it."""
+        return self.shown_here(self.local or ("::" if self.family == trio.socket.AF_INET6 else "0.0.0.0", 0))
 
-    def _of_host(self, address: Address) -> Address:
-        own = [own for own in self.host.own_addresses if (":" in own) == (":" in address[0])]
-        if len(own) != 1:
+    def shown_here(self, place: Place) -> Address:
+        """An address of the host; one that all hosts have remembers which are this one's own."""
+        address = shown(self.family, place)
+        ip = parse_ip(place[0])
+        if not (ip.is_wildcard or ip.is_loopback) or self.host.nat is not None:
             return address
-        remembering = WildcardAddress(address)
-        [remembering.host] = own
-        return cast("Address", remembering)
+        if self._shared != address:  # each event of an endpoint asks
+            remembering = SharedAddress(address)
+            remembering.own = self.host.own_addresses
+            self._shared = cast("Address", remembering)
+        return self._shared
 
     def shown_asked(self, arrived: Arrived) -> Address:
         """Where a datagram came to: one to many, to the address that its sender knows the host by."""
         assert self.local is not None, "else nothing comes"
         ip = parse_ip(arrived.destination)
         own = self.host.address_towards(parse_ip(arrived.source[0])) if ip.is_for_many else ip.text
-        return self.shown_local if own is None else shown(self.family, (own, self.local[1]))
+        return self.shown_local if own is None else self.shown_here((own, self.local[1]))
 
     # -- what arrives -------------------------------------------------------------------------------------------------
 

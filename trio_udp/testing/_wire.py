@@ -97,7 +97,7 @@ class Wire:
         emit, is_ours_to_tell = emit_of_socket()
         told = None
         if emit is not None:
-            local = shown(mailbox.family, source) if is_ours_to_tell else mailbox.shown_local
+            local = mailbox.shown_here(source) if is_ours_to_tell else mailbox.shown_local
             told = Told(emit, local, shown(mailbox.family, destination))
         self._outbox.append(Sent(*order, way, self.rules, mailbox, data, interface, ways, told=told))
         mailbox.sent += 1

@@ -12,23 +12,13 @@ by that. It is nobody's doing, and `only_follows` tells it.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
 if sys.version_info < (3, 11):  # Trio itself needs the backport there, and so brings it
     from exceptiongroup import BaseExceptionGroup
 
-if TYPE_CHECKING:
-    from collections import OrderedDict
-
 __all__: list[str] = []
-
-T = TypeVar("T")
-
-# Where more are open, so many are looked at in each round of Trio's loop, in turn: with a thousand that must not take a
-# millisecond. A look takes some 0.1 us, and twice that in turn. When the program has nothing to do, all are.
-MOST_LOOKS = 20
 
 
 def is_cancelled(scope: trio.CancelScope) -> bool:
@@ -36,10 +26,14 @@ def is_cancelled(scope: trio.CancelScope) -> bool:
     return getattr(scope, "_cancel_called", False)
 
 
-def cancelled(scopes: OrderedDict[T, trio.CancelScope]) -> list[T]:
-    """The names of those that are, among those whose turn it is."""
-    some = scopes if len(scopes) <= MOST_LOOKS or _is_idle() else _next_ones(scopes)
-    return [one for one in some if getattr(scopes[one], "_cancel_called", False)]
+def is_woken_by_it(task: trio.lowlevel.Task) -> bool:
+    """Will the task's next step begin with a Cancelled?"""
+    return isinstance(getattr(getattr(task, "_next_send", None), "error", None), trio.Cancelled)
+
+
+def is_idle() -> bool:
+    """Will the run wait for something? With a clock that jumps its timeout does not say so."""
+    return trio.lowlevel.current_statistics().tasks_runnable == 0
 
 
 def only_follows(nursery: trio.Nursery) -> bool:
@@ -57,15 +51,3 @@ def _is_cancellation(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return error.split(trio.Cancelled)[1] is None
     return isinstance(error, trio.Cancelled)
-
-
-def _is_idle() -> bool:
-    """Will the run wait for something? With a clock that jumps its timeout does not say so."""
-    return trio.lowlevel.current_statistics().tasks_runnable == 0
-
-
-def _next_ones(scopes: OrderedDict[T, trio.CancelScope]) -> list[T]:
-    chosen = [one for one, _ in zip(scopes, range(MOST_LOOKS), strict=False)]
-    for one in chosen:
-        scopes.move_to_end(one)
-    return chosen

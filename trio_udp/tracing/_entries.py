@@ -121,7 +121,11 @@ class ScopeEntered(NamedTuple):
 
 
 class ScopeDeadlineMoved(NamedTuple):
-    """It has another deadline than was told. Noticed when it is cancelled, or somebody looks at the recording."""
+    """It has another deadline than was told. Noticed at the end of the step that has moved it, or at an event in that.
+
+    Where more than some tens of scopes and nurseries are open, it is noticed when one is cancelled, the program has
+    nothing to do, or somebody looks at the recording: so of two moves it may be the second alone.
+    """
 
     time: float
     scope: int

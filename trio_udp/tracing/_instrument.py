@@ -2,11 +2,14 @@
 
 Trio tells an instrument when a task starts, takes a step and ends. It says nothing of nurseries, so these are looked
 for: at each step's end we compare those that the task is in with those it was in. A nursery cannot be missed, since
-leaving one is a checkpoint. Nor does Trio tell that a cancel scope is cancelled, so these are looked at
-(`_cancellation`): in each round of Trio's loop after the first step, which a deadline may have led to, and after the
-last one; where there are few, after each. A nursery has a cancel scope of its own. None can be cancelled and left
-within one round, so these are looked at after the last step. But that one is cancelled only as something around it is
-can be seen while its tasks end: so when that happens, it is looked at.
+leaving one is a checkpoint.
+
+Nor does Trio tell that a cancel scope is cancelled, so these are looked at (`OpenScopes`), marked ones and those that
+nurseries have. It must not be told later than what it leads to, nor by a later time. A task that it wakes takes its
+step in a later round of Trio's loop: so we look before the first step of a round, or the first that it begins. What a
+task does in the step in which it cancels something is told after we have looked: before each event, and where a scope
+or a task ends. And when the program has nothing to do we look, for there may be nobody to be woken. That a nursery is
+cancelled only as something around it is can be seen while its tasks end: so when that happens, it is looked at.
 
 An instrument that raises is removed by Trio, with a line in a log that nobody reads. So nothing here does: what goes
 wrong is counted in ``problems``. For the same reason Ctrl-C waits: Trio would take it for a mistake of the instrument.
@@ -18,8 +21,7 @@ happens, or that enters a marked scope, is told of from then on, with no parent.
 
 from __future__ import annotations
 
-import math
-from collections import Counter, OrderedDict
+from collections import Counter
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -27,19 +29,17 @@ import trio
 from trio import current_time
 from trio.lowlevel import current_task, enable_ki_protection
 
-from ._cancellation import MOST_LOOKS, cancelled, is_cancelled, only_follows
+from ._cancellation import is_idle, is_woken_by_it
 from ._entries import (
-    NurseryCancelled,
     NurseryClosed,
-    NurseryDeadlineMoved,
     NurseryOpened,
     ScopeCancelled,
-    ScopeDeadlineMoved,
     ScopeEntered,
     ScopeExited,
     TaskEnded,
     TaskStarted,
 )
+from ._open_scopes import OpenScopes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,9 +47,6 @@ if TYPE_CHECKING:
     from ._log import Log
 
 __all__: list[str] = []
-
-
-FEW = 8  # marked scopes; looking at more of them after each step would take longer than a microsecond
 
 
 class _Known:
@@ -82,10 +79,8 @@ class Watch(trio.abc.Instrument):
         self._add = log.add
         self._tasks: dict[trio.lowlevel.Task, _Known] = {}
         self._nurseries: dict[trio.Nursery, int] = {}
-        self._unhurt: OrderedDict[trio.Nursery, trio.CancelScope] = OrderedDict()  # not cancelled yet
-        self._scopes: OrderedDict[int, trio.CancelScope] = OrderedDict()  # neither cancelled nor left
-        self._deadlines: dict[trio.CancelScope, float] = {}  # as they were told, of what is open and has one
-        self._is_first = True  # the next step, in its round
+        self._scopes = OpenScopes(log)
+        self._has_looked = False  # in this round
         self._numbers = {kind: count(1) for kind in ("task", "nursery", "scope")}
 
     # -- what Trio calls ----------------------------------------------------------------------------------------------
@@ -98,27 +93,38 @@ class Watch(trio.abc.Instrument):
             self.note(problem)
 
     @enable_ki_protection
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        if self._has_looked:
+            return
+        try:
+            if self._scopes.look_if_few():
+                self._has_looked = True
+            elif is_woken_by_it(task):
+                self._has_looked = True
+                self._scopes.look()
+        except BaseException as problem:
+            self.note(problem)
+
+    @enable_ki_protection
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         try:
+            has_looked = self._scopes.look_if_few()
             known = self._tasks.get(task)
             if known is not None:
                 if task.child_nurseries != known.nurseries:
                     self._compare(task, known)
                 if task.parent_nursery is not known.parent:
                     self._moved(task, known)
-                if known.nurseries and known.nurseries[-1] in self._unhurt:
-                    self._look_at_nursery(known.nurseries[-1])  # it may be what is inside of that which has ended
-            self._look_after_step()
+                if known.nurseries and not has_looked:  # it may be what is inside of that which has ended
+                    self._scopes.look_at(known.nurseries[-1].cancel_scope)
         except BaseException as problem:
             self.note(problem)
 
     @enable_ki_protection
     def task_exited(self, task: trio.lowlevel.Task) -> None:
         try:
-            self._look_after_step()  # one may have ended the task by that
-            if (nursery := task.parent_nursery) in self._unhurt:
-                assert nursery is not None
-                self._look_at_nursery(nursery)
+            if not self._scopes.look_if_few() and task.parent_nursery is not None:
+                self._scopes.look_at(task.parent_nursery.cancel_scope)
             known = self._tasks.pop(task, None)
             if known is not None:
                 if task.parent_nursery is not known.parent:
@@ -131,11 +137,9 @@ class Watch(trio.abc.Instrument):
     @enable_ki_protection
     def before_io_wait(self, timeout: float) -> None:
         try:
-            self._is_first = True
-            if self._scopes:  # one may have been cancelled with nobody in it who could take a step
-                self._look_at_scopes()
-            if self._unhurt:
-                self._look_at_nurseries()
+            if is_idle() if self._scopes.are_many else not self._has_looked:
+                self._scopes.look()
+            self._has_looked = False
         except BaseException as problem:
             self.note(problem)
 
@@ -170,23 +174,25 @@ class Watch(trio.abc.Instrument):
         """Hold on to nothing any more."""
         self._tasks.clear()
         self._nurseries.clear()
-        self._unhurt.clear()
         self._scopes.clear()
-        self._deadlines.clear()
 
     # -- tasks and nurseries ------------------------------------------------------------------------------------------
 
-    def current(self) -> int | None:
-        """The number of the running task; None if none is running."""
+    def current(self, time: float) -> int | None:
+        """The number of the running task; None if none is running.
+
+        What is seen only now was there by this time, unless something later has been told already.
+        """
+        self._scopes.look_if_few(time)
         try:
             task = current_task()
         except RuntimeError:
             return None
         known = self._tasks.get(task)
         if known is None:
-            known = self._start(task)
+            known = self._start(task, time)
         if task.child_nurseries != known.nurseries:
-            self._compare(task, known)
+            self._compare(task, known, time)
         return known.number
 
     def look(self) -> None:
@@ -197,12 +203,7 @@ class Watch(trio.abc.Instrument):
             return
         if (known := self._tasks.get(task)) is not None:
             self._compare(task, known)
-        for number in list(self._scopes):
-            self._look_at_scope(number)
-        for nursery in self._nurseries:
-            self._look_at_deadline(nursery)
-            if nursery in self._unhurt:
-                self._look_at_nursery(nursery)
+        self._scopes.look()
 
     def _spawned(self, task: trio.lowlevel.Task) -> None:
         nursery = task.parent_nursery
@@ -213,10 +214,10 @@ class Watch(trio.abc.Instrument):
             self._compare(nursery.parent_task, parent)
             self._start(task)
 
-    def _start(self, task: trio.lowlevel.Task) -> _Known:
+    def _start(self, task: trio.lowlevel.Task, time: float | None = None) -> _Known:
         parent = task.parent_nursery
         known = self._tasks[task] = _Known(next(self._numbers["task"]), parent, self._number(parent))
-        known.place = self._add(TaskStarted(current_time(), known.number, task.name, known.inside))
+        known.place = self._add(TaskStarted(self._scopes.told_at(time), known.number, task.name, known.inside))
         return known
 
     def _moved(self, task: trio.lowlevel.Task, known: _Known) -> None:
@@ -228,89 +229,46 @@ class Watch(trio.abc.Instrument):
     def _number(self, nursery: trio.Nursery | None) -> int | None:
         return None if nursery is None else self._nurseries.get(nursery)
 
-    def _compare(self, task: trio.lowlevel.Task, known: _Known) -> None:
+    def _compare(self, task: trio.lowlevel.Task, known: _Known, time: float | None = None) -> None:
         """Tell which nurseries the task has left, and which it has entered; each is inside the one before it."""
         before, now = known.nurseries, task.child_nurseries
         same = 0
         while same < min(len(before), len(now)) and before[same] is now[same]:
             same += 1
         known.nurseries = now
-        self._close(reversed(before[same:]))
+        self._close(reversed(before[same:]), time)
         for nursery in now[same:]:
             number = self._nurseries[nursery] = next(self._numbers["nursery"])
-            scope = self._unhurt[nursery] = nursery.cancel_scope
-            if (deadline := scope.deadline) != math.inf:  # which few have
-                self._deadlines[scope] = deadline
-            self._add(NurseryOpened(current_time(), number, known.number, deadline))
+            deadline = self._scopes.add(nursery.cancel_scope, number, nursery)
+            self._add(NurseryOpened(self._scopes.told_at(time), number, known.number, deadline))
+            self._scopes.look_at(nursery.cancel_scope, time)
 
-    def _close(self, nurseries: Iterable[trio.Nursery]) -> None:
+    def _close(self, nurseries: Iterable[trio.Nursery], time: float | None = None) -> None:
         for nursery in nurseries:
-            if nursery in self._unhurt:
-                self._look_at_nursery(nursery)
-                self._unhurt.pop(nursery, None)
             number, scope = self._nurseries.pop(nursery), nursery.cancel_scope
-            self._deadlines.pop(scope, None)
-            self._add(NurseryClosed(current_time(), number, scope.deadline, scope.cancelled_caught))
-
-    def _look_at_nurseries(self) -> None:
-        for nursery in cancelled(self._unhurt):
-            self._look_at_nursery(nursery)
-
-    def _look_at_nursery(self, nursery: trio.Nursery) -> None:
-        if getattr(nursery.cancel_scope, "_cancel_called", False):  # as `is_cancelled`, but this is asked at each step
-            del self._unhurt[nursery]
-            self._look_at_deadline(nursery)
-            if not only_follows(nursery):
-                self._add(NurseryCancelled(current_time(), self._nurseries[nursery]))
-
-    def _look_at_deadline(self, nursery: trio.Nursery) -> None:
-        if self._was_moved(scope := nursery.cancel_scope):
-            self._add(NurseryDeadlineMoved(current_time(), self._nurseries[nursery], scope.deadline))
+            self._scopes.look_at(scope, time)
+            self._scopes.forget(scope)
+            self._add(NurseryClosed(self._scopes.told_at(time), number, scope.deadline, scope.cancelled_caught))
 
     # -- scopes -------------------------------------------------------------------------------------------------------
 
     def entered(self, name: str, scope: trio.CancelScope) -> int | None:
         """The running task has entered a scope; returns its number, None if nobody can tell."""
-        task = self.current()
+        task = self.current(current_time())
         if task is None:
             return None
         number = next(self._numbers["scope"])
-        deadline = self._deadlines[scope] = scope.deadline
+        deadline = self._scopes.add(scope, number)
         self._add(ScopeEntered(current_time(), number, name, task, deadline))
-        self._scopes[number] = scope
         return number
 
     def exited(self, number: int, scope: trio.CancelScope) -> None:
         """It has been left."""
-        self.current()  # nurseries inside it have been left before
-        if self._scopes.pop(number, None) is not None and scope.cancel_called:
+        was_open = self._scopes.forget(scope)
+        self.current(current_time())  # nurseries inside it have been left before
+        if was_open and scope.cancel_called:  # in this step, or long ago if Trio does not tell
             self._add(ScopeCancelled(current_time(), number))
-        self._deadlines.pop(scope, None)
         self._add(ScopeExited(current_time(), number, scope.deadline, scope.cancelled_caught))
-
-    def _look_after_step(self) -> None:
-        """At the scopes, if they are few, or it was the round's first step and they are not many."""
-        if self._scopes and len(self._scopes) <= (MOST_LOOKS if self._is_first else FEW):
-            self._look_at_scopes()
-        self._is_first = False
-
-    def _look_at_scopes(self) -> None:
-        for number in cancelled(self._scopes):
-            self._look_at_scope(number)
-
-    def _look_at_scope(self, number: int) -> None:
-        scope = self._scopes[number]
-        if self._was_moved(scope):
-            self._add(ScopeDeadlineMoved(current_time(), number, scope.deadline))
-        if is_cancelled(scope):
-            del self._scopes[number]
-            self._add(ScopeCancelled(current_time(), number))
-
-    def _was_moved(self, scope: trio.CancelScope) -> bool:
-        """Since its deadline was told; now it will be."""
-        before = self._deadlines.get(scope, math.inf)
-        self._deadlines[scope] = scope.deadline
-        return before != scope.deadline
 
 
 def _in_order(tasks: Iterable[trio.lowlevel.Task]) -> list[trio.lowlevel.Task]:

@@ -123,7 +123,7 @@ class Recording:
         try:
             kind = type(event)
             by_network = kind is DatagramLost or kind is DatagramArrived  # in whichever task comes to see to it
-            task = None if by_network else self._watch.current()
+            task = None if by_network else self._watch.current(event.time)
             if len(log.kept) >= log.limit:
                 log.forgotten += 1
             elif (size := len(getattr(event, "data", b""))) > log.room:

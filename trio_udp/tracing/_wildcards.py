@@ -1,47 +1,55 @@
-"""`told_apart`: sockets of several virtual hosts that have one address, as each is bound to all addresses of its host.
+"""`told_apart`: sockets of several virtual hosts that have one address: the wildcard, or one of loopback.
 
-On each of them that is 0.0.0.0, and where the ports are the same, too, a picture would have one server in place of two.
-A virtual network knows better, and its sockets say so (`WildcardAddress`). Where there is one such host at a port,
-nothing is changed: who has given a name to the address that the socket tells is understood. Nor is it where somebody
-asks at 127.0.0.1: that is reached, too, and nobody tells on which host.
+On each host all addresses are 0.0.0.0, and 127.0.0.1 is the host itself. So a picture would have one server in place of
+two, where the ports are the same, and one client in place of all who ask on their own hosts. A virtual network knows
+better, and its sockets say so (`SharedAddress`). At which address of loopback they ask somebody is on their own host,
+too. Where nothing can be confused, nothing is changed: who has given a name to the address that the socket tells is
+understood.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._address import WildcardAddress
+from .._address import SharedAddress
 from ._entries import Happened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .._address import Address
     from ._entries import Entry
 
 __all__: list[str] = []
 
 
 def told_apart(entries: Iterable[Entry]) -> list[Entry]:
-    """The same, but where several hosts have such an address, each event has that of its own host."""
+    """The same, but where several hosts have such an address, each event has those of its own host."""
     entries = list(entries)
-    hosts: dict[WildcardAddress, set[str]] = {}
+    at_port: dict[int, set[tuple[str, ...]]] = {}
+    at_home: set[tuple[str, ...]] = set()
     for entry in entries:
-        if isinstance(entry, Happened) and type(local := entry.event.local) is WildcardAddress:
-            hosts.setdefault(local, set()).add(local.host)
-    several = {address for address, found in hosts.items() if len(found) > 1}
-    if several:
-        asked_at_home = _ports_asked_at_home(entries)
-        several = {address for address in several if address[1] not in asked_at_home}
-        entries = [_of_its_host(entry, several) for entry in entries]
+        if isinstance(entry, Happened) and type(local := entry.event.local) is SharedAddress:
+            at_port.setdefault(local[1], set()).add(local.own)
+            if _is_loopback(local) or _is_loopback(entry.event.remote):
+                at_home.add(local.own)
+    unclear = {port for port, hosts in at_port.items() if len(hosts) > 1}
+    if unclear or len(at_home) > 1:
+        return [_of_its_host(entry, unclear) for entry in entries]
     return entries
 
 
-def _ports_asked_at_home(entries: Iterable[Entry]) -> set[int]:
-    remotes = {entry.event.remote for entry in entries if isinstance(entry, Happened)}
-    return {remote[1] for remote in remotes if remote[0] == "::1" or remote[0].startswith("127.")}
+def _is_loopback(address: Address) -> bool:
+    return address[0] == "::1" or address[0].startswith(("127.", "::ffff:127."))
 
 
-def _of_its_host(entry: Entry, several: set[WildcardAddress]) -> Entry:
-    if isinstance(entry, Happened) and type(local := entry.event.local) is WildcardAddress and local in several:
-        return entry._replace(event=entry.event._replace(local=local.of_host))
-    return entry
+def _of_its_host(entry: Entry, unclear: set[int]) -> Entry:
+    """All of loopback, and the wildcard at ports where that is unclear."""
+    if not isinstance(entry, Happened) or type(local := entry.event.local) is not SharedAddress:
+        return entry
+    event, remote = entry.event, entry.event.remote
+    if _is_loopback(remote):
+        event = event._replace(remote=local.of_host(remote))
+    if _is_loopback(local) or local[1] in unclear:
+        event = event._replace(local=local.of_host(local))
+    return entry._replace(event=event)
