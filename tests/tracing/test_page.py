@@ -288,6 +288,8 @@ def test_the_legend_has_the_rarer_signs_where_they_occur() -> None:
         ((sent, came, ReplyIgnored(10.1, SERVER, CLIENT, b"hi", "late")), "arrived, and not believed"),
         ((sent, came, DatagramDropped(10.1, SERVER, CLIENT, b"hi", "queue full", False)), "dropped where it arrived"),
         ((sent, came, *handler), "a handler at work"),
+        ((sent, came, handler[0], handler[1]._replace(outcome="ValueError")), "a handler that raised"),
+        ((sent, came, handler[0], handler[1]._replace(outcome="cancelled")), "a handler that was cancelled"),
         ((waits, sent), "one that was not decided yet"),
         ((waits, sent, RequestFailed(10.2, CLIENT, SERVER, 1, 1, "Cancelled")), "one that was given up"),
         ((waits, sent, AttemptTimedOut(10.2, CLIENT, SERVER, 1, 1, "ECONNREFUSED")), "one that was refused"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +28,7 @@ from tests.tracing.traces import (
     trace_of,
     watched,
 )
-from trio_udp import Datagram, Retry, open_udp_client, serve_udp
+from trio_udp import Datagram, HandlerFinished, HandlerStarted, Retry, open_udp_client, serve_udp
 from trio_udp.faults import Link
 from trio_udp.tracing import html, ladder_svg, ladder_text, mermaid
 
@@ -190,6 +191,32 @@ def test_of_a_recording_that_began_later_only_the_attempts_have_a_time() -> None
         "request 1, attempt 3: answered after 500",
     ]
     assert "request 1, attempt 2: answered after 500 ms" in ladder_text(trace_of(begins(1.0, number=2), accepted(1.5)))
+
+
+def test_a_handler_that_raised_or_was_cancelled_has_a_line() -> None:
+    """Regression: text and Mermaid said nothing of it but that a datagram was dropped."""
+    came: list[list[Event]] = [
+        [sent(start, CLIENT, SERVER, data), received(start, SERVER, CLIENT, data)]
+        for start, data in ((0.0, "Grüße".encode()), (1.0, b"late"), (1.0, b"other"))
+    ]
+    worked: list[Event] = [
+        HandlerStarted(0.0, SERVER, CLIENT, "Grüße".encode()),
+        HandlerFinished(0.5, SERVER, CLIENT, "Grüße".encode(), "ValueError"),
+        *handled(0.5, 0.75),
+        HandlerStarted(1.0, SERVER, CLIENT, b"late"),
+        HandlerFinished(2.0, SERVER, CLIENT, b"late", "cancelled"),
+        dropped(2.0, SERVER, CLIENT, b"late", "handler cancelled"),
+        dropped(2.0, SERVER, CLIENT, b"other", "handler cancelled"),
+    ]
+    trace = trace_of(*sorted([*chain(*came), *worked], key=lambda event: event.time))
+    lines = [line.strip(" │") for line in ladder_text(trace, width=120).splitlines()]
+    assert [line.partition("│")[2].strip(" ·") for line in lines if "handler" in line] == [
+        "handler of Grüße: raised ValueError after 500 ms",
+        "handler of late: cancelled after 1 s",
+        "dropped: handler cancelled",
+    ]
+    assert r"handler of Gr\xc3\xbc\xc3\x9fe: raised" in ladder_text(trace, width=120, ascii=True)
+    assert "note over p1: handler of late#58; cancelled after 1 s\n" in mermaid(trace)
 
 
 def test_payloads_are_text_and_in_ascii_the_bytes_of_it() -> None:

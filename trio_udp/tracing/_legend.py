@@ -14,7 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from ._arrows import draw_arrow
-from ._brackets import draw_bracket, draw_refusal
+from ._brackets import draw_bracket, draw_handler, draw_refusal
 from ._loops import draw_loop
 from ._travel import Travel
 
@@ -102,6 +102,10 @@ def _bracket(fate: str, *, is_open: bool = False, rest: float | None = None) -> 
     return f'<g class="attempt{fate}">{"".join(shape)}</g>'
 
 
+def _handler(fate: str) -> str:
+    return f'<g class="handler{fate}">{"".join(draw_handler(4, 0.5, 9 if fate else 11.5, fate))}</g>'
+
+
 _LOOP = f'<g class="request" transform="scale(.7)">{"".join(draw_loop(1, 17, [(0, 8.5), (8.5, 17)]))}</g>'
 
 # The rest of the beginning of an arrow whose line is solid: one that is dotted has not been seen to arrive.
@@ -115,9 +119,9 @@ LADDER_SIGNS = (
     Sign('"mark"', _arrow(" ignored", "ignored"), "arrived, and not believed", ARROW),
     Sign('"datagram[^"]* copy', _arrow(" copy"), "a second copy", ARROW),
     Sign('"line guess"', _arrow("", "unseen"), "an end that nobody has seen", ARROW),
-    Sign(
-        '"handler"', '<g class="handler"><rect x="4" y=".5" width="6" height="11"/></g>', "a handler at work", BRACKET
-    ),
+    Sign('"handler"', _handler(""), "a handler at work", BRACKET),
+    Sign('"handler raised"', _handler(" raised"), "a handler that raised", BRACKET),
+    Sign('"handler cancelled"', _handler(" cancelled"), "a handler that was cancelled", BRACKET),
     Sign('"attempt"', _bracket(""), ANSWERED, BRACKET),
     Sign('"attempt timed-out"', _bracket(" timed-out"), TIMED_OUT, BRACKET),
     Sign('"attempt refused"', _bracket(" refused"), REFUSED, BRACKET),

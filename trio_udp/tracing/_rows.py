@@ -1,7 +1,8 @@
 """What happens in a ladder, one thing after another: for pictures that are made of lines of text.
 
 A datagram is one row, at the time when it was sent, and a second one if it was dropped or ignored where it arrived. So
-is the beginning of an attempt, and its end. A request that was sent again is a loop around its attempts: it has rows of
+is the beginning of an attempt, and its end, and the end of a handler that raised or was cancelled: what others did is
+seen by their replies. A request that was sent again is a loop around its attempts: it has rows of
 its own at its beginning and its end, which has the time of the whole.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ._show import plural, show_duration, show_text
+from ._show import plural, show_data, show_duration, show_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from ._ladder import Arrow, Asked, Ladder
     from ._requests import Attempt
     from ._travel import Travel
+
+
+HANDLER_CANCELLED = "handler cancelled"  # why a server drops its datagram then
+SHORT = 20  # characters of a payload in a note
 
 
 class Row(NamedTuple):
@@ -42,19 +47,30 @@ class Row(NamedTuple):
         return self.asked is not None and self.attempt is None and self.change > 0
 
 
-def rows(ladder: Ladder) -> list[Row]:
-    """All, in order of time, and at one instant in that of the trace."""
-    every = [*_of_datagrams(ladder), *_of_attempts(ladder)]
+def rows(ladder: Ladder, *, ascii: bool = False) -> list[Row]:
+    """All, in order of time, and at one instant in that of the trace; in ``ascii``, if payloads have to be."""
+    every = [*_of_datagrams(ladder), *_of_attempts(ladder), *_of_handlers(ladder, ascii)]
     return sorted((row for row in every if row.time <= ladder.ended), key=lambda row: row[:2])
 
 
 def _of_datagrams(ladder: Ladder) -> Iterator[Row]:
+    told = {(one.lifeline, one.run.data) for one in ladder.work if one.run.outcome == "cancelled"}
     for arrow in ladder.arrows:
         travel = arrow.travel
         yield Row(travel.begun, travel.entry, arrow.source, arrow)
-        if travel.put_away is not None and travel.put_away_entry is not None:
+        is_told = travel.reason == HANDLER_CANCELLED and (arrow.destination, travel.arrived_as) in told
+        if travel.put_away is not None and travel.put_away_entry is not None and not is_told:
             note = f"{travel.outcome}: {show_text(travel.reason)}"
             yield Row(travel.put_away, travel.put_away_entry, arrow.destination, None, note)
+
+
+def _of_handlers(ladder: Ladder, ascii: bool) -> Iterator[Row]:
+    for work in ladder.work:
+        run = work.run
+        if run.fate and run.ended is not None and run.ended_entry is not None:
+            became = run.outcome if run.outcome == "cancelled" else f"raised {show_text(run.outcome)}"
+            data, lasted = show_data(run.data, SHORT, ascii=ascii), show_duration(run.ended - run.started)
+            yield Row(run.ended, run.ended_entry, work.lifeline, None, f"handler of {data}: {became} after {lasted}")
 
 
 def _of_attempts(ladder: Ladder) -> Iterator[Row]:

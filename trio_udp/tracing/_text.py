@@ -59,7 +59,7 @@ def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
     if width < 20:
         raise ValueError(f"a ladder needs a width of at least 20 characters, not {width!r}")
     ladder = make_ladder(trace, MOST_DATAGRAMS)
-    lines = rows(ladder)
+    lines = rows(ladder, ascii=ascii)
     draw = _drawn(ladder, lines, width, ascii)
     drawn = (_in_ascii(row) if ascii else row for row in draw)
     return "".join(f"{_fitted(row.rstrip(), width, ascii)}\n" for row in (*drawn, *_remarks(ladder, trace)))
