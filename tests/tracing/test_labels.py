@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from trio_udp.tracing._labels import MANY, MIDDLE, Labels
+from trio_udp.tracing._labels import MANY, MIDDLE, Labels, cut_fate
 
 if TYPE_CHECKING:
     Point = tuple[float, float]

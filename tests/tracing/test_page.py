@@ -32,6 +32,7 @@ from trio_udp import (
     DatagramSent,
     HandlerFinished,
     HandlerStarted,
+    ReplyAccepted,
     ReplyIgnored,
     RequestFailed,
 )
@@ -257,8 +258,9 @@ def test_the_legend_has_what_occurs_and_nothing_else() -> None:
         "a datagram, and how long it took",
         "what goes back: a reply",
         "lost",
-        "2.1: attempt 1 of request 2, answered",
-        "one that timed out",
+        "an attempt that was answered",
+        "an attempt that timed out",
+        "attempt 1 of request 2",
         "the time left until a deadline",
         "a loop: one request, and each time that it is sent again",
         "a task",
@@ -290,14 +292,28 @@ def test_the_legend_has_the_rarer_signs_where_they_occur() -> None:
         ((sent, came, *handler), "a handler at work"),
         ((sent, came, handler[0], handler[1]._replace(outcome="ValueError")), "a handler that raised"),
         ((sent, came, handler[0], handler[1]._replace(outcome="cancelled")), "a handler that was cancelled"),
-        ((waits, sent), "one that was not decided yet"),
-        ((waits, sent, RequestFailed(10.2, CLIENT, SERVER, 1, 1, "Cancelled")), "one that was given up"),
-        ((waits, sent, AttemptTimedOut(10.2, CLIENT, SERVER, 1, 1, "ECONNREFUSED")), "one that was refused"),
-        ((waits, sent, AttemptTimedOut(10.2, CLIENT, SERVER, 1, 1, "EHOSTUNREACH")), "one that was refused"),
+        ((waits, sent), "an attempt that was not decided yet"),
+        ((waits, sent, RequestFailed(10.2, CLIENT, SERVER, 1, 1, "Cancelled")), "an attempt that was given up"),
+        ((waits, sent, AttemptTimedOut(10.2, CLIENT, SERVER, 1, 1, "ECONNREFUSED")), "an attempt that was refused"),
+        ((waits, sent, AttemptTimedOut(10.2, CLIENT, SERVER, 1, 1, "EHOSTUNREACH")), "an attempt that was refused"),
         ((sent, came, sent._replace(time=3610.0)), "a long silence, cut out"),
     ):
         assert meaning in meanings(happened(*events)), meaning
         assert meaning not in meanings(happened(sent, came)), meaning
+
+
+def test_the_legend_explains_a_number_only_where_one_stands() -> None:
+    """Regression: "2.1" was explained wherever an attempt was answered, also where all have their whole names."""
+    number = "attempt 1 of request 2"
+    assert number in meanings(trace())
+    events: list[Any] = [AttemptStarted(10.0, CLIENT, SERVER, 1, 1, 1.0, b"hi")]
+    for time in (10.0, 10.1, 10.2, 10.3, 10.4, 10.5, 10.6, 10.7):
+        events += DatagramSent(time, CLIENT, SERVER, b"hi"), DatagramReceived(time + 0.1, SERVER, CLIENT, b"hi")
+    events.append(ReplyAccepted(10.9, CLIENT, SERVER, 1, 1, 0.9, b"HI"))
+    tall = trace([Happened(event, 1, None) for event in events], ended=11.0)
+    assert "an attempt that was answered" in meanings(tall)
+    assert "request 1, attempt 1: answered" in html(tall)
+    assert number not in meanings(tall)
 
 
 def test_the_legend_has_no_solid_arrow_where_all_are_dotted() -> None:

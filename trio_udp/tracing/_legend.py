@@ -42,10 +42,11 @@ class Sign(NamedTuple):
     height: int = HEIGHT
 
 
+_NUMBER = r"[^>]*>\d+\.\d+[:<]"  # what is short for its name
 _BOX = "M1 11V1h20V11z"
-ANSWERED = "2.1: attempt 1 of request 2, answered"
-TIMED_OUT, REFUSED = "one that timed out", "one that was refused"
-GIVEN_UP, UNDECIDED = "one that was given up", "one that was not decided yet"
+NUMBER, ANSWERED = "attempt 1 of request 2", "an attempt that was answered"
+TIMED_OUT, REFUSED = "an attempt that timed out", "an attempt that was refused"
+GIVEN_UP, UNDECIDED = "an attempt that was given up", "an attempt that was not decided yet"
 TIME_LEFT, LATER = "the time left until a deadline", "time left until a deadline that is further down"
 
 SIGNS = (
@@ -63,6 +64,7 @@ SIGNS = (
     Sign(
         '"bar attempt undecided"', '<g class="attempt undecided"><path class="box" d="M1 12V1h20V12"/></g>', UNDECIDED
     ),
+    Sign(rf'"number"{_NUMBER}', '<text class="number" x="11" y="10">2.1</text>', NUMBER),
     Sign('"cancelled"', '<path class="cancelled" d="M1 6h20"/>', "cancelled at this moment"),
     Sign('"caught"', '<path class="caught" d="M1 6h20"/>', "and here the cancellation was caught"),
     Sign(
@@ -127,6 +129,12 @@ LADDER_SIGNS = (
     Sign('"attempt refused"', _bracket(" refused"), REFUSED, BRACKET),
     Sign('"attempt given-up"', _bracket(" given-up"), GIVEN_UP, BRACKET),
     Sign('"attempt undecided"', _bracket(" undecided", is_open=True), UNDECIDED, BRACKET),
+    Sign(
+        rf'"beside"{_NUMBER}',
+        '<g class="attempt"><text class="beside" x="7" y="10">2.1</text></g>',
+        NUMBER,
+        BRACKET + 2,
+    ),
     Sign('"bracket rest"', _bracket("", rest=TALL), TIME_LEFT, BRACKET, TALL),
     Sign('"request"', _LOOP, "a loop: one request, and each time that it is sent again", BRACKET),
     Sign('"silence"', '<path class="cut" d="M6 0V12"/>', "a long silence, cut out", BRACKET),
