@@ -44,9 +44,9 @@ class Sign(NamedTuple):
 
 _NUMBER = r"[^>]*>\d+\.\d+[:<]"  # what is short for its name
 _BOX = "M1 11V1h20V11z"
-NUMBER, ANSWERED = "attempt 1 of request 2", "an attempt that was answered"
-TIMED_OUT, REFUSED = "an attempt that timed out", "an attempt that was refused"
-GIVEN_UP, UNDECIDED = "an attempt that was given up", "an attempt that was not decided yet"
+NUMBER = "attempt 1 of request 2"
+ANSWERED, TIMED_OUT, REFUSED = "an attempt: answered", "an attempt: timed out", "an attempt: refused"
+GIVEN_UP, UNDECIDED = "an attempt: given up", "an attempt: not decided yet"
 TIME_LEFT, LATER = "the time left until a deadline", "time left until a deadline that is further down"
 
 SIGNS = (
