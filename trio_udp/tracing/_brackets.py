@@ -97,7 +97,6 @@ class Brackets:
         spans = [self._span(axis, "handler", one.run.entry) for one in work]
         places = tracks(spans)
         words = self._words(work, spans) if is_last else {}
-        after = x - BAR / 2 + BAR * (max(places, default=0) + 1) + AFTER
         for number, (one, (top, bottom), track) in enumerate(zip(work, spans, places, strict=True)):
             run = one.run
             took = "" if run.ended is None else f", {show_duration(run.ended - run.started)}"
@@ -106,6 +105,8 @@ class Brackets:
             yield f'<g class="handler{run.fate}" data-entry="{run.entry}"{task}><title>{escape(title)}</title>'
             yield from draw_handler(x - BAR / 2 + track * BAR, top, max(bottom, top + 3), run.fate)
             if number in words:
+                beyond = max(place for span, place in zip(spans, places, strict=True) if _are_near(span, bottom))
+                after = x - BAR / 2 + BAR * (beyond + 1) + AFTER
                 yield f'<text class="ending" x="{after:.1f}" y="{bottom + 3:.1f}">{escape(words[number])}</text>'
             yield "</g>"
 
@@ -213,6 +214,11 @@ class Brackets:
         if len(drawn) < len(asked.request.attempts):
             spans[-1] = (spans[-1][0], TOP + axis.height)
         return Loop(asked.request, asked.task, spans)
+
+
+def _are_near(span: tuple[float, float], y: float) -> bool:
+    """A bar, and a word at this height."""
+    return span[0] <= y + LINE / 2 and span[1] >= y - LINE / 2
 
 
 def draw_bracket(

@@ -150,7 +150,7 @@ class Bars:
             yield f'<path class="cut" d="{way}"/>'
 
     def _piece(self, top: float, bottom: float, length: float) -> tuple[float, float]:
-        """The first that a name of this length fits in, of those between which silences are cut out; else the longest."""
+        """The first that a name so long fits in, of those between which silences are cut out; else the longest."""
         inside = self.breaks[bisect(self.breaks, top) : bisect(self.breaks, bottom)]
         starts, ends = [top, *(y + CLEAR for y in inside)], [*(y - CLEAR for y in inside), bottom]
         pieces = list(zip(starts, ends, strict=True))
