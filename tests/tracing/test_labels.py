@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from trio_udp.tracing._labels import MANY, MIDDLE, Labels
+from trio_udp.tracing._labels import MANY, MIDDLE, Labels, cut_fate
 
 if TYPE_CHECKING:
     Point = tuple[float, float]
@@ -80,3 +80,13 @@ def test_none_lies_upon_another(count: int, seed: int) -> None:
         shared = max(left, other_left), min(right, other_right)
         for x in shared if shared[0] < shared[1] else ():
             assert abs(at + slope * x - other_at - other_slope * x) > 8, "as high as letters"
+
+
+def test_what_is_said_of_an_arrow_is_cut_between_words() -> None:
+    """Regression: where another arrow ran through the whole label of a copy, it was "a2 second copy, damage…"."""
+    fates = "second copy, damaged, 32 ms", "second copy, ignored: no request waits for it", "lost: refused"
+    assert [[cut_fate(fate, room) for room in (45, 30, 20, 12, 2)] for fate in fates] == [
+        [fates[0], fates[0], "second copy, damaged", "second copy", "second copy"],
+        [fates[1], "second copy, ignored: no requ…", "second copy, ignored", "second copy", "second copy"],
+        [fates[2], fates[2], fates[2], "lost", "lost"],
+    ]

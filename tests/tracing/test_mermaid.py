@@ -54,10 +54,11 @@ def test_a_retry_is_a_loop() -> None:
             loop request 1: 2 attempts
             note over p0: request 1, attempt 1#58; waits 1 s
             p0-xp1: hello, lost
-            note over p0: request 1#58; timed out after 1 s
+            note over p0: request 1, attempt 1#58; timed out after 1 s
             note over p0: request 1, attempt 2#58; waits 1 s
             p0->>p1: hello, 250 ms
             p1->>p0: HELLO, 250 ms
+            note over p0: request 1#58; answered after 1.5 s
             end
         """)
 
@@ -156,7 +157,11 @@ def test_one_that_was_refused_waited_all_the_same() -> None:
     refused: list[Event] = [begins(0.0), times_out(1.0, reason="ECONNREFUSED")]
     text = mermaid(trace_of(*refused, begins(1.0, number=2), times_out(1.25, number=2, reason="ECONNREFUSED")))
     notes = [line.partition("p0: ")[2] for line in text.splitlines() if "refused" in line]
-    assert notes == ["request 1#58; refused#59; waited 1 s", "request 1#58; refused after 250 ms"]
+    assert notes == [
+        "request 1, attempt 1#58; refused#59; waited 1 s",
+        "request 1, attempt 2#58; refused after 250 ms",
+        "request 1#58; refused after 1.25 s",
+    ]
 
 
 def test_as_much_as_mermaid_takes() -> None:
@@ -214,6 +219,7 @@ def test_mermaid_understands_a_retry(modules: str) -> None:
         "NOTE",
         "SOLID",
         "SOLID",
+        "NOTE",
         "LOOP_END",
     ]
 

@@ -32,6 +32,7 @@ from trio_udp import (
     DatagramSent,
     HandlerFinished,
     HandlerStarted,
+    ReplyAccepted,
     ReplyIgnored,
     RequestFailed,
 )
@@ -257,8 +258,9 @@ def test_the_legend_has_what_occurs_and_nothing_else() -> None:
         "a datagram, and how long it took",
         "what goes back: a reply",
         "lost",
-        "2.1: attempt 1 of request 2, answered",
-        "one that timed out",
+        "an attempt: answered",
+        "an attempt: timed out",
+        "attempt 1 of request 2",
         "the time left until a deadline",
         "a loop: one request, and each time that it is sent again",
         "a task",
@@ -288,14 +290,30 @@ def test_the_legend_has_the_rarer_signs_where_they_occur() -> None:
         ((sent, came, ReplyIgnored(10.1, SERVER, CLIENT, b"hi", "late")), "arrived, and not believed"),
         ((sent, came, DatagramDropped(10.1, SERVER, CLIENT, b"hi", "queue full", False)), "dropped where it arrived"),
         ((sent, came, *handler), "a handler at work"),
-        ((waits, sent), "one that was not decided yet"),
-        ((waits, sent, RequestFailed(10.2, CLIENT, SERVER, 1, 1, "Cancelled")), "one that was given up"),
-        ((waits, sent, AttemptTimedOut(10.2, CLIENT, SERVER, 1, 1, "ECONNREFUSED")), "one that was refused"),
-        ((waits, sent, AttemptTimedOut(10.2, CLIENT, SERVER, 1, 1, "EHOSTUNREACH")), "one that was refused"),
+        ((sent, came, handler[0], handler[1]._replace(outcome="ValueError")), "a handler that raised"),
+        ((sent, came, handler[0], handler[1]._replace(outcome="cancelled")), "a handler that was cancelled"),
+        ((waits, sent), "an attempt: not decided yet"),
+        ((waits, sent, RequestFailed(10.2, CLIENT, SERVER, 1, 1, "Cancelled")), "an attempt: given up"),
+        ((waits, sent, AttemptTimedOut(10.2, CLIENT, SERVER, 1, 1, "ECONNREFUSED")), "an attempt: refused"),
+        ((waits, sent, AttemptTimedOut(10.2, CLIENT, SERVER, 1, 1, "EHOSTUNREACH")), "an attempt: refused"),
         ((sent, came, sent._replace(time=3610.0)), "a long silence, cut out"),
     ):
         assert meaning in meanings(happened(*events)), meaning
         assert meaning not in meanings(happened(sent, came)), meaning
+
+
+def test_the_legend_explains_a_number_only_where_one_stands() -> None:
+    """Regression: "2.1" was explained wherever an attempt was answered, also where all have their whole names."""
+    number = "attempt 1 of request 2"
+    assert number in meanings(trace())
+    events: list[Any] = [AttemptStarted(10.0, CLIENT, SERVER, 1, 1, 1.0, b"hi")]
+    for time in (10.0, 10.1, 10.2, 10.3, 10.4, 10.5, 10.6, 10.7):
+        events += DatagramSent(time, CLIENT, SERVER, b"hi"), DatagramReceived(time + 0.1, SERVER, CLIENT, b"hi")
+    events.append(ReplyAccepted(10.9, CLIENT, SERVER, 1, 1, 0.9, b"HI"))
+    tall = trace([Happened(event, 1, None) for event in events], ended=11.0)
+    assert "an attempt: answered" in meanings(tall)
+    assert "request 1, attempt 1: answered" in html(tall)
+    assert number not in meanings(tall)
 
 
 def test_the_legend_has_no_solid_arrow_where_all_are_dotted() -> None:
@@ -345,8 +363,8 @@ async def test_the_legend_can_be_read_also_while_something_is_held(width: int, h
         await browser.open(page)
         is_folded = width < 1000 or height < 640
         assert await browser.evaluate("legend.open") is not is_folded
-        sizes = await of_all(browser, ".pane", "[e.clientWidth, e.clientHeight]")
         await browser.evaluate("pin(document.querySelector('.pane .datagram'))")
+        sizes = await of_all(browser, ".pane", "[e.clientWidth, e.clientHeight]")
         if is_folded:
             await browser.click(*await middle(browser, "summary"))
         seen = "(b => b.width > 0 && b.left >= 0 && b.right <= innerWidth && b.top >= 0 && b.bottom <= innerHeight)"
@@ -362,6 +380,73 @@ async def test_the_legend_can_be_read_also_while_something_is_held(width: int, h
         await browser.key("Escape")
         assert await browser.evaluate("legend.open") is not is_folded
         assert await browser.complaints() == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (420, 900), (1280, 800)])
+async def test_the_first_view_is_of_the_pictures(width: int, height: int, tmp_path: Path) -> None:
+    """Regression: on a phone three tenths of it were buttons, hints, and an empty strip above the timeline."""
+    page = await demo(3, tmp_path)
+    async with open_browser(tmp_path / "profile") as browser:
+        await browser.resize(width, height)
+        await browser.open(page)
+        heights = await of_all(browser, ".pane", "e.clientHeight")
+        assert (sum(heights) if width < 800 else heights[0]) > 0.8 * height
+        tops = await of_all(browser, ".pane", "e.getBoundingClientRect().top")
+        boxes = await of_all(browser, "#tasks .task > .box", "e.getBoundingClientRect().top")
+        assert min(boxes) - tops[1] < (30 if width < 800 else 80)
+        await picture(browser, f"page-first-view-{width}-{height}")
+
+
+async def test_in_a_small_window_what_is_held_has_room_and_stays_in_sight(tmp_path: Path) -> None:
+    page = await demo(3, tmp_path)
+    async with open_browser(tmp_path / "profile") as browser:
+        await browser.resize(390, 844)
+        await browser.open(page)
+        bottom = "document.getElementById('tasks').getBoundingClientRect().bottom"
+        before = await browser.evaluate(bottom)
+        await browser.evaluate(
+            "pin([...document.querySelectorAll('#tasks .attempt')].findLast(e => e.getBoundingClientRect().top <"
+            f" {before} - 20))"
+        )
+        await browser.settle()
+        assert await browser.evaluate("told.scrollHeight - told.clientHeight") == 0
+        assert await browser.evaluate(bottom) < before
+        [top] = await of_all(browser, "#tasks .picked", "e.getBoundingClientRect().top")
+        assert top < await browser.evaluate(bottom)
+        await browser.key("Escape")
+        assert await browser.evaluate(bottom) == before
+        assert await browser.complaints() == []
+
+
+async def test_below_each_other_both_pictures_show_the_same_moment(recorded: Trace, tmp_path: Path) -> None:
+    """The timeline has no names above it, and below the ladder no room for them."""
+    async with shown(recorded, tmp_path, 390, 844) as browser:
+        at = "(e.querySelector('svg').getBoundingClientRect().top - e.getBoundingClientRect().top)"
+        for width, apart in ((390, HEAD), (1400, 0), (390, HEAD)):
+            await browser.resize(width, 844)
+            await browser.settle()
+            await browser.evaluate("panes[0].scrollTop = 300")
+            await browser.settle()
+            tops = await of_all(browser, ".pane", at)
+            assert tops[0] - tops[1] == pytest.approx(apart, abs=1), "but for a border"
+
+
+async def test_names_that_stay_in_sight_keep_out_of_silences(tmp_path: Path) -> None:
+    page = await demo(3, tmp_path)
+    async with open_browser(tmp_path / "profile") as browser:
+        await browser.resize(1280, 800)
+        await browser.open(page)
+        box = "(b => [b.top, b.bottom])(e.getBoundingClientRect())"
+        moved = set()
+        for top in range(0, 1600, 100):
+            await browser.evaluate(f"panes[0].scrollTop = {top}")
+            await browser.settle()
+            edges = [middle for middle, _ in await of_all(browser, "#tasks .edge", box)]
+            names = [tuple(each) for each in await of_all(browser, "#tasks .bar > text[transform]", box)]
+            assert len(edges) > 1
+            assert not [(name, edge) for name in names for edge in edges if name[0] < edge + 3 < name[1]], top
+            moved.add(names[0][0])
+        assert len(moved) > 5
 
 
 # -- pointing ----------------------------------------------------------------------------------------------------------
@@ -597,7 +682,7 @@ async def choose(browser: Browser, client: str) -> None:
 
 async def test_one_client_can_be_shown_alone(recorded: Trace, tmp_path: Path) -> None:
     async with shown(recorded, tmp_path) as browser:
-        assert await texts(browser, "#client option") == ["all", "client 1", "client 2", "client 3"]
+        assert await texts(browser, "#client option") == ["all clients", "client 1", "client 2", "client 3"]
         total = await count(browser, ".pane .datagram")
         mine = await of_all(browser, ".datagram[data-client='client 2']", "e.dataset.entry")
         heights = await of_all(browser, ".pane > svg", "e.getBoundingClientRect().height")

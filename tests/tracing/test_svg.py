@@ -33,7 +33,16 @@ from tests.tracing.traces import (
     trace_of,
     watched,
 )
-from trio_udp import Datagram, DatagramReceived, DatagramSent, Retry, open_udp_client, serve_udp
+from trio_udp import (
+    Datagram,
+    DatagramReceived,
+    DatagramSent,
+    HandlerFinished,
+    HandlerStarted,
+    Retry,
+    open_udp_client,
+    serve_udp,
+)
 from trio_udp.cli import make_parser
 from trio_udp.tracing import Happened, Trace, chrome, ladder_svg, ladder_text, mermaid, timeline_svg
 
@@ -408,8 +417,8 @@ def test_requests_of_one_host_are_counted_together() -> None:
     assert columns[2] == columns[3]
     assert len(set(columns)) == 2
     notes = [line for line in ladder_text(recorded, width=200).splitlines() if "answered" in line]
-    assert [line.partition("request ")[2][0] for line in notes] == ["1", "2", "4", "3"]
-    assert re.findall(r"request (\d)#58; timed out", mermaid(recorded)) == ["3"]
+    assert [line.partition("request ")[2][0] for line in notes] == ["1", "2", "4", "3", "3"]
+    assert re.findall(r"request (\d), attempt 1#58; timed out", mermaid(recorded)) == ["3"]
     events = json.loads(chrome(recorded))["traceEvents"]
     begun = [event["args"] for event in events if event["ph"] == "b" and event["name"] == "requests of client"]
     assert begun == [{"request": number} for number in (1, 2, 3, 4)]
@@ -432,6 +441,44 @@ def test_an_attempt_that_was_refused_has_a_cross_of_its_own() -> None:
 def test_what_was_not_sent_has_no_end_that_nobody_has_seen() -> None:
     root = drawing(trace_of(dropped(0.0, CLIENT, SERVER, reason="ENOBUFS", out=True)))
     assert [one.get("class") for one in of_class(root, "line")] == ["line"]
+
+
+def test_a_handler_that_raised_or_was_cancelled_says_so() -> None:
+    """Regression: one had to point at its bar."""
+    events = [*badly_handled(0.0, b"bad", "ValueError"), *badly_handled(2.0, b"late", "cancelled")]
+    root = drawing(trace_of(*events, *badly_handled(2.0, b"too", "cancelled"), *handled(4.0, 5.0)))
+    raised, cancelled, together, well = (
+        group for group in root.iter(f"{SVG}g") if group.get("class", "").startswith("handler")
+    )
+    assert [each.get("class") for each in (raised, cancelled, together, well)] == [
+        "handler raised",
+        "handler cancelled",
+        "handler cancelled",
+        "handler",
+    ]
+    words = ["".join(text.itertext()) for text in of_class(root, "ending")]
+    assert words == ["ValueError", "cancelled"], "of those that end together one has a word"
+    assert len(of_class(raised, "refusal")) == len(of_class(cancelled, "deadline")) == 1
+    [word] = of_class(raised, "ending")
+    assert float(word.get("x", "")) + 6 * len("ValueError") < float(root.get("width", ""))
+
+
+def test_the_picture_is_as_wide_as_what_a_handler_raised() -> None:
+    plain, wide = (
+        drawing(trace_of(*badly_handled(0.0, b"bad", outcome))) for outcome in ("ValueError", "AVeryLongNameOfAnError")
+    )
+    [word] = of_class(wide, "ending")
+    assert float(word.get("x", "")) + 5 * len("AVeryLongNameOfAnError") < float(wide.get("width", ""))
+    assert float(plain.get("width", "")) <= float(wide.get("width", ""))
+
+
+def badly_handled(start: float, data: bytes, outcome: str) -> list[Event]:
+    return [
+        sent(start, CLIENT, SERVER, data),
+        received(start + 0.25, SERVER, CLIENT, data),
+        HandlerStarted(start + 0.25, SERVER, CLIENT, data),
+        HandlerFinished(start + 0.5, SERVER, CLIENT, data, outcome),
+    ]
 
 
 def test_handlers_at_work_side_by_side() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from tests.tracing.traces import (
     OTHER,
     SERVER,
     a_retry,
+    accepted,
     begins,
     dropped,
     exchange,
@@ -26,7 +28,7 @@ from tests.tracing.traces import (
     trace_of,
     watched,
 )
-from trio_udp import Datagram, Retry, open_udp_client, serve_udp
+from trio_udp import Datagram, HandlerFinished, HandlerStarted, Retry, open_udp_client, serve_udp
 from trio_udp.faults import Link
 from trio_udp.tracing import html, ladder_svg, ladder_text, mermaid
 
@@ -46,11 +48,12 @@ def test_a_retry() -> None:
    0.000000     ┏ loop request 1: 2 attempts            │
    0.000000     ┃ request 1, attempt 1: waits 1 s       │
    0.000000     ┃──────────── hello, lost ───────────✕  │
-   1.000000     ┃ request 1: timed out after 1 s        │
+   1.000000     ┃ request 1, attempt 1: timed out after 1 s
    1.000000     ┃ request 1, attempt 2: waits 1 s       │
    1.000000     ┃──────────── hello, 250 ms ───────────>│
    1.250000     ┃<─────────── HELLO, 250 ms ────────────│
-   1.500000     ┗ request 1: answered after 500 ms      │
+   1.500000     ┃ request 1, attempt 2: answered after 500 ms
+   1.500000     ┗ request 1: answered after 1.5 s       │
 """
     )
 
@@ -68,11 +71,12 @@ def test_clients_stand_close_and_payloads_have_room() -> None:
    0.125000      ┃        ┃──────────── hello, 250 ms ───────────>│
    0.375000      ┃        ┃<─────────── HELLO, 250 ms ────────────│
    0.625000      ┃        ┗ request 1: answered after 500 ms      │
-   1.000000      ┃ request 1: timed out after 1 s                 │
+   1.000000      ┃ request 1, attempt 1: timed out after 1 s      │
    1.000000      ┃ request 1, attempt 2: waits 1 s                │
    1.000000      ┃──────────────── hello, 250 ms ────────────────>│
    1.250000      ┃<─────────────── HELLO, 250 ms ─────────────────│
-   1.500000      ┗ request 1: answered after 500 ms               │
+   1.500000      ┃ request 1, attempt 2: answered after 500 ms    │
+   1.500000      ┗ request 1: answered after 1.5 s                │
 """
     )
 
@@ -167,12 +171,52 @@ def test_a_second_copy_that_is_lost_is_no_second_sending() -> None:
 
 def test_a_request_that_is_given_up_says_so_at_its_last_attempt() -> None:
     events: list[Event] = [begins(0.0), times_out(1.0), begins(1.0, number=2), times_out(2.0, number=2)]
-    given_up = [line for line in ladder_text(trace_of(*events, fails(2.0))).splitlines() if "timed out" in line]
-    assert ["given up" in line for line in given_up] == [False, True]
-    assert "given up" not in ladder_text(trace_of(*events))
+    *_, attempt, request = ladder_text(trace_of(*events, fails(2.0))).splitlines()
+    assert attempt.endswith("┃ request 1, attempt 2: timed out after 1 s")
+    assert request.rstrip(" │").endswith("┗ request 1: given up after 2 s")
+    *_, attempt = ladder_text(trace_of(*events)).splitlines()
+    assert attempt.endswith("┗ request 1, attempt 2: timed out after 1 s"), "nobody knows whether it goes on"
+    *_, attempt = ladder_text(trace_of(begins(0.0), times_out(1.0), fails(1.0))).splitlines()
+    assert "┗ request 1: timed out after 1 s; given up" in attempt
     cancelled = ladder_text(trace_of(begins(0.0), fails(0.5, reason="Cancelled")))
     assert "request 1: cancelled after 500 ms" in cancelled
     assert "given up" not in cancelled
+
+
+def test_of_a_recording_that_began_later_only_the_attempts_have_a_time() -> None:
+    events: list[Event] = [begins(1.0, number=2), times_out(2.0, number=2), begins(2.0, number=3), accepted(2.5)]
+    lines = ladder_text(trace_of(*events)).splitlines()
+    assert [line[18:58].rstrip(" │") for line in lines[-2:]] == [
+        "request 1, attempt 3: waits 1 s",
+        "request 1, attempt 3: answered after 500",
+    ]
+    assert "request 1, attempt 2: answered after 500 ms" in ladder_text(trace_of(begins(1.0, number=2), accepted(1.5)))
+
+
+def test_a_handler_that_raised_or_was_cancelled_has_a_line() -> None:
+    """Regression: text and Mermaid said nothing of it but that a datagram was dropped."""
+    came: list[list[Event]] = [
+        [sent(start, CLIENT, SERVER, data), received(start, SERVER, CLIENT, data)]
+        for start, data in ((0.0, "Grüße".encode()), (1.0, b"late"), (1.0, b"other"))
+    ]
+    worked: list[Event] = [
+        HandlerStarted(0.0, SERVER, CLIENT, "Grüße".encode()),
+        HandlerFinished(0.5, SERVER, CLIENT, "Grüße".encode(), "ValueError"),
+        *handled(0.5, 0.75),
+        HandlerStarted(1.0, SERVER, CLIENT, b"late"),
+        HandlerFinished(2.0, SERVER, CLIENT, b"late", "cancelled"),
+        dropped(2.0, SERVER, CLIENT, b"late", "handler cancelled"),
+        dropped(2.0, SERVER, CLIENT, b"other", "handler cancelled"),
+    ]
+    trace = trace_of(*sorted([*chain(*came), *worked], key=lambda event: event.time))
+    lines = [line.strip(" │") for line in ladder_text(trace, width=120).splitlines()]
+    assert [line.partition("│")[2].strip(" ·") for line in lines if "handler" in line] == [
+        "handler of Grüße: raised ValueError after 500 ms",
+        "handler of late: cancelled after 1 s",
+        "dropped: handler cancelled",
+    ]
+    assert r"handler of Gr\xc3\xbc\xc3\x9fe: raised" in ladder_text(trace, width=120, ascii=True)
+    assert "note over p1: handler of late#58; cancelled after 1 s\n" in mermaid(trace)
 
 
 def test_payloads_are_text_and_in_ascii_the_bytes_of_it() -> None:
@@ -188,14 +232,17 @@ def test_payloads_are_text_and_in_ascii_the_bytes_of_it() -> None:
 def test_sentences_where_columns_do_not_fit() -> None:
     clients: list[Address] = [(f"10.0.1.{number}", 5) for number in range(1, 21)]
     lines = ladder_text(trace_of(*[event for client in clients for event in a_retry(0.0, client)])).splitlines()
-    assert len(lines) == 20 * 8
+    assert len(lines) == 20 * 9
     assert lines[:3] == [
         "   0.000000  client 1   loop request 1: 2 attempts",
         "   0.000000  client 1   request 1, attempt 1: waits 1 s",
         "   0.000000  client 1  ─✕ server     hello, lost",
     ]
     assert "   1.250000  server    ─> client 20  HELLO, 250 ms" in lines
-    assert lines[-1] == "   1.500000  client 20  request 1: answered after 500 ms"
+    assert lines[-2:] == [
+        "   1.500000  client 20  request 1, attempt 2: answered after 500 ms",
+        "   1.500000  client 20  request 1: answered after 1.5 s",
+    ]
     wide = ladder_text(trace_of(*[event for client in clients for event in a_retry(0.0, client)]), width=260)
     assert wide.splitlines()[0].split() == [*" ".join(f"client {number}" for number in range(1, 21)).split(), "server"]
 

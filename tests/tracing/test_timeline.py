@@ -740,6 +740,23 @@ def test_without_tasks_it_says_so() -> None:
     assert "No task was recorded." in picture
 
 
+def test_no_name_stands_in_a_silence_that_is_cut_out() -> None:
+    """Regression: names ran across, and the lines of the silence through them."""
+    name = "a long name in a nursery of tasks"
+    entries: list[Entry] = [TaskStarted(10.0, 1, name, None), TaskStarted(10.0, 2, "short", None)]
+    for first, start in ((3, 10.01), (10, 40.0), (40, 90.0)):
+        times = [start + step / 100 for step in range(30 if first > 3 else 3)]
+        entries += [TaskStarted(time, number, "x", None) for number, time in enumerate(times, first)]
+    picture = timeline_svg(trace(entries, ended=91.0))
+    edges = [float(y) + 3 for y in re.findall(r'class="edge" d="M72 ([\d.]+)H', picture)]
+    names = re.findall(r'<text transform="translate\(\S+ ([\d.]+)\) rotate\(90\)"[^>]*>([^<]*)<', picture)
+    tops = {words: float(top) for top, words in names}
+    assert len(edges) == 3
+    assert tops["short"] < edges[0] < tops[name] < edges[1], "where it has room first"
+    for top, words in names:
+        assert not any(float(top) - 4 < edge < float(top) + 5.6 * len(words) for edge in edges), words
+
+
 def test_a_silence_is_cut_out_of_all_that_went_on_in_it() -> None:
     times = [10.0, 10.01, 10.02, 10.03, 40.0]
     entries: list[Entry] = [TaskStarted(10.0, 1, "main", None)]

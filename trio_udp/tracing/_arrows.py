@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from .._address import format_address
 from ._axis import NOWHERE, Mark
-from ._labels import Labels
+from ._labels import ENOUGH, Labels, cut_fate
 from ._lifelines import AND_MORE
 from ._plan import TOP
 from ._show import plural, shortened, show_data, show_duration, show_text
@@ -40,7 +40,6 @@ CROSS = 4.0
 LETTER = 6.05  # of a label
 BESIDE = 18.0  # at least free on both sides of a label, taken together
 SHORTEST_LABEL = 12  # characters
-ENOUGH = 8  # of a payload: a reason is cut before that
 MINOR = 2  # has a label only where no other arrow runs through it
 
 Point = tuple[float, float]
@@ -182,12 +181,12 @@ class Arrows:
             until = min(until, end[0]) if begin < until else max(until, end[0])
         letters = int((abs(until - begin) - BESIDE) / LETTER)
         tried = 0
-        for most in (letters, letters // 2):
+        for most in (letters, letters * 3 // 4, letters // 2):
             if most < SHORTEST_LABEL:
                 break
             text, length = _label_text(arrow, most)
             if length == tried:
-                break
+                continue
             is_alone = _urgency(arrow.travel) == MINOR
             place = places.place(number, begin, until, length * LETTER, is_alone=is_alone)
             if place is not None:
@@ -247,9 +246,7 @@ def _label_text(arrow: Arrow, letters: int) -> tuple[str, int]:
     elif travel.sent is not None and travel.ended is not None:
         words += ["damaged"] * (travel.damaged is not None)
         fate = ", ".join([*words, show_duration(travel.ended - travel.sent)])
-    whole = min(len(show_data(travel.data)), ENOUGH)
-    least = len(fate.partition(":")[0])
-    fate = shortened(shortened(fate, max(least, letters - 2 - whole)), letters - 4)
+    fate = shortened(cut_fate(fate, letters - 2 - min(len(show_data(travel.data)), ENOUGH)), letters - 4)
     data = show_data(travel.data, max(3, letters - len(fate) - 2))
     if not fate:
         return escape(data), len(data)

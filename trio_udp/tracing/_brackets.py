@@ -5,10 +5,14 @@ thick foot if it was met; if not, a dotted line goes on towards it until the nex
 was refused has a cross. Around the attempts of one request is a loop, where there are several. All this is drawn after
 the arrows of datagrams: these run through it to clients further away, and a line upon words is harder to read than
 words upon a line.
+
+Handlers are bars upon the lifeline. What one of them raised, or that it was cancelled, stands at its end, if nobody is
+further to the right; elsewhere its sign has to do.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from html import escape
 from typing import TYPE_CHECKING
@@ -17,7 +21,7 @@ from ._axis import Mark
 from ._beside import BESIDE, HOOK, TRACK, beside, tracks
 from ._loops import Loop, draw_loops, room_for_loops
 from ._plan import TOP
-from ._show import show_data, show_duration, show_text
+from ._show import shortened, show_data, show_duration, show_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +36,10 @@ APART = 5.0  # from attempts to loops
 AROUND = 5.0  # what an arrow that goes round needs above and below the words beside an attempt
 BAR = 6.0  # a handler's
 REFUSAL = 2.5  # half the size of its cross
+AFTER = 5.0  # from the bars to what is said of them
+LINE = 10.0  # from one of these words to the next
+WORD_LETTER = 5.2
+LONGEST_WORD = 24
 
 
 class Brackets:
@@ -81,20 +89,48 @@ class Brackets:
     def draw_handlers(self, plan: Plan, axis: Axis) -> Iterator[str]:
         """Each in a group of its own, too."""
         for lifeline, x in enumerate(plan.x):
-            yield from self._handlers(self._work.get(lifeline, []), x, axis)
+            yield from self._handlers(self._work.get(lifeline, []), x, axis, is_last=lifeline == len(plan.x) - 1)
 
     # -- handlers -----------------------------------------------------------------------------------------------------
 
-    def _handlers(self, work: list[Work], x: float, axis: Axis) -> Iterator[str]:
+    def _handlers(self, work: list[Work], x: float, axis: Axis, *, is_last: bool) -> Iterator[str]:
         spans = [self._span(axis, "handler", one.run.entry) for one in work]
-        for one, (top, bottom), track in zip(work, spans, tracks(spans), strict=True):
+        places = tracks(spans)
+        words = self._words(work, spans) if is_last else {}
+        for number, (one, (top, bottom), track) in enumerate(zip(work, spans, places, strict=True)):
             run = one.run
             took = "" if run.ended is None else f", {show_duration(run.ended - run.started)}"
             title = f"handler{took}: {show_text(run.outcome) or 'still at work'}\n{show_data(run.data, 64)}"
             task = "" if one.task is None else f' data-task="{one.task}"'
-            yield f'<g class="handler" data-entry="{run.entry}"{task}><title>{escape(title)}</title>'
-            left = x - BAR / 2 + track * BAR
-            yield f'<rect x="{left:.1f}" y="{top:.1f}" width="{BAR}" height="{max(bottom - top, 3):.1f}"/></g>'
+            yield f'<g class="handler{run.fate}" data-entry="{run.entry}"{task}><title>{escape(title)}</title>'
+            yield from draw_handler(x - BAR / 2 + track * BAR, top, max(bottom, top + 3), run.fate)
+            if number in words:
+                beyond = max(place for span, place in zip(spans, places, strict=True) if _are_near(span, bottom))
+                after = x - BAR / 2 + BAR * (beyond + 1) + AFTER
+                yield f'<text class="ending" x="{after:.1f}" y="{bottom + 3:.1f}">{escape(words[number])}</text>'
+            yield "</g>"
+
+    def _words(self, work: list[Work], spans: list[tuple[float, float]]) -> dict[int, str]:
+        """What stands at the ends of bars, by their numbers; of those that end together, at one."""
+        words: dict[int, str] = {}
+        free = -math.inf
+        for number in sorted(range(len(work)), key=lambda number: spans[number][1]):
+            if self._word(work[number]) and spans[number][1] >= free:
+                words[number], free = self._word(work[number]), spans[number][1] + LINE
+        return words
+
+    def _word(self, work: Work) -> str:
+        """What a handler raised, or that it was cancelled, if that is in the picture."""
+        run = work.run
+        has_ended = run.fate and self._end(run.ended, run.ended_entry) is not None
+        return shortened(show_text(run.outcome), LONGEST_WORD) if has_ended else ""
+
+    def room_after(self, axis: Axis) -> float:
+        """What the last lifeline needs on its right."""
+        work = self._work.get(len(self._ladder.lifelines) - 1, [])
+        longest = max((len(self._word(one)) for one in work), default=0)
+        places = tracks(self._span(axis, "handler", one.run.entry) for one in work)
+        return BAR * (max(places) + 0.5) + AFTER + WORD_LETTER * longest + AFTER if longest else 0.0
 
     def _span(self, axis: Axis, kind: str, entry: int) -> tuple[float, float]:
         """From its start to its end, as far as they are in the picture."""
@@ -180,6 +216,11 @@ class Brackets:
         return Loop(asked.request, asked.task, spans)
 
 
+def _are_near(span: tuple[float, float], y: float) -> bool:
+    """A bar, and a word at this height."""
+    return span[0] <= y + LINE / 2 and span[1] >= y - LINE / 2
+
+
 def draw_bracket(
     x: float, top: float, bottom: float, *, is_timeout: bool, is_open: bool, rest: float | None = None
 ) -> Iterator[str]:
@@ -191,6 +232,15 @@ def draw_bracket(
         yield f'<path class="deadline" d="M{x - HOOK - 1:.1f} {bottom - 1:.1f}h{HOOK + 2}"/>'
     elif rest is not None and rest > bottom + 2:
         yield f'<path class="bracket rest" d="M{x - HOOK:.1f} {bottom:.1f}V{rest:.1f}"/>'
+
+
+def draw_handler(x: float, top: float, bottom: float, fate: str) -> Iterator[str]:
+    """Its bar; one that raised has a cross at its end, and one that was cancelled a line across."""
+    yield f'<rect x="{x:.1f}" y="{top:.1f}" width="{BAR}" height="{bottom - top:.1f}"/>'
+    if fate == " raised":
+        yield draw_refusal(x + BAR / 2, bottom)
+    elif fate:
+        yield f'<path class="deadline" d="M{x - 2:.1f} {bottom:.1f}h{BAR + 4}"/>'
 
 
 def draw_refusal(x: float, y: float) -> str:

@@ -12,6 +12,8 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ._show import shortened
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -25,6 +27,7 @@ NEAR = 6.0  # from there on a line goes through the letters
 DOT = 8.0  # a label is looked at as a row of dots, so far from each other
 PAGE = 48.0  # in squares of which dots and lines are found again
 MANY = 200  # arrows
+ENOUGH = 8  # characters of a payload, or of a reason: it is not cut to less
 
 
 class Labels:
@@ -132,3 +135,14 @@ def _dots(x: float, y: float, half: float, slope: float) -> list[Point]:
     """A row of them, from end to end of a label."""
     count = max(2, math.ceil(2 * half / DOT) + 1)
     return [(x + across, y + slope * across) for across in (half * (2 * n / (count - 1) - 1) for n in range(count))]
+
+
+def cut_fate(fate: str, room: int) -> str:
+    """As many of its words as there is room for, but the first; a reason is cut if enough of it is left."""
+    if len(fate) <= room:
+        return fate
+    words, colon, _ = fate.partition(":")
+    if colon and room - len(words) - 2 >= ENOUGH:
+        return shortened(fate, room)
+    fewer = words if colon else fate.rpartition(", ")[0]
+    return cut_fate(fewer, room) if fewer else fate

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from ._arrows import draw_arrow
-from ._brackets import draw_bracket, draw_refusal
+from ._brackets import draw_bracket, draw_handler, draw_refusal
 from ._loops import draw_loop
 from ._travel import Travel
 
@@ -42,10 +42,11 @@ class Sign(NamedTuple):
     height: int = HEIGHT
 
 
+_NUMBER = r"[^>]*>\d+\.\d+[:<]"  # what is short for its name
 _BOX = "M1 11V1h20V11z"
-ANSWERED = "2.1: attempt 1 of request 2, answered"
-TIMED_OUT, REFUSED = "one that timed out", "one that was refused"
-GIVEN_UP, UNDECIDED = "one that was given up", "one that was not decided yet"
+NUMBER = "attempt 1 of request 2"
+ANSWERED, TIMED_OUT, REFUSED = "an attempt: answered", "an attempt: timed out", "an attempt: refused"
+GIVEN_UP, UNDECIDED = "an attempt: given up", "an attempt: not decided yet"
 TIME_LEFT, LATER = "the time left until a deadline", "time left until a deadline that is further down"
 
 SIGNS = (
@@ -63,6 +64,7 @@ SIGNS = (
     Sign(
         '"bar attempt undecided"', '<g class="attempt undecided"><path class="box" d="M1 12V1h20V12"/></g>', UNDECIDED
     ),
+    Sign(rf'"number"{_NUMBER}', '<text class="number" x="11" y="10">2.1</text>', NUMBER),
     Sign('"cancelled"', '<path class="cancelled" d="M1 6h20"/>', "cancelled at this moment"),
     Sign('"caught"', '<path class="caught" d="M1 6h20"/>', "and here the cancellation was caught"),
     Sign(
@@ -102,6 +104,10 @@ def _bracket(fate: str, *, is_open: bool = False, rest: float | None = None) -> 
     return f'<g class="attempt{fate}">{"".join(shape)}</g>'
 
 
+def _handler(fate: str) -> str:
+    return f'<g class="handler{fate}">{"".join(draw_handler(4, 0.5, 9 if fate else 11.5, fate))}</g>'
+
+
 _LOOP = f'<g class="request" transform="scale(.7)">{"".join(draw_loop(1, 17, [(0, 8.5), (8.5, 17)]))}</g>'
 
 # The rest of the beginning of an arrow whose line is solid: one that is dotted has not been seen to arrive.
@@ -115,14 +121,20 @@ LADDER_SIGNS = (
     Sign('"mark"', _arrow(" ignored", "ignored"), "arrived, and not believed", ARROW),
     Sign('"datagram[^"]* copy', _arrow(" copy"), "a second copy", ARROW),
     Sign('"line guess"', _arrow("", "unseen"), "an end that nobody has seen", ARROW),
-    Sign(
-        '"handler"', '<g class="handler"><rect x="4" y=".5" width="6" height="11"/></g>', "a handler at work", BRACKET
-    ),
+    Sign('"handler"', _handler(""), "a handler at work", BRACKET),
+    Sign('"handler raised"', _handler(" raised"), "a handler that raised", BRACKET),
+    Sign('"handler cancelled"', _handler(" cancelled"), "a handler that was cancelled", BRACKET),
     Sign('"attempt"', _bracket(""), ANSWERED, BRACKET),
     Sign('"attempt timed-out"', _bracket(" timed-out"), TIMED_OUT, BRACKET),
     Sign('"attempt refused"', _bracket(" refused"), REFUSED, BRACKET),
     Sign('"attempt given-up"', _bracket(" given-up"), GIVEN_UP, BRACKET),
     Sign('"attempt undecided"', _bracket(" undecided", is_open=True), UNDECIDED, BRACKET),
+    Sign(
+        rf'"beside"{_NUMBER}',
+        '<g class="attempt"><text class="beside" x="7" y="10">2.1</text></g>',
+        NUMBER,
+        BRACKET + 2,
+    ),
     Sign('"bracket rest"', _bracket("", rest=TALL), TIME_LEFT, BRACKET, TALL),
     Sign('"request"', _LOOP, "a loop: one request, and each time that it is sent again", BRACKET),
     Sign('"silence"', '<path class="cut" d="M6 0V12"/>', "a long silence, cut out", BRACKET),

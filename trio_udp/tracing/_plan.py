@@ -46,9 +46,10 @@ class Plan:
       ladder: what is drawn.
       axis: says how tall it is.
       rooms: what each lifeline needs on its left.
+      after: what the last one needs on its right.
     """
 
-    def __init__(self, ladder: Ladder, axis: Axis, rooms: Sequence[float]) -> None:
+    def __init__(self, ladder: Ladder, axis: Axis, rooms: Sequence[float], after: float = 0.0) -> None:
         self._lifelines = ladder.lifelines
         count = len(ladder.lifelines)
         self.has_places = count <= FEW
@@ -68,7 +69,7 @@ class Plan:
             else:
                 at += max(widths[0] / 2, room)
             self.x.append(at)
-        self.width = max(at + max(60.0, widths[-1] / 2 + 16 if widths else 0), 560.0)
+        self.width = max(at + max(60.0, widths[-1] / 2 + 16 if widths else 0, after), 560.0)
         self.bottom = TOP + axis.height + 24
 
     def drop(self, number: int) -> float:

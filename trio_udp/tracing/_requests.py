@@ -145,6 +145,11 @@ class HandlerRun:
     ended_entry: int | None = None
     outcome: str = ""
 
+    @property
+    def fate(self) -> str:
+        """The class of its shape in pictures, after a space; none if it returned, or is at work."""
+        return {"": "", "replied": "", "silent": "", "cancelled": " cancelled"}.get(self.outcome, " raised")
+
 
 def handler_runs(entries: Iterable[Entry], sockets: Sockets) -> list[HandlerRun]:
     """All that a trace tells of, in the order in which they began; equal ones end in the order of their beginning."""

@@ -65,6 +65,9 @@ fill:var(--own);paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-l
 stroke-width:3px}
 .ladder .request{--own:var(--quiet)}
 .ladder .again{stroke:var(--own)}
-.ladder .handler rect{fill:var(--work);stroke:var(--ink);stroke-width:.8}
+.ladder .handler{--own:var(--ink)}
+.ladder .handler.raised,.ladder .handler.cancelled{--own:var(--lost)}
+.ladder .handler rect{fill:var(--work);stroke:var(--own);stroke-width:.8}
+.ladder .ending{font-size:9px;fill:var(--own);paint-order:stroke;stroke:var(--paper);stroke-width:3px}
 """
 )

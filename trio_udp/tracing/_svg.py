@@ -72,7 +72,7 @@ def draw_ladder(ladder: Ladder, trace: Trace, beside: Iterable[Mark] = (), *, st
 def _draw(
     ladder: Ladder, trace: Trace, axis: Axis, arrows: Arrows, brackets: Brackets, *, styled: bool
 ) -> Iterator[str]:
-    plan = Plan(ladder, axis, brackets.rooms(axis))
+    plan = Plan(ladder, axis, brackets.rooms(axis), brackets.room_after(axis))
     width, caption = plan.width, _caption(ladder, trace, axis, plan.width)
     height = plan.bottom + 44 + 16 * len(caption)
     yield (

@@ -41,8 +41,9 @@ def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
     and ``┄`` towards an end of which nothing was recorded, as of a server in another process: it may have arrived or
     not. On the left are the seconds since the recording began, when it was sent; beside a payload how long it took: on
     real sockets, where nobody tells of its arrival, until it was read. A client's lifeline is thick while a request
-    waits; one that was sent again is a ``loop``. If there is no room for columns, or for what tells one datagram from
-    another, each line is a sentence. Of a very long run the first 10,000 datagrams are shown, and it says so.
+    waits; one that was sent again is a ``loop``, whose last line has the time of the whole. If there is no room for
+    columns, or for what tells one datagram from another, each line is a sentence. Of a very long run the first 10,000
+    datagrams are shown, and it says so.
 
     Args:
       trace: what was recorded.
@@ -58,7 +59,7 @@ def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
     if width < 20:
         raise ValueError(f"a ladder needs a width of at least 20 characters, not {width!r}")
     ladder = make_ladder(trace, MOST_DATAGRAMS)
-    lines = rows(ladder)
+    lines = rows(ladder, ascii=ascii)
     draw = _drawn(ladder, lines, width, ascii)
     drawn = (_in_ascii(row) if ascii else row for row in draw)
     return "".join(f"{_fitted(row.rstrip(), width, ascii)}\n" for row in (*drawn, *_remarks(ladder, trace)))

@@ -2,7 +2,7 @@
 
 A name that is cut says nothing: two timeouts look alike. So a box that is too short for its name has it across, in an
 edge that is wide enough, and one that took no time at all is as high as its name. Only where that would make a picture
-wider than anybody's window are names cut.
+wider than anybody's window are names cut. And where a silence is cut out, a name stands above or below that.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ LOWEST_NAME = 7.5  # a box with one that does
 LONGEST_NAME = 40
 ASCENT, DESCENT = 7.2, 2.5  # of its letters
 REFUSAL_ROOM = 8.0
+CLEAR = 6.0  # from the middle of a silence that is cut out, and its edges, to a name
 
 
 class Bars:
@@ -104,8 +105,9 @@ class Bars:
     def _spine(self, bar: Bar) -> int:
         """How wide the edge has to be that the name stands in."""
         top, bottom = self._edges(bar)
-        length = LETTER * min(len(self._name(bar)), LONGEST_NAME) + 8
-        if bar.kind == "attempt" or length <= bottom - top or bottom - top < LOWEST_NAME:
+        length = _along(self._name(bar)[:LONGEST_NAME])
+        start, end = self._piece(top, bottom, length)
+        if bar.kind == "attempt" or length <= end - start or bottom - top < LOWEST_NAME:
             return SPINE
         return max(SPINE, int(length))
 
@@ -113,7 +115,7 @@ class Bars:
         """The baseline, the beginning and the end of each name that runs across."""
         for box in boxes:
             if box.spine > SPINE:
-                yield _baseline(*self._edges(box.bar)), box.x + 3, box.x + box.spine - 3
+                yield self._baseline(*self._edges(box.bar)), box.x + 3, box.x + box.spine - 3
             yield from self._find_across(box.inside)
 
     # -- each of them -------------------------------------------------------------------------------------------------
@@ -141,11 +143,24 @@ class Bars:
         return f' data-hidden="{" ".join(map(str, tasks))}"' if tasks else ""
 
     def _breaks(self, box: Box, top: float, bottom: float) -> Iterator[str]:
-        """Where a silence is cut out, so is a piece of the box; its name goes on."""
+        """Where a silence is cut out, so is a piece of the box."""
         inside = self.breaks[bisect(self.breaks, top) : bisect(self.breaks, bottom)]
         if inside:
             way = "".join(f"M{box.x - 1} {y:.1f}h{box.width + 2}" for y in inside)
             yield f'<path class="cut" d="{way}"/>'
+
+    def _piece(self, top: float, bottom: float, length: float) -> tuple[float, float]:
+        """The first that a name so long fits in, of those between which silences are cut out; else the longest."""
+        inside = self.breaks[bisect(self.breaks, top) : bisect(self.breaks, bottom)]
+        starts, ends = [top, *(y + CLEAR for y in inside)], [*(y - CLEAR for y in inside), bottom]
+        pieces = list(zip(starts, ends, strict=True))
+        longest = max(pieces, key=lambda piece: piece[1] - piece[0])
+        return next(((start, end) for start, end in pieces if end - start >= length), longest)
+
+    def _baseline(self, top: float, bottom: float) -> float:
+        """Of a name that runs across: between the lines of a cancellation at both edges, if there is room."""
+        top, bottom = self._piece(top, bottom, ASCENT + DESCENT + CAUGHT)
+        return min(top + 11, (top + bottom) / 2 + 3.5, max(bottom - CAUGHT - DESCENT, top + 8))
 
     def _time_left(self, box: Box, bottom: float) -> Iterator[str]:
         """The way to a deadline that was not reached, and the deadline; or, as far as there is room, towards it."""
@@ -184,33 +199,36 @@ class Bars:
 
     def _label(self, box: Box, top: float, bottom: float) -> Iterator[str]:
         """Its name, and its deadline if there is room: along the left edge; or else the name alone, cut, or across."""
-        bar, height = box.bar, bottom - top
+        bar, name = box.bar, self._name(box.bar)
         if bar.kind == "attempt":
             yield from self._label_of_attempt(box, top, bottom)
             return
-        name, room = self._name(bar), int((height - 8) / LETTER)
+        start, end = self._piece(top, bottom, _along(name))
+        height, room = end - start, _letters(end - start)
         if box.spine > SPINE:
             words = cut_name(name, LONGEST_NAME)
             fits = fitted(box.spine - 8) if words != name else ""
-            yield f'<text class="across" x="{box.x + 4}" y="{_baseline(top, bottom):.1f}"{fits}>{escape(words)}</text>'
+            y = self._baseline(top, bottom)
+            yield f'<text class="across" x="{box.x + 4}" y="{y:.1f}"{fits}>{escape(words)}</text>'
         elif len(name) + len(self._deadline(bar)) <= room:
-            yield _down(box, top, f"{name}{self._deadline(bar)}")
+            yield _down(box, start, f"{name}{self._deadline(bar)}")
         elif room >= min(len(name), 4):
             words = cut_name(name, room)
-            yield _down(box, top, words, fitted(height - 8) if words != name else "")
+            yield _down(box, start, words, fitted(height - 8) if words != name else "")
 
     def _label_of_attempt(self, box: Box, top: float, bottom: float) -> Iterator[str]:
         """Which it is, and its deadline and what became of it if there is room."""
         bar = box.bar
         outcome = f": {show_text(bar.outcome) or 'undecided'}"
-        room = int((bottom - top - 8) / LETTER)
         if " refused" in bar.fate and bar.end is not None and bottom - top >= LEAST_FOR_NUMBER + REFUSAL_ROOM:
             yield draw_refusal(box.x + SPINE / 2, bottom - REFUSAL_ROOM / 2 - CAUGHT)
-            room = int((bottom - top - 8 - REFUSAL_ROOM) / LETTER)
+            bottom -= REFUSAL_ROOM
+        start, end = self._piece(top, bottom, _along(bar.name))
         for text in (f"{bar.name}{outcome}{self._deadline(bar)}", f"{bar.name}{outcome}", bar.name):
-            if len(text) <= room:
-                yield _down(box, top, text)
+            if len(text) <= _letters(end - start):
+                yield _down(box, start, text)
                 return
+        top, bottom = self._piece(top, bottom, LEAST_FOR_NUMBER)
         if bottom - top >= LEAST_FOR_NUMBER:
             number = ".".join(word for word in bar.name.replace(",", "").split() if word.isdigit())
             yield f'<text class="number" x="{box.x + SPINE / 2:g}" y="{top + 10:.1f}">{number}</text>'
@@ -242,9 +260,14 @@ class Bars:
         return f"{time - self._trace.started:.6f} s"
 
 
-def _baseline(top: float, bottom: float) -> float:
-    """Of a name that runs across: between the lines of a cancellation at both edges, if there is room."""
-    return min(top + 11, (top + bottom) / 2 + 3.5, max(bottom - CAUGHT - DESCENT, top + 8))
+def _along(name: str) -> float:
+    """How long a name is that runs down, with what is free around it."""
+    return LETTER * len(name) + 8
+
+
+def _letters(height: float) -> int:
+    """How many have room there."""
+    return int((height - 8) / LETTER)
 
 
 def _outline(box: Box, top: float, bottom: float) -> str:

@@ -73,6 +73,11 @@ class Travel:
         return self.outcome in ("arrived", "dropped", "ignored")
 
     @property
+    def arrived_as(self) -> bytes:
+        """What somebody had in hand at its end."""
+        return self.data if self.damaged is None else self.damaged
+
+    @property
     def was_only_read(self) -> bool:
         """How long it has waited for its reader nobody has told."""
         return self.has_arrived and not self.was_brought

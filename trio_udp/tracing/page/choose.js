@@ -59,6 +59,7 @@ function show(both) {
   heads = makeHeads(pictures[0]);
   moments = pictures.map(makeMoment);
   tall = [...main.querySelectorAll(".bar")].map(bar => measure(bar)).filter(one => one && one.room > 200);
+  cuts = [...pictures[1].querySelectorAll(":scope > .edge")].map(edge => edge.getBBox().y + 3);
   setZoom(zoom);
   showFit();
 }
@@ -103,8 +104,7 @@ const fitTitle = fitButton.title;
 // Nothing is beside the window, be the panes side by side or not.
 function fitting() {
   const [ladder, tasks] = pictures.map(picture => picture.viewBox.baseVal.width);
-  const areBeside = panes[1].offsetLeft > panes[0].offsetLeft;
-  const width = isAlone ? tasks : areBeside ? ladder + tasks : Math.max(ladder, tasks);
+  const width = isAlone ? tasks : areBeside() ? ladder + tasks : Math.max(ladder, tasks);
   return (main.clientWidth - 2) / width;
 }
 
@@ -114,7 +114,10 @@ function showFit() {
   fitButton.textContent = fits ? "fit" : "smallest";
   fitButton.title = fits ? fitTitle : "as small as can be read: all of it is wider than the window then, too";
 }
-window.addEventListener("resize", showFit);
+window.addEventListener("resize", () => {
+  if (!areBeside() !== above > 0) setZoom(zoom);
+  showFit();
+});
 
 // The legend is open where there is room for it: there, page.css has it without a handle.
 const legend = document.getElementById("legend");

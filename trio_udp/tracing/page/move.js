@@ -1,6 +1,9 @@
 // Zooming and moving about: both panes go together, and the names and the times stay in sight.
 
 let zoom = 1;
+let above = 0;  // what the timeline has not at its top where it stands below the ladder, whose names take as much there
+
+const areBeside = () => isAlone || panes[1].offsetLeft > panes[0].offsetLeft;
 
 // What is at this point of a pane stays there.
 function setZoom(factor, pane = isAlone ? panes[1] : panes[0], x = pane.clientWidth / 2, y = pane.clientHeight / 2) {
@@ -8,12 +11,14 @@ function setZoom(factor, pane = isAlone ? panes[1] : panes[0], x = pane.clientWi
   zoom = Math.min(8, Math.max(1 / 8, factor));
   const left = (pane.scrollLeft + x) * zoom / before - x, top = (pane.scrollTop + y) * zoom / before - y;
   const tallest = Math.max(...pictures.map(picture => picture.viewBox.baseVal.height));
+  above = areBeside() ? 0 : HEAD;
   for (const picture of pictures) {
     const { width, height } = picture.viewBox.baseVal;
     picture.style.width = `${width * zoom}px`;
     picture.style.height = `${height * zoom}px`;
     picture.style.marginBottom = `${(tallest - height) * zoom}px`;  // one can go as far down as the other
   }
+  pictures[1].style.marginTop = `${-above * zoom}px`;
   divide();
   pane.scrollTo(left, top);
   follow(pane);
@@ -89,6 +94,8 @@ const TIMES = Number(main.dataset.times);  // as wide as the times beside them
 let heads = null;
 let times = [];  // of each pane
 let tall = [];
+let cuts = [];  // how far down the timeline a silence is cut out
+const CLEAR = 6;  // from there to a name
 
 // A group in front of all that is there so far, on paper.
 function makeFront(picture, name, width, height) {
@@ -124,17 +131,21 @@ function makeHeads(picture) {
 function measure(bar) {
   const name = bar.querySelector(":scope > text[transform]");
   if (!name) return null;
-  const box = bar.querySelector(".box").getBBox();
-  name.dataset.place ??= name.getAttribute("transform");
-  return { name, place: name.dataset.place, top: box.y, room: box.height - name.getComputedTextLength() - 8 };
+  const box = bar.querySelector(".box").getBBox(), length = name.getComputedTextLength() + 8;
+  const place = name.dataset.place ??= name.getAttribute("transform");
+  const top = Number(place.match(/translate\(\S+ ([\d.]+)/)[1]) - 4;
+  return { name, place, top, length, room: box.y + box.height - top - length };
 }
 
 function keepNames() {
-  const [ladderTop, top] = panes.map(pane => pane.scrollTop / zoom);
+  const [ladderTop, top] = panes.map((pane, number) => pane.scrollTop / zoom + above * number);
   heads.setAttribute("transform", `translate(0 ${ladderTop})`);
   panes.forEach((pane, number) => times[number].setAttribute("transform", `translate(${pane.scrollLeft / zoom} 0)`));
-  for (const { name, place, top: begin, room } of tall) {
-    const down = Math.min(Math.max(0, top - begin), room);
-    name.setAttribute("transform", `translate(0 ${down}) ${place}`);
+  for (const { name, place, top: begin, length, room } of tall) {
+    let down = Math.min(Math.max(0, top - begin), room);
+    for (const y of down > 0 ? cuts : []) {
+      if (begin + down < y + CLEAR && begin + down + length > y - CLEAR) down = y + CLEAR - begin;
+    }
+    name.setAttribute("transform", `translate(0 ${down > room ? 0 : down}) ${place}`);  // at its place, else
   }
 }

@@ -68,7 +68,9 @@ function pick(thing) {
       for (const other of byTask.get(task) ?? []) other.classList.add("lit");
     thing.classList.add("lit", "picked");
     requestAnimationFrame(() => {  // when the pane of a thing that was reached by a key has moved
-      if (picked === thing) showSome(thing, panes.find(pane => !pane.contains(thing)));
+      if (picked !== thing) return;
+      if (pinned === thing) keepInSight(thing);
+      showSome(thing, panes.find(pane => !pane.contains(thing)));
     });
   }
   tell(thing);
@@ -110,6 +112,16 @@ function showSome(thing, pane) {
   const { box, down, across } = nearest;
   if (across) pane.scrollLeft += middle(box, frame, "left", "right");
   if (down && pinned === thing) moveBoth(thing, pane, middle(box, frame, "top", "bottom"));
+}
+
+// What is told of it takes room, in a small window, and may have hidden it.
+function keepInSight(thing) {
+  const pane = thing.closest(".pane");
+  const down = away(thing.getBoundingClientRect(), frameOf(pane), "top", "bottom");
+  if (!down) return;
+  pane.scrollTop += down;
+  align(pane);
+  keepNames();
 }
 
 function moveBoth(thing, pane, by) {
