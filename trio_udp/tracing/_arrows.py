@@ -19,7 +19,7 @@ from ._labels import ENOUGH, Labels, cut_fate
 from ._lifelines import AND_MORE
 from ._plan import TOP
 from ._show import plural, shortened, show_data, show_duration, show_text
-from ._travel import WAITED, Travel
+from ._travel import Travel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,8 +137,8 @@ class Arrows:
             lines.append(f"sent at {travel.sent - started:.6f} s")
         if travel.ended is not None and (travel.has_arrived or travel.outcome == "unseen"):
             lines.append(self._tell_end(travel, travel.ended))
-        if travel.read is not None and travel.ended is not None and travel.read - travel.ended > WAITED:
-            lines.append(f"read at {travel.read - started:.6f} s, {show_duration(travel.read - travel.ended)} later")
+        if travel.read is not None and travel.waited is not None:
+            lines.append(f"read at {travel.read - started:.6f} s, {show_duration(travel.waited)} later")
         if travel.outcome in ("lost", "dropped", "ignored"):
             lines.append(f"{travel.outcome}{self._when_put_away(travel)}: {show_text(travel.reason)}")
         if travel.outcome == "unseen":
@@ -244,8 +244,7 @@ def _label_text(arrow: Arrow, letters: int) -> tuple[str, int]:
     elif travel.outcome == "unseen" and not arrow.leaves:
         fate = _unseen(travel)
     elif travel.sent is not None and travel.ended is not None:
-        words += ["damaged"] * (travel.damaged is not None)
-        fate = ", ".join([*words, show_duration(travel.ended - travel.sent)])
+        fate = ", ".join([*words, *arrival(travel)])
     fate = shortened(cut_fate(fate, letters - 2 - min(len(show_data(travel.data)), ENOUGH)), letters - 4)
     data = show_data(travel.data, max(3, letters - len(fate) - 2))
     if not fate:

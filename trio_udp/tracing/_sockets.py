@@ -6,8 +6,8 @@ so that one client has several ports. To a picture these are one place each: wha
 bound to is for the socket with that port, and what a client has exchanged its socket for is that client, too.
 
 Nobody can tell two hosts apart that are both bound to the wildcard address, at the same port: they become one place,
-``*:port``. Of those on a virtual network a recording tells their hosts' own addresses (`_wildcards`), but where there
-are several, or a NAT.
+``*:port``. Of those on a virtual network a recording tells their hosts' own addresses (`_wildcards`), but not where a
+host has several, or there is a NAT.
 """
 
 from __future__ import annotations

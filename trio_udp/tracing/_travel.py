@@ -78,6 +78,13 @@ class Travel:
         return self.data if self.damaged is None else self.damaged
 
     @property
+    def waited(self) -> float | None:
+        """How long it lay at its socket until it was read, seconds; None if that was not long, or nobody knows."""
+        if self.read is None or self.ended is None or self.read - self.ended <= WAITED:
+            return None
+        return self.read - self.ended
+
+    @property
     def was_only_read(self) -> bool:
         """How long it has waited for its reader nobody has told."""
         return self.has_arrived and not self.was_brought

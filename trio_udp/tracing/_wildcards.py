@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._address import SharedAddress
+from .._events import SocketExchanged
 from ._entries import Happened
 
 if TYPE_CHECKING:
@@ -44,12 +45,20 @@ def _is_loopback(address: Address) -> bool:
 
 
 def _of_its_host(entry: Entry, unclear: set[int]) -> Entry:
-    """All of loopback, and the wildcard at ports where that is unclear."""
-    if not isinstance(entry, Happened) or type(local := entry.event.local) is not SharedAddress:
+    if not isinstance(entry, Happened):
         return entry
-    event, remote = entry.event, entry.event.remote
-    if _is_loopback(remote):
-        event = event._replace(remote=local.of_host(remote))
-    if _is_loopback(local) or local[1] in unclear:
-        event = event._replace(local=local.of_host(local))
+    event, local = entry.event, entry.event.local
+    if type(local) is SharedAddress:
+        if _is_loopback(event.remote):
+            event = event._replace(remote=local.of_host(event.remote))
+        event = event._replace(local=_told(local, unclear))
+    if isinstance(event, SocketExchanged):
+        event = event._replace(former=_told(event.former, unclear))
     return entry._replace(event=event)
+
+
+def _told(address: Address, unclear: set[int]) -> Address:
+    """All of loopback, and the wildcard at ports where that is unclear."""
+    if type(address) is SharedAddress and (_is_loopback(address) or address[1] in unclear):
+        return address.of_host(address)
+    return address
