@@ -222,8 +222,9 @@ WRONG = {
     ),
     "gives up after the sixth attempt": (
         GIVES_UP,
-        "22: receive waits for ever, for file 1: what sender sent in this line, 6 times until 4.2 s, was lost, and not "
-        "sent again; send has returned at 9.5 s",
+        "22: receive waits for ever, for file 1: what sender sent in this line, 6 times until 4.2 s, was lost, and "
+        "not sent again; send has returned at 9.5 s. It has never come, and no answer that send has read since then "
+        "can have said so: it has to be sent until one does",
     ),
     "asks again before an answer can be there": (
         SOLUTION.replace("move_on_after(0.5)", "move_on_after(0.01)"),
@@ -358,8 +359,9 @@ async def receive(port):
             "            while not arrived:\n                await",
             "            for _ in range(3):\n                if arrived: break\n                await",
         ),
-        "22: receive waits for ever, for file 1: what sender sent in this line, 3 times until 2.6 s, was lost, and not "
-        "sent again; send has returned at 5.9 s",
+        "22: receive waits for ever, for file 1: what sender sent in this line, 3 times until 2.6 s, was lost, and "
+        "not sent again; send has returned at 5.9 s. It has never come, and no answer that send has read since then "
+        "can have said so: it has to be sent until one does",
     ),
     "answers only what is new": (
         SOLUTION.replace("            await sock.sendto(header, sender)\n", "").replace(
