@@ -183,6 +183,58 @@ async def receive(port):
     return b"".join(base64.b64decode(parts[number]) for number in range(1, len(parts)))
 """
 
+# It tells the receiver that it may go, which goes by itself if it does not hear that.
+BYE = """\
+import trio
+
+async def send(data, receiver):
+    blocks = [data[start:start + 900] for start in range(0, len(data), 900)] or [b""]
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("", 0))
+    left = {b"%05d" % number: block for number, block in enumerate(blocks)}
+    changed = trio.Condition()
+    async def listen():
+        while True:
+            name = await sock.recv(100)
+            async with changed:
+                left.pop(name, None)
+                changed.notify_all()
+    async def deliver(name, block):
+        async with limit:
+            while name in left:
+                await sock.sendto(name + b"%05d" % len(blocks) + block, receiver)
+                with trio.move_on_after(0.9):
+                    async with changed:
+                        while name in left:
+                            await changed.wait()
+    limit = trio.CapacityLimiter(10)
+    async with trio.open_nursery() as outer:
+        outer.start_soon(listen)
+        async with trio.open_nursery() as inner:
+            for item in list(left.items()):
+                inner.start_soon(deliver, *item)
+        outer.cancel_scope.cancel()
+    for _ in range(3):
+        await sock.sendto(b"bye", receiver)
+        await trio.sleep(0.6)
+    sock.close()
+
+async def receive(port):
+    parts = {}
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        with trio.CancelScope() as scope:
+            while True:
+                datagram, sender = await sock.recvfrom(2000)
+                if datagram == b"bye":
+                    break
+                parts[datagram[:5]] = datagram[10:]
+                if len(parts) == int(datagram[5:10]):
+                    scope.deadline = trio.current_time() + 20
+                await sock.sendto(datagram[:5], sender)
+    return b"".join(parts[name] for name in sorted(parts))
+"""
+
 RIGHT = {
     "encoded, and the number of blocks first": COUNTED,
     "encoded": ENCODED,
@@ -311,6 +363,85 @@ async def receive(port):
     ),
     "five at a time": SOLUTION.replace("Semaphore(10)", "Semaphore(5)"),
     "go back, and smaller blocks": GO_BACK.replace("1000 - 4", "900"),
+    "sends again what three answers lack": """\
+import trio
+
+async def send(data, receiver):
+    blocks = [data[start:start + 900] for start in range(0, len(data), 900)] or [b""]
+    total = len(blocks).to_bytes(2, "big")
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    async def put(number):
+        await sock.sendto(number.to_bytes(2, "big") + total + blocks[number], receiver)
+    done = after = same = 0
+    again = -1
+    while done < len(blocks):
+        while after < min(done + 10, len(blocks)):
+            await put(after)
+            after += 1
+        with trio.move_on_after(1) as late:
+            got = int.from_bytes(await sock.recv(100), "big")
+        if late.cancelled_caught:
+            await put(done)
+            again = -1
+        elif got > done:
+            done, same = got, 0
+        else:
+            same += 1
+            if same >= 3 and again != done:
+                again = done
+                await put(done)
+
+async def receive(port):
+    blocks = {}
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    with trio.CancelScope() as scope:
+        while True:
+            datagram, sender = await sock.recvfrom(2000)
+            blocks[int.from_bytes(datagram[:2], "big")] = datagram[4:]
+            done = 0
+            while done in blocks:
+                done += 1
+            if done == int.from_bytes(datagram[2:4], "big"):
+                scope.deadline = min(scope.deadline, trio.current_time() + 5)
+            await sock.sendto(done.to_bytes(2, "big"), sender)
+    return b"".join(block for _, block in sorted(blocks.items()))
+""",
+    "an answer that names what is missing": """\
+import json
+import trio
+
+async def send(data, receiver):
+    blocks = [data[start:start + 950] for start in range(0, len(data), 950)] or [b""]
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    want, done = list(range(min(10, len(blocks)))), False
+    while not done:
+        for number in want:
+            await sock.sendto(b"%03d%03d" % (number, len(blocks)) + blocks[number], receiver)
+        with trio.move_on_after(0.7):
+            best = None
+            while True:
+                best = json.loads(await sock.recv(1000))
+                done = best == []
+                if done:
+                    return
+        want = best if best else want
+async def receive(port):
+    parts = {}
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    with trio.CancelScope() as scope:
+        while True:
+            datagram, sender = await sock.recvfrom(2000)
+            number, total = int(datagram[:3]), int(datagram[3:6])
+            parts[number] = datagram[6:]
+            missing = [each for each in range(total) if each not in parts]
+            if not missing:
+                scope.deadline = min(scope.deadline, trio.current_time() + 6)
+            await sock.sendto(json.dumps(missing[:10]).encode(), sender)
+    return b"".join(parts[number] for number in sorted(parts))
+""",
+    "says that it is over": BYE,
 }
 
 
@@ -644,8 +775,9 @@ async def send(data, receiver):
 
 """
         + RECEIVER,
-        "12: 11 blocks were under way at 1.71 s: no answer to them can have been there yet. What is sent again is "
-        "under way, too, and 10 are the most that may be",
+        "12: receive waits for ever, for file 1: what sender sent in this line, at 2.28 s, was lost, and not sent "
+        "again; send has returned at 2.81 s. It has never come, and no answer that send has read since then can have "
+        "said so: it has to be sent until one does",
     ),
     "the last answer for all before it": (
         """\
@@ -670,8 +802,9 @@ async def send(data, receiver):
 
 """
         + RECEIVER,
-        "11: 11 blocks were under way at 1.6 s: no answer to them can have been there yet. What is sent again is "
-        "under way, too, and 10 are the most that may be",
+        "11: receive waits for ever, for file 1: what sender sent in this line, at 2.04 s, was lost, and not sent "
+        "again; send has returned at 2.6 s. It has never come, and no answer that send has read since then can have "
+        "said so: it has to be sent until one does",
     ),
     "looks once at the end for what is missing": (
         """\
@@ -702,8 +835,8 @@ async def send(data, receiver):
 
 """
         + RECEIVER,
-        "12: 11 blocks were under way at 1.6 s: no answer to them can have been there yet. What is sent again is "
-        "under way, too, and 10 are the most that may be",
+        "23: receive waits for ever, for file 1: what sender sent in this line, 2 times until 4.4 s, was lost, and "
+        "not sent again; send has returned at 5 s",
     ),
     "sends again once": (
         """\
@@ -834,8 +967,9 @@ async def send(data, receiver):
 
 """
         + RECEIVER,
-        "12: 11 blocks were under way at 1.71 s: no answer to them can have been there yet. What is sent again is "
-        "under way, too, and 10 are the most that may be",
+        "12: receive waits for ever, for file 1: what sender sent in this line, at 2.28 s, was lost, and not sent "
+        "again; send has returned at 2.81 s. It has never come, and no answer that send has read since then can have "
+        "said so: it has to be sent until one does",
     ),
     "what is sent again does not count": (
         """\
@@ -940,6 +1074,15 @@ def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
     source, message = WRONG[name]
     assert source != SOLUTION
     assert refused("window", source, tmp_path) == message
+
+
+def test_who_says_once_that_it_is_over_is_refused(tmp_path: Path) -> None:
+    """When exactly is chance: which of its tasks comes first in one moment."""
+    source = BYE.replace("range(3)", "range(1)")
+    source = source.replace("        scope.deadline = trio.current_time() + 20\n", "        pass\n")
+    message = refused("window", source, tmp_path)
+    assert message.startswith("31: receive waits for ever, for file 2: what sender sent in this line, at ")
+    assert ", was lost, and not sent again; send has returned at " in message
 
 
 @pytest.mark.parametrize("several", range(5, 11))

@@ -111,18 +111,19 @@ async def stage(learner: Learner) -> None:
 
 
 def _lose_the_first() -> Rule:
-    """What the sender says first is lost some times."""
-    first, left = b"", ATTEMPTS
+    """What the sender says first is lost some times, and what it says then is lost once."""
+    first, left, second = b"", ATTEMPTS, b""
 
     def lose(flight: InFlight) -> Drop | None:
-        nonlocal first, left
+        nonlocal first, left, second
         if flight.source[0] == RECEIVER[0]:
             return None
         first = first or flight.data
-        if flight.data != first or not left:
-            return None
+        if flight.data != first:
+            is_second, second = not second, second or flight.data
+            return Drop("loss") if is_second else None
         left -= 1
-        return Drop("loss")
+        return Drop("loss") if left >= 0 else None
 
     return lose
 
@@ -172,6 +173,7 @@ def check(run: Run) -> Iterator[Finding]:
     yield from never_ends(run, FILES)
     yield from went_wrong(run, "floods")
     yield from returns_too_soon(run, FILES)
+    yield from _too_many_with_those_again(run)
     yield from _too_slow(run)
     yield from goes_twice(run, 2 * DELAY)
 
@@ -203,16 +205,16 @@ def _too_many(run: Run) -> Iterator[Finding]:
                 last.line,
                 last.time,
             )
-    yield from _too_many_with_those_again(datagrams)
 
 
-def _too_many_with_those_again(datagrams: list[Carried]) -> Iterator[Finding]:
+def _too_many_with_those_again(run: Run) -> Iterator[Finding]:
     """More are under way than may be, as what was sent again is under way, too.
 
     A datagram is, until an answer can be there; if it is lost, for as long as that could have taken.
     """
-    blocks = list(_with_blocks(datagrams))
+    blocks = list(_with_blocks(_sent(run)))
     known: dict[range | bytes, float] = {}
+    since = {block: each.time for block, each in reversed(blocks)}
     for block, each in blocks:
         known[block] = min([known.get(block, float("inf")), *(time + DELAY for time in each.delivered)])
     under_way: list[tuple[range | bytes, Carried]] = []
@@ -224,7 +226,8 @@ def _too_many_with_those_again(datagrams: list[Carried]) -> Iterator[Finding]:
         several = len({of for of, _ in under_way})
         if several > WINDOW:
             words = f"{several} blocks were under way at {each.time:.3g} s: no answer to them can have been there yet. "
-            words += f"What is sent again is under way, too, and {WINDOW} are the most that may be"
+            again = any(one.time > since[of] for of, one in under_way)
+            words += f"{'What is sent again is under way, too, and ' if again else ''}{WINDOW} are the most that may be"
             yield Finding(words, each.line, each.time)
 
 
