@@ -110,6 +110,114 @@ async def serve(port, charge):
                     waiting[order] = {customer}
                     nursery.start_soon(pay, order)
 """,
+    "a customer's orders one after the other": f"""\
+import trio
+
+async def serve(port, charge):
+    receipts, locks = {{}}, {{}}
+    async def handle(order, customer):
+        name = order.split()[0]
+        async with locks.setdefault(name, trio.Lock()):
+            if order not in receipts:
+                receipts[order] = await charge(order)
+        await sock.sendto(receipts[order], customer)
+{LOOP}""",
+    "forgets after a minute": f"""\
+import trio
+
+async def serve(port, charge):
+    receipts = {{}}
+    async def forget(order):
+        await trio.sleep(60)
+        del receipts[order]
+    async def handle(order, customer):
+        if order not in receipts:
+            receipts[order] = None
+            receipts[order] = await charge(order)
+            nursery.start_soon(forget, order)
+        if receipts[order] is not None:
+            await sock.sendto(receipts[order], customer)
+{LOOP}""",
+    "somebody for each customer": """\
+import trio
+
+async def serve(port, charge):
+    channels = {}
+    async def work(jobs):
+        receipts = {}
+        async for order, customer in jobs:
+            if order not in receipts:
+                receipts[order] = await charge(order)
+            await sock.sendto(receipts[order], customer)
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    async with trio.open_nursery() as nursery:
+        while True:
+            order, customer = await sock.recvfrom(65535)
+            name = order.split()[0]
+            if name not in channels:
+                channels[name], jobs = trio.open_memory_channel(100)
+                nursery.start_soon(work, jobs)
+            await channels[name].send((order, customer))
+""",
+    "who has asked last": f"""\
+import trio
+
+async def serve(port, charge):
+    receipts, where = {{}}, {{}}
+    async def handle(order, customer):
+        where[order] = customer
+        if order in receipts:
+            if receipts[order]:
+                await sock.sendto(receipts[order], customer)
+            return
+        receipts[order] = None
+        receipts[order] = await charge(order)
+        await sock.sendto(receipts[order], where[order])
+{LOOP}""",
+    "an event in the place of a receipt": f"""\
+import trio
+
+async def serve(port, charge):
+    receipts = {{}}
+    async def handle(order, customer):
+        if order not in receipts:
+            receipts[order] = trio.Event()
+            receipt = await charge(order)
+            receipts[order].set()
+            receipts[order] = receipt
+        elif isinstance(receipts[order], trio.Event):
+            await receipts[order].wait()
+        await sock.sendto(receipts[order], customer)
+{LOOP}""",
+    "says it three times": f"""\
+import trio
+
+async def serve(port, charge):
+    receipts = {{}}
+    async def handle(order, customer):
+        if order not in receipts:
+            receipts[order] = None
+            receipts[order] = await charge(order)
+        if receipts[order] is not None:
+            for _ in range(3):
+                await sock.sendto(receipts[order], customer)
+{LOOP}""",
+    "keeps the last hundred": f"""\
+import trio
+from collections import OrderedDict
+
+async def serve(port, charge):
+    receipts = OrderedDict()
+    async def handle(order, customer):
+        if order not in receipts:
+            receipts[order] = None
+            while len(receipts) > 128:
+                receipts.popitem(last=False)
+            receipts[order] = await charge(order)
+        if receipts[order] is not None:
+            await sock.sendto(receipts[order], customer)
+{LOOP}""",
 }
 
 
@@ -451,6 +559,350 @@ async def serve(port, charge):
 {LOOP}""",
         "8: carla's order `carla 1 990` came at 3.05 s, and was charged at 7.05 s: it had to wait for ben's bank, at "
         "work in this line from 2.05 s to 7.05 s. Nothing but the same order has to wait for that",
+    ),
+    "two at a time": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts = {{}}
+    limit = trio.CapacityLimiter(2)
+    async def handle(order, customer):
+        async with limit:
+            if order not in receipts:
+                receipts[order] = None
+                receipts[order] = await charge(order)
+            if receipts[order] is not None:
+                await sock.sendto(receipts[order], customer)
+{LOOP}""",
+        "10: dora's order `dora 2 300` came at 21.1 s, and was charged at 25.1 s: it had to wait for anna's bank, at "
+        "work in this line from 20.1 s to 25.1 s, while ben's was at work, too. Nothing but the same order has to "
+        "wait for that",
+    ),
+    "three banks at a time": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts = {{}}
+    limit = trio.CapacityLimiter(3)
+    async def handle(order, customer):
+        if order not in receipts:
+            receipts[order] = None
+            async with limit:
+                receipts[order] = await charge(order)
+        if receipts[order] is not None:
+            await sock.sendto(receipts[order], customer)
+{LOOP}""",
+        "10: carla's order `carla 2 640` came at 21.6 s, and was charged at 25.1 s: it had to wait for anna's bank, "
+        "at work in this line from 20.1 s to 25.1 s, while ben's and dora's were at work, too. Nothing but the same "
+        "order has to wait for that",
+    ),
+    "two that work": (
+        """\
+import trio
+
+async def serve(port, charge):
+    lock = trio.Lock()
+    receipts = {}
+    async def work():
+        while True:
+            async with lock:
+                order, customer = await sock.recvfrom(65535)
+            if order not in receipts:
+                receipts[order] = None
+                receipts[order] = await charge(order)
+            if receipts[order] is not None:
+                await sock.sendto(receipts[order], customer)
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(work)
+""",
+        "12: dora's order `dora 2 300` came at 21.1 s, and was charged at 25.1 s: it had to wait for anna's bank, at "
+        "work in this line from 20.1 s to 25.1 s, while ben's was at work, too. Nothing but the same order has to "
+        "wait for that",
+    ),
+    "two that charge": (
+        """\
+import trio
+
+async def serve(port, charge):
+    receipts = {}
+    put, get = trio.open_memory_channel(100)
+    async def work():
+        async for order, customer in get:
+            receipts[order] = await charge(order)
+            await sock.sendto(receipts[order], customer)
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(work)
+        while True:
+            order, customer = await sock.recvfrom(65535)
+            if order not in receipts:
+                receipts[order] = None
+                await put.send((order, customer))
+            elif receipts[order]:
+                await sock.sendto(receipts[order], customer)
+""",
+        "8: dora's order `dora 2 300` came at 21.1 s, and was charged at 25.1 s: it had to wait for anna's bank, at "
+        "work in this line from 20.1 s to 25.1 s, while ben's was at work, too. Nothing but the same order has to "
+        "wait for that",
+    ),
+    "keeps the last of each customer": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    last = {{}}
+    async def handle(order, customer):
+        name = order.split()[0]
+        if last.get(name, (None, None))[0] != order:
+            last[name] = order, None
+            last[name] = order, await charge(order)
+        if last[name][0] == order and last[name][1]:
+            await sock.sendto(last[name][1], customer)
+{LOOP}""",
+        "9: anna has paid twice for the order `anna 1 250`: it was charged at 1.05 s, and again at 55 s. Then it had "
+        "come again, from another port, when others had come after it. That may happen for a minute: for so long each "
+        "receipt has to be kept, whatever comes meanwhile",
+    ),
+    "keeps three": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts = {{}}
+    async def handle(order, customer):
+        if order not in receipts:
+            receipts[order] = None
+            if len(receipts) > 3:
+                del receipts[next(iter(receipts))]
+            receipts[order] = await charge(order)
+        if receipts[order] is not None:
+            await sock.sendto(receipts[order], customer)
+{LOOP}""",
+        "10: anna has paid twice for the order `anna 2 250`: it was charged at 20.1 s, and again at 22.1 s. The same "
+        "order was sent again, since the bank was still at work for the first: known already, but not done",
+    ),
+    "forgets after 3 seconds": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts = {{}}
+    async def forget(order):
+        await trio.sleep(3)
+        del receipts[order]
+    async def handle(order, customer):
+        if order not in receipts:
+            receipts[order] = None
+            receipts[order] = await charge(order)
+            nursery.start_soon(forget, order)
+        if receipts[order] is not None:
+            await sock.sendto(receipts[order], customer)
+{LOOP}""",
+        "11: dora has paid twice for the order `dora 1 470`: it was charged at 6.05 s, and again at 10.1 s. Its "
+        "receipt was still there when it came again before, and was sent at 8.05 s; then it was forgotten. The order "
+        "may come again for a minute, however often it was answered",
+    ),
+    "forgets after half a minute": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts = {{}}
+    async def forget(order):
+        await trio.sleep(30)
+        del receipts[order]
+    async def handle(order, customer):
+        if order not in receipts:
+            receipts[order] = None
+            receipts[order] = await charge(order)
+            nursery.start_soon(forget, order)
+        if receipts[order] is not None:
+            await sock.sendto(receipts[order], customer)
+{LOOP}""",
+        "11: anna has paid twice for the order `anna 1 250`: it was charged at 1.05 s, and again at 55 s. Then it had "
+        "come again, from another port, when others had come after it. That may happen for a minute: for so long each "
+        "receipt has to be kept, whatever comes meanwhile",
+    ),
+    "answers once more, and forgets": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts = {{}}
+    async def handle(order, customer):
+        if order not in receipts:
+            receipts[order] = None
+            receipts[order] = await charge(order)
+            await sock.sendto(receipts[order], customer)
+        elif receipts[order]:
+            await sock.sendto(receipts.pop(order), customer)
+{LOOP}""",
+        "8: dora has paid twice for the order `dora 1 470`: it was charged at 6.05 s, and again at 10.1 s. Its "
+        "receipt was still there when it came again before, and was sent at 8.05 s; then it was forgotten. The order "
+        "may come again for a minute, however often it was answered",
+    ),
+    "knows only what it is at": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    busy = set()
+    async def handle(order, customer):
+        if order not in busy:
+            busy.add(order)
+            receipt = await charge(order)
+            busy.discard(order)
+            await sock.sendto(receipt, customer)
+{LOOP}""",
+        "8: anna has paid twice for the order `anna 1 250`: it was charged at 1.05 s, and again at 3.05 s. The "
+        "answer, sent at 1.55 s, was lost, so the same order was sent again. That somebody has seen no answer does "
+        "not mean that nothing was done",
+    ),
+    "says it twice, and no more": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts = {{}}
+    count = {{}}
+    async def handle(order, customer):
+        if order not in receipts:
+            receipts[order] = None
+            receipts[order] = await charge(order)
+        elif not receipts[order]:
+            return
+        count[order] = count.get(order, 0) + 1
+        if count[order] < 3:
+            await sock.sendto(receipts[order], customer)
+{LOOP}""",
+        "14: dora has sent the order `dora 1 470` 6 times, and never got an answer: what this line sent at 6.55 s and "
+        "8.05 s was lost, and not sent once more. It was charged, and nobody knows it",
+    ),
+    "says nothing when all is over": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts, seen = {{}}, {{}}
+    async def handle(order, customer):
+        if order not in receipts:
+            receipts[order] = None
+            seen[order] = trio.current_time()
+            receipts[order] = await charge(order)
+        if receipts[order] and trio.current_time() - seen[order] < 30:
+            await sock.sendto(receipts[order], customer)
+{LOOP}""",
+        "17: anna has sent the order `anna 1 250` once more at 55 s, and got no answer. It was charged at 1.05 s, and "
+        "its receipt has to be kept for a minute: who asks has missed all answers so far. It was read in this line",
+    ),
+    "says something else when all is over": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts, seen = {{}}, {{}}
+    async def handle(order, customer):
+        if order not in receipts:
+            receipts[order] = None
+            seen[order] = trio.current_time()
+            receipts[order] = await charge(order)
+        if receipts[order] and trio.current_time() - seen[order] < 30:
+            await sock.sendto(receipts[order], customer)
+        elif receipts[order]:
+            await sock.sendto(b'long paid', customer)
+{LOOP}""",
+        "13: anna has sent the order `anna 1 250` once more at 55 s, and was answered b'long paid', which is not what "
+        "charge has returned for it",
+    ),
+    "thinks that a later order ends the one before": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts, newest = {{}}, {{}}
+    async def handle(order, customer):
+        name, number, _ = order.split()
+        if int(number) < newest.get(name, 0):
+            return
+        newest[name] = int(number)
+        if order not in receipts:
+            receipts[order] = None
+            receipts[order] = await charge(order)
+        if receipts[order]:
+            await sock.sendto(receipts[order], customer)
+{LOOP}""",
+        "20: anna has sent the order `anna 1 250` once more at 55 s, and got no answer. It was charged at 1.05 s, and "
+        "its receipt has to be kept for a minute: who asks has missed all answers so far. It was read in this line",
+    ),
+    "the last receipt of a customer": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts, last = {{}}, {{}}
+    async def handle(order, customer):
+        if order not in receipts:
+            receipts[order] = None
+            receipts[order] = last[order.split()[0]] = await charge(order)
+        if receipts[order] is not None:
+            await sock.sendto(last[order.split()[0]], customer)
+{LOOP}""",
+        "10: anna has sent the order `anna 1 250` once more at 55 s, and was answered b'606172', which is not what "
+        "charge has returned for it",
+    ),
+    "charges twice by itself": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts = {{}}
+    async def handle(order, customer):
+        if order not in receipts:
+            receipts[order] = None
+            receipts[order] = await charge(order)
+            receipts[order] = await charge(order)
+        if receipts[order] is not None:
+            await sock.sendto(receipts[order], customer)
+{LOOP}""",
+        "9: anna has paid twice for the order `anna 1 250`: it was charged at 1.05 s, and again at 1.55 s. It had "
+        "come once, at 1.05 s: your program has called `charge` a second time by itself",
+    ),
+    "answers in the order of coming": (
+        """\
+import trio
+
+async def serve(port, charge):
+    receipts = {}
+    queue, jobs = trio.open_memory_channel(1000)
+    async def pay(order, done):
+        receipts[order] = await charge(order)
+        done.set()
+    async def answer():
+        async for order, customer, done in jobs:
+            await done.wait()
+            await sock.sendto(receipts[order], customer)
+    events = {}
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(answer)
+        while True:
+            order, customer = await sock.recvfrom(65535)
+            if order not in events:
+                events[order] = trio.Event()
+                nursery.start_soon(pay, order, events[order])
+            await queue.send((order, customer, events[order]))
+""",
+        "7: the bank said yes to the order `carla 1 990` at 3.55 s, and nothing was sent to carla before the same "
+        "order came again, at 5.05 s. Whoever has sent an order gets the receipt as soon as it is there, and does not "
+        "have to ask twice",
     ),
 }
 

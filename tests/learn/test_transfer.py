@@ -17,7 +17,7 @@ SOLUTION = find("transfer").solution
 
 def test_the_exercise_brings_another_file(tmp_path: Path) -> None:
     assert refused("transfer", find("transfer").exercise, tmp_path) == (
-        "30: file 1 has 5,000 bytes, and what has come has 6,000; from byte 500 on it is another one. The same 500 "
+        "30: file 1 has 5,000 bytes, and what has come has 5,500; from byte 500 on it is another one. The same 500 "
         "bytes "
         "came at 1.05 s and at 1.55 s, since the answer, sent at 1.05 s, was lost"
     )
@@ -55,8 +55,47 @@ ONE_BIT = (
     .replace("expected += 1", "expected = 1 - expected")
 )
 
+# The end is a word.
+WORD = """\
+import trio
+
+BLOCK = 500
+
+
+async def ask(sock, datagram, receiver, ok):
+    while True:
+        await sock.sendto(datagram, receiver)
+        with trio.move_on_after(0.5):
+            while True:
+                if ok(await sock.recv(100)):
+                    return
+
+async def send(data, receiver):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    for number, start in enumerate(range(0, len(data), BLOCK)):
+        header = number.to_bytes(2, "big")
+        await ask(sock, header + data[start:start + BLOCK], receiver, lambda answer: answer == header)
+    await ask(sock, b"END", receiver, lambda answer: answer == b"END")
+async def receive(port):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    parts = {}
+    with trio.CancelScope() as scope:
+        while True:
+            datagram, sender = await sock.recvfrom(2000)
+            if datagram == b"END":
+                scope.deadline = min(scope.deadline, trio.current_time() + 5)
+                await sock.sendto(b"END", sender)
+            else:
+                parts[datagram[:2]] = datagram[2:]
+                await sock.sendto(datagram[:2], sender)
+    sock.close()
+    return b"".join(part for _, part in sorted(parts.items()))
+"""
+
 RIGHT = {
     "solution": SOLUTION,
+    "a word for the end": WORD,
     "places instead of numbers": f"""{HEAD}
 async def receive(port):
     parts, rest = {{}}, None
@@ -98,6 +137,85 @@ async def receive(port):
         nursery.start_soon(trio_udp.serve_udp, handler, port)
     return b"".join(part for _, part in sorted(parts.items()))
 """,
+    "a mark for the last block": """\
+import trio
+async def send(data, receiver):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    blocks = [data[start:start + 800] for start in range(0, len(data), 800)] or [b""]
+    for number, block in enumerate(blocks):
+        head = bytes([number, number == len(blocks) - 1])
+        while True:
+            await sock.sendto(head + block, receiver)
+            with trio.move_on_after(0.3):
+                while await sock.recv(10) != head:
+                    pass
+                break
+async def receive(port):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    data, expected, end = b"", 0, float("inf")
+    while True:
+        with trio.move_on_at(end) as scope:
+            datagram, sender = await sock.recvfrom(2000)
+            if datagram[0] == expected:
+                data += datagram[2:]
+                expected += 1
+                if datagram[1]:
+                    end = trio.current_time() + 4
+            await sock.sendto(datagram[:2], sender)
+        if scope.cancelled_caught:
+            sock.close()
+            return data
+""",
+    "the size first": """\
+import trio
+async def ask(sock, to, datagram):
+    while True:
+        await sock.sendto(datagram, to)
+        with trio.move_on_after(0.4):
+            while (await sock.recv(100)) != datagram[:5]:
+                pass
+            return
+async def send(data, receiver):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await ask(sock, receiver, b"S0000" + b"%d" % len(data))
+    for start in range(0, len(data), 600):
+        await ask(sock, receiver, b"D%04d" % start + data[start:start + 600])
+async def receive(port):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    size, got = None, {}
+    async def listen():
+        nonlocal size
+        while True:
+            datagram, sender = await sock.recvfrom(2000)
+            if datagram[:1] == b"S":
+                size = int(datagram[5:])
+            else:
+                got[int(datagram[1:5])] = datagram[5:]
+            await sock.sendto(datagram[:5], sender)
+            if size == sum(map(len, got.values())):
+                done.set()
+    done = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listen)
+        await done.wait()
+        await trio.sleep(6)
+        nursery.cancel_scope.cancel()
+    sock.close()
+    return b"".join(got[start] for start in sorted(got))
+""",
+    "the whole block for an answer": SOLUTION.replace(
+        "== header\n", "== header + data[start : start + BLOCK]\n", 1
+    ).replace("sendto(header, sender)", "sendto(datagram, sender)"),
+    "in another form": "import base64\n\n"
+    + SOLUTION.replace(
+        "receiver: tuple[str, int]) -> None:\n",
+        "receiver: tuple[str, int]) -> None:\n    data = base64.b85encode(data)\n",
+        1,
+    ).replace("return data\n", "return base64.b85decode(data)\n"),
+    "small blocks": SOLUTION.replace("BLOCK = 500", "BLOCK = 50"),
+    "the solution of lesson 12": find("window").solution,
 }
 
 
@@ -138,6 +256,8 @@ async def receive(port):
     return b"".join(part for _, part in sorted(parts.items()))
 """
 
+END_ANY = SOLUTION.replace("await sock.recv(65535) == header", "await sock.recv(65535) == header or start >= len(data)")
+
 WRONG = {
     "never sends the first block": (
         SOLUTION.replace("range(0, len", "range(BLOCK, len"),
@@ -146,8 +266,8 @@ WRONG = {
     ),
     "never sends the first block, and says how many come": (
         RIGHT["places instead of numbers"].replace("range(0, len(data), 900)", "range(900, len(data), 900)"),
-        "9: receive waits for ever, for file 1. Bytes 0 to 899 of it were never sent: in this line send has sent 4,100 "
-        "of 5,000 bytes; send has returned at 6.5 s",
+        "9: receive waits for ever, for file 1. Bytes 0 to 899 of it were never sent: in this line send has sent "
+        "4,100 of 5,000 bytes; send has returned at 7.5 s",
     ),
     "sends no more than the first block": (
         SOLUTION.replace("data[start : start + BLOCK]", "data[start:BLOCK]"),
@@ -175,8 +295,8 @@ WRONG = {
         SOLUTION.replace("data += block", "data += datagram").replace(
             'if header == expected.to_bytes(2, "big")', "if True"
         ),
-        "33: file 1 has 5,000 bytes, and what has come has 7,532; from byte 0 on it is another one. The same 502 bytes "
-        "came at 1.05 s and at 1.55 s, since the answer, sent at 1.05 s, was lost",
+        "33: file 1 has 5,000 bytes, and what has come has 7,032; from byte 0 on it is another one. The same 502 "
+        "bytes came at 1.05 s and at 1.55 s, since the answer, sent at 1.05 s, was lost",
     ),
     "puts something between blocks": (
         SOLUTION.replace("data += block", "data += block + b'\\n'"),
@@ -207,23 +327,24 @@ WRONG = {
     ),
     "leaves too soon": (
         SOLUTION.replace("+ 5", "+ 0.01"),
-        "24: send waits for ever in this line, with file 3, which is empty. At 44.9 s receive has returned, and is "
-        "gone; but its last answer was lost, and who asks again now asks nobody",
+        "24: send waits for ever in this line, with file 2. At 19.8 s receive has returned, and is gone; but its last "
+        "answer was lost, and who asks again now asks nobody",
     ),
     "leaves too soon, and asks often": (
         SOLUTION.replace("+ 5", "+ 0.01").replace("move_on_after(0.5)", "move_on_after(0.11)"),
-        "21: send goes on for ever in this line, with file 3, which is empty. At 34.7 s receive has returned, and is "
-        "gone; but its last answer was lost, and who asks again now asks nobody",
+        "21: send goes on for ever in this line, with file 2. At 9.62 s receive has returned, and is gone; but its "
+        "last answer was lost, and who asks again now asks nobody",
     ),
     "stays for a second": (
         STAYS_BRIEFLY,
-        "24: send waits for ever in this line, with file 3, which is empty. At 47.8 s receive has returned, and is "
-        "gone; but its last answer was lost, and who asks again now asks nobody",
+        "24: send waits for ever in this line, with file 2. At 21.7 s receive has returned, and is gone; but its last "
+        "answer was lost, and who asks again now asks nobody",
     ),
     "gives up after the sixth attempt": (
         GIVES_UP,
-        "22: receive waits for ever, for file 1: what sender sent in this line, 6 times until 4.2 s, was lost, and not "
-        "sent again; send has returned at 9.5 s",
+        "22: receive waits for ever, for file 1: what sender sent in this line, 6 times until 4.2 s, was lost, and "
+        "not sent again; send has returned at 9.5 s. It has never come, and no answer that send has read since then "
+        "can have said so: it has to be sent until one does",
     ),
     "asks again before an answer can be there": (
         SOLUTION.replace("move_on_after(0.5)", "move_on_after(0.01)"),
@@ -235,7 +356,7 @@ WRONG = {
         SOLUTION.replace("len(data) + BLOCK, BLOCK", "max(len(data), 1), BLOCK")
         .replace("not block:", "len(block) < BLOCK:")
         .replace("BLOCK = 500", "BLOCK = 600"),
-        "33: receive waits for ever in this line, for file 2; send has returned at 21.9 s, and all that it has sent "
+        "33: receive waits for ever in this line, for file 2; send has returned at 24.4 s, and all that it has sent "
         "has come, once at least: is there nothing that says where the end is, or was it thrown away?",
     ),
     "sends nothing of nothing": (
@@ -254,15 +375,15 @@ WRONG = {
             "            scope.deadline = trio.current_time() + 5\n"
             "            datagram, sender = await sock.recvfrom(65535)\n",
         ),
-        "14: file 3, which is empty: send has returned at 54 s, when nothing had been sent. So it cannot know that the "
-        "file is there",
+        "14: file 3, which is empty: send has returned at 55.5 s, when nothing had been sent. So it cannot know that "
+        "the file is there",
     ),
     "takes a silence for the end": (
         SOLUTION.replace("                if not block:\n    ", "").replace(
             "        while True:\n            datagram",
             "        while True:\n            scope.deadline = trio.current_time() + 5\n            datagram",
         ),
-        "24: send waits for ever in this line, with file 3, which is empty. receive has returned at 39.7 s, when "
+        "24: send waits for ever in this line, with file 3, which is empty. receive has returned at 40.7 s, when "
         "nothing of it had been sent, and is gone",
     ),
     "takes zeros for nothing": (
@@ -358,8 +479,9 @@ async def receive(port):
             "            while not arrived:\n                await",
             "            for _ in range(3):\n                if arrived: break\n                await",
         ),
-        "22: receive waits for ever, for file 1: what sender sent in this line, 3 times until 2.6 s, was lost, and not "
-        "sent again; send has returned at 5.9 s",
+        "22: receive waits for ever, for file 1: what sender sent in this line, 3 times until 2.6 s, was lost, and "
+        "not sent again; send has returned at 6.9 s. It has never come, and no answer that send has read since then "
+        "can have said so: it has to be sent until one does",
     ),
     "answers only what is new": (
         SOLUTION.replace("            await sock.sendto(header, sender)\n", "").replace(
@@ -380,15 +502,13 @@ async def receive(port):
     ),
     "one bit for a number, and takes any answer": (
         ONE_BIT.replace("arrived = await sock.recv(65535) == header", "await sock.recv(65535); arrived = True"),
-        "24: file 1 has 5,000 bytes, and what has come has 4,000; from byte 1,000 on it is another one. send has read "
-        "b'\\x01' in this line, at 1.7 s, and gone on to what is next. But what it had sent last, at 1.7 s, was lost: "
-        "so that was the answer to something before it",
+        "24: send has read b'\\x01' in this line, at 1.7 s, and gone on to what is next. But what it had sent last, at "
+        "1.7 s, was lost: so that was the answer to something before it. Now receive waits for ever, for file 1",
     ),
     "one bit for a number, and an answer without one": (
         ONE_BIT.replace("== header\n", "== b'ok'\n", 1).replace("sendto(header, sender)", "sendto(b'ok', sender)"),
-        "24: file 1 has 5,000 bytes, and what has come has 4,000; from byte 1,000 on it is another one. send has read "
-        "b'ok' in this line, at 1.7 s, and gone on to what is next. But what it had sent last, at 1.7 s, was lost: so "
-        "that was the answer to something before it",
+        "24: send has read b'ok' in this line, at 1.7 s, and gone on to what is next. But what it had sent last, at "
+        "1.7 s, was lost: so that was the answer to something before it. Now receive waits for ever, for file 1",
     ),
     "one bit for a number, and a receiver that looks at none": (
         ONE_BIT.partition("async def receive")[0].replace("== header", "!= b''")
@@ -399,7 +519,7 @@ async def receive(port):
     ),
     "takes any answer, and a receiver that keeps what is new": (
         find("transfer").exercise.replace("data += block", "data += block if block not in data else b''"),
-        "20: file 1 has 5,000 bytes, and what has come has 4,500; from byte 1,000 on it is another one. send has read "
+        "20: file 1 has 5,000 bytes, and what has come has 4,000; from byte 1,000 on it is another one. send has read "
         "b'ok' in this line, at 1.7 s, and gone on to what is next. But what it had sent last, at 1.7 s, was lost: so "
         "that was the answer to something before it",
     ),
@@ -424,7 +544,7 @@ async def receive(port):
     ),
     "returns something else": (
         SOLUTION.replace("return data\n", "return len(data)\n"),
-        "27: receive has returned 5000 at 14.6 s; it should return the file, as bytes",
+        "27: receive has returned 5000 at 16.1 s; it should return the file, as bytes",
     ),
     "adds something": (
         SOLUTION.replace("return data\n", "return data or b'!'\n"),
@@ -434,6 +554,91 @@ async def receive(port):
         find("transfer").exercise.replace("            data += block", "            data += b''"),
         "30: file 1 has 5,000 bytes, and what has come has 0. Something is missing, though a part of it had arrived: "
         "receive has not kept it",
+    ),
+    "takes any answer for that to the end": (
+        END_ANY,
+        "24: send has read b'\\x00\\t' in this line, at 9.5 s, and returned. But what it had sent last, at 9.5 s, was "
+        "lost: so that was the answer to something before it. Now receive waits for ever, for file 1",
+    ),
+    "a word for the end, and takes any answer to it": (
+        WORD.replace('answer == b"END"', "True"),
+        "11: send has read b'\\x00\\t' in this line, at 9.5 s, and returned. But what it had sent last, at 9.5 s, was "
+        "lost: so that was the answer to something before it. Now receive waits for ever, for file 1",
+    ),
+    "a word for the end, said once": (
+        WORD.replace(
+            '    await ask(sock, b"END", receiver, lambda answer: answer == b"END")\n',
+            '    await sock.sendto(b"END", receiver)\n',
+        ),
+        "19: receive waits for ever, for file 1: what sender sent in this line, at 9.5 s, was lost, and not sent "
+        "again; send has returned at 9.5 s",
+    ),
+    "a word for the end, said five times": (
+        WORD.replace(
+            '    await ask(sock, b"END", receiver, lambda answer: answer == b"END")\n',
+            '    for _ in range(5):\n        await sock.sendto(b"END", receiver)\n        await trio.sleep(0.2)\n',
+        ),
+        "20: file 3, which is empty: send has returned at 55.8 s, when receiver had not answered anything. So it "
+        "cannot know that the file is there",
+    ),
+    "takes any answer for that to the last block": (
+        RIGHT["places instead of numbers"]
+        .replace("!= header:", "!= header and not last:")
+        .replace("receiver, header):", "receiver, header, last=False):")
+        .replace("start+900], receiver, header)", "start+900], receiver, header, start + 900 >= len(data))"),
+        "11: send has read b'\\x00\\x00\\x0e\\x10\\x00\\x00\\x13\\x88' in this line, at 6.5 s, and returned. But what "
+        "it had sent last, at 6.5 s, was lost: so that was the answer to something before it. Now receive waits for "
+        "ever, for file 1",
+    ),
+    "one time for all attempts": (
+        SOLUTION.replace(
+            "            while not arrived:\n                await", "            if True:\n                await"
+        ),
+        "21: receive waits for ever, for file 1: what sender sent in this line, at 3.4 s, was lost, and not sent "
+        "again; send has returned at 3.9 s",
+    ),
+    "an answer that names what is next": (
+        SOLUTION.replace("sendto(header, sender)", 'sendto(expected.to_bytes(2, "big"), sender)'),
+        "24: the same 502 bytes were sent 1,201 times, from 0 s on. Meanwhile 685 answers came, and one was read in "
+        "this line at 1.6 s: b'\\x00\\x01'. But send went on as if none had come",
+    ),
+    "begins with one": (
+        SOLUTION.replace('b"", 0', 'b"", 1'),
+        "33: file 1 has 5,000 bytes, and what has come has 4,500; from byte 0 on it is another one. Something is "
+        "missing, though all that was sent had arrived: receive has not kept it",
+    ),
+    "the last block first": (
+        SOLUTION.replace("data += block", "data = block + data"),
+        "33: file 1 has 5,000 bytes, and what has come has 5,000; from byte 0 on it is another one. Some of it is not "
+        "in its place",
+    ),
+    "an answer to something before": (
+        SOLUTION.replace("== header\n", "<= header\n", 1),
+        "24: send has read b'\\x00\\x01' in this line, at 1.7 s, and gone on to what is next. But what it had sent "
+        "last, at 1.7 s, was lost: so that was the answer to something before it. Now receive waits for ever, for "
+        "file 1",
+    ),
+    "one file for all": (
+        SOLUTION.replace('    data, expected = b"", 0\n', "    global data, expected\n").replace(
+            "BLOCK = 500\n", 'BLOCK = 500\ndata, expected = b"", 0\n'
+        ),
+        "34: receive waits for ever in this line, for file 2; send has returned at 25.8 s, and all that it has sent "
+        "has come, once at least: is there nothing that says where the end is, or was it thrown away?",
+    ),
+    "ends with ten answers": (
+        SOLUTION.replace(
+            "                    scope.deadline = trio.current_time() + 5\n",
+            "                    for _ in range(10):\n"
+            "                        await sock.sendto(header, sender)\n"
+            "                    break\n",
+        ),
+        "24: send waits for ever in this line, with file 1. At 11.1 s receive has returned, and is gone; but its last "
+        "answer was lost, and who asks again now asks nobody",
+    ),
+    "does not close its socket": (
+        WORD.replace("    sock.close()\n", ""),
+        "22: your program raised OSError: [Errno 98] Address already in use: the socket that received the file before "
+        "was bound to this port, and is still open. A socket is closed where the `with` ends that it is opened in",
     ),
 }
 
@@ -472,7 +677,7 @@ LEAVES = SOLUTION.replace(
 
 @pytest.mark.parametrize("wait", ["0.2", "2.2"])
 @pytest.mark.parametrize("size", ["100", "700", "990"])
-@pytest.mark.parametrize("source", [ANY_ANSWER, LEAVES], ids=["any answer", "leaves"])
+@pytest.mark.parametrize("source", [ANY_ANSWER, END_ANY, LEAVES], ids=["any answer", "any to the end", "leaves"])
 def test_no_luck_lets_a_mistake_pass(source: str, size: str, wait: str, tmp_path: Path) -> None:
     """With large blocks there are few of them, and chance alone would spare some programs what they are wrong about."""
     source = source.replace("BLOCK = 500", f"BLOCK = {size}").replace("move_on_after(0.5)", f"move_on_after({wait})")
@@ -486,5 +691,5 @@ def test_on_other_networks_the_solution_passes_and_the_mistakes_do_not(
 ) -> None:
     monkeypatch.setattr("trio_udp.learn.lessons.transfer.SEED", seed)
     assert judged("transfer", SOLUTION, tmp_path) is None
-    for source in ANY_ANSWER, LEAVES, STAYS_BRIEFLY, GIVES_UP:
+    for source in ANY_ANSWER, END_ANY, LEAVES, STAYS_BRIEFLY, GIVES_UP:
         assert judged("transfer", source, tmp_path) is not None

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..._look import arrivals, line_of, lost, readings, sent
 from ..._serving import has_ended, not_listening, not_read
 from ..._verdict import SURROUNDINGS, Finding, went_wrong
+from ._orders import AFTER, ORDERS, SERVER, asked_for, charges_of, cuts_of, next_time, receipts_sent, when_it_came
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..._played import Carried, Run
-
-SERVER = ("10.0.0.1", 7)
-DELAY = 0.05  # seconds, each way
+    from ._orders import Order
 
 # What comes of it.
 CUT = "which gives nobody the money back: it was taken when `charge` was called"
 
 # Seconds after which an order has been kept waiting.
 PROMPT = 0.5
-
-
-class Order(NamedTuple):
-    """Who orders when, in seconds, and how long the bank needs."""
-
-    customer: str
-    time: float
-    data: bytes
-    bank: float
-
-
-ORDERS = (
-    Order("anna", 1.0, b"anna 1 250", 0.5),  # the answer is lost
-    Order("ben", 2.0, b"ben 1 250", 5.0),  # asks again meanwhile
-    Order("carla", 3.0, b"carla 1 990", 0.5),  # is doubled
-    Order("anna", 20.0, b"anna 2 250", 0.5),  # the same once more, and meant; from the same socket
-    Order("dora", 6.0, b"dora 1 470", 0.5),  # the answer is lost; each time from another socket
-)
 
 
 def check(run: Run) -> Iterator[Finding]:
@@ -49,6 +30,7 @@ def check(run: Run) -> Iterator[Finding]:
         yield from _charged_once(run, order)
         yield from _answered(run, order)
         yield from _kept_waiting(run, order)
+    yield from _answered_after(run)
 
 
 def _without_receipt(run: Run) -> Iterator[Finding]:
@@ -56,8 +38,8 @@ def _without_receipt(run: Run) -> Iterator[Finding]:
     ended = run.trace.ended - run.trace.started
     paid = [data for data, _ in run.notes.get("paid", ())]
     for order in ORDERS:
-        came = [time for time, each in arrivals(run, "server", order.customer) if each.data == order.data]
-        is_being_charged = _charges(run, order) and order.data not in paid
+        came = when_it_came(run, order)
+        is_being_charged = charges_of(run, order) and order.data not in paid
         if is_being_charged and len(came) > 1 and came[-1] <= ended < came[-1] + 1e-6:
             for finding in went_wrong(run, "raised"):
                 words = (
@@ -68,28 +50,23 @@ def _without_receipt(run: Run) -> Iterator[Finding]:
                 yield Finding(words, finding.line, ended)
 
 
-def _charges(run: Run, order: Order) -> list[tuple[float, bytes, int | None]]:
-    """When it was charged, with which receipt, and in which line."""
-    return [(time, receipt, line) for data, time, receipt, line in run.notes.get("charged", ()) if data == order.data]
-
-
-def _sent(run: Run, order: Order) -> list[Carried]:
-    return [each for each in sent(run, order.customer, "server") if each.data == order.data]
-
-
 def _charged_once(run: Run, order: Order) -> Iterator[Finding]:
-    charges, what = _charges(run, order), order.data.decode()
-    came = [time for time, each in arrivals(run, "server", order.customer) if each.data == order.data]
+    charges = charges_of(run, order)
+    came = when_it_came(run, order)
     if not charges:
         yield _never_charged(run, order, came)
-    if len(charges) > 1:
-        (first, _, _), (second, _, line) = charges[:2]
-        yield Finding(
-            f"{order.customer} has paid twice for the order `{what}`: it was charged at {first:.3g} s, and again at "
-            f"{second:.3g} s. {_why(run, order, second)}",
-            line,
-            second,
-        )
+    if len(charges) > 1 and charges[1][0] < AFTER.time:
+        yield _twice(run, order, _why(run, order, charges[1][0]))
+
+
+def _twice(run: Run, order: Order, why: str) -> Finding:
+    (first, _, _), (second, _, line) = charges_of(run, order)[:2]
+    return Finding(
+        f"{order.customer} has paid twice for the order `{order.data.decode()}`: it was charged at {first:.3g} s, and "
+        f"again at {second:.3g} s. {why}",
+        line,
+        second,
+    )
 
 
 def _never_charged(run: Run, order: Order, came: list[float]) -> Finding:
@@ -114,30 +91,44 @@ def _never_charged(run: Run, order: Order, came: list[float]) -> Finding:
 
 
 def _why(run: Run, order: Order, second: float) -> str:
-    gone = [each for each in lost(run, "server", order.customer) if each.time < second]
-    ports = {each.source_port for each in _sent(run, order) if each.time < second}
-    if cut := [time for time in _cuts(run, order) if time <= second]:
+    gone = [each for each in lost(run, "server", order.customer) if order.time < each.time < second]
+    ports = {each.source_port for each in asked_for(run, order) if each.time < second}
+    came = when_it_came(run, order)
+    if cut := [time for time in cuts_of(run, order) if time <= second]:
         return f"The call was cancelled at {cut[0]:.3g} s, {CUT}"
+    if sum(time <= second for time in came) == 1:
+        return f"It had come once, at {came[0]:.3g} s: your program has called `charge` a second time by itself"
+    if kept := [each for each in receipts_sent(run, order) if came[1] <= each.time < second]:
+        return (
+            f"Its receipt was still there when it came again before, and was sent at {kept[0].time:.3g} s; then it was "
+            "forgotten. The order may come again for a minute, however often it was answered"
+        )
     if gone and len(ports) > 1:
         return (
-            f"The answer, sent at {gone[0].time:.3g} s, was lost, so the same order was sent again, from another port: "
-            "a program that is started anew has a new one. Which order it is stands in the order"
+            f"{_were_lost(gone)}, so the same order was sent again, from another port: a program that is started anew "
+            "has a new one. Which order it is stands in the order"
         )
     if gone:
         return (
-            f"The answer, sent at {gone[0].time:.3g} s, was lost, so the same order was sent again. That somebody has "
-            "seen no answer does not mean that nothing was done"
+            f"{_were_lost(gone)}, so the same order was sent again. That somebody has seen no answer does not mean "
+            "that nothing was done"
         )
     if any(each.data == order.data and len(each.delivered) > 1 for each in sent(run, order.customer)):
         return "It was sent once, and the network has delivered it twice, as networks do at times"
     return "The same order was sent again, since the bank was still at work for the first: known already, but not done"
 
 
+def _were_lost(gone: Sequence[Carried]) -> str:
+    one, were = ("answers", "were") if gone[1:] else ("answer", "was")
+    return f"The {one}, sent at {_times(gone)}, {were} lost"
+
+
+def _times(datagrams: Sequence[Carried]) -> str:
+    return " and ".join(f"{each.time:.3g} s" for each in datagrams)
+
+
 def _answered(run: Run, order: Order) -> Iterator[Finding]:
-    questions, what = _sent(run, order), order.data.decode()
-    until = min(
-        (each.time for each in ORDERS if each.customer == order.customer and each.time > order.time), default=1e9
-    )
+    questions, what, until = asked_for(run, order), order.data.decode(), next_time(order)
     answers = [(time, each) for time, each in arrivals(run, order.customer, "server") if order.time < time < until]
     if not answers:
         yield from _to_another(run, order)
@@ -161,7 +152,7 @@ def _answered(run: Run, order: Order) -> Iterator[Finding]:
         )
     yield from _only_later(run, order)
     for time, answer in answers:
-        if answer.data not in [receipt for _, receipt, _ in _charges(run, order)]:
+        if answer.data not in [receipt for _, receipt, _ in charges_of(run, order)]:
             yield Finding(
                 f"{order.customer} was answered {answer.data!r} to `{what}`, which is not what charge has returned "
                 "for it",
@@ -172,33 +163,27 @@ def _answered(run: Run, order: Order) -> Iterator[Finding]:
 
 def _never_answered(run: Run, order: Order) -> Finding:
     """At the line that has sent the only answer, which was lost; or that has charged, if there was none."""
-    words = (
-        f"{order.customer} has sent the order `{order.data.decode()}` {len(_sent(run, order))} times, and never got "
-    )
-    time, receipt, line = _charges(run, order)[-1]
-    for gone in lost(run, "server", order.customer):
-        if gone.data == receipt:
-            words += f"an answer: what this line sent at {gone.time:.3g} s was lost, and not sent again. "
-            return Finding(f"{words}It was charged, and nobody knows it", gone.line, gone.time)
+    times = len(asked_for(run, order))
+    words = f"{order.customer} has sent the order `{order.data.decode()}` {times} times, and never got "
+    time, receipt, line = charges_of(run, order)[-1]
+    if gone := [each for each in lost(run, "server", order.customer) if each.data == receipt]:
+        words += f"an answer: what this line sent at {_times(gone)} was lost, and not sent "
+        words += "once more. " if gone[1:] else "again. "
+        return Finding(f"{words}It was charged, and nobody knows it", gone[-1].line, gone[-1].time)
     (starts,) = run.notes["starts"]
     if line is None and starts:
         words += "an answer. It was charged by a task that this line has started, and what the function of a task "
         return Finding(f"{words}returns goes to nobody: the task that charges has to send the receipt", starts[0], time)
     here = " in this line" if line else ""
     words += f"an answer. It was charged{here}, and nobody knows it"
-    if cut := _cuts(run, order):
+    if cut := cuts_of(run, order):
         words += f": the call was cancelled at {cut[0]:.3g} s, {CUT}"
     return Finding(words, line, time)
 
 
-def _cuts(run: Run, order: Order) -> list[float]:
-    """When the program has cancelled what waited for the bank."""
-    return [time for data, time in run.notes.get("cut", ()) if data == order.data]
-
-
 def _only_later(run: Run, order: Order) -> Iterator[Finding]:
     """It was charged, and the receipt not sent before the same order came again."""
-    came = [time for time, each in arrivals(run, "server", order.customer) if each.data == order.data]
+    came = when_it_came(run, order)
     paid = next((time for data, time in run.notes.get("paid", ()) if data == order.data), None)
     again = next((each for each in came if paid is not None and each > paid), None)
     if paid is None or again is None:
@@ -211,13 +196,13 @@ def _only_later(run: Run, order: Order) -> Iterator[Finding]:
         f"the bank said yes to the order `{order.data.decode()}` at {paid:.3g} s, and nothing was sent to "
         f"{order.customer} before the same order came again, at {again:.3g} s. Whoever has sent an order gets the "
         "receipt as soon as it is there, and does not have to ask twice",
-        _charges(run, order)[0][2],
+        charges_of(run, order)[0][2],
         paid,
     )
 
 
 def _to_another(run: Run, order: Order) -> Iterator[Finding]:
-    receipt = _charges(run, order)[0][1]
+    receipt = charges_of(run, order)[0][1]
     for each in sent(run, "server"):
         if each.data == receipt and each.destination != order.customer:
             yield Finding(
@@ -230,20 +215,49 @@ def _to_another(run: Run, order: Order) -> Iterator[Finding]:
 
 def _kept_waiting(run: Run, order: Order) -> Iterator[Finding]:
     """It was charged only when somebody else's bank had said yes, or even later."""
-    came = [time for time, each in arrivals(run, "server", order.customer) if each.data == order.data]
-    begun, _, _ = _charges(run, order)[0]
+    came = when_it_came(run, order)
+    begun, _, _ = charges_of(run, order)[0]
     paid = dict(reversed(run.notes.get("paid", ())))
+    at_work: list[tuple[str, float, float, int | None]] = []
     for another in ORDERS:
-        for since, _, line in _charges(run, another)[:1]:
+        for since, _, line in charges_of(run, another)[:1]:
             until = paid.get(another.data, begun + 1)
-            if another != order and since < came[0] <= begun - PROMPT and begun - PROMPT < until <= begun:
-                yield Finding(
-                    f"{order.customer}'s order `{order.data.decode()}` came at {came[0]:.3g} s, and was charged at "
-                    f"{begun:.3g} s: it had to wait for {another.customer}'s bank, at work in this line from "
-                    f"{since:.3g} s to {until:.3g} s. Nothing but the same order has to wait for that",
-                    line,
-                    came[0],
-                )
+            if another.customer != order.customer and since < came[0] <= begun - PROMPT and came[0] < until:
+                at_work.append((another.customer, since, until, line))
+    for customer, since, until, line in at_work:
+        if begun - PROMPT < until <= begun:
+            others = " and ".join(f"{each[0]}'s" for each in at_work if each[0] != customer)
+            too = f", while {others} {'were' if ' and ' in others else 'was'} at work, too" if others else ""
+            yield Finding(
+                f"{order.customer}'s order `{order.data.decode()}` came at {came[0]:.3g} s, and was charged at "
+                f"{begun:.3g} s: it had to wait for {customer}'s bank, at work in this line from {since:.3g} s to "
+                f"{until:.3g} s{too}. Nothing but the same order has to wait for that",
+                line,
+                came[0],
+            )
+
+
+def _answered_after(run: Run) -> Iterator[Finding]:
+    """What became of the order that came again when all was over."""
+    what, asked, charges = AFTER.data.decode(), asked_for(run, AFTER), charges_of(run, AFTER)
+    answers = [each for each in sent(run, "server", AFTER.customer) if each.time > AFTER.time]
+    charged, receipt, _ = charges[0]
+    if len(charges) > 1:
+        why = "Then it had come again, from another port, when others had come after it. That may happen for a minute: "
+        yield _twice(run, AFTER, f"{why}for so long each receipt has to be kept, whatever comes meanwhile")
+    words = f"{AFTER.customer} has sent the order `{what}` once more at {AFTER.time:.3g} s, "
+    if asked and not answers:
+        read = [entry for entry in readings(run, "server", AFTER.data) if entry.time > AFTER.time]
+        words += f"and got no answer. It was charged at {charged:.3g} s, and its receipt has to be kept for a minute: "
+        words += f"who asks has missed all answers so far{'. It was read in this line' if read else ''}"
+        yield Finding(words, line_of(run, read[0]) if read else None, AFTER.time)
+    for answer in answers:
+        if answer.destination_port != asked[0].source_port:
+            why = "from another port, and was answered at one that it had left: send the receipt to whoever has sent "
+            yield Finding(f"{words}{why}this datagram, not to whoever was first", answer.line, answer.time)
+        if answer.data != receipt:
+            why = f"and was answered {answer.data!r:.40}, which is not what charge has returned for it"
+            yield Finding(f"{words}{why}", answer.line, answer.time)
 
 
 def _is_at_the_port_that_asks(time: float, answer: Carried, questions: Sequence[Carried]) -> bool:

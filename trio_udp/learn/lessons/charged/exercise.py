@@ -2,8 +2,8 @@
 #
 # Customers who get no answer send their order again, some from another port. This server
 # charges whatever comes. So who has missed an answer, or has a slow bank, pays twice. Make
-# it charge each order once, and answer it again if it comes again, with the same receipt.
-# Nobody waits for another customer's bank, and that has to stay so.
+# it charge each order once, and answer with the same receipt each time that it comes, for a
+# minute. Nobody waits for another customer's bank, and that has to stay so.
 
 from collections.abc import Awaitable, Callable
 

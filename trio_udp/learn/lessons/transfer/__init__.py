@@ -13,6 +13,8 @@ there is no luck in it: nothing gets lost but what the receiver says first.
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,7 @@ from ..._lesson import Lesson
 from ..._verdict import went_wrong
 from ._check import goes_twice, returns_too_soon, transferred
 from ._end import CALLS, never_ends
+from ._parts import part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +49,9 @@ PAUSE = 5.0
 # Times that one block is lost, one after the other. Of 100 attempts 49 come there and back here, so who gives up after
 # six gives up one block in 57: one file in six, if it has 5,000 bytes.
 IN_A_ROW = 7
+
+# Of the last things that the sender has to say, those that are lost once: a block, and that it was the last.
+LAST = 2
 
 # Seconds in which all that a receiver says about the last file is lost: whoever asks twice a second is heard the fourth
 # time, and who stays for a second after the end is gone by then.
@@ -79,10 +85,13 @@ HINTS = (
 async def stage(learner: Learner) -> None:
     async with learner.network(LINK, seed=SEED) as network:
         receiver, sender = network.host(RECEIVER[0], name="receiver"), network.host(name="sender")
-        with network.rule(_lose_the_third(network)), network.rule(lose_what_is_left(learner)):
-            for data in FILES[:-1]:
-                await transfer(learner, data, sender, receiver)
-                await trio.sleep(PAUSE)
+        with network.rule(lose_what_is_left(learner)):
+            with network.rule(_lose_the_third(network)), network.rule(_lose_the_last(network)):
+                await transfer(learner, FILES[0], sender, receiver)
+            network.set_link(receiver, sender, LINK)
+            await trio.sleep(PAUSE)
+            await transfer(learner, FILES[1], sender, receiver)
+            await trio.sleep(PAUSE)
         network.set_link(sender, receiver, FAIR)
         network.set_link(receiver, sender, FAIR)
         with network.rule(lose_first_answers()), network.rule(lose_what_is_left(learner)):
@@ -103,11 +112,38 @@ def _lose_the_third(network: VirtualNetwork) -> Rule:
         nonlocal left
         if flight.source[0] == RECEIVER[0]:
             return None
-        if flight.data not in told and len(told) < 4:
+        if flight.data not in told and len(told) < 3:
             told.append(flight.data)
             network.set_link("receiver", "sender", replace(LINK, duplicate=1.0) if len(told) == 2 else LINK)
         if flight.data not in told[2:3] or not left:
             return None
+        left -= 1
+        return Drop("loss")
+
+    return lose
+
+
+def _lose_the_last(network: VirtualNetwork) -> Rule:
+    """The last block is lost the first time, so is what says that it was the last, and all answers come twice then.
+
+    So who takes any answer for that to one of these is found out as well.
+    """
+    told: list[bytes] | None = None
+    left = LAST
+
+    def lose(flight: InFlight) -> Drop | None:
+        nonlocal told, left
+        block = part(flight.data, FILES[0])
+        if flight.source[0] == RECEIVER[0]:
+            return None
+        if told is None:
+            if block and block.stop + len(block) >= len(FILES[0]):
+                told = [flight.data]
+                network.set_link("receiver", "sender", replace(LINK, duplicate=1.0))
+            return None
+        if flight.data in told or not left:
+            return None
+        told.append(flight.data)
         left -= 1
         return Drop("loss")
 
@@ -173,12 +209,23 @@ async def _call(learner: Learner, name: str, *args: object) -> Any:
 
 
 def check(run: Run) -> Iterator[Finding]:
+    yield from _still_open(run)
     yield from went_wrong(run, "raised", "spins")
     yield from transferred(run, FILES)
     yield from never_ends(run, FILES)
     yield from went_wrong(run, "floods")
     yield from returns_too_soon(run, FILES)
     yield from goes_twice(run, 2 * LINK.delay)
+
+
+def _still_open(run: Run) -> Iterator[Finding]:
+    """The port is taken by what received the file before."""
+    if run.notes.get("received") and os.strerror(errno.EADDRINUSE) in run.ending.words:
+        for finding in went_wrong(run, "raised"):
+            words = "the socket that received the file before was bound to this port, and is still open. A socket is "
+            yield replace(
+                finding, message=f"{finding.message}: {words}closed where the `with` ends that it is opened in"
+            )
 
 
 LESSON = Lesson(

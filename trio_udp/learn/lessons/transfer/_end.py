@@ -110,6 +110,9 @@ def _receive_is_left(run: Run, name: str, data: bytes, time: float) -> Finding:
     if gone:
         last, times = gone[-1], sum(each.data == gone[-1].data for each in gone)
         words = f"{waits}: {_what_was_sent(last, times)} was lost, and not sent again; {returned}"
+        if any(last.time < entry.time <= time for entry in readings(run, "sender", b"")):
+            words += ". It has never come, and no answer that send has read since then can have said so: it has to be "
+            words += "sent until one does"
         taken = taken_for_another(run, gone, began, waits=f". Now {waits}")
         return taken or Finding(words, last.line, last.time)
     if never := never_sent(run, data, began, forever):
@@ -238,7 +241,8 @@ def _nothing_comes(run: Run) -> Iterator[Finding]:
     if not gone and _is_last_lost(everything):
         yield _answer_is_lost(run, everything[-1]) or _nobody_sends_it(run, everything[-1])
     if gone:
-        yield _nobody_sends_it(run, gone[0])
+        same = [each for each in gone if each.data == gone[0].data]
+        yield _nobody_sends_it(run, same[-1], len(same))
     reads = {line_of(run, entry) for entry in happened(run, DatagramReceived)}
     line = next((each.line for each in ending.waiting if each.line not in reads), None)
     last = max((time for time, _ in arrivals(run, "sender")), default=None)
@@ -251,8 +255,9 @@ def _nothing_comes(run: Run) -> Iterator[Finding]:
         )
 
 
-def _nobody_sends_it(run: Run, gone: Carried) -> Finding:
-    words = f"{_what_was_sent(gone)} was lost, and nobody sends it again. So your program waits for ever"
+def _nobody_sends_it(run: Run, gone: Carried, times: int = 1) -> Finding:
+    again = "once more" if times > 1 else "again"
+    words = f"{_what_was_sent(gone, times)} was lost, and nobody sends it {again}. So your program waits for ever"
     return Finding(f"{words}{_in_lines(run, None)}", gone.line or run.ending.line, gone.time)
 
 

@@ -23,8 +23,8 @@ def taken_for_another(
 ) -> Finding | None:
     """That a sender has gone on so, if it has.
 
-    It is one of one thing at a time if each new datagram was sent when at least as many had been read as others were
-    sent before.
+    What is next may be that it returns. It does one thing at a time if each new datagram was sent when at least as many
+    had been read as others were sent before.
 
     Args:
       run: what happened.
@@ -49,14 +49,19 @@ def taken_for_another(
                     return _taken(run, last, lost[told[-1]], words, waits)
                 told.append(entry.event.data)
             last = None
+    is_over = last is not None and last.time in run.notes.get("sent", ())
+    if last is not None and is_over and told[-1] in lost and heard >= len(told) - 1:
+        return _taken(run, last, lost[told[-1]], words, waits, "returned")
     return None
 
 
-def _taken(run: Run, heard: Happened, gone: Carried, words: str, waits: str) -> Finding:
+def _taken(
+    run: Run, heard: Happened, gone: Carried, words: str, waits: str, next_thing: str = "gone on to what is next"
+) -> Finding:
     line, data = line_of(run, heard), getattr(heard.event, "data", b"")
     here = " in this line" if line else ""
     return Finding(
-        f"{words}send has read {data!r:.40}{here}, at {heard.time:.3g} s, and gone on to what is next. But what it had "
+        f"{words}send has read {data!r:.40}{here}, at {heard.time:.3g} s, and {next_thing}. But what it had "
         f"sent last, at {gone.time:.3g} s, was lost: so that was the answer to something before it{waits}",
         line,
         heard.time,

@@ -1,4 +1,4 @@
-# Send a file in less than 10 seconds, where there and back takes half a second.
+# Send a file in less than 12 seconds, where there and back takes half a second.
 #
 # This program does all right, but waits for each block before it sends the next one.
 # Let up to 10 blocks be under way at a time.
