@@ -313,7 +313,8 @@ async def test_third(ask, network):
         assert trio.current_time() == t + 1.25
         n.cancel_scope.cancel()
 """,
-        f"15: your test fails here with a program that is right: TooSlowError. {GROUPED.format('TooSlowError')}{NO_RAISE}"
+        "15: your test fails here with a program that is right: TooSlowError. "
+        f"{GROUPED.format('TooSlowError')}{NO_RAISE}"
         ". It differs from others that are right, as it asks from a new socket each time, and listens at all of them. "
         "It may: that is its own business",
     ),

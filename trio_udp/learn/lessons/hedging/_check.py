@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..._look import arrivals, line_of, readings, sent, taken_for
 from ..._verdict import SURROUNDINGS, Finding, went_wrong
+from ..._where import in_lines
 from ._rounds import AGAIN, BUSY, DELAY, EXACT, PAUSE, ROUNDS, SERVERS, STAGGER, Round
 
 if TYPE_CHECKING:
@@ -89,15 +90,15 @@ def _reached(line: int | None, time: float) -> str:
 
 
 def _waits(run: Run) -> str:
-    lines = sorted({waiting.line for waiting in run.ending.waiting})
+    lines = {waiting.line for waiting in run.ending.waiting}
     around = run.ending.waiting[-1].line if run.ending.waiting else 0
     if len(lines) > 1 and around in run.notes["nurseries"][0]:
         lines.remove(around)
         return (
             f"the nursery in line {around} ends when all its tasks have ended, also where a `return` leaves it, and "
-            f"they wait for ever, in line {' and '.join(map(str, lines))}. Who has an answer has to cancel them"
+            f"they wait for ever, {in_lines(lines)}. Who has an answer has to cancel them"
         )
-    return f"your program waits for ever, in line {' and '.join(map(str, lines))}"
+    return f"your program waits for ever, {in_lines(lines)}"
 
 
 def _raised(run: Run, plan: Round, began: float, ended: float) -> Iterator[Finding]:
