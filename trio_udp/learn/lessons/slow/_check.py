@@ -53,6 +53,12 @@ UNTIL = 40.0
 
 
 def check(run: Run) -> Iterator[Finding]:
+    for line in run.notes.get("strays", ()):
+        yield Finding(
+            "this line starts a system task, which is in no nursery of your program: who cancels `serve` does not end "
+            "it, nobody waits for it, and if it raises anything Trio itself ends. Tasks belong in a nursery",
+            line,
+        )
     yield from went_wrong(run, "raised", "floods", "spins")
     yield from has_ended(run)
     (results,) = run.notes["results"]
