@@ -260,8 +260,8 @@ async def ask(server, number):
             if address == server and answer[:4] == number:
                 return answer[4:]
 """,
-        "7: question 2: ask has returned None after 0.27 s, and the server's answer comes 0.52 s after the question. What is "
-        "wrong says nothing about what is still to come, so the wait should go on",
+        "7: question 2: ask has returned None after 0.27 s, and the server's answer comes 0.52 s after the question. "
+        "What is wrong says nothing about what is still to come, so the wait should go on",
     ),
     "begins anew": (
         f"""{ASK}

@@ -217,12 +217,12 @@ def _missed(run: Run, place: int, what: str, began: float, ended: float) -> Find
             return Finding(f"{what}. {words}", asked[0], each.delivered[0])
     for each in sent(run, "server", "you"):
         if each.data == answer and each.lost == "refused" and each.time + DELAY <= ended:
-            asked = [one for one in sent(run, "you") if one.source_port == each.destination_port]
+            question = next(one for one in sent(run, "you") if one.source_port == each.destination_port)
             words = (
-                f"In this line it has asked, at {asked[0].time:.3g} s, with a socket that was closed when the server's "
+                f"In this line it has asked, at {question.time:.3g} s, with a socket that was closed when the server's "
                 f"answer came to it, at {each.time + DELAY:.3g} s"
             )
-            return Finding(f"{what}. {words}", asked[0].line, each.time)
+            return Finding(f"{what}. {words}", question.line, each.time)
     line, time = _last_read(run, began, ended)
     is_read = any(each.time == time for each in readings(run, "you", b""))
     words = ". What is wrong says nothing about what is still to come, so the wait should go on" if is_read else ""

@@ -16,6 +16,7 @@ import trio
 from ....faults import Link
 from ..._lesson import Lesson
 from ..._serving import note_lines
+from ..._strays import Strays
 from ._check import DELAY, QUESTIONS, SERVER, SOON, UNTIL, Asked, check
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ async def stage(learner: Learner) -> None:
         learner.note("over", trio.current_time())
 
     note_lines(learner, SERVER[1], work)
-    trio.lowlevel.add_instrument(_Strays(learner))
+    trio.lowlevel.add_instrument(Strays(learner))
     learner.note("nurseries", learner.lines_like(r"\bopen_nursery\("))
     learner.note("starts", learner.lines_like(r"\bstart_soon\((?:\w*\.?partial\()?\s*work\b"))
     async with learner.network(Link(delay=DELAY)) as network, trio.open_nursery() as nursery:
@@ -82,19 +83,6 @@ async def stage(learner: Learner) -> None:
                         clients.start_soon(_ask, learner, server, questions)
         learner.over()
         nursery.cancel_scope.cancel()
-
-
-class _Strays(trio.abc.Instrument):
-    """Notes the lines that start a task in Trio's own nursery, which is in no program."""
-
-    def __init__(self, learner: Learner) -> None:
-        self._learner = learner
-        self._root = trio.lowlevel.current_root_task()
-
-    def task_spawned(self, task: trio.lowlevel.Task) -> None:
-        nursery, line = task.parent_nursery, self._learner.line()
-        if line and nursery is not None and nursery.parent_task is self._root:
-            self._learner.note("strays", line)
 
 
 def _follows(later: Asked, first: Asked) -> bool:

@@ -19,6 +19,7 @@ import trio
 from ....faults import Link
 from ..._lesson import Lesson
 from ..._serving import note_lines
+from ..._strays import Strays
 from ._check import check
 from ._rounds import CLIENTS, DELAY, PROMPT, ROUNDS, SERVER
 
@@ -29,15 +30,17 @@ if TYPE_CHECKING:
     from ._rounds import Asked, Round
 
 QUESTION = """\
-`serve(port, work, stop)` answers questions until the event `stop` is set, which
-happens at 3 seconds. Two questions are being worked at then: the work for one
-ends a second later, that for the other three seconds later.
+`serve(port, work, stop)` answers questions, each as soon as the work for it is
+done, until the event `stop` is set, which happens at 3 seconds. Two questions
+are being worked at then: the work for one ends a second later, that for the
+other three seconds later.
 
 Your server cancels all of it, and two clients never hear of their questions
 again. To stop gracefully is to take no further question, to answer those that
 have been taken, and to return as soon as that is done. It is played three times
 more, at other ports, with work that takes other times. After the last two stops
-nobody asks anything, and at the very last one no work is left.
+nobody asks anything, and at the very last one no work is left. All your tasks
+are in nurseries of your program, as ever.
 """
 
 HINTS = (
@@ -71,6 +74,7 @@ async def stage(learner: Learner) -> None:
         await learner.call("serve", port, work, stop)
         learner.note("over", trio.current_time())
 
+    trio.lowlevel.add_instrument(Strays(learner))
     note_lines(learner, ROUNDS[0].port, work, trio.Event())
     learner.note("starts work", learner.lines_like(r"\bstart_soon\((?:\w*\.?partial\()?\s*work\b"))
     learner.note("starts stop", learner.lines_like(r"\bstart_soon\(\s*stop\.wait\b"))
@@ -105,7 +109,7 @@ def _asks_noted(learner: Learner) -> Iterator[None]:
             learner.note("asks", [line, trio.current_time(), is_set])
         return is_set
 
-    trio.Event.is_set = asks  # type: ignore[method-assign]
+    trio.Event.is_set = asks  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:

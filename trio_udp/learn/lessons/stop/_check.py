@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 from ..._look import arrivals, line_of, readings, sent
 from ..._serving import not_listening, not_read, returned, stood
+from ..._strays import strayed
 from ..._verdict import SURROUNDINGS, Finding, went_wrong
 from ._rounds import DELAY, PROMPT, ROUNDS, SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..._played import Run
+    from ..._played import Carried, Run
     from ._rounds import Asked, Round
 
 
 def check(run: Run) -> Iterator[Finding]:
+    yield from strayed(run, "serve")
     yield from went_wrong(run, "raised", "floods", "spins")
     ends = [*run.notes.get("over", ()), None]
     for part, _, over in zip(ROUNDS, run.notes.get("port", ()), ends, strict=False):  # what has begun
@@ -50,6 +52,7 @@ def _answered(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
     if len(answers) > 1:
         yield Finding(f"{who} got more than one answer to `{what}`", answers[1][1].line, answers[1][0])
     if answers:
+        yield from _held_back(run, asked, *answers[0])
         return
     if came:
         time, each = came[0]
@@ -64,6 +67,17 @@ def _answered(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
     yield from _cut(run, part, asked)
     yield from _done(run, part, asked)
     yield from _not_taken(run, part, asked)
+
+
+def _held_back(run: Run, asked: Asked, came: float, answer: Carried) -> Iterator[Finding]:
+    done = [time for question, time, _ in run.notes.get("done", ()) if question == asked.question]
+    if done and answer.time > done[0] + PROMPT:
+        yield Finding(
+            f"the work for `{asked.question.decode()}` was done at {done[0]:.3g} s, and this line has sent its result "
+            f"at {answer.time:.3g} s: what is done can be answered at once",
+            answer.line,
+            came,
+        )
 
 
 def _something_else(run: Run, asked: Asked, result: bytes) -> Iterator[Finding]:
@@ -232,11 +246,9 @@ def _ended(run: Run, part: Round, over: float | None) -> Iterator[Finding]:
             yield Finding(
                 f"{words}that it had taken at {last:.3g} s{here}. Is anything to be waited for then?", line, over
             )
-        worked = max(time for question, time, _ in run.notes["done"] if question in [each[2] for each in part.accepted])
-        why = "nothing was left to do" if last <= worked + PROMPT else f"all work was done at {worked:.3g} s"
         yield Finding(
-            f"serve has returned at {over:.3g} s. The last answer was sent at {last:.3g} s, and {why}{here}. How long "
-            "work takes nobody knows before; a nursery ends when its last task does",
+            f"serve has returned at {over:.3g} s. The last answer was sent at {last:.3g} s, and nothing was left to "
+            f"do{here}. How long work takes nobody knows before; a nursery ends when its last task does",
             line,
             time=over,
         )
