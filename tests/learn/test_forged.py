@@ -90,6 +90,31 @@ async def ask(server, number):
                     if (address, answer[:4]) == (server, number):
                         return answer[4:]
 """,
+    "asks four times, and each takes a hair longer": """\
+import trio
+async def ask(server, number):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        for _ in range(4):
+            await sock.sendto(number + b" who am I?", server)
+            with trio.move_on_after(0.52):
+                while True:
+                    answer, address = await sock.recvfrom(65535)
+                    if address == server and answer[:4] == number:
+                        return answer[4:]
+    return None
+""",
+    "waits in small steps": """\
+import trio
+async def ask(server, number):
+      with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.sendto(number + b" who am I?", server)
+        for _ in range(20):
+            with trio.move_on_after(0.1):
+                while True:
+                    answer, address = await sock.recvfrom(65535)
+                    if address == server and answer[:4] == number:
+                        return answer[4:]
+""",
 }
 
 
@@ -113,6 +138,23 @@ SILENT = (
 )
 
 WRONG = {
+    "another socket for each attempt": (
+        """\
+import trio
+async def ask(server, number):
+    for _ in range(4):
+      with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.sendto(number + b" who am I?", server)
+        with trio.move_on_after(0.5):
+                while True:
+                    answer, address = await sock.recvfrom(65535)
+                    if address == server and answer[:4] == number:
+                        return answer[4:]
+    return None
+""",
+        "5: question 1: ask has returned None after 2 s. In this line it has asked, at 0 s, with a socket that was "
+        "closed when the server's answer came to it, at 0.52 s\n",
+    ),
     "returns in a task": (
         """\
 import trio
@@ -157,7 +199,7 @@ async def ask(server, number):
     ),
     "is in a hurry": (
         find("forged").solution.replace("move_on_after(2)", "move_on_after(0.3)"),
-        "19: question 1: ask has returned None after 0.3 s, and the server answers after 0.5 s\n",
+        "19: question 1: ask has returned None after 0.3 s, and the server's answer comes 0.52 s after the question\n",
     ),
     "looks at the number alone": (
         f"""{ASK}
@@ -218,8 +260,8 @@ async def ask(server, number):
             if address == server and answer[:4] == number:
                 return answer[4:]
 """,
-        "7: question 2: ask has returned None after 0.27 s, and the server answers after 0.5 s. What is "
-        "wrong says nothing about what is still to come, so the wait should go on",
+        "7: question 2: ask has returned None after 0.27 s, and the server's answer comes 0.52 s after the question. "
+        "What is wrong says nothing about what is still to come, so the wait should go on",
     ),
     "begins anew": (
         f"""{ASK}

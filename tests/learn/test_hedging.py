@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def test_the_exercise_gives_up_who_is_slow(tmp_path: Path) -> None:
     assert refused("hedging", find("hedging").exercise, tmp_path) == (
-        "15: call 3 of 6, at 10.49 s (the best server is a bit slow, and the second one more so): ask has returned "
+        "15: call 3 of 8, at 10.49 s (the best server is a bit slow, and the second one more so): ask has returned "
         "None, after 0.75 s. "
         "The best server's answer came at 10.91 s, 0.42 s after `ask` was called, and nobody listened"
     )
@@ -80,6 +80,94 @@ async def ask(servers):
         await one(servers, found, scope)
     return found[0]
 """,
+    "a channel that nobody waits at any more": """\
+import trio
+async def ask(servers):
+    send, receive = trio.open_memory_channel(0)
+    async def one(server):
+        with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+            await sock.sendto(b"?", server)
+            while True:
+                await send.send(await sock.recv(100))
+    async with trio.open_nursery() as nursery:
+        for number, server in enumerate(servers):
+            nursery.start_soon(one, server)
+            with trio.move_on_after(0.25 if number < len(servers) - 1 else float("inf")):
+                while True:
+                    answer = await receive.receive()
+                    if answer != b"busy":
+                        nursery.cancel_scope.cancel()
+                        return answer
+""",
+    "one that sends, one that reads": """\
+import trio
+async def ask(servers):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        async with trio.open_nursery() as nursery:
+            async def sender():
+                for s in servers:
+                    await sock.sendto(b"?", s)
+                    await trio.sleep(0.25)
+            await sock.bind(("0.0.0.0", 0))
+            nursery.start_soon(sender)
+            while True:
+                answer = await sock.recv(10)
+                if answer != b"busy":
+                    nursery.cancel_scope.cancel()
+                    return answer
+""",
+    "asks again, after a second": """\
+import trio
+async def one(server, found, everybody):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        while True:
+            await sock.sendto(b"?", server)
+            with trio.move_on_after(1):
+                while True:
+                    a = await sock.recv(100)
+                    if a != b"busy":
+                        found.append(a); everybody.cancel()
+async def ask(servers):
+    found = []
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            nursery.start_soon(one, server, found, nursery.cancel_scope)
+            await trio.sleep(0.25)
+    return found[0]
+""",
+    "gives all up, when all have answered who will": """\
+import trio
+async def ask(servers):
+    answer = None
+    with trio.move_on_after(2):
+      with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        async with trio.open_nursery() as nursery:
+            async def sender():
+                for s in servers:
+                    await sock.sendto(b"?", s)
+                    await trio.sleep(0.25)
+            await sock.bind(("0.0.0.0", 0))
+            nursery.start_soon(sender)
+            while True:
+                answer = await sock.recv(10)
+                if answer != b"busy":
+                    nursery.cancel_scope.cancel()
+                    return answer
+""",
+    "a client for each": """\
+import trio, trio_udp
+async def ask(servers):
+    found = []
+    async with trio.open_nursery() as n:
+        async def one(s):
+            async with await trio_udp.open_udp_client(*s) as c:
+                found.append(await c.request(b"?", accept=lambda d: d != b"busy"))
+                n.cancel_scope.cancel()
+        for s in servers:
+            n.start_soon(one, s)
+            await trio.sleep(.25)
+    return found[0]
+""",
 }
 
 
@@ -97,11 +185,11 @@ REACHED = (
 WRONG = {
     "returns in the nursery that is cancelled": (
         find("hedging").solution.replace("    return found[0]", "        return found[0]"),
-        f"19: call 1 of 6, at 0 s (all are well): {READ}{REACHED}\n",
+        f"19: call 1 of 8, at 0 s (all are well): {READ}{REACHED}\n",
     ),
     "forgets to return": (
         find("hedging").solution.replace("    return found[0]", ""),
-        f"19: call 1 of 6, at 0 s (all are well): {READ}{REACHED}\n",
+        f"19: call 1 of 8, at 0 s (all are well): {READ}{REACHED}\n",
     ),
     "waits for the end of a pause": (
         f"""{ONE.replace("everybody.cancel()", "pass")}
@@ -114,7 +202,7 @@ async def ask(servers):
                 await trio.sleep(0.25)
     return found[0]
 """,
-        "7: call 1 of 6, at 0 s (all are well): ask has returned 0.13 s after the first good answer had come, which "
+        "7: call 1 of 8, at 0 s (all are well): ask has returned 0.13 s after the first good answer had come, which "
         "was read in this line at 0.12 s. With that there is nothing left to wait for\n",
     ),
     "all at once": (
@@ -126,7 +214,7 @@ async def ask(servers):
             nursery.start_soon(one, server, found, nursery.cancel_scope)
     return found[0]
 """,
-        "4: call 1 of 6, at 0 s (all are well): the second server was asked 0 s after `ask` was called. Those "
+        "4: call 1 of 8, at 0 s (all are well): the second server was asked 0 s after `ask` was called. Those "
         "before it have 0.25 s each; if "
         "everybody asks all at once, all servers have three times the work",
     ),
@@ -141,7 +229,7 @@ async def ask(servers):
                 await trio.sleep(0.25)
     return found[0]
 """,
-        "4: call 1 of 6, at 0 s (all are well): the second server was asked 0.25 s after `ask` was called, and a "
+        "4: call 1 of 8, at 0 s (all are well): the second server was asked 0.25 s after `ask` was called, and a "
         "good answer "
         "had come 0.12 s after it. Then nobody else has to be asked",
     ),
@@ -157,34 +245,34 @@ async def ask(servers):
                 break
     return found[0]
 """,
-        "7: call 2 of 6, at 5.12 s (the best server is very slow): ask has returned 2.65 s after the first good answer "
+        "7: call 2 of 8, at 5.12 s (the best server is very slow): ask has returned 2.65 s after the first good answer "
         "had come, which was read in this line at 5.49 s. With that there is nothing left to wait for",
     ),
     "the last one first": (
         find("hedging").solution.replace("in servers:", "in servers[::-1]:"),
-        "17: call 1 of 6, at 0 s (all are well): the third server was asked before the second one. The best server "
+        "17: call 1 of 8, at 0 s (all are well): the third server was asked before the second one. The best server "
         "comes first, as in the "
         "list that `ask` gets",
     ),
     "one after another": (
         find("hedging").exercise.replace("0.25", "1"),
-        "15: call 2 of 6, at 5.12 s (the best server is very slow): the second server was asked 1 s after `ask` was "
+        "15: call 2 of 8, at 5.12 s (the best server is very slow): the second server was asked 1 s after `ask` was "
         "called, and it was to be "
         "asked after 0.25 s, as no good answer had come",
     ),
     "takes any answer": (
         find("hedging").solution.replace('b"busy":', 'b"lazy":'),
-        "19: call 4 of 6, at 15.91 s (the best server is busy): ask has returned b'busy', which is no answer: another "
+        "19: call 4 of 8, at 15.91 s (the best server is busy): ask has returned b'busy', which is no answer: another "
         "server has one",
     ),
     "two are enough": (
         find("hedging").solution.replace("in servers:", "in servers[:2]:"),
-        "28: call 5 of 6, at 21.28 s (two servers are down): the third server was never asked, and it was to be asked "
+        "28: call 5 of 8, at 21.28 s (two servers are down): the third server was never asked, and it was to be asked "
         "after 0.5 s, as no good answer had come. `ask` stood in this line then",
     ),
     "asks the best alone": (
         find("hedging").solution.replace("in servers:", "in servers[:1]:"),
-        "28: call 2 of 6, at 5.12 s (the best server is very slow): the second server was never asked, and it was to "
+        "28: call 2 of 8, at 5.12 s (the best server is very slow): the second server was never asked, and it was to "
         "be asked after 0.25 s, as no good answer had come. `ask` stood in this line then",
     ),
     "awaits each server": (
@@ -197,7 +285,7 @@ async def ask(servers):
             await trio.sleep(0.25)
     return found[0]
 """,
-        "15: call 2 of 6, at 5.12 s (the best server is very slow): the second server was never asked, and it was to "
+        "15: call 2 of 8, at 5.12 s (the best server is very slow): the second server was never asked, and it was to "
         "be asked after 0.25 s, as no good answer had come. `ask` stood in this line then",
     ),
     "waits for who is busy": (
@@ -218,7 +306,7 @@ async def ask(servers):
             if answer != b"busy":
                 return answer
 """,
-        "13: call 4 of 6, at 15.91 s (the best server is busy): the second server was never asked, and it was to be "
+        "13: call 4 of 8, at 15.91 s (the best server is busy): the second server was never asked, and it was to be "
         "asked after 0.25 s, as no good answer had come. `ask` stood in this line then",
     ),
     "takes what start_soon returns for the answer": (
@@ -230,7 +318,7 @@ async def ask(servers):
             await trio.sleep(0.25)
     return answer
 """,
-        f"7: call 1 of 6, at 0 s (all are well): {READ}{REACHED}. What `start_soon` returns in line 14 is None, always "
+        f"7: call 1 of 8, at 0 s (all are well): {READ}{REACHED}. What `start_soon` returns in line 14 is None, always "
         "and at once: what the task returns later goes to nobody. The task itself has to do what is to be done with "
         "its result\n",
     ),
@@ -246,7 +334,7 @@ async def ask(servers):
                 break
     return found[0]
 """,
-        "7: call 1 of 6, at 0 s (all are well): the best server's answer was read in this line, at 0.12 s, and ask has "
+        "7: call 1 of 8, at 0 s (all are well): the best server's answer was read in this line, at 0.12 s, and ask has "
         "not returned: the nursery in line 13 ends when all its tasks have ended, also where a `return` leaves it, and "
         "they wait for ever, in line 9. Who has an answer has to cancel them\n",
     ),
@@ -270,7 +358,7 @@ async def ask(servers):
                         return answer
         return await receive.receive()
 """,
-        "8: call 2 of 6, at 5.12 s (the best server is very slow): the second server's answer was read in this line, "
+        "8: call 2 of 8, at 5.12 s (the best server is very slow): the second server's answer was read in this line, "
         "at 5.49 s, and ask has not returned: the nursery in line 9 ends when all its tasks have ended, also where a "
         "`return` leaves it, and they wait for ever, in line 8. Who has an answer has to cancel them\n",
     ),
@@ -313,19 +401,19 @@ async def ask(servers):
                 await enough.wait()
     return found[0]
 """,
-        "4: call 1 of 6, at 0 s (all are well): the second server was asked 0.12 s after `ask` was called, and a good "
+        "4: call 1 of 8, at 0 s (all are well): the second server was asked 0.12 s after `ask` was called, and a good "
         "answer had come 0.12 s after it. Then nobody else has to be asked\n",
     ),
     "each task gives up": (
         find("hedging").solution.replace("        while True:\n", "        with trio.move_on_after(0.25):\n"),
-        "32: call 3 of 6, at 10.49 s (the best server is a bit slow, and the second one more so): your program raised "
+        "32: call 3 of 8, at 10.49 s (the best server is a bit slow, and the second one more so): your program raised "
         "IndexError: list index out of range. That was 0.75 s after `ask` was called; the best server's answer had "
         "come 0.42 s after it, and nobody listened\n",
     ),
     "asks nobody": ("async def ask(servers):\n    return b'123456'\n", "1: your program has not asked the best server"),
     "makes it up": (
         find("hedging").solution.replace("return found[0]", "return b'123456'"),
-        "19: call 1 of 6, at 0 s (all are well): ask has returned b'123456', and the server has answered b'",
+        "19: call 1 of 8, at 0 s (all are well): ask has returned b'123456', and the server has answered b'",
     ),
     "asks all again with each step": (
         f"""{ONE.replace("await sock.sendto", "await again(sock, server)  # ")}
@@ -345,8 +433,8 @@ async def ask(servers):
             await trio.sleep(0.25)
     return found[0]
 """,
-        "14: call 2 of 6, at 5.12 s (the best server is very slow): the best server was asked again after 0.25 s, "
-        "and 2 times in all. It has the question",
+        "14: call 2 of 8, at 5.12 s (the best server is very slow): the best server was asked again, 0.25 s "
+        "after the first time, and 2 times in all. It has the question",
     ),
     "gives up": (
         f"""{ONE}
@@ -359,7 +447,7 @@ async def ask(servers):
         nursery.cancel_scope.cancel()
     return found[-1]
 """,
-        "call 5 of 6, at 21.28 s (two servers are down): ask has returned None, after 0.5 s",
+        "call 5 of 8, at 21.28 s (two servers are down): ask has returned None, after 0.5 s",
     ),
     "stops listening after the last question": (
         """\
@@ -374,7 +462,7 @@ async def ask(servers):
                 if answer != b"busy":
                     return answer
 """,
-        "6: call 6 of 6, at 26.77 s (all are slow): ask has returned None, after 0.75 s. The third server's answer",
+        "6: call 6 of 8, at 26.77 s (all are slow): ask has returned None, after 0.75 s. The third server's answer",
     ),
     "busy ends everything": (
         f"""{ONE.replace("while", "if").replace("found.append", 'answer == b"busy" or found.append')}
@@ -386,12 +474,80 @@ async def ask(servers):
             await trio.sleep(0.25)
     return found[0] if found else None
 """,
-        "7: call 4 of 6, at 15.91 s (the best server is busy): ask has returned None, after 0.12 s. b'busy' was read "
+        "7: call 4 of 8, at 15.91 s (the best server is busy): ask has returned None, after 0.12 s. b'busy' was read "
         "in this line, at 16.03 s: that is no answer",
     ),
     "raises": (
         f"{ONE}\nasync def ask(servers):\n    await one(servers[0], [], None)\n",
-        "9: call 1 of 6, at 0 s (all are well): your program raised",
+        "9: call 1 of 8, at 0 s (all are well): your program raised",
+    ),
+    "each is given up after half a second": (
+        find("hedging").solution.replace("as sock:\n", "as sock, trio.move_on_after(0.5):\n"),
+        "32: call 7 of 8, at 32.82 s (the best server is slow, and the others are busy): your program raised "
+        "IndexError: list index out of range. That was 1 s after `ask` was called; the best server's answer had come "
+        "0.92 s after it, and nobody listened\n",
+    ),
+    "each is given up after a second": (
+        find("hedging").solution.replace("as sock:\n", "as sock, trio.move_on_after(1):\n"),
+        "32: call 8 of 8, at 38.74 s (the best server is very slow, and the others are down): your program "
+        "raised IndexError: list index out of range. That was 1.5 s after `ask` was called; no good answer had come by "
+        "then; the best server's comes 1.52 s after it\n",
+    ),
+    "all are given up after a second": (
+        find("hedging")
+        .solution.replace("    async with", "    with trio.move_on_after(1):\n      async with")
+        .replace("return found[0]", "return found[0] if found else None"),
+        "17: call 8 of 8, at 38.74 s (the best server is very slow, and the others are down): ask has "
+        "returned None, after 1 s. The best server's answer came at 40.26 s, 1.52 s after `ask` was called, and nobody "
+        "listened\n",
+    ),
+    "the last one is busy, and that is the end": (
+        """\
+import trio
+async def ask(servers):
+    waiting, until = list(servers), trio.current_time()
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        while True:
+            if waiting:
+                await sock.sendto(b"?", waiting.pop(0))
+                until += 0.25
+            with trio.move_on_at(until if waiting else float("inf")):
+                answer, who = await sock.recvfrom(100)
+                if answer != b"busy":
+                    return answer
+                if who == servers[-1]:
+                    return None
+""",
+        "7: call 7 of 8, at 32.69 s (the best server is slow, and the others are busy): ask has returned None, after "
+        "0.49 s. The best server's answer came at 33.61 s, 0.92 s after `ask` was called, and nobody listened\n",
+    ),
+    "another socket each second": (
+        """\
+import trio
+async def one(server, found, everybody):
+    while True:
+      with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.sendto(b"?", server)
+        with trio.move_on_after(1):
+          while True:
+            a = await sock.recv(100)
+            if a != b"busy":
+                found.append(a); everybody.cancel()
+async def ask(servers):
+    found = []
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            nursery.start_soon(one, server, found, nursery.cancel_scope)
+            await trio.sleep(0.25)
+    return found[0]
+""",
+        "5: call 8 of 8, at 38.74 s (the best server is very slow, and the others are down): ask has not "
+        "returned. The best server's answer came at 40.26 s, 1.52 s after `ask` was called, and nobody listened\n",
+    ),
+    "a str": (
+        find("hedging").solution.replace("append(answer)", "append(answer.decode())"),
+        "19: call 1 of 8, at 0 s (all are well): ask has returned '237718', and the server has answered b'237718'. "
+        "That is a str, and the answer is bytes: no bytes are equal to a str\n",
     ),
 }
 

@@ -22,6 +22,10 @@ TO_NOBODY = (
     "None, always and at once: what the task returns later goes to nobody. The task itself has to do what is to be "
     "done with its result"
 )
+STRAY = (
+    "9: this line starts a system task, which is in no nursery of your program: who cancels `serve` does not end it, "
+    "nobody waits for it, and if it raises anything Trio itself ends. Tasks belong in a nursery"
+)
 
 
 def test_the_exercise_makes_others_wait(tmp_path: Path) -> None:
@@ -86,6 +90,41 @@ async def serve(port, work):
             nursery.start_soon(worker, sock, take, work)
         while True:
             give.send_nowait(await sock.recvfrom(65535))
+""",
+    "a crew of twenty": """\
+import trio
+async def serve(port, work):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        s, r = trio.open_memory_channel(10)
+        async def worker():
+            async for question, client in r:
+                await sock.sendto(await work(question), client)
+        async with trio.open_nursery() as n:
+          for _ in range(20): n.start_soon(worker)
+          while True:
+            await s.send(await sock.recvfrom(65535))
+""",
+    "each task starts the next one": """\
+import trio
+async def serve(port, work):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        async with trio.open_nursery() as n:
+            async def one():
+                q, c = await sock.recvfrom(9999)
+                n.start_soon(one)
+                await sock.sendto(await work(q), c)
+            n.start_soon(one)
+""",
+    "a channel for each peer, and a nursery in it": """\
+import trio_udp, trio
+async def serve(port, work):
+    async def h(ch):
+        async with trio.open_nursery() as n:
+            async def one(q): await ch.send(await work(q))
+            async for q in ch: n.start_soon(one, q)
+    await trio_udp.serve_udp_peers(h, port)
 """,
 }
 
@@ -393,6 +432,37 @@ async def serve(port, work):
 """,
         "9: anna asked `quick 3` at 4 s, and was answered 3.02 s later, though the work takes 0 s: "
         "your server heard it at 4.01 s, and called `work` at 7.01 s only",
+    ),
+    "tasks that are in no nursery of its own": (
+        """\
+import trio
+async def serve(port, work):
+    async def answer(question, client):
+        await sock.sendto(await work(question), client)
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        while True:
+            question, client = await sock.recvfrom(65535)
+            trio.lowlevel.spawn_system_task(answer, question, client)
+""",
+        STRAY,
+    ),
+    "and by another name": (
+        """\
+from trio.lowlevel import spawn_system_task as go
+import trio
+async def serve(port, work):
+    async def answer(question, client):
+        await sock.sendto(await work(question), client)
+    async def run():
+        while True:
+            question, client = await sock.recvfrom(65535)
+            go(answer, question, client)
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        await run()
+""",
+        STRAY,
     ),
 }
 

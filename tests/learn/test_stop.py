@@ -82,6 +82,86 @@ async def serve(port, work, stop):
         await stop.wait()
         nursery.cancel_scope.cancel()
 """,
+    "a channel that ends with the last work": """\
+import trio
+async def serve(port, work, stop):
+    send, receive = trio.open_memory_channel(100)
+    async def answer(question, client, send):
+        async with send:
+            await send.send((await work(question), client))
+    async def sender():
+        async for r, c in receive: await sock.sendto(r, c)
+    async def listen():
+        while True:
+            question, client = await sock.recvfrom(65535)
+            working.start_soon(answer, question, client, send.clone())
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        async with trio.open_nursery() as working:
+            working.start_soon(sender)
+            async with send, trio.open_nursery() as listening:
+                listening.start_soon(listen)
+                await stop.wait()
+                listening.cancel_scope.cancel()
+""",
+    "says so to who comes too late": """\
+import trio
+async def serve(port, work, stop):
+    count = 0
+    async def answer(question, client):
+        nonlocal count
+        if stop.is_set():
+            await sock.sendto(b"sorry", client)
+            return
+        count += 1
+        await sock.sendto(await work(question), client)
+        count -= 1
+        if stop.is_set() and not count: done.set()
+    done = trio.Event()
+    async def listen():
+        while True:
+            question, client = await sock.recvfrom(65535)
+            working.start_soon(answer, question, client)
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        async with trio.open_nursery() as working:
+            working.start_soon(listen)
+            await stop.wait()
+            if count: await done.wait()
+            working.cancel_scope.cancel()
+""",
+    "a pool of workers": """\
+import trio
+async def serve(port, work, stop):
+    send, receive = trio.open_memory_channel(0)
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        async def worker():
+            async for question, client in receive:
+                await sock.sendto(await work(question), client)
+        async with trio.open_nursery() as nursery:
+            for _ in range(8): nursery.start_soon(worker)
+            async with trio.open_nursery() as inner:
+                @inner.start_soon
+                async def listen():
+                    while True:
+                        await send.send(await sock.recvfrom(9999))
+                await stop.wait()
+                inner.cancel_scope.cancel()
+            send.close()
+""",
+    "looks twenty times a second": """\
+import trio
+async def serve(port, work, stop):
+    async def answer(question, client):
+        await sock.sendto(await work(question), client)
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        async with trio.open_nursery() as working:
+            while not stop.is_set():
+                with trio.move_on_after(.05):
+                    working.start_soon(answer, *await sock.recvfrom(65535))
+""",
 }
 
 
@@ -143,8 +223,8 @@ async def serve(port, work, stop):
             "await sock.sendto(await work(question), client)",
             "result = await work(question)\n        await trio.sleep(1)\n        await sock.sendto(result, client)",
         ),
-        "25: serve has returned at 7.01 s. The last answer was sent at 7.01 s, and all work was done at 6.01 s. At "
-        "6.11 s it waited in this line",
+        "26: the work for `job 1` was done at 0.51 s, and this line has sent its result at 1.51 s: what is done can be "
+        "answered at once",
     ),
     "waits for one question more": (
         f"""{HEAD}
@@ -368,6 +448,159 @@ async def serve(port, work, stop):
         ),
         "19: ben never got an answer to `job 2`, though the work for it ended at 6.01 s, after the stop. If that has "
         "cancelled its task, the next `await` in it raises trio.Cancelled, that of `sendto` too",
+    ),
+    "does not send when it is told to stop": (
+        find("stop").solution.replace(
+            "await sock.sendto(await work(question), client)",
+            "result = await work(question)\n        if not stop.is_set():\n"
+            "            await sock.sendto(result, client)",
+        ),
+        "25: ben never got an answer to `job 2`, though the work for it ended at 6.01 s, after the stop, and nobody "
+        "has sent its result. At 6.01 s this line has asked whether `stop` is set, and it was. That is for who takes "
+        "questions; those that have been taken are answered after the stop as well",
+    ),
+    "who sends ends at the stop": (
+        """\
+import trio
+async def serve(port, work, stop):
+    send, receive = trio.open_memory_channel(100)
+    async def answer(question, client):
+        await send.send((await work(question), client))
+    async def sender():
+        while not stop.is_set():
+            await sock.sendto(*await receive.receive())
+    async def listen():
+        while True:
+            question, client = await sock.recvfrom(65535)
+            working.start_soon(answer, question, client)
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        async with trio.open_nursery() as working:
+            working.start_soon(sender)
+            async with trio.open_nursery() as listening:
+                listening.start_soon(listen)
+                await stop.wait()
+                listening.cancel_scope.cancel()
+""",
+        "7: ben never got an answer to `job 2`, though the work for it ended at 6.01 s, after the stop, and nobody has "
+        "sent its result. At 4.01 s this line has asked whether `stop` is set, and it was. That is for who takes "
+        "questions; those that have been taken are answered after the stop as well",
+    ),
+    "who sends is cancelled with who listens": (
+        """\
+import trio
+async def serve(port, work, stop):
+    send, receive = trio.open_memory_channel(100)
+    async def answer(question, client):
+        await send.send((await work(question), client))
+    async def sender():
+        async for r, c in receive: await sock.sendto(r, c)
+    async def listen():
+        while True:
+            question, client = await sock.recvfrom(65535)
+            working.start_soon(answer, question, client)
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        async with trio.open_nursery() as working:
+            async with trio.open_nursery() as listening:
+                listening.start_soon(sender)
+                listening.start_soon(listen)
+                await stop.wait()
+                listening.cancel_scope.cancel()
+""",
+        "5: ben never got an answer to `job 2`, though the work for it ended at 6.01 s, after the stop, and nobody has "
+        "sent its result. What has been taken before the stop is answered after it as well: is what sends it cancelled "
+        "then, or does it send nothing once it was told to stop?",
+    ),
+    "sends nothing, after the stop": (
+        find("stop").solution.replace(
+            "await work(question), client", "await work(question) * (not stop.is_set()), client"
+        ),
+        "24: ben had asked `job 2`, and what came for it is b''. That is not what `work` returns for it, b'643002'",
+    ),
+    "looks once a second": (
+        """\
+import trio
+async def serve(port, work, stop):
+    async def answer(question, client):
+        await sock.sendto(await work(question), client)
+    async def listen():
+        while True:
+            with trio.move_on_after(1) as sc:
+                question, client = await sock.recvfrom(65535)
+            if sc.cancelled_caught:
+                if stop.is_set(): return
+                continue
+            if not stop.is_set():
+                working.start_soon(answer, question, client)
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        async with trio.open_nursery() as working:
+            working.start_soon(listen)
+""",
+        "8: serve has returned at 55 s. It was told to stop at 54.3 s, and had answered all that it had taken at 53 s. "
+        "At 54.4 s it waited in this line. Is anything to be waited for then?",
+    ),
+    "answers when all is done": (
+        """\
+import trio
+async def serve(port, work, stop):
+    held = []
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        async def answer(question, client):
+            held.append((await work(question), client))
+        async with trio.open_nursery() as working:
+            with trio.CancelScope() as scope:
+                async def w():
+                    await stop.wait(); scope.cancel()
+                working.start_soon(w)
+                while True:
+                    working.start_soon(answer, *await sock.recvfrom(999))
+        for each in held: await sock.sendto(*each)
+""",
+        "15: the work for `job 1` was done at 0.51 s, and this line has sent its result at 6.01 s: what is done can be "
+        "answered at once",
+    ),
+    "works in tasks of no nursery": (
+        """\
+import trio
+async def serve(port, work, stop):
+    async def answer(question, client):
+        await sock.sendto(await work(question), client)
+    async def listen():
+        while True:
+            trio.lowlevel.spawn_system_task(answer, *await sock.recvfrom(65535))
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    async with trio.open_nursery() as listening:
+        listening.start_soon(listen)
+        await stop.wait()
+        listening.cancel_scope.cancel()
+""",
+        "7: this line starts a system task, which is in no nursery of your program: who cancels `serve` does",
+    ),
+    "ends all when the first one is done": (
+        """\
+import trio
+async def serve(port, work, stop):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("0.0.0.0", port))
+        done = trio.Event()
+        async def answer(question, client):
+            await sock.sendto(await work(question), client)
+            if stop.is_set(): done.set()
+        async with trio.open_nursery() as working:
+            async def listen():
+                while True:
+                    working.start_soon(answer, *await sock.recvfrom(999))
+            working.start_soon(listen)
+            await stop.wait()
+            await done.wait()
+            working.cancel_scope.cancel()
+""",
+        "7: ben had asked `job 2` at 1 s, and the work for it was cancelled at 3.76 s, after the stop at 3 s. It had "
+        "been taken, so ben still waits for the answer",
     ),
 }
 

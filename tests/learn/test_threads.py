@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from tests.learn.judged import played, refused
+from tests.learn.judged import judged, played, refused
 from trio_udp.learn import find
 
 if TYPE_CHECKING:
@@ -90,6 +90,41 @@ async def ping(server):
 
 
 def test_it_is_trios_own_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = trio.to_thread.run_sync, threading.Thread.start
+    before = trio.run, trio.to_thread.run_sync, threading.Thread.start, threading.excepthook
     played("ping", find("ping").exercise, tmp_path)
-    assert (trio.to_thread.run_sync, threading.Thread.start) == before
+    assert (trio.run, trio.to_thread.run_sync, threading.Thread.start, threading.excepthook) == before
+
+
+OWN_RUN = (
+    "trio.run is called here in a thread. That is a loop of its own, in real time, with no socket of the lesson's "
+    "network. What is to go on beside something else is a task: `nursery.start_soon(...)`"
+)
+
+
+@pytest.mark.parametrize(
+    ("start", "line"),
+    [
+        ("threading.Thread(target=trio.run, args=(aside,)).start()", 5),
+        ("threading.Thread(target=lambda: trio.run(aside)).start()", 5),
+        ("concurrent.futures.ThreadPoolExecutor(1).submit(trio.run, aside)", 5),
+        ("threading.Thread(target=go).start()", 10),
+    ],
+)
+def test_a_loop_in_a_thread_is_refused_whatever_comes_of_it(
+    start: str, line: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The program is right beside that. The thread has nothing to say of it: the lesson has."""
+    source = find("ping").solution.partition("import trio\n")[2]
+    head = f"import concurrent.futures, threading, trio\nasync def aside():\n    pass\ndef begin():\n    {start}\n"
+    go = "\n\n\ndef go():\n    trio.run(aside)\n"
+    source = head + go + source.replace("    with trio.socket", "    begin()\n    with trio.socket", 1)
+    assert refused("ping", source, tmp_path) == f"{line}: {OWN_RUN}"
+    assert capsys.readouterr().err == ""
+
+
+def test_what_another_thread_has_to_say_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    source = f"import threading\nthreading.Thread(target=int, args=('x',)).start()\n{find('ping').solution}"
+    assert judged("ping", source, tmp_path) is None
+    assert [each.exc_type for each in told] == [ValueError]

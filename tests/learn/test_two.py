@@ -247,7 +247,7 @@ async def ask_all(servers):
                 answers[server] = answer
 """,
         ),
-        "15: your program waits for ever in this line, and in line 17 and 27. The answer of `cellar` was read at "
+        "15: your program waits for ever in this line, and in lines 17 and 27. The answer of `cellar` was read at "
         "0.3 s, in line 17, by the task that has asked `roof`: whoever reads an answer takes it away from all others",
     ),
     "reads for ever": (

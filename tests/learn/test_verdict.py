@@ -11,6 +11,7 @@ from tests.learn.judged import played
 from trio_udp.learn import find
 from trio_udp.learn._played import Ending, Run, Waiting, empty
 from trio_udp.learn._verdict import Finding, excerpt, judge, report
+from trio_udp.learn._where import in_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,3 +124,9 @@ def test_the_line_is_the_one_that_python_means() -> None:
     lines = report(PING, empty(Ending("returned"), "x.py"), Finding("so", 3), source, 80).splitlines()
     assert lines[-1] == ">    3  c = 3"
     assert len(lines) == 5
+
+
+def test_lines_are_listed_as_one_says_it() -> None:
+    assert in_lines([7]) == "in line 7"
+    assert in_lines({27, 3}) == "in lines 3 and 27"
+    assert in_lines([26, 10, 27, 10]) == "in lines 10, 26 and 27"

@@ -9,6 +9,7 @@ import pytest
 
 from tests.learn.judged import judged, played, refused
 from trio_udp.learn import find
+from trio_udp.learn._ending import GROUPED, NO_RAISE
 from trio_udp.learn._verdict import excerpt, judge
 
 if TYPE_CHECKING:
@@ -57,6 +58,75 @@ async def test_all(ask, network):
                 sent = [each.time - began for each in network.datagrams if each.source[0] == you.addresses[0]]
                 assert sent[-4:] == [0.0, 0.5, 1.0, 1.5]
             nursery.cancel_scope.cancel()
+""",
+    "answers whom it has heard three times": """\
+import trio
+async def test_third(ask, network):
+    async def serve(task_status):
+        with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as s:
+            await s.bind(("10.0.0.1", 7)); task_status.started()
+            for _ in range(3): q, c = await s.recvfrom(99)
+            await s.sendto(b"third", c)
+            await trio.sleep_forever()
+    async with trio.open_nursery() as n:
+        with network.host("10.0.0.1"): await n.start(serve)
+        t = trio.current_time()
+        with network.host("10.0.0.2"), trio.fail_after(9):
+            assert await ask(("10.0.0.1", 7)) == b"third"
+        assert trio.current_time() == t + 1.25
+        n.cancel_scope.cancel()
+async def test_never(ask, network):
+    network.host("10.0.0.1"); t = trio.current_time()
+    try:
+        with network.host("10.0.0.2"):
+          with trio.fail_after(1000): await ask(("10.0.0.1", 7))
+    except trio.TooSlowError: pass
+    else: assert 0
+    assert trio.current_time() == t + 2
+""",
+    "loses the answers": """\
+import trio, trio_udp
+from trio_udp.faults import Link
+async def test_answer_lost(ask, network):
+    a, b = network.host("10.0.0.1"), network.host("10.0.0.2")
+    async def echo(d): return b"r%d" % 77
+    async with trio.open_nursery() as n:
+        with a: await n.start(trio_udp.serve_udp, echo, 7)
+        network.set_link(a, b, Link(loss=1))
+        async def heal():
+            await trio.sleep(0.9)
+            network.set_link(a, b, Link(delay=.125))
+        n.start_soon(heal)
+        t = trio.current_time()
+        with b, trio.fail_after(100): assert await ask(("10.0.0.1", 7)) == b"r77"
+        assert abs(trio.current_time() - t - 1.25) < 0.01
+        n.cancel_scope.cancel()
+async def test_dead(ask, network):
+    network.host("10.0.0.1"); t = trio.current_time()
+    with network.host("10.0.0.2"):
+        with trio.move_on_after(100):
+            try: await ask(("10.0.0.1", 7))
+            except trio.TooSlowError: assert 1.9 < trio.current_time() - t < 2.1; return
+    assert False
+""",
+    "loses one more each time": """\
+import trio, trio_udp
+from trio_udp.faults import drop_first
+async def test_all(ask, network):
+    async def h(d): return b"42!"
+    async with trio.open_nursery() as n:
+        with network.host("10.0.0.1"): await n.start(trio_udp.serve_udp, h, 7)
+        with network.host("10.0.0.2"):
+            for k in range(1, 5):
+                t = trio.current_time()
+                with network.rule(drop_first(k)), trio.move_on_after(50) as sc:
+                    try:
+                        assert await ask(("10.0.0.1", 7)) == b"42!"
+                        assert k < 4 and trio.current_time() - t == k * .5 + .25
+                    except trio.TooSlowError:
+                        assert k == 4 and trio.current_time() - t == 2
+                assert not sc.cancelled_caught
+        n.cancel_scope.cancel()
 """,
 }
 
@@ -206,7 +276,47 @@ async def test_late(ask, network):
     ),
     "minds what is asked": (
         SOLUTION.replace("recvfrom(65535)\n", "recvfrom(65535)\n            assert question == b'ask'\n"),
-        "26: your test fails here with a program that is right: AssertionError",
+        "26: your test fails here with a program that is right: AssertionError. It differs from others that "
+        "are right, as it asks with the word b'please'. It may: that is its own business",
+    ),
+    "wants one port": (
+        """\
+import trio, pytest
+async def test_silent(ask, network):
+    network.host("10.0.0.1")
+    began = trio.current_time()
+    with network.host("10.0.0.2"), trio.fail_after(60), pytest.raises(trio.TooSlowError):
+        await ask(("10.0.0.1", 7))
+    assert trio.current_time() - began == 2
+    assert len({d.source for d in network.datagrams}) == 1
+""",
+        "8: your test fails here with a program that is right: AssertionError. It differs from others that are right, "
+        "as it asks from a new socket each time, and listens at all of them. It may: that is its own business",
+    ),
+    "knows a client by its port": (
+        """\
+import trio
+async def test_third(ask, network):
+    async def serve(task_status):
+        seen = {}
+        with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as s:
+            await s.bind(("10.0.0.1", 7)); task_status.started()
+            while True:
+                q, c = await s.recvfrom(99)
+                seen[c] = seen.get(c, 0) + 1
+                if seen[c] == 3: await s.sendto(b"third", c)
+    async with trio.open_nursery() as n:
+        with network.host("10.0.0.1"): await n.start(serve)
+        t = trio.current_time()
+        with network.host("10.0.0.2"), trio.move_on_after(9):
+            assert await ask(("10.0.0.1", 7)) == b"third"
+        assert trio.current_time() == t + 1.25
+        n.cancel_scope.cancel()
+""",
+        "15: your test fails here with a program that is right: TooSlowError. "
+        f"{GROUPED.format('TooSlowError')}{NO_RAISE}"
+        ". It differs from others that are right, as it asks from a new socket each time, and listens at all of them. "
+        "It may: that is its own business",
     ),
     "counts": (
         """\

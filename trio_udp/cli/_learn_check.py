@@ -21,7 +21,7 @@ FOLDER = "trio_udp_lessons"
 WIDEST = 100
 
 
-async def go_on(progress: Progress, *, whole: bool = False) -> bool:
+async def go_on(progress: Progress, *, whole: bool = False, aloud: bool = False) -> bool:
     """From the first lesson that is not done to one that fails; True: there is none.
 
     Each is played once: a program that writes to its own file is never the one that has passed.
@@ -29,19 +29,24 @@ async def go_on(progress: Progress, *, whole: bool = False) -> bool:
     from ..learn import LESSONS
 
     for lesson in LESSONS:
-        if progress.state(lesson) != "done" and not await judge_file(lesson, progress, whole=whole):
+        if progress.state(lesson) != "done" and not await judge_file(lesson, progress, whole=whole, aloud=aloud):
             return False
     tell("All lessons are done.\n")
     return True
 
 
-async def judge_file(lesson: Lesson, progress: Progress, *, whole: bool = False) -> bool:
-    """Play it, and tell what is wrong, with all of the picture if wanted; True: nothing is."""
+async def judge_file(lesson: Lesson, progress: Progress, *, whole: bool = False, aloud: bool = False) -> bool:
+    """Play it, and tell what is wrong, with all of the picture if wanted; True: nothing is.
+
+    Aloud: say first that it is checked, as that may take 10 seconds, and nobody has just asked for it.
+    """
     from ..learn._run import run_lesson
     from ..learn._source import read
     from ..learn._verdict import MOST_ROWS, judge, report
 
     path = progress.path(lesson)
+    if aloud:
+        say(f"checking {lesson.file}")
     try:
         source = read(path)
         run = await run_lesson(lesson, path, source)
@@ -72,9 +77,9 @@ async def passed_all(progress: Progress, changed: list[Lesson]) -> bool:
     """What was saved first; then, if it is right, what comes next. True: all lessons are done."""
     try:
         for lesson in changed:
-            if not await judge_file(lesson, progress):
+            if not await judge_file(lesson, progress, aloud=True):
                 return False
-        return await go_on(progress)
+        return await go_on(progress, aloud=True)
     except Failure as problem:
         say(str(problem))  # a file that was removed, and may come back
         return False

@@ -9,6 +9,7 @@ program prints: who sent what to whom and when, what was lost, which tasks lived
     _look       what a check asks of that
     _verdict    what is wrong, and how it is told
     _serving    what several lessons say of a learner's server
+    _strays     what some say of tasks that are in no nursery of the program's
     _learner    the learner's file, as a lesson has it in its hands
     _carried    what the network has carried, brought together with the trace
     _lesson     what a lesson is made of, and how to make one

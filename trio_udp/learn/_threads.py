@@ -4,6 +4,9 @@ A thread lives in real time. While it works all tasks may be waiting, so that vi
 an answer that was there at once is a second late, or an hour. That looks like any other lateness, and a learner would
 look for it in his program, where it is not. So each wait for a thread is noted with its line, and forgotten again if it
 has taken no time. A thread that the program itself has started nobody waits for, so it is noted at once.
+
+A `trio.run` in a thread is refused, whatever comes of it: it is another loop, with the real clock and none of the
+lesson's network, and what it changes of Trio while a play goes on is the play's as well.
 """
 
 from __future__ import annotations
@@ -11,16 +14,18 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import trio
 
+from ._learner import NotAsAsked
 from ._where import running_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 # What starts threads for a program that asks for a pool of them; not by importing it, which takes a while.
@@ -29,6 +34,14 @@ _EXECUTOR = os.path.join(os.path.dirname(os.__file__), "concurrent", "futures", 
 # Seconds: where somebody is always busy the clock is moved a bit.
 NO_TIME = 1e-4
 
+# Seconds of real time that threads have to come to a `trio.run`, when the play is over: they may have just begun.
+AFTERWARDS = 0.5
+
+OWN_RUN = (
+    "trio.run is called here in a thread. That is a loop of its own, in real time, with no socket of the lesson's "
+    "network. What is to go on beside something else is a task: `nursery.start_soon(...)`"
+)
+
 
 @contextmanager
 def threads(path: Path) -> Iterator[list[int]]:
@@ -36,23 +49,28 @@ def threads(path: Path) -> Iterator[list[int]]:
 
     Args:
       path: of the file whose lines are meant.
+
+    Raises:
+      NotAsAsked: at the end of the block, if a thread has called `trio.run`.
     """
     found: list[int] = []
-    really_run = trio.to_thread.run_sync
+    begun: dict[threading.Thread, int] = {}
+    refused: list[NotAsAsked] = []
+    own = threading.current_thread()
+    really_wait, really_start = trio.to_thread.run_sync, threading.Thread.start
+    really_run, really_tell = trio.run, threading.excepthook
 
-    @wraps(really_run)
+    @wraps(really_wait)
     async def run_sync(*args: Any, **options: Any) -> Any:
         line, began = running_line(path), trio.current_time()
         if line is None:  # a library's own
-            return await really_run(*args, **options)
+            return await really_wait(*args, **options)
         found.append(line)
         try:
-            return await really_run(*args, **options)
+            return await really_wait(*args, **options)
         finally:
             if trio.current_time() < began + NO_TIME:
                 found.remove(line)
-
-    really_start = threading.Thread.start
 
     @wraps(really_start)
     def start(thread: threading.Thread) -> None:
@@ -60,12 +78,38 @@ def threads(path: Path) -> Iterator[list[int]]:
         line = running_line(path) if caller in (str(path), _EXECUTOR) else None  # Trio starts some of its own
         if line is not None:
             found.append(line)
+            begun[thread] = line
         really_start(thread)
 
+    @wraps(really_run)
+    def run(*args: Any, **options: Any) -> Any:
+        here = threading.current_thread()
+        if here is own:  # the play; and inside of that Trio has something to say itself
+            return really_run(*args, **options)
+        refused.append(NotAsAsked(OWN_RUN, running_line(path) or begun.get(here) or next(reversed(found), None)))
+        raise refused[0]
+
+    def tell(problem: threading.ExceptHookArgs) -> None:
+        if problem.exc_value not in refused:
+            really_tell(problem)
+
     threading.Thread.start = start  # type: ignore[assignment, method-assign]
+    threading.excepthook = tell
     trio.to_thread.run_sync = run_sync  # type: ignore[assignment]  # it has type variables
+    trio.run = run  # type: ignore[assignment]  # likewise
     try:
         yield found
+        _join(begun)
     finally:
         threading.Thread.start = really_start  # type: ignore[method-assign]
-        trio.to_thread.run_sync = really_run
+        threading.excepthook = really_tell
+        trio.to_thread.run_sync = really_wait
+        trio.run = really_run
+    if refused:
+        raise refused[0]
+
+
+def _join(threads: Iterable[threading.Thread]) -> None:
+    until = time.monotonic() + AFTERWARDS
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))

@@ -17,6 +17,7 @@ from ._clocks import REAL_CLOCK
 from ._elsewhere import NOT_ASYNCIO
 from ._source import lines as lines_of
 from ._started import STARTED
+from ._where import in_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,8 +181,8 @@ def _too_slow(ending: Ending) -> str:
 
 
 def _others(ending: Ending) -> str:
-    lines = sorted({waiting.line for waiting in ending.waiting} - {ending.line})
-    return f", and in line {' and '.join(map(str, lines))}" if lines else ""
+    lines = {waiting.line for waiting in ending.waiting} - {ending.line}
+    return f", and {in_lines(lines)}" if lines else ""
 
 
 # -- telling it --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ._played import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
     from types import CodeType, FrameType, TracebackType
 
@@ -76,3 +76,9 @@ def _came_by(traceback: TracebackType | None) -> Iterator[tuple[CodeType, int]]:
     while traceback is not None:
         yield traceback.tb_frame.f_code, traceback.tb_lineno
         traceback = traceback.tb_next
+
+
+def in_lines(lines: Iterable[int]) -> str:
+    """In words: ``in line 3``, ``in lines 3, 7 and 9``."""
+    *others, last = map(str, sorted(set(lines)))
+    return f"in lines {', '.join(others)} and {last}" if others else f"in line {last}"

@@ -29,14 +29,13 @@ from ....faults import Link
 from ....testing._ip import parse_ip
 from ....testing._mailbox import Mailbox
 from ..._lesson import Lesson
-from ._check import PATIENCE, ROUNDS, SERVER, WORK, check
+from ._check import DELAY, PATIENCE, ROUNDS, SERVER, WORK, check
 
 if TYPE_CHECKING:
     from ....testing import Host
     from ..._learner import Learner
 
 EVE = "10.0.0.66"
-DELAY = 0.01  # seconds, each way
 EVERY = 0.25  # seconds between two that are forged
 BINARY = b"\xe9\x00 \xff"  # the number of the last round
 
@@ -52,8 +51,9 @@ the address of the server.
 
 `ask(server, number)` sends four bytes that nobody can guess, and its question.
 It is to return what the server has answered, without these bytes, or None when
-the server has said nothing for {PATIENCE:.0f} seconds, whatever else has come, and if
-nothing has. It is called {len(ROUNDS)} times, with another number each time.
+the server has said nothing for {PATIENCE:.0f} seconds, a tenth of a second more or less,
+whatever else has come, and if nothing has. It is called {len(ROUNDS)} times, with another
+number each time.
 """
 
 HINTS = (

@@ -6,22 +6,18 @@ answer is none, somebody was asked too late or it came too late, somebody was as
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from ..._look import arrivals, line_of, readings, sent
+from ..._look import arrivals, line_of, readings, sent, taken_for
 from ..._verdict import SURROUNDINGS, Finding, went_wrong
+from ..._where import in_lines
+from ._rounds import AGAIN, BUSY, DELAY, EXACT, PAUSE, ROUNDS, SERVERS, STAGGER, Round
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..._played import Carried, Run
-
-STAGGER = 0.25  # seconds after which the next server is asked
-DELAY = 0.01  # seconds, each way
-EXACT = 0.05  # seconds: what a program may be late
-PAUSE = 5.0  # seconds between two rounds
-BUSY = b"busy"
-SERVERS = ("best", "second", "third")
 
 # Many cancel the nursery, and return the answer in it.
 NOT_REACHED = (
@@ -30,27 +26,10 @@ NOT_REACHED = (
 )
 
 
-class Round(NamedTuple):
-    """After how many seconds each server answers, in their order, None: never; and who answers that it is busy."""
-
-    story: str
-    waits: tuple[float | None, ...]
-    busy: str = ""
-
-
-ROUNDS = (
-    Round("all are well", (0.1, 0.1, 0.1)),
-    Round("the best server is very slow", (3.0, 0.1, 0.1)),
-    Round("the best server is a bit slow, and the second one more so", (0.4, 0.9, 0.9)),
-    Round("the best server is busy", (0.1, 0.1, 0.1), busy="best"),
-    Round("two servers are down", (None, None, 0.1)),
-    Round("all are slow", (3.0, 2.0, 0.4)),  # before the library's client asks any of them again
-)
-
-
 def check(run: Run) -> Iterator[Finding]:
     if not sent(run, "you", "best"):
-        yield from went_wrong(run, "raised", "spins")
+        if not sent(run, "you"):
+            yield from went_wrong(run, "raised", "spins")
         yield _best_not_asked(run)
         return
     rounds = run.notes.get("rounds", ())
@@ -100,6 +79,10 @@ def _unfinished(run: Run, plan: Round, began: float) -> Iterator[Finding]:
             line,
             time,
         )
+    lost = [each for each in sent(run, to="you") if each.time >= began and each.data != BUSY and each.lost]
+    if lost and not came:
+        line = asked[lost[0].source].line if lost[0].source in asked else None
+        yield Finding(f"{plan.story}: ask has not returned. {_missed(lost[0], began)}", line, lost[0].time)
 
 
 def _reached(line: int | None, time: float) -> str:
@@ -107,15 +90,15 @@ def _reached(line: int | None, time: float) -> str:
 
 
 def _waits(run: Run) -> str:
-    lines = sorted({waiting.line for waiting in run.ending.waiting})
+    lines = {waiting.line for waiting in run.ending.waiting}
     around = run.ending.waiting[-1].line if run.ending.waiting else 0
     if len(lines) > 1 and around in run.notes["nurseries"][0]:
         lines.remove(around)
         return (
             f"the nursery in line {around} ends when all its tasks have ended, also where a `return` leaves it, and "
-            f"they wait for ever, in line {' and '.join(map(str, lines))}. Who has an answer has to cancel them"
+            f"they wait for ever, {in_lines(lines)}. Who has an answer has to cancel them"
         )
-    return f"your program waits for ever, in line {' and '.join(map(str, lines))}"
+    return f"your program waits for ever, {in_lines(lines)}"
 
 
 def _raised(run: Run, plan: Round, began: float, ended: float) -> Iterator[Finding]:
@@ -131,7 +114,22 @@ def _raised(run: Run, plan: Round, began: float, ended: float) -> Iterator[Findi
             words += f"it, and was read in line {line}" if line else "it, and nobody listened"
         else:
             words += "no good answer had come by then"
+            words += "".join(_still_to_come(plan, began, ended, _asked(run, began, ended)))
         yield Finding(words, finding.line, ended)
+
+
+def _still_to_come(plan: Round, began: float, ended: float, asked: dict[str, Carried]) -> Iterator[str]:
+    """Whose answer is the next, and when, in words; nothing, if no server that was asked has another one."""
+    good = [(asked[name].time + wait + 2 * DELAY, name) for name, wait in _answering(plan) if name in asked]
+    for time, name in sorted(each for each in good if each[0] > ended)[:1]:
+        yield f"; the {name} server's comes {time - began:.3g} s after it"
+
+
+def _answering(plan: Round) -> Iterator[tuple[str, float]]:
+    """Who has a good answer, and after how many seconds."""
+    for name, wait in zip(SERVERS, plan.waits, strict=True):
+        if wait is not None and name not in plan.busy:
+            yield name, wait
 
 
 def _asked(run: Run, began: float, ended: float) -> dict[str, Carried]:
@@ -197,7 +195,8 @@ def _answer(
     else:
         right = f"the server has answered {came[0][1].data!r}" if came else "no good answer had come"
         where = _last_read(run, came[0][1].data, ended) if came else (None, ended)
-        yield Finding(f"{plan.story}: ask has returned {result!r}, and {right}", *where)
+        taken = taken_for(result, came[0][1].data) if came else ""
+        yield Finding(f"{plan.story}: ask has returned {result!r}, and {right}{taken}", *where)
 
 
 def _last_read(run: Run, data: bytes, until: float) -> tuple[int | None, float]:
@@ -210,21 +209,25 @@ def _gave_up(run: Run, plan: Round, began: float, ended: float, asked: dict[str,
     words = f"{plan.story}: ask has returned None, after {ended - began:.3g} s"
     for each in sent(run, to="you"):
         if began <= each.time < ended + PAUSE and each.data != BUSY:
-            came = each.time + DELAY
             line, time = _last_read(run, each.data, ended)
             if line is not None:
                 words += f". But the {each.source} server's answer was read in this line, at {time:.4g} s"
                 return Finding(f"{words}. {NOT_REACHED}", line, time)
-            missed = (
-                f"The {each.source} server's answer came at {came:.4g} s, {came - began:.3g} s after `ask` was called, "
-                "and nobody listened"
-            )
-            return Finding(f"{words}. {missed}", asked[each.source].line if each.source in asked else None, each.time)
+            line = asked[each.source].line if each.source in asked else None
+            return Finding(f"{words}. {_missed(each, began)}", line, each.time)
     line, time = _last_read(run, BUSY, ended)
     if line is not None and time >= began:
         words += f". {BUSY!r} was read in this line, at {time:.4g} s: that is no answer, and another server has one"
         return Finding(words, line, time)
     return Finding(words, time=ended)
+
+
+def _missed(answer: Carried, began: float) -> str:
+    came = answer.time + DELAY
+    return (
+        f"The {answer.source} server's answer came at {came:.4g} s, {came - began:.3g} s after `ask` was called, and "
+        "nobody listened"
+    )
 
 
 def _too_late(run: Run, plan: Round, began: float, ended: float, asked: dict[str, Carried]) -> Iterator[Finding]:
@@ -267,12 +270,12 @@ def _stood(run: Run, began: float, place: int) -> int | None:
 def _twice(run: Run, plan: Round, began: float, ended: float, asked: dict[str, Carried]) -> Iterator[Finding]:
     for name, first in asked.items():
         questions = [each for each in sent(run, "you", name) if began <= each.time <= ended]
-        if len(questions) > 1:
-            again = questions[1]
+        again = next((each for one, each in pairwise(questions) if each.time < one.time + AGAIN - 1e-6), None)
+        if again:
             yield Finding(
-                f"{plan.story}: the {name} server was asked again after {again.time - first.time:.3g} s, and "
-                f"{len(questions)} times in all. It has the question: to ask once more is to give it more work, and "
-                "brings its answer no sooner",
+                f"{plan.story}: the {name} server was asked again, {again.time - first.time:.3g} s after the first "
+                f"time, and {len(questions)} times in all. It has the question: to ask once more is to give it more "
+                "work, and brings its answer no sooner",
                 again.line,
                 again.time,
             )

@@ -16,6 +16,7 @@ import trio
 from ....faults import Link
 from ..._lesson import Lesson
 from ..._serving import note_lines
+from ..._strays import Strays
 from ._check import DELAY, QUESTIONS, SERVER, SOON, UNTIL, Asked, check
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ QUESTION = """\
 Your server awaits it in its loop, and hears nothing meanwhile: a client with a
 quick question waits until the work for the slow one is done. Each question is
 to be answered as soon as its own work is done, to the client that has asked it.
-`serve(port, work)` goes on for ever; the lesson cancels it.
+`serve(port, work)` goes on for ever; the lesson cancels it, and all its tasks
+with it: they are in nurseries of your program.
 """
 
 HINTS = (
@@ -66,6 +68,7 @@ async def stage(learner: Learner) -> None:
         learner.note("over", trio.current_time())
 
     note_lines(learner, SERVER[1], work)
+    trio.lowlevel.add_instrument(Strays(learner))
     learner.note("nurseries", learner.lines_like(r"\bopen_nursery\("))
     learner.note("starts", learner.lines_like(r"\bstart_soon\((?:\w*\.?partial\()?\s*work\b"))
     async with learner.network(Link(delay=DELAY)) as network, trio.open_nursery() as nursery:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..._look import arrivals, line_of, readings, sent
 from ..._serving import has_ended, not_listening, stood
+from ..._strays import strayed
 from ..._verdict import SURROUNDINGS, Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ UNTIL = 40.0
 
 
 def check(run: Run) -> Iterator[Finding]:
+    yield from strayed(run, "serve")
     yield from went_wrong(run, "raised", "floods", "spins")
     yield from has_ended(run)
     (results,) = run.notes["results"]

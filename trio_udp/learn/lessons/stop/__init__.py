@@ -3,12 +3,14 @@
 Two ways to stop are common, and both wrong: to cancel the nursery with everything in it, and to look at a flag between
 two questions, so that one more has to come before it is seen. What ``work`` answers are numbers of no pattern.
 
-It is played three times, with work of other lengths: who waits for a fixed time instead of for the work is right once.
-In the last nothing is asked after the stop, so that nothing wakes who waits for one more question.
+It is played four times, with work of other lengths: who waits for a fixed time instead of for the work is right once.
+In the last two nothing is asked after the stop, so that nothing wakes who waits for one more question; and at the last
+stop all is answered, so that nothing hides how late somebody looks.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -17,21 +19,28 @@ import trio
 from ....faults import Link
 from ..._lesson import Lesson
 from ..._serving import note_lines
-from ._check import CLIENTS, DELAY, PROMPT, ROUNDS, SERVER, Asked, Round, check
+from ..._strays import Strays
+from ._check import check
+from ._rounds import CLIENTS, DELAY, PROMPT, ROUNDS, SERVER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..._learner import Learner
+    from ._rounds import Asked, Round
 
 QUESTION = """\
-`serve(port, work, stop)` answers questions until the event `stop` is set, which
-happens at 3 seconds. Two questions are being worked at then: the work for one
-ends a second later, that for the other three seconds later.
+`serve(port, work, stop)` answers questions, each as soon as the work for it is
+done, until the event `stop` is set, which happens at 3 seconds. Two questions
+are being worked at then: the work for one ends a second later, that for the
+other three seconds later.
 
 Your server cancels all of it, and two clients never hear of their questions
 again. To stop gracefully is to take no further question, to answer those that
-have been taken, and to return as soon as that is done. It is played twice more,
-at other ports, with work that takes other times; after the last stop nobody
-asks anything.
+have been taken, and to return as soon as that is done. It is played three times
+more, at other ports, with work that takes other times. After the last two stops
+nobody asks anything, and at the very last one no work is left. All your tasks
+are in nurseries of your program, as ever.
 """
 
 HINTS = (
@@ -65,25 +74,46 @@ async def stage(learner: Learner) -> None:
         await learner.call("serve", port, work, stop)
         learner.note("over", trio.current_time())
 
+    trio.lowlevel.add_instrument(Strays(learner))
     note_lines(learner, ROUNDS[0].port, work, trio.Event())
     learner.note("starts work", learner.lines_like(r"\bstart_soon\((?:\w*\.?partial\()?\s*work\b"))
     learner.note("starts stop", learner.lines_like(r"\bstart_soon\(\s*stop\.wait\b"))
-    async with learner.network(Link(delay=DELAY)) as network:
-        server, clients = network.host(SERVER, name="server"), {name: network.host(name=name) for name in CLIENTS}
-        for part in ROUNDS:
-            learner.note("port", part.port)
-            stop = trio.Event()
-            async with trio.open_nursery() as nursery:
-                with server:
-                    nursery.start_soon(serve, part.port, stop)
-                for asked in part.accepted + part.too_late:
-                    with clients[asked.client]:
-                        nursery.start_soon(_ask, learner, trio.lowlevel.current_task(), asked, part)
-                await trio.sleep_until(part.stop)
-                stop.set()
-                await trio.sleep_until(part.done + PROMPT)
-                learner.note("stands", [part.port, *learner.waiting(trio.lowlevel.current_task())])
+    learner.note("shields", learner.lines_like(r"\bshield\b"))
+    with _asks_noted(learner):
+        async with learner.network(Link(delay=DELAY)) as network:
+            server, clients = network.host(SERVER, name="server"), {name: network.host(name=name) for name in CLIENTS}
+            for part in ROUNDS:
+                learner.note("port", part.port)
+                stop = trio.Event()
+                async with trio.open_nursery() as nursery:
+                    with server:
+                        nursery.start_soon(serve, part.port, stop)
+                    for asked in part.accepted + part.too_late:
+                        with clients[asked.client]:
+                            nursery.start_soon(_ask, learner, trio.lowlevel.current_task(), asked, part)
+                    await trio.sleep_until(part.stop)
+                    stop.set()
+                    await trio.sleep_until(part.done + PROMPT)
+                    learner.note("stands", [part.port, *learner.waiting(trio.lowlevel.current_task())])
     learner.over(len(ROUNDS))
+
+
+@contextmanager
+def _asks_noted(learner: Learner) -> Iterator[None]:
+    """Note in which lines of the learner's it is asked whether an event is set, when, and if it is."""
+    really_asks = trio.Event.is_set
+
+    def asks(event: trio.Event) -> bool:
+        is_set = really_asks(event)
+        if line := learner.line():
+            learner.note("asks", [line, trio.current_time(), is_set])
+        return is_set
+
+    trio.Event.is_set = asks  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        trio.Event.is_set = really_asks  # type: ignore[method-assign]
 
 
 async def _ask(learner: Learner, around: trio.lowlevel.Task, asked: Asked, part: Round) -> None:

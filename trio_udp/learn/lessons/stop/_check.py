@@ -2,84 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..._look import arrivals, line_of, readings, sent
 from ..._serving import not_listening, not_read, returned, stood
+from ..._strays import strayed
 from ..._verdict import SURROUNDINGS, Finding, went_wrong
+from ._rounds import DELAY, PROMPT, ROUNDS, SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..._played import Run
-
-SERVER = "10.0.0.1"
-DELAY = 0.01  # seconds, each way
-CLIENTS = "anna", "ben", "carla", "dora"
-
-# Seconds: what a server may do after its last answer before it returns, and before it begins to work.
-PROMPT = 0.1
-
-
-class Asked(NamedTuple):
-    """A question: who asks it when, in seconds, and how long the work at it takes."""
-
-    client: str
-    time: float
-    question: bytes
-    work: float
-
-    @property
-    def soon(self) -> float:
-        """When it has come, and the work at it been begun, at the latest."""
-        return self.time + DELAY + PROMPT
-
-
-class Round(NamedTuple):
-    """A server from its beginning to its end; what is asked before it is told to stop, and what comes too late."""
-
-    port: int
-    stop: float
-    until: float
-    accepted: tuple[Asked, ...]
-    too_late: tuple[Asked, ...] = ()
-
-    @property
-    def done(self) -> float:
-        """When all that was taken can be answered."""
-        return max(each.time + each.work for each in self.accepted) + DELAY
-
-
-ROUNDS = (
-    Round(
-        port=7,
-        stop=3.0,
-        until=20.0,
-        accepted=(
-            Asked("anna", 0.5, b"job 1", 0.0),
-            Asked("ben", 1.0, b"job 2", 5.0),
-            Asked("carla", 2.0, b"job 3", 2.0),
-            Asked("dora", 2.5, b"job 4", 0.25),
-        ),
-        too_late=(Asked("ben", 3.5, b"job 5", 0.25), Asked("anna", 5.0, b"job 6", 4.0)),
-    ),
-    Round(
-        port=8,
-        stop=23.0,
-        until=40.0,
-        accepted=(Asked("carla", 21.0, b"job 7", 9.0), Asked("dora", 22.9, b"job 8", 0.5)),
-        too_late=(Asked("ben", 23.2, b"job 9", 0.25),),
-    ),
-    Round(
-        port=9,
-        stop=43.0,
-        until=50.0,
-        accepted=(Asked("anna", 41.0, b"job 10", 0.5), Asked("ben", 42.0, b"job 11", 3.0)),
-    ),
-)
+    from ..._played import Carried, Run
+    from ._rounds import Asked, Round
 
 
 def check(run: Run) -> Iterator[Finding]:
+    yield from strayed(run, "serve")
     yield from went_wrong(run, "raised", "floods", "spins")
     ends = [*run.notes.get("over", ()), None]
     for part, _, over in zip(ROUNDS, run.notes.get("port", ()), ends, strict=False):  # what has begun
@@ -113,6 +52,7 @@ def _answered(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
     if len(answers) > 1:
         yield Finding(f"{who} got more than one answer to `{what}`", answers[1][1].line, answers[1][0])
     if answers:
+        yield from _held_back(run, asked, *answers[0])
         return
     if came:
         time, each = came[0]
@@ -122,10 +62,36 @@ def _answered(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
             each.line,
             time,
         )
+    yield from _something_else(run, asked, results[what])
     yield from _to_another(run, asked, results[what])
     yield from _cut(run, part, asked)
     yield from _done(run, part, asked)
     yield from _not_taken(run, part, asked)
+
+
+def _held_back(run: Run, asked: Asked, came: float, answer: Carried) -> Iterator[Finding]:
+    done = [time for question, time, _ in run.notes.get("done", ()) if question == asked.question]
+    if done and answer.time > done[0] + PROMPT:
+        yield Finding(
+            f"the work for `{asked.question.decode()}` was done at {done[0]:.3g} s, and this line has sent its result "
+            f"at {answer.time:.3g} s: what is done can be answered at once",
+            answer.line,
+            came,
+        )
+
+
+def _something_else(run: Run, asked: Asked, result: bytes) -> Iterator[Finding]:
+    if not _begun(run, asked):
+        return
+    ports = {each.source_port for each in sent(run, asked.client, "server") if each.data == asked.question}
+    for time, each in arrivals(run, asked.client, "server"):
+        if each.destination_port in ports:
+            yield Finding(
+                f"{asked.client} had asked `{asked.question.decode()}`, and what came for it is {each.data!r:.40}. "
+                f"That is not what `work` returns for it, {result!r}",
+                each.line,
+                time,
+            )
 
 
 def _to_another(run: Run, asked: Asked, result: bytes) -> Iterator[Finding]:
@@ -167,11 +133,38 @@ def _done(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
             words += "nobody. The task that works has to send the answer, too"
             line = starts[0] if starts else line_of(run, read[0]) if read else None
         elif time >= part.stop:
-            words += f"{time:.3g} s, after the stop. If that has cancelled its task, the next `await` in it raises "
-            words += "trio.Cancelled, that of `sendto` too"
+            words += f"{time:.3g} s, after the stop"
+            line, why = _not_sent(run, part, time, line)
+            words += why
         else:
             words += f"{time:.3g} s. It was called in this line, and its result never came to {asked.client}"
         yield Finding(words, line, time)
+
+
+def _not_sent(run: Run, part: Round, done: float, line: int | None) -> tuple[int | None, str]:
+    """In which line it is why a result that was there after the stop was not sent, as far as that is known, and why."""
+    for asks, time in _told_to_stop(run, part, done):
+        return asks, (
+            f", and nobody has sent its result. At {time:.3g} s this line has asked whether `stop` is set, and it was. "
+            "That is for who takes questions; those that have been taken are answered after the stop as well"
+        )
+    if run.notes["shields"][0]:
+        return line, (
+            ". If that has cancelled its task, the next `await` in it raises trio.Cancelled, that of `sendto` too"
+        )
+    return line, (
+        ", and nobody has sent its result. What has been taken before the stop is answered after it as well: is what "
+        "sends it cancelled then, or does it send nothing once it was told to stop?"
+    )
+
+
+def _told_to_stop(run: Run, part: Round, done: float) -> list[tuple[int, float]]:
+    """The lines that have asked after some work, at this or before it, and heard that `stop` is set; and when."""
+    ends = {time for _, time, _ in run.notes.get("done", ())}
+    asks = run.notes.get("asks", ())
+    lines = {line for line, time, _ in asks if time in ends}
+    told = [(line, time) for line, time, is_set in asks if line in lines and is_set and part.stop <= time <= done]
+    return sorted(told, key=lambda each: -each[1])
 
 
 def _not_taken(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
@@ -182,7 +175,7 @@ def _not_taken(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
     )
     if any(each.data == asked.question and each.lost == "refused" for each in sent(run, asked.client, "server")):
         yield not_listening(run, words, (SERVER, part.port), asked.time)
-    if any(question == asked.question for question, _, _ in run.notes.get("begun", ())):
+    if _begun(run, asked):
         yield Finding(f"{words}, though the work for it was begun", run.ending.line, asked.time)
     if read := readings(run, "server", asked.question):
         yield Finding(
@@ -201,6 +194,10 @@ def _not_taken(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
     if line:
         yield Finding(f"{came}was in this line, and did not read it", line, asked.time)
     yield not_read(run, words, asked.time)
+
+
+def _begun(run: Run, asked: Asked) -> bool:
+    return any(question == asked.question for question, _, _ in run.notes.get("begun", ()))
 
 
 def _at_work(run: Run, time: float) -> list[tuple[bytes, int | None]]:
@@ -242,11 +239,16 @@ def _ended(run: Run, part: Round, over: float | None) -> Iterator[Finding]:
         yield from _one_by_one(run, part, over)
         line = next((line for port, *waiting in run.notes["stands"] if port == part.port for _, line in waiting), None)
         here = f". At {part.done + PROMPT:.3g} s it waited in this line" if line else ""
-        worked = max(time for question, time, _ in run.notes["done"] if question in [each[2] for each in part.accepted])
-        why = "nothing was left to do" if last <= worked + PROMPT else f"all work was done at {worked:.3g} s"
+        if part.done == part.stop:
+            words = (
+                f"serve has returned at {over:.3g} s. It was told to stop at {part.stop:.3g} s, and had answered all "
+            )
+            yield Finding(
+                f"{words}that it had taken at {last:.3g} s{here}. Is anything to be waited for then?", line, over
+            )
         yield Finding(
-            f"serve has returned at {over:.3g} s. The last answer was sent at {last:.3g} s, and {why}{here}. How long "
-            "work takes nobody knows before; a nursery ends when its last task does",
+            f"serve has returned at {over:.3g} s. The last answer was sent at {last:.3g} s, and nothing was left to "
+            f"do{here}. How long work takes nobody knows before; a nursery ends when its last task does",
             line,
             time=over,
         )

@@ -30,9 +30,10 @@ DELAY = 0.125  # seconds, each way; sums of it are exact
 
 QUESTION = """\
 `ask(server)` asks a server, 4 times at most, every half a second. It returns
-the answer, or raises trio.TooSlowError 2 seconds after it has begun. You write
-its tests: each function whose name begins with `test_` is called with an `ask`
-and with a VirtualNetwork, on which every datagram takes 0.125 seconds.
+the answer, or raises trio.TooSlowError 2 seconds after it has begun. What it
+sends is its own business, and so is from which ports it does. You write its
+tests: each function whose name begins with `test_` is called with an `ask` and
+with a VirtualNetwork, on which every datagram takes 0.125 seconds.
 
 The lesson runs your tests with programs that are right, and with eleven that
 are wrong. A right one has to pass all of your tests; each wrong one has to fail
@@ -136,9 +137,10 @@ def check(run: Run) -> Iterator[Finding]:
         )
     if run.ending.kind == "raised" and not fault:
         yield from _in_another_order(run, within)
-        yield Finding(
-            f"your test fails here with a program that is right: {run.ending.words}", run.ending.line, within=within
-        )
+        words, way = f"your test fails here with a program that is right: {run.ending.words}", PROGRAMS[number].way
+        if way and number in dict(run.notes.get("asked", ())):
+            words += f". It differs from others that are right, as it {way}. It may: that is its own business"
+        yield Finding(words, run.ending.line, within=within)
     yield from went_wrong(run, "raised", "floods", "spins")
     yield from _judged(run)
 

@@ -48,6 +48,23 @@ async def _right_in_another_way(server: Address) -> bytes:
     return answer
 
 
+async def _right_from_many_ports(server: Address) -> bytes:
+    answers: list[bytes] = []
+
+    async def attempt() -> None:
+        with _socket() as sock:
+            await sock.sendto(b"ask", server)
+            answers.append((await sock.recvfrom(65535))[0])
+            nursery.cancel_scope.cancel()
+
+    with trio.fail_after(ATTEMPTS * WAIT):
+        async with trio.open_nursery() as nursery:
+            for _ in range(ATTEMPTS):
+                nursery.start_soon(attempt)
+                await trio.sleep(WAIT)
+    return answers[0]
+
+
 async def _waits(server: Address) -> bytes:
     with _socket() as sock:
         await sock.sendto(b"ask", server)
@@ -104,7 +121,7 @@ class Program(NamedTuple):
     """One to be tested; ``fault`` is what is wrong with it, empty if nothing is.
 
     ``when`` is when that shows, and ``where`` what it shows in then. Whether it has come to that is seen by what a play
-    has noted, one of `SEEN`; empty: by nothing but a failed test.
+    has noted, one of `SEEN`; empty: by nothing but a failed test. ``way`` is what a right one does in a way of its own.
     """
 
     ask: Ask
@@ -112,6 +129,7 @@ class Program(NamedTuple):
     when: str = ""
     where: str = ""
     noted: str = ""
+    way: str = ""
 
 
 # What a play notes of a program, in words.
@@ -125,7 +143,7 @@ PROGRAMS = (
     Program(_right),
     Program(_waits, "asks once, and then waits for ever", LOST, "whether `ask` ends", "lost"),
     Program(_gives_up, "asks once, and gives up after half a second", LOST, "when `ask` ends", "lost"),
-    Program(_right_in_another_way),
+    Program(_right_in_another_way, way="asks with the word b'please'"),
     Program(
         _hurries,
         f"asks every {HURRY} seconds, {int(ATTEMPTS * WAIT / HURRY)} times",
@@ -143,6 +161,7 @@ PROGRAMS = (
         "returned",
     ),
     Program(_asks_too_seldom, "asks 3 times, and gives up after 1.5 seconds", NOBODY, GIVES_UP, "gave up"),
+    Program(_right_from_many_ports, way="asks from a new socket each time, and listens at all of them"),
     Program(_asks_too_often, "asks 5 times, and gives up after 2.5 seconds", NOBODY, GIVES_UP, "gave up"),
     Program(
         _does_not_wait,
