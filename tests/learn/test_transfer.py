@@ -458,7 +458,7 @@ async def receive(port):
     "sends once": (
         SOLUTION.replace("trio.move_on_after(0.5)", "trio.move_on_after(1000)"),
         "21: what sender sent in this line, at 0 s, was lost, and nobody sends it again. So your program waits for "
-        "ever, in line 24 and 33",
+        "ever, in lines 24 and 33",
     ),
     "asks nobody whether it is there": (
         SOLUTION.replace("await sock.recv(65535) == header", "True"),

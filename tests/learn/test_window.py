@@ -512,7 +512,7 @@ WRONG = {
             "            listening.cancel_scope.cancel()\n",
         ),
         "27: what sender sent in this line, 2 times until 3.1 s, was lost, and nobody sends it once more. So your "
-        "program waits for ever, in line 22 and 41 and 51",
+        "program waits for ever, in lines 22, 41 and 51",
     ),
     "all at once": (
         SOLUTION.replace("Semaphore(10)", "Semaphore(1000)"),
@@ -681,7 +681,7 @@ async def send(data, receiver):
     "no second time": (
         SOLUTION.replace("trio.move_on_after(1)", "trio.move_on_after(1000)"),
         "27: what sender sent in this line, at 0 s, was lost, and nobody sends it again. So your program waits for "
-        "ever, in line 22 and 29 and 36 and 49",
+        "ever, in lines 22, 29, 36 and 49",
     ),
     "an old receiver": (
         OLD_RECEIVER,
@@ -726,7 +726,7 @@ async def send(data, receiver):
     ),
     "a window that never opens again": (
         SOLUTION.replace("        window.release()\n", ""),
-        "37: your program waits for ever, in line 22 and 48. Nothing was sent after 1.26 s, and the last answer came "
+        "37: your program waits for ever, in lines 22 and 48. Nothing was sent after 1.26 s, and the last answer came "
         "at 1.51 s. This line waits for no datagram, but for another task: until that calls `release()`, and none does",
     ),
     "counts answers, of whatever": (

@@ -18,7 +18,7 @@ from ._axis import NOWHERE, Mark
 from ._labels import ENOUGH, Labels, cut_fate
 from ._lifelines import AND_MORE
 from ._plan import TOP
-from ._show import plural, shortened, show_data, show_duration, show_text
+from ._show import plural, shortened, show_arrival, show_data, show_duration, show_text
 from ._travel import Travel
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _label_text(arrow: Arrow, letters: int) -> tuple[str, int]:
     elif travel.outcome == "unseen" and not arrow.leaves:
         fate = _unseen(travel)
     elif travel.sent is not None and travel.ended is not None:
-        fate = ", ".join([*words, *arrival(travel)])
+        fate = ", ".join([*words, *show_arrival(travel)])
     fate = shortened(cut_fate(fate, letters - 2 - min(len(show_data(travel.data)), ENOUGH)), letters - 4)
     data = show_data(travel.data, max(3, letters - len(fate) - 2))
     if not fate:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ._show import plural, show_data, show_duration, show_text
+from ._show import plural, show_arrival, show_data, show_duration, show_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,12 +128,4 @@ def fate(travel: Travel) -> str:
         return ", ".join([*words, "lost" if travel.reason == "loss" else f"lost: {show_text(travel.reason)}"])
     if travel.sent is None or travel.ended is None:
         return ""
-    return ", ".join([*words, *arrival(travel)])
-
-
-def arrival(travel: Travel) -> list[str]:
-    """How it has arrived, of one that was seen to be sent: damaged, after how long, and when it was read, if later."""
-    assert travel.sent is not None
-    assert travel.ended is not None
-    words = ["damaged"] * (travel.damaged is not None) + [show_duration(travel.ended - travel.sent)]
-    return words if travel.waited is None else [*words, f"read {show_duration(travel.waited)} later"]
+    return ", ".join([*words, *show_arrival(travel)])

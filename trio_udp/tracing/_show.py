@@ -13,8 +13,11 @@ twice, so no text looks like an escape.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from unicodedata import bidirectional, category, east_asian_width, is_normalized
+
+if TYPE_CHECKING:
+    from ._travel import Travel
 
 ELLIPSIS = "\u2026"
 NOTHING = "No datagram was recorded."
@@ -95,3 +98,11 @@ def show_duration(seconds: float) -> str:
 def plural(count: int, noun: str) -> str:
     """``1 datagram``, ``2,000 datagrams``."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def show_arrival(travel: Travel) -> list[str]:
+    """How it has arrived, in words: damaged, after how long, and how much later it was read."""
+    words = ["damaged"] * (travel.damaged is not None)
+    if travel.sent is not None and travel.ended is not None:
+        words.append(show_duration(travel.ended - travel.sent))
+    return words if travel.waited is None else [*words, f"read {show_duration(travel.waited)} later"]

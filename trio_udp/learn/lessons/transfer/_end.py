@@ -16,6 +16,7 @@ from ...._events import DatagramReceived
 from ..._learner import MODULE
 from ..._look import arrivals, happened, line_of, readings, sent
 from ..._verdict import Finding
+from ..._where import in_lines
 from ._check import bytes_arrived, defined, missing, named
 from ._kept import answered_early
 from ._parts import never_sent
@@ -283,8 +284,8 @@ def _what_it_waits_for(run: Run, line: int) -> str:
 
 
 def _in_lines(run: Run, without: int | None) -> str:
-    lines = sorted({each.line for each in run.ending.waiting} - {without})
-    return f", in line {' and '.join(map(str, lines))}" if lines else ""
+    lines = {each.line for each in run.ending.waiting} - {without}
+    return f", {in_lines(lines)}" if lines else ""
 
 
 def _what_was_sent(datagram: Carried, times: int = 1) -> str:

@@ -4,10 +4,7 @@ The same two functions as in lesson 11, and any protocol between them. What is m
 is done: the receiver may stay longer.
 
 How many blocks are under way is what was sent for the first time within one way there and back, in which nothing of it
-can have been acknowledged. A block is known by the part of the file that is in it, as what else is in a datagram is the
-learner's affair. If nothing of the file is to be seen in any, since it is sent in another form, then it is known by its
-second half: what changes when it is sent again stands in front. A datagram that is not half as long as the longest has
-then something else to say.
+can have been acknowledged.
 
 A second file, of one block, takes its time: for those who give up after three attempts, or are gone before an answer
 that was lost can be asked for again. In the first file it is chance whether they are found out, and waiting for the
@@ -32,13 +29,13 @@ import trio
 
 from ....faults import Drop, Link
 from ..._lesson import Lesson
-from ..._look import sent
 from ..._verdict import Finding, went_wrong
 from ..transfer import PAUSE, RECEIVER, lose_first_answers, transfer
-from ..transfer._check import goes_twice, returns_too_soon, too_early, transferred
+from ..transfer._check import goes_twice, returns_too_soon, transferred
 from ..transfer._end import never_ends
 from ..transfer._kept import came_again
 from ..transfer._parts import part
+from ._under_way import DELAY, FILE, SEED, WINDOW, most_under_way, sent_of_file, too_many, too_many_with_those_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,16 +43,12 @@ if TYPE_CHECKING:
     from ....faults import InFlight, Rule
     from ....testing import VirtualNetwork
     from ..._learner import Learner
-    from ..._played import Carried, Run
+    from ..._played import Run
 
-SEED = 15
-DELAY = 0.25  # seconds, each way
 LINK = Link(delay=DELAY, rate=1e6, loss=0.02, reorder=0.05, reorder_delay=0.02)
-FILE = Random(SEED).randbytes(40_000)
 SMALL = Random(SEED + 1).randbytes(500)
 FILES = (FILE, SMALL, b"")
 ATTEMPTS = 3  # that are lost of what the sender says first about the small one
-WINDOW = 10  # datagrams
 
 # Which datagrams are lost, from 1. No window larger than one ends with both of the sender's, nor one of ten with any.
 EARLY = (5, 13)
@@ -168,108 +161,14 @@ def _is_whole(datagrams: list[bytes]) -> bool:
 
 def check(run: Run) -> Iterator[Finding]:
     yield from went_wrong(run, "raised", "spins")
-    yield from _too_many(run)
+    yield from too_many(run)
     yield from transferred(run, FILES)
     yield from never_ends(run, FILES)
     yield from went_wrong(run, "floods")
     yield from returns_too_soon(run, FILES)
-    yield from _too_many_with_those_again(run)
+    yield from too_many_with_those_again(run)
     yield from _too_slow(run)
     yield from goes_twice(run, 2 * DELAY)
-
-
-def _sent(run: Run) -> list[Carried]:
-    """By the sender, of the long file."""
-    begins = [*run.notes.get("began", ()), float("inf"), float("inf")]
-    return [each for each in sent(run, "sender") if each.time < begins[1]]
-
-
-def _too_many(run: Run) -> Iterator[Finding]:
-    datagrams = _sent(run)
-    for first, last in zip(datagrams, datagrams[2 * WINDOW :], strict=False):
-        if last.time < first.time + 2 * DELAY - 1e-6:
-            yield from _same_again(datagrams, first.time, last.time)
-            yield Finding(
-                f"{2 * WINDOW + 1} datagrams were sent in {last.time - first.time:.3g} s, and the first can be "
-                f"acknowledged after {2 * DELAY:.3g} s at best: that is no window of {WINDOW}",
-                last.line,
-                last.time,
-            )
-    blocks = _blocks(datagrams)
-    for first, last in zip(blocks, blocks[WINDOW:], strict=False):
-        if last.time < first.time + 2 * DELAY - 1e-6:
-            under_way = sum(first.time <= each.time < first.time + 2 * DELAY - 1e-6 for each in blocks)
-            yield Finding(
-                f"{under_way} blocks were sent within {2 * DELAY:.3g} s, and the first can be acknowledged after that "
-                f"at best. So all of them were under way, and {WINDOW} are the most that may be",
-                last.line,
-                last.time,
-            )
-
-
-def _too_many_with_those_again(run: Run) -> Iterator[Finding]:
-    """More are under way than may be, as what was sent again is under way, too.
-
-    A datagram is, until an answer can be there; if it is lost, for as long as that could have taken.
-    """
-    blocks = list(_with_blocks(_sent(run)))
-    known: dict[range | bytes, float] = {}
-    since = {block: each.time for block, each in reversed(blocks)}
-    for block, each in blocks:
-        known[block] = min([known.get(block, float("inf")), *(time + DELAY for time in each.delivered)])
-    under_way: list[tuple[range | bytes, Carried]] = []
-    for block, each in blocks:
-        now = each.time + 1e-6
-        under_way = [(of, one) for of, one in under_way if now < _answered_by(one) and now < known[of]]
-        if now < known[block]:
-            under_way.append((block, each))
-        several = len({of for of, _ in under_way})
-        if several > WINDOW:
-            words = f"{several} blocks were under way at {each.time:.3g} s: no answer to them can have been there yet. "
-            again = any(one.time > since[of] for of, one in under_way)
-            words += f"{'What is sent again is under way, too, and ' if again else ''}{WINDOW} are the most that may be"
-            yield Finding(words, each.line, each.time)
-
-
-def _answered_by(datagram: Carried) -> float:
-    """When an answer to it can be there at best."""
-    return (min(datagram.delivered) if datagram.delivered else datagram.time + DELAY) + DELAY
-
-
-def _same_again(datagrams: list[Carried], began: float, ended: float) -> Iterator[Finding]:
-    """So many in that time that were sent twice, and no more blocks than may be."""
-    last: dict[range | bytes, Carried] = {}
-    again: list[tuple[float, Carried]] = []
-    new = several = 0
-    for block, each in _with_blocks(datagrams):
-        if began <= each.time <= ended:
-            gap = each.time - last[block].time if block in last else None
-            several += 1
-            new += gap is None
-            again += [(gap, each)] if gap is not None and gap < 2 * DELAY - 1e-6 else []
-        last[block] = each
-    if again and new <= WINDOW:
-        gap, each = again[0]
-        words = f"{several:,} blocks were sent in {ended - began:.3g} s, {len(again):,} of them again before an answer "
-        yield Finding(f"{words}can be there: {too_early(gap, 2 * DELAY)}", each.line, each.time)
-
-
-def _blocks(datagrams: list[Carried]) -> list[Carried]:
-    """What was sent of the file, each part only the first time."""
-    first: dict[range | bytes, Carried] = {}
-    for block, each in _with_blocks(datagrams):
-        first.setdefault(block, each)
-    return list(first.values())
-
-
-def _with_blocks(datagrams: list[Carried]) -> Iterator[tuple[range | bytes, Carried]]:
-    """Those that are of the file, each after what of it they are."""
-    is_seen = any(part(each.data, FILE) for each in datagrams)
-    largest = max((len(each.data) for each in datagrams), default=0)
-    for each in datagrams:
-        half = each.data[len(each.data) // 2 :] if 2 * len(each.data) > largest else b""
-        if block := part(each.data, FILE) if is_seen else half:
-            yield block, each
 
 
 def _too_slow(run: Run) -> Iterator[Finding]:
@@ -277,24 +176,18 @@ def _too_slow(run: Run) -> Iterator[Finding]:
     if len(ends) < 2 or min(ends) <= QUICK:
         return
     words = f"the file took {min(ends):.3g} s, and should take less than {QUICK:.3g} s. "
-    most = _most_under_way(run)
+    most = most_under_way(run)
     if again := came_again(run, min(ends), words):
         yield again
     elif most < WINDOW:
         few = "only one datagram was" if most == 1 else f"at most {most} datagrams were"
         words += f"There and back takes {2 * DELAY:.3g} s, and in that time {few} sent: for the rest of it the sender "
-        yield Finding(f"{words}was waiting", _sent(run)[0].line, 0.0)
+        yield Finding(f"{words}was waiting", sent_of_file(run)[0].line, 0.0)
     else:
-        until_then = [each for each in _sent(run) if each.time <= min(ends)]
+        until_then = [each for each in sent_of_file(run) if each.time <= min(ends)]
         before, after = max(pairwise(until_then), key=lambda pair: pair[1].time - pair[0].time)
         words += f"The longest wait was from {before.time:.3g} s to {after.time:.3g} s: sender sent nothing, and then "
         yield Finding(f"{words}went on in this line", after.line, after.time)
-
-
-def _most_under_way(run: Run) -> int:
-    """How many datagrams were sent within one way there and back, at most."""
-    times = [each.time for each in _sent(run)]
-    return max(sum(time <= other < time + 2 * DELAY - 1e-6 for other in times) for time in times)
 
 
 LESSON = Lesson(
