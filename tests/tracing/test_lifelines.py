@@ -11,6 +11,7 @@ import trio
 from tests.fakes import echo
 from tests.tracing.traces import CLIENT, OTHER, SERVER, begins, exchange, handled, received, sent, trace_of
 from trio_udp import HandlerStarted, PeerOpened, open_udp_client, serve_udp
+from trio_udp.faults import drop_first
 from trio_udp.testing import VirtualNetwork
 from trio_udp.tracing import Happened, TaskStarted, Trace, load, record, save
 from trio_udp.tracing._lifelines import Cast
@@ -207,6 +208,22 @@ async def test_plain_sockets_of_hosts_that_talk_to_themselves(autojump_clock: Mo
     }
     assert hosts == {"10.0.0.1", "10.0.0.2"}
     assert [one.outcome for one in travels(entries, Sockets(entries))] == ["arrived"] * 8
+
+
+async def test_clients_at_home_that_exchange_their_sockets(autojump_clock: MockClock) -> None:
+    """Each is one line; what it had before is at its own host, too."""
+    async with VirtualNetwork() as network, trio.open_nursery() as nursery:
+        with record() as recording:
+            for number in (1, 2):
+                with network.host(f"10.0.0.{number}"):
+                    await nursery.start(partial(serve_udp, echo, 7, host=LOCAL))
+                    async with await open_udp_client(LOCAL, 7) as client:
+                        with network.rule(drop_first(1)):
+                            await client.request(b"late")
+                        await client.request(b"next")
+        nursery.cancel_scope.cancel()
+    places = [one.place for one in cast_of(recording.trace()).lifelines if one.role == "client"]
+    assert [place.partition(":")[0] for place in places] == ["10.0.0.1", "10.0.0.2"]
 
 
 async def test_one_host_that_talks_to_itself_is_called_as_its_sockets_are(autojump_clock: MockClock) -> None:

@@ -304,18 +304,17 @@ def test_other_fates() -> None:
 
 def test_what_waited_for_its_reader() -> None:
     """A network that tells when it brought something knows how long that travelled, whenever it is read, if at all."""
-    root = drawing(
-        trace_of(
-            sent(1.0, CLIENT, SERVER),
-            arrived(1.25, CLIENT, SERVER, 1.0),
-            sent(2.0, CLIENT, SERVER, b"quick"),
-            arrived(2.5, CLIENT, SERVER, 2.0, b"quick"),
-            received(3.0, SERVER, CLIENT),
-            received(3.0, SERVER, CLIENT, b"quick"),
-            sent(4.0, CLIENT, SERVER, b"silence"),
-            arrived(4.5, CLIENT, SERVER, 4.0, b"silence"),
-        )
+    trace = trace_of(
+        sent(1.0, CLIENT, SERVER),
+        arrived(1.25, CLIENT, SERVER, 1.0),
+        sent(2.0, CLIENT, SERVER, b"quick"),
+        arrived(2.5, CLIENT, SERVER, 2.0, b"quick"),
+        received(3.0, SERVER, CLIENT),
+        received(3.0, SERVER, CLIENT, b"quick"),
+        sent(4.0, CLIENT, SERVER, b"silence"),
+        arrived(4.5, CLIENT, SERVER, 4.0, b"silence"),
     )
+    root = drawing(trace)
     late, quick, silence = of_class(root, "datagram")
     assert title_of(late).splitlines()[3:] == [
         "arrived at 1.250000 s, after 250 ms",
@@ -327,6 +326,9 @@ def test_what_waited_for_its_reader() -> None:
     ]
     assert title_of(silence).splitlines()[3:] == ["arrived at 4.500000 s, after 500 ms", "nobody has read it"]
     assert "nobody has read it" in text_of(silence)
+    assert "250 ms, read 1.75 s later" in text_of(late)
+    assert "hello, 250 ms, read 1.75 s later" in ladder_text(trace)
+    assert "hello, 250 ms, read 1.75 s later" in mermaid(trace)
 
 
 def test_when_it_arrived_nobody_knows_on_real_sockets() -> None:

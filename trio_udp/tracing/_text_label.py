@@ -42,7 +42,7 @@ def label(travel: Travel, room: int, *, ascii: bool = False) -> Label:
     """Both, if there is room; or the payload is cut so that there is, or, if too little of it were left, alone."""
     became, whole = fate(travel), show_data(travel.data, ascii=ascii)
     data = show_data(travel.data, max(room, 1), ascii=ascii)
-    for words in (became, became.partition(":")[0]):
+    for words in (became, _brief(became)):
         if len(_text(data, words)) <= room:
             return Label(travel, whole, data, words)
     rest = len(f", {became}") if became else 0
@@ -50,6 +50,11 @@ def label(travel: Travel, room: int, *, ascii: bool = False) -> Label:
         return Label(travel, whole, data, "")
     data = show_data(travel.data, max(3, room - rest), ascii=ascii)
     return Label(travel, whole, data, shortened(became, max(0, room - len(data) - 2)))
+
+
+def _brief(fate: str) -> str:
+    """Without why it was lost, or how much later it was read."""
+    return fate.partition(":")[0].partition(", read")[0]
 
 
 def _text(data: str, fate: str) -> str:
@@ -83,7 +88,7 @@ class Labels:
 
 def _has_fate(one: Label) -> bool:
     became = fate(one.travel)
-    return one.fate in (became, became.partition(":")[0])
+    return one.fate in (became, _brief(became))
 
 
 def _is_too_short(one: Label) -> bool:
