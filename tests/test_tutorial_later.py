@@ -17,7 +17,7 @@ from docs import _tutorial
 from tests.cli.child import start
 from tests.test_tutorial import ran
 from trio_udp import AttemptTimedOut, Datagram, DatagramDropped, HandlerStarted, PeerClosed, ReplyAccepted
-from trio_udp.tracing import Happened
+from trio_udp.tracing import Happened, ladder_svg
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +85,8 @@ def test_crew() -> None:
 def test_mistakes_one_loop() -> None:
     assert ran("mistakes/one_loop").said == "Ada: tea, after 0.5 s\nBob: egg, after 0.6 s\nCleo: toast, after 0.9 s\n"
     assert happened("mistakes/one_loop", ReplyAccepted) == [0.5, 0.7, 1.1]
+    picture = ladder_svg(ran("mistakes/one_loop").trace)  # "see how much later they are read"
+    assert [float(wait) for wait in re.findall(r"1 \S+, read (\d+) ms later", picture)] == [400, 500]
 
 
 def test_solutions_crew_1() -> None:
