@@ -188,6 +188,10 @@ async def ask_all(servers):
         "13: ask_all has returned dict_values([b'prompt 905035', b'slow 993869']), of type dict_values; it should "
         "return a list, of the answers",
     ),
+    "a generator": (
+        find("scope").solution.replace("return answers", "return (answer for answer in answers)"),
+        "27: ask_all has returned an object of type generator; it should return a list, of the answers",
+    ),
     "one of them, as text": (
         find("scope").solution.replace("return answers", "return str(answers[0])"),
         """27: ask_all has returned "b'prompt 905035'", of type str; it should return a list, of the answers""",

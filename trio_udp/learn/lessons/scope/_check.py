@@ -60,7 +60,7 @@ def check(run: Run) -> Iterator[Finding]:
         yield from _asked(run, began, ended)
         yield from _in_time(run, began, ended)
         yield from _gone(run, began)
-        if kind in ("list", "tuple") or isinstance(result, (list, tuple)):
+        if isinstance(result, (list, tuple)):
             yield from _nobodys(run, result, ended)
             yield from _answers(run, began, result, ended)
         else:
@@ -184,7 +184,8 @@ def _no_list(run: Run, result: object, kind: str, ended: float) -> Finding:
     else:
         # What a note cannot keep it has as text.
         shown = result if isinstance(result, str) and kind != "str" else repr(result)
-        words = f"ask_all has returned {shown}, of type {kind}; it should return a list, of the answers"
+        what = f"an object of type {kind}" if shown.startswith("<") else f"{shown}, of type {kind}"
+        words = f"ask_all has returned {what}; it should return a list, of the answers"
     return Finding(words, _returns(run), ended)
 
 
