@@ -345,7 +345,7 @@ READERS: dict[str, object] = {
     "cli._learn_check.judge_file": "tests/cli/test_learn.py::test_a_file_that_is_no_text_is_shown_as_it_is",
     "learn._source.check_text": BYTES["learn: a program"],
     "learn._folder._parsed": BYTES["learn: what has passed"],
-    "learn._learner.Learner.lines_like": "tests/learn/test_stage.py::test_a_file_that_is_no_text",
+    "learn._learner.Learner.parts_like": "tests/learn/test_stage.py::test_a_file_that_is_no_text",
     "learn._played._packed": OURS,  # to be written
     "learn._played.read": OURS,  # from the process that we have started
     "learn._run._Child.output": "tests/learn/test_run.py::test_what_is_printed_may_be_no_text",

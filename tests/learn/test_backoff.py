@@ -55,6 +55,18 @@ async def ask(server):
         except trio.TooSlowError:
             pass
 """,
+    "a socket for each question": """\
+import trio
+
+async def ask(server, wait=0.25, left=5):
+    if not left:
+        return None
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.sendto(b"?", server)
+        with trio.move_on_after(wait):
+            return await sock.recv(100)
+    return await ask(server, wait * 1.25, left - 1)
+""",
     "two tasks": """\
 import trio
 
@@ -82,7 +94,41 @@ def test_what_asks_ever_more_seldom_passes(name: str, tmp_path: Path) -> None:
     assert judged("backoff", RIGHT[name], tmp_path) is None
 
 
+# The loop opens a socket to ask with, and another one to wait at.
+TWO_SOCKETS = (
+    "            with trio.move_on",
+    "            sock.close()\n            sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)\n"
+    "            with trio.move_on",
+)
+CLOSED = (
+    "the answer of the server `up` came at 0.1 s, when the socket that had asked in this line was closed. An answer "
+    "comes to the socket that has asked, and only while that is open\n"
+)
+
 WRONG = {
+    "another socket to wait at": (
+        find("backoff").solution.replace(*TWO_SOCKETS),
+        f"19: {CLOSED}",
+    ),
+    "another socket to wait at, for ever": (
+        f"""{ASK}
+        await sock.sendto(b"?", server)
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        return await sock.recv(100)
+""",
+        f"5: {CLOSED}",
+    ),
+    "waits without a socket": (
+        """\
+import trio
+async def ask(server):
+    for wait in 0.5, 1, 2, 4, 8:
+        with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+            await sock.sendto(b"?", server)
+        await trio.sleep(wait)
+""",
+        f"5: {CLOSED}",
+    ),
     "leaves the loop, and not the function": (
         find("backoff").solution.replace("return answer", "break"),
         "21: ask has returned None, but the server `up` has answered b'fine 249523'\n",

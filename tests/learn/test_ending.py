@@ -29,6 +29,10 @@ NO_VALUE = (
     "behind its `with`"
 )
 SCOPE = ". Scopes need no await: it is `with trio.move_on_after(seconds):`, without `async` and without `await`"
+DEADLINE = (
+    ". What ends a scope in time is its `deadline`, a time of the clock: one second from now is `trio.current_time() + "
+    "1`. What takes seconds is `trio.move_on_after(seconds)`"
+)
 BYTES = '. Datagrams are bytes, and a str is text: b"..." is bytes, and so is text.encode()'
 
 
@@ -45,6 +49,14 @@ BYTES = '. Datagrams are bytes, and a str is text: b"..." is bytes, and so is te
         ("raise trio.socket.timeout", ". Trio's is trio.TooSlowError"),
         ("trio.create_task(trio.sleep(1))", ". Trio's tasks are started in a nursery"),
         ("await trio.move_on_after(1)", SCOPE),
+        ("trio.move_on_after(1)(1)", DEADLINE),
+        ("trio.move_on_after(1).timeout = 1", DEADLINE),
+        ("trio.CancelScope(timeout=1)", DEADLINE),
+        ("trio.CancelScope(1)", DEADLINE),
+        (
+            "trio.CancelScope().start_soon(trio.sleep, 1)",
+            ". A scope starts nothing, and ends what is inside of it: tasks are started in a nursery",
+        ),
         ("await sock.sendto('ping', server)", BYTES),
         ("await sock.sendto(b'' + 'ping', server)", BYTES),
         ("b'ping'.startswith('p')", BYTES),

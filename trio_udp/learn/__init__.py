@@ -8,6 +8,7 @@ program prints: who sent what to whom and when, what was lost, which tasks lived
     _played     what a run has left behind: the trace, the datagrams, how it ended
     _look       what a check asks of that
     _verdict    what is wrong, and how it is told
+    _refused    answers that came to a socket that was closed
     _serving    what several lessons say of a learner's server
     _strays     what some say of tasks that are in no nursery of the program's
     _learner    the learner's file, as a lesson has it in its hands
@@ -17,6 +18,7 @@ program prints: who sent what to whom and when, what was lost, which tasks lived
     _source     that file as it lies there: read, and looked at as text
     _elsewhere  what is right in Trio, where a program does as one does elsewhere
     _where      which line of it something is in
+    _awaited    what a task waits in, and what has not happened there
     _ending     how a play has ended, told by what was raised
     _stage      plays one: what runs in a child process
     _spins      tells of a program that never waits

@@ -42,6 +42,11 @@ NO_STATUS = (
 )
 PLAIN_WITH = "Scopes need no await: it is `with trio.move_on_after(seconds):`, without `async` and without `await`"
 WITH_ASYNC = "Where one may have to wait, as for a lock, it is `async with`"
+IN_NURSERY = "A scope starts nothing, and ends what is inside of it: tasks are started in a nursery"
+DEADLINE = (
+    "What ends a scope in time is its `deadline`, a time of the clock: one second from now is `trio.current_time() + "
+    "1`. What takes seconds is `trio.move_on_after(seconds)`"
+)
 SCOPE_AGAIN = "A scope is for one `with`: make it anew in each call, and inside of the loop if there is one"
 TWO_READ = (
     "Two of your tasks wait for datagrams of one socket, and Trio refuses that: whichever of them reads first would "
@@ -51,6 +56,7 @@ TWO_READ = (
 # What Python says, and what is to be said of it; 3.10 names no class of what an `async with` cannot be of.
 _SAID = (
     (r"no running event loop|framework like asyncio", NOT_ASYNCIO),
+    (r"^TypeError: CancelScope\.__init__\(\) ", DEADLINE),
     (r"has no attribute '[gs]ettimeout'|unexpected keyword argument 'timeout'|SO_(RCV|SND)TIMEO", NO_TIMEOUT),
     (r"module 'trio' has no attribute '(wait_for|timeout|timeout_at)'", NO_TIMEOUT),
     (r"has no attribute 'setblocking'", "A Trio socket never blocks the other tasks: nothing has to be set"),
@@ -62,6 +68,8 @@ _SAID = (
     (r"^AttributeError: __aenter__$", "This is for a plain `with`, as scopes are, and not for `async with`"),
     (r"'(\w*Lock|Semaphore|CapacityLimiter|Condition)' object does not support the context manager", WITH_ASYNC),
     (r"^AttributeError: __enter__$", "This is for `async with`, as locks are, and not for a plain `with`"),
+    (r"'CancelScope' object has no attribute '(start|start_soon)'", IN_NURSERY),
+    (r"'CancelScope' object (is not callable|has no attribute '(time|sec|exp))", DEADLINE),
     (r"Each CancelScope may only be used for a single 'with' block", SCOPE_AGAIN),
     (r"^BusyResourceError: .*reading", TWO_READ),
     (r"unexpected keyword argument 'task_status'", NO_STATUS),

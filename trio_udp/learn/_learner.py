@@ -159,8 +159,13 @@ class Learner:
 
     def lines_like(self, pattern: str) -> list[int]:
         """Where the text of the file is like this: for a finding to point at, and never for what is found."""
+        return [number for number, _ in self.parts_like(pattern)]
+
+    def parts_like(self, pattern: str) -> list[tuple[int, str]]:
+        """The same lines, each with what stands there for the last group of the pattern."""
         lines = enumerate(lines_of(self._source.decode("utf-8", "replace")), 1)
-        return [number for number, line in lines if re.search(pattern, line.partition("#")[0])]
+        found = ((number, re.search(pattern, line.partition("#")[0])) for number, line in lines)
+        return [(number, match[match.re.groups] or "") for number, match in found if match]
 
     def line(self) -> int | None:
         """Where the learner's program is now: the line that has called whoever asks."""

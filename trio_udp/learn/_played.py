@@ -37,7 +37,8 @@ class Ending(NamedTuple):
     learner's file, None if there is none. ``exception`` is the name of what was raised; ``waiting`` are the tasks that
     wait for ever, children before their parents. ``catches`` is the line in which the program catches that it is
     cancelled, and goes on; None if it does not. ``gives_up`` is whether it has raised that nobody has answered: by a
-    `raise` of its own, or as the library's client does.
+    `raise` of its own, or as the library's client does. ``awaits`` is the type of what the first of ``waiting`` waits
+    in, such as ``trio.Event``; empty if that is no object.
     """
 
     kind: Kind
@@ -47,6 +48,7 @@ class Ending(NamedTuple):
     waiting: tuple[Waiting, ...] = ()
     catches: int | None = None
     gives_up: bool = False
+    awaits: str = ""
 
 
 class Unawaited(NamedTuple):

@@ -26,6 +26,7 @@ from trio.testing import MockClock
 
 from .._events import DatagramSent, observe
 from ..tracing import record
+from ._awaited import awaited
 from ._bounds import bound_memory, refuse_real_network, refuse_real_sleep
 from ._carried import carried, name_hosts, with_own_addresses
 from ._clocks import clocks
@@ -126,7 +127,8 @@ class _Play:
     async def _watch(self, main: trio.lowlevel.Task) -> None:
         await trio.sleep(self._lesson.longest)
         who = tuple(waiting(main, self._path))
-        self.end(Ending("waits", "", who[0].line if who else None, waiting=who))
+        line = who[0].line if who else None
+        self.end(Ending("waits", "", line, waiting=who, awaits=awaited(main, self._path)))
         await trio.sleep(self._lesson.longest)
         self._give_up()
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..tracing import Happened, ScopeEntered, ladder_text
 from ..tracing._show import shortened, show_text
+from ._awaited import missing
 from ._clocks import REAL_CLOCK
 from ._elsewhere import NOT_ASYNCIO
 from ._source import lines as lines_of
@@ -158,7 +159,7 @@ def _in_general(ending: Ending) -> Finding:
     words = {
         "not loaded": ending.words,
         "raised": f"your program raised {ending.words}{_too_slow(ending)}",
-        "waits": f"your program waits for ever{here}{_others(ending)}",
+        "waits": f"your program waits for ever{here}{_others(ending)}{missing(ending.awaits)}",
         "floods": "your program sends without end: 4,000 datagrams, and no end to be seen",
         "spins": ending.words or "your program goes round here without end and never waits, so that time stands still",
         "cut": "your program has cancelled more than its own: the lesson around it was over before its end. A scope or "

@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 
 def waiting(task: trio.lowlevel.Task, path: Path) -> Iterator[Waiting]:
     """The learner's tasks among a task and those below it, children before their parents."""
+    for each, line in tasks_of(task, path):
+        yield Waiting(each.name, line)
+
+
+def tasks_of(task: trio.lowlevel.Task, path: Path) -> Iterator[tuple[trio.lowlevel.Task, int]]:
+    """The same tasks themselves, each with the line in which it waits."""
     for nursery in task.child_nurseries:
         for child in sorted(nursery.child_tasks, key=lambda child: (child.name, line_of(child, path) or 0)):
-            yield from waiting(child, path)
+            yield from tasks_of(child, path)
     if line := line_of(task, path):
-        yield Waiting(task.name, line)
+        yield task, line
 
 
 def line_of(task: trio.lowlevel.Task, path: Path) -> int | None:

@@ -6,6 +6,7 @@ numbers of no pattern.
 
 from __future__ import annotations
 
+from math import inf
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import trio
 from ....faults import Drop, Link
 from ..._lesson import Lesson
 from ..._look import arrivals, gaps, line_of, readings, sent, taken_for
+from ..._refused import refused
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from ..._played import Carried, Run
 
 # How many questions to it are lost, the first ones; all of them: it is down.
-SERVERS: dict[str, float] = {"up": 0, "troubled": 3, "down": float("inf")}
+SERVERS: dict[str, float] = {"up": 0, "troubled": 3, "down": inf}
 
 ATTEMPTS = 5
 GROWTH = 1.25  # what is clearly longer; the library's own waits grow by a third at least
@@ -90,6 +92,7 @@ def check(run: Run) -> Iterator[Finding]:
         yield from _hurries(name, questions)
         yield from _too_many(name, questions)
         yield from _goes_on(run, name, questions)
+        yield from _gone(run, name)
         yield from _does_not_grow(name, questions)
     yield from _raised(run)
     yield from went_wrong(run, "raised", "floods", "spins")
@@ -131,6 +134,14 @@ def _goes_on(run: Run, name: str, questions: list[Carried]) -> Iterator[Finding]
                     question.line,
                     question.time,
                 )
+
+
+def _gone(run: Run, name: str) -> Iterator[Finding]:
+    """That it has answered, and nobody was there, as long as it was asked."""
+    ends = [ended for asked, _, _, ended in run.notes.get("asked", ()) if asked == name]
+    for each in refused(run, "you", name, DELAY):
+        if each.time <= (ends[0] if ends else inf) and not arrivals(run, "you", name):
+            yield Finding(each.words, each.line, each.time)
 
 
 def _does_not_grow(name: str, questions: list[Carried]) -> Iterator[Finding]:
