@@ -114,13 +114,43 @@ WRONG = {
             found.append(answer[2:])
     return found
 """,
-        "9: look_up says that `hail` means b'601693', but that is the answer to `snow`. ",
+        "9: look_up says that `frost` means b'",
+    ),
+    "looks whether it had that meaning before": (
+        find("correlation")
+        .solution.replace(", correlate=number_of", "")
+        .replace("request(question)", "request(question, accept=lambda answer: answer[2:] not in meanings)"),
+        "22: your program raised NoReply here, but the answer to b'04mist' came, at 1.88 s: b'04861881'. It was not "
+        "taken for one. Only their first two bytes are the same",
+    ),
+    "looks at one of the bytes": (
+        find("correlation").solution.replace("return data[:2]", "return data[1]"),
+        "22: look_up says that `storm` means b'601693', but that is the answer to `snow`. It came at 0.75 s, and once "
+        "more at 4.25 s, when your program waited for another one. Nobody has looked whose answer it is",
+    ),
+    "says that all are the same": (
+        find("correlation").solution.replace("return meanings", "return meanings[2:3] * 12"),
+        "16: look_up says that `rain` means b'861881', but that is the answer to `wind` and to `mist`. Answers may "
+        "come in another order",
+    ),
+    "reads another socket": (
+        """\
+import trio
+async def look_up(server, words):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        for number, word in enumerate(words):
+            await sock.sendto(b"%02d" % number + word, server)
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock, trio.move_on_after(1):
+        return [await sock.recv(100) for _ in words]
+""",
+        "2: look_up has returned None; it should return a list of 12 meanings, in order. The answer of `server`, sent "
+        "at 0.563 s, came to nobody: it went to the socket that had asked in line 5, and that was closed by then. ",
     ),
     "waits until no copy can come": (
         find("correlation")
         .exercise.replace("import trio_udp", "import trio, trio_udp")
         .replace("            meanings", "            await trio.sleep(1)\n            meanings"),
-        "17: look_up has taken 8.25 s, and the answers need 2.25. Here it asked at 0 s and then at 1.38 s. Who waits "
+        "17: look_up has taken 16.5 s, and the answers need 4.5. Here it asked at 0 s and then at 1.38 s. Who waits "
         "until no copy can be on its way any more never knows how long that is; who looks whose answer it is need not "
         "wait",
     ),
@@ -129,7 +159,7 @@ WRONG = {
         "22: look_up says that `snow` means b'831877', but that is the answer to `rain`. ",
     ),
     "asks nobody": (
-        "async def look_up(server, words):\n    return [b'123456'] * 6\n",
+        "async def look_up(server, words):\n    return [b'123456'] * 12\n",
         "1: your program has not asked for `rain`, with two bytes in front: look_up has returned [b'123456', ",
     ),
     "without the bytes": (
@@ -142,7 +172,7 @@ WRONG = {
     ),
     "in no order": (
         find("correlation").solution.replace("return meanings", "return meanings[::-1]"),
-        "16: look_up says that `rain` means b'799242', but that is the answer to `dew`. Answers may come in another "
+        "16: look_up says that `rain` means b'614973', but that is the answer to `storm`. Answers may come in another "
         "order than the words have, and the meanings are to be in that of the words",
     ),
     "some are missing": (
@@ -151,7 +181,7 @@ WRONG = {
     ),
     "a dictionary": (
         find("correlation").solution.replace("return meanings", "return dict(zip(words, meanings))"),
-        "16: look_up has returned a dict; it should return a list of 6 meanings, in order",
+        "16: look_up has returned a dict; it should return a list of 12 meanings, in order",
     ),
     "the whole answer": (
         find("correlation").solution.replace("answer[2:]", "answer"),
@@ -210,7 +240,7 @@ WRONG = {
         ),
         "24: this asks for `snow` at 0.375 s, and again at 0.625 s, when a late answer to another word has come. The "
         "answer to `snow` is still under way then: it takes 0.375 s, and nothing is lost here. Each question more "
-        "brings one answer more, which comes late: 20 questions for 6 words",
+        "brings one answer more, which comes late: ",
     ),
     "waits for less than an answer takes": (
         find("correlation").solution.replace("request(question)", "request(question, retry=trio_udp.Retry(first=0.1))"),
@@ -228,8 +258,8 @@ WRONG = {
     return found
 """,
         "9: this asks for `rain` at 0 s, and again at 0 s. The answer to `rain` is still under way then: it takes "
-        "0.375 s, and nothing is lost here. Each question more brings one answer more, which comes late: 18 questions "
-        "for 6 words",
+        "0.375 s, and nothing is lost here. Each question more brings one answer more, which comes late: 36 questions "
+        "for 12 words",
     ),
     "in the order in which they come": (
         """\
@@ -249,7 +279,7 @@ async def look_up(server, words):
         "6: look_up says that `rain` means b'601693', but that is the answer to `snow`",
     ),
     "makes it up": (
-        find("correlation").solution.replace("return meanings", "return [b'?'] * 6"),
+        find("correlation").solution.replace("return meanings", "return [b'?'] * 12"),
         "16: look_up says that `rain` means b'?', and the server has answered b'831877'",
     ),
     "has no key": (

@@ -90,7 +90,49 @@ def test_a_scope_has_a_plain_with(tmp_path: Path) -> None:
     """Python 3.10 does not say what it is that has no `__aenter__`."""
     source = "import trio\nasync def ping(server):\n    async with trio.move_on_after(1):\n        pass\n"
     message = refused("ping", source, tmp_path)
-    assert message.endswith((SCOPE, ". This is for a plain `with`, as scopes are, and not for `async with`"))
+    assert message.endswith(
+        (SCOPE, ". This is for a plain `with`, as scopes and sockets are, and not for `async with`")
+    )
+
+
+def test_so_has_a_timeout_that_raises_and_so_has_a_socket(tmp_path: Path) -> None:
+    plain = ". This is for a plain `with`, as scopes and sockets are, and not for `async with`"  # Python 3.10
+    for opened, right in (
+        ("trio.fail_after(1)", SCOPE),
+        (
+            "trio.socket.socket(type=trio.socket.SOCK_DGRAM)",
+            ". Trio's sockets are opened by a plain `with`, without `async`",
+        ),
+    ):
+        source = f"import trio\nasync def ping(server):\n    async with {opened}:\n        pass\n"
+        assert refused("ping", source, tmp_path).endswith((right, plain))
+    assert refused("ping", "import trio\nasync def ping(server):\n    await trio.fail_after(1)\n", tmp_path).endswith(
+        SCOPE
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Async generator", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_scope_around_a_yield_is_told_without_trios_inside(tmp_path: Path) -> None:
+    source = """\
+import trio
+async def attempts(sock, server):
+    while True:
+        await sock.sendto(b"ping", server)
+        with trio.move_on_after(0.5):
+            yield await sock.recv(100)  # the first yield
+            return
+        yield None
+async def ping(server):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        async for answer in attempts(sock, server):
+            if answer is not None:
+                return answer
+"""
+    assert refused("ping", source, tmp_path) == (
+        "6: your program raised RuntimeError: Cancel scope stack corrupted. A scope or a nursery was left before one "
+        "that was opened inside of it. That is so with a `with trio.move_on_after(...)` around a `yield`, as whoever "
+        "takes the values goes on in the middle of it: put the `yield` behind the `with`, or do without a generator"
+    )
 
 
 @pytest.mark.parametrize(

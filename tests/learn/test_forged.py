@@ -19,8 +19,8 @@ EVE = (
     "question knows its number"
 )
 MALLORY = (
-    "That has the server's address on it, but not the number of this question. Who sends a datagram can write any "
-    "address on it; the number is known only to who has seen the question"
+    "That has the server's address on it, but does not begin with the number of this question. Who sends a datagram "
+    "can write any address on it; the number is known only to who has seen the question"
 )
 
 
@@ -200,6 +200,12 @@ async def ask(server, number):
     "is in a hurry": (
         find("forged").solution.replace("move_on_after(2)", "move_on_after(0.3)"),
         "19: question 1: ask has returned None after 0.3 s, and the server's answer comes 0.52 s after the question\n",
+    ),
+    "looks for the number anywhere": (
+        find("forged").solution.replace("answer[:4] == number", "number in answer"),
+        "22: question 5: ask has returned b'925176'. That has the server's address on it, but does not begin with the "
+        "number of this question. Who sends a datagram can write any address on it; the number is known only to who "
+        "has seen the question. It begins with b'xxRP', and the number was b'RPPk': all four bytes have to be the same",
     ),
     "looks at the number alone": (
         f"""{ASK}

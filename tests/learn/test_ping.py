@@ -33,10 +33,10 @@ import trio_udp
 
 async def ping(server):
     async with await trio_udp.open_udp_client(*server) as client:
-        return await client.request(b"ping", retry=trio_udp.Retry(attempts=10))
+        return await client.request(b"ping", retry=trio_udp.Retry(attempts=100))
 """,
     "fail_after": """\
-import trio
+import itertools, trio
 
 async def ask(sock, server):
     await sock.send(b"are you there?")
@@ -46,7 +46,7 @@ async def ask(sock, server):
 async def ping(server):
     sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
     await sock.connect(server)
-    for _ in range(20):
+    for _ in itertools.count():
         try:
             return await ask(sock, server)
         except trio.TooSlowError:
@@ -56,6 +56,28 @@ async def ping(server):
         while True:
             await sock.sendto(b"ping", server)
             with trio.move_on_after(0.1):
+                return await sock.recv(100)
+""",
+    "waits twice as long each time": f"""{ASK}
+        seconds = 0.5
+        while True:
+            await sock.sendto(b"ping", server)
+            with trio.move_on_after(seconds):
+                return await sock.recv(100)
+            seconds *= 2
+""",
+    "begins with five seconds": f"""{ASK}
+        seconds = 5
+        while True:
+            await sock.sendto(b"ping", server)
+            with trio.move_on_after(seconds):
+                return await sock.recv(100)
+            seconds *= 3
+""",
+    "waits five seconds": f"""{ASK}
+        while True:
+            await sock.sendto(b"ping", server)
+            with trio.move_on_after(5):
                 return await sock.recv(100)
 """,
     "two tasks": """\
@@ -83,6 +105,11 @@ def test_what_asks_until_it_is_answered_passes(name: str, tmp_path: Path) -> Non
     assert judged("ping", RIGHT[name], tmp_path) is None
 
 
+CLOSED = (
+    "The answer of `server`, sent at 0.05 s, came to nobody: it went to the socket that had asked in line 5, and that "
+    "was closed by then. Whoever wants an answer reads the socket that has asked, and keeps it open until then"
+)
+
 UNTIL = "However many were lost, the next one may arrive: it is to ask until an answer has come"
 
 WRONG = {
@@ -95,6 +122,67 @@ WRONG = {
         find("ping").solution.replace("answer, address =", "answer ="),
         "15: ping 1 returned (b'pong 140891', ('10.0.0.1', 7)), but the server has answered b'pong 140891'. That is "
         "what `recvfrom` gives, the answer and the address that it came from\n",
+    ),
+    "all that recvfrom gives, in a list": (
+        find("ping").solution.replace("answer, address =", "answer =").replace("return answer", "return [answer]"),
+        "15: ping 1 returned [(b'pong 140891', ('10.0.0.1', 7))], but the server has answered b'pong 140891'. That is "
+        "what `recvfrom` gives, the answer and the address that it came from\n",
+    ),
+    "lets Trio read it, and returns": (
+        f"""{ASK}
+        async with trio.open_nursery() as nursery:
+            await sock.sendto(b"ping", server)
+            nursery.start_soon(sock.recv, 100)
+""",
+        "2: ping 1 returned None, but the server has answered b'pong 140891'. A task of its own has read that, which "
+        "is nothing but a call of Trio's: what a task returns goes to nobody\n",
+    ),
+    "reads another socket": (
+        f"""{ASK}
+        await sock.sendto(b"ping", server)
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        return await sock.recv(100)
+""",
+        f"7: your program waits for ever in this line. {CLOSED}\n",
+    ),
+    "reads another socket, again and again": (
+        """\
+import trio
+def opened():
+    return trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+async def ping(server):
+    while True:
+        with opened() as sock:
+            await sock.sendto(b"ping", server)
+        with opened() as sock, trio.move_on_after(0.5):
+            return await sock.recv(100)
+""",
+        "7: ping 1 has no end: it has asked 2,342 times. The answer of `server`, sent at 0.05 s, came to nobody: ",
+    ),
+    "closes it, and makes something up": (
+        f"""{ASK}
+        await sock.sendto(b"ping", server)
+    await trio.sleep(0.5)
+    return b"pong"
+""",
+        f"5: ping 1 returned b'pong', but it has got no answer. {CLOSED}\n",
+    ),
+    "asks another port": (
+        f"""{ASK}
+        while True:
+            await sock.sendto(b"ping", (server[0], 8))
+            with trio.move_on_after(0.5):
+                return await sock.recv(100)
+""",
+        "6: ping 1 has no end: it has asked 4,000 times. Its questions go to port 8 of the server, where nobody "
+        "listens, so nobody answers: `server` says which port it is, and that is 7\n",
+    ),
+    "asks another port, once": (
+        f"""{ASK}
+        await sock.sendto(b"ping", (server[0], 8))
+        return await sock.recv(100)
+""",
+        "6: your program waits for ever in this line. Its questions go to port 8 of the server, where nobody listens, ",
     ),
     "lets Trio read it": (
         f"""{ASK}
@@ -137,15 +225,27 @@ async def ping(server):
 """,
         "6: ping 8 returned None, but no answer had come: it has asked in this line at 13.2 s, and then given up",
     ),
-    "thinks that eight are enough": (
-        f"""{ASK}
-        for _ in range(8):
+    **{
+        f"thinks that {times} are enough": (
+            f"""{ASK}
+        for _ in range({times}):
             await sock.sendto(b"ping", server)
             with trio.move_on_after(0.5):
                 return await sock.recv(100)
 """,
-        "6: ping 8 returned None, but no answer had come: it has asked in this line at 15.2 s, and then given up, "
-        f"asking 8 times in all. {UNTIL}\n",
+            f"6: ping 8 returned None, but no answer had come: it has asked in this line at {last} s, and then given "
+            f"up, asking {times} times in all. {UNTIL}\n",
+        )
+        for times, last in ((8, 15.2), (20, 21.2), (25, 23.7))
+    },
+    "a dozen, by the library": (
+        """\
+import trio_udp
+async def ping(server):
+    async with await trio_udp.open_udp_client(*server) as client:
+        return await client.request(b"ping", retry=trio_udp.Retry(attempts=12))
+""",
+        "4: ping 8 raised NoReply: ",
     ),
     "gives up on purpose": (
         f"""{ASK}
@@ -184,7 +284,7 @@ async def ping(server):
             return await sock.recv(100)
 done = []
 """,
-        "ping 2 returned None, but no answer had come: it has not asked",
+        "2: ping 2 returned None, but no answer had come: it has not asked\n",
     ),
     "has too much patience": (
         f"""{ASK}
@@ -195,6 +295,15 @@ done = []
 """,
         "6: ping 2 asks again only 100 s after its first question, which was sent in this line. An answer takes 0.1 s; "
         "what has not come after half a second was lost",
+    ),
+    "waits a bit more than five seconds": (
+        f"""{ASK}
+        while True:
+            await sock.sendto(b"ping", server)
+            with trio.move_on_after(5.1):
+                return await sock.recv(100)
+""",
+        "6: ping 2 asks again only 5.1 s after its first question, which was sent in this line. An answer ",
     ),
     "sleeps, and then looks": (
         f"""{ASK}

@@ -68,7 +68,9 @@ def test_what_cannot_is_shown(value: object, shown: object) -> None:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        ("10**5000", "'a value of type int that cannot be shown'"),
+        ("10**5000", "a value of type int that cannot be shown"),
+        ("{1}", "{1}"),
+        ("[(each for each in ())]", "[<generator object ping.<locals>.<genexpr>>]"),
         ("{'bytes': 5}", "{'bytes': 5}"),
         ("(b'x', ('1.2.3.4', 5))", "(b'x', ('1.2.3.4', 5))"),
     ],

@@ -10,7 +10,7 @@ import trio
 
 from trio_udp import DatagramLost, DatagramReceived, DatagramSent, serve_udp
 from trio_udp.faults import Link, drop_first
-from trio_udp.learn._learner import Learner
+from trio_udp.learn._learner import GENERATOR, Learner
 from trio_udp.learn._lesson import Lesson
 from trio_udp.learn._look import arrivals, happened, line_of, lost, most_at_once, scopes, sent, tasks
 from trio_udp.learn._played import Ending, Run, read, write
@@ -69,6 +69,11 @@ ENDINGS: dict[str, tuple[str | bytes, Ending]] = {
             1,
         ),
     ),
+    "a generator": (
+        "async def main(server):\n    # to yield is not to return\n    while True:\n        yield b'x'\n",
+        Ending("not loaded", GENERATOR.format("main"), 4),
+    ),
+    "a plain generator": ("def main(server):\n    yield b'x'\n", Ending("not loaded", GENERATOR.format("main"), 2)),
     "no Python": ("x = 1\ny = = 2\n", Ending("not loaded", "this is no Python: invalid syntax", 2)),
     "no module": (
         "import trio\nimport nobody_knows_it\n",

@@ -186,7 +186,54 @@ async def ask_all(servers):
 async def ask_all(servers):
     return {{servers[0]: await ask(servers[0])}}
 """,
-        "your program has not asked the thermometer `garden`",
+        "4: your program has not asked the thermometer `garden`: what this line has asked last, at 0 s, is `roof`",
+    ),
+    "asks the last three times": (
+        """\
+import trio
+async def ask_all(servers):
+    answers = {}
+    async with trio.open_nursery() as nursery:
+        for server in servers:
+            async def ask():
+                with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+                    await sock.sendto(b"?", server)
+                    answers[server] = await sock.recv(100)
+            nursery.start_soon(ask)
+    return answers
+""",
+        "8: your program has not asked the thermometer `roof`: what this line has asked last, at 0 s, is `cellar`, 3 "
+        "times at once. What a task reads of its surroundings may be another's by the time that it gets there; ",
+    ),
+    "connects what all use": (
+        """\
+import trio
+async def ask(sock, server, answers, turn):
+    await sock.connect(server)
+    await sock.send(b"?")
+    async with turn:
+        answers[server] = await sock.recv(100)
+async def ask_all(servers):
+    answers, turn = {}, trio.Lock()
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        async with trio.open_nursery() as nursery:
+            for server in reversed(servers):
+                nursery.start_soon(ask, sock, server, answers, turn)
+    return answers
+""",
+        "4: your program has not asked the thermometer `",
+    ),
+    "asks nobody": (
+        "async def ask_all(servers):\n    return {}\n",
+        "1: your program has not asked the thermometer `roof`",
+    ),
+    "reads another socket": (
+        find("two").solution.replace(
+            "        answer, address",
+            "    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:\n        answer, address",
+        ),
+        "17: your program waits for ever in this line, and in line 24. The answer of `roof`, sent at 1.55 s, came to "
+        "nobody: it went to the socket that had asked in line 15, and that was closed by then. ",
     ),
     "does not wait": (
         """\
@@ -284,7 +331,7 @@ async def ask_all(servers):
             nursery.start_soon(note, server, answers)
     return len(answers)
 """,
-        "ask_all has returned 3; it should return a dict, of addresses and answers",
+        "10: ask_all has returned 3; it should return a dict, of addresses and answers",
     ),
     "goes by the port": (
         find("two").solution.replace("answers[server]", "answers[address[1]]"),

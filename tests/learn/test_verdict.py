@@ -83,7 +83,7 @@ def test_a_long_ladder_is_cut_around_the_moment(tmp_path: Path) -> None:
     assert middle[-1].startswith("... ")
     assert middle[-1].endswith(" lines below; `learn check --whole` shows them")
     everything = excerpt(run, Finding("", time=0.0), 80, 1000)
-    assert len(everything) == 49
+    assert len(everything) == 66
     assert not any(row.startswith("...") for row in everything)
     first = excerpt(run, Finding("", time=0.0))
     assert first[1].startswith("   0.000000")

@@ -40,7 +40,13 @@ NO_STATUS = (
     "`nursery.start` waits until what it starts calls `task_status.started()`, and gives it that argument. What does "
     "not take it is started with `start_soon`, which does not wait"
 )
+SCOPE_IN_GENERATOR = (
+    "A scope or a nursery was left before one that was opened inside of it. That is so with a `with "
+    "trio.move_on_after(...)` around a `yield`, as whoever takes the values goes on in the middle of it: put the "
+    "`yield` behind the `with`, or do without a generator"
+)
 PLAIN_WITH = "Scopes need no await: it is `with trio.move_on_after(seconds):`, without `async` and without `await`"
+NO_ASYNC_WITH = "This is for a plain `with`, as scopes and sockets are, and not for `async with`"
 WITH_ASYNC = "Where one may have to wait, as for a lock, it is `async with`"
 IN_NURSERY = "A scope starts nothing, and ends what is inside of it: tasks are started in a nursery"
 DEADLINE = (
@@ -64,8 +70,17 @@ _SAID = (
     (r"module 'trio(\.socket)?' has no attribute '(TimeoutError|timeout)'", "Trio's is trio.TooSlowError"),
     (r"module 'trio' has no attribute 'CancelledError'", "Trio's is trio.Cancelled, and nobody need catch it"),
     (r"out of range in select\(\)", NO_SELECT),
-    (r"'CancelScope' object does not support the async|object CancelScope can't be used in 'await'", PLAIN_WITH),
-    (r"^AttributeError: __aenter__$", "This is for a plain `with`, as scopes are, and not for `async with`"),
+    (r"^RuntimeError: Cancel scope stack corrupted", SCOPE_IN_GENERATOR),
+    (
+        r"'(CancelScope|_GeneratorContextManager)' object does not support the async"
+        r"|object (CancelScope|_GeneratorContextManager) can't be used in 'await'",
+        PLAIN_WITH,
+    ),
+    (
+        r"'VirtualSocket' object does not support the async",
+        "Trio's sockets are opened by a plain `with`, without `async`",
+    ),
+    (r"^AttributeError: __aenter__$", NO_ASYNC_WITH),
     (r"'(\w*Lock|Semaphore|CapacityLimiter|Condition)' object does not support the context manager", WITH_ASYNC),
     (r"^AttributeError: __enter__$", "This is for `async with`, as locks are, and not for a plain `with`"),
     (r"'CancelScope' object has no attribute '(start|start_soon)'", IN_NURSERY),

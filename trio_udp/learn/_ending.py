@@ -36,6 +36,7 @@ GROUPED = (
     "It comes out of a nursery in an ExceptionGroup, which `except {}` around the nursery does not catch; `except*` "
     "does, from Python 3.11 on, and so does a plain `except` in the task that raises it"
 )
+CORRUPTED = "Cancel scope stack corrupted"
 NO_RAISE = ". `trio.move_on_after` ends in time as well, and raises nothing"
 
 
@@ -57,6 +58,8 @@ def ending_of(problem: BaseException, path: Path, is_loaded: bool, source: bytes
         outside = f". {ASYNC_ONLY}" if "outside async function" in leaf.msg else ""
         return Ending("not loaded", f"this is no Python: {leaf.msg}{outside}", leaf.lineno)
     said, name = _said(leaf), type(leaf).__name__
+    if said.startswith(CORRUPTED):  # a page of Trio's inside, and in no line of the learner's
+        said, line = CORRUPTED, line or _first_yield(source)
     if "run() from inside a run()" in said:
         return Ending("not loaded", RUN_IN_RUN if is_loaded else RUN, line)
     words = f"{name}: {said}" if said else name
@@ -73,6 +76,11 @@ def _gives_up(problem: BaseException, path: Path) -> bool:
     """On purpose: what `trio.fail_after` raises in the middle of it has most likely not been thought of."""
     is_own = raised_by(problem) == str(path)
     return isinstance(problem, NoReply) or (is_own and isinstance(problem, (trio.TooSlowError, TimeoutError)))
+
+
+def _first_yield(source: bytes) -> int | None:
+    lines = enumerate(source.splitlines(), 1)
+    return next((number for number, line in lines if re.search(rb"^[^#]*\byield\b", line)), None)
 
 
 def _said(problem: BaseException) -> str:

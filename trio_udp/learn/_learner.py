@@ -37,6 +37,12 @@ MODULE = "trio_udp_lesson"
 # Where `await` may stand.
 ASYNC_ONLY = "`await` and `async with` can stand only in a function that begins with `async def`"
 
+GENERATOR = (
+    "`yield` makes a generator of {0}: its call runs none of it, and gives something that hands out one value after "
+    "another, if somebody asks for them. Nobody does: the lesson awaits {0}, for what it returns, so it has to be "
+    "`return`"
+)
+
 
 class NotAsAsked(Exception):
     """The file has not what the lesson calls.
@@ -109,6 +115,8 @@ class Learner:
             if _is_for_want_of_await(problem):
                 raise asked from None
             raise
+        if inspect.isasyncgen(result) or (inspect.isgenerator(result) and not inspect.isawaitable(result)):
+            raise NotAsAsked(GENERATOR.format(name), self._yield_of(function))
         if not inspect.isawaitable(result):
             raise asked
         try:
@@ -166,6 +174,11 @@ class Learner:
         lines = enumerate(lines_of(self._source.decode("utf-8", "replace")), 1)
         found = ((number, re.search(pattern, line.partition("#")[0])) for number, line in lines)
         return [(number, match[match.re.groups] or "") for number, match in found if match]
+
+    def _yield_of(self, function: object) -> int | None:
+        """The line with its first `yield`, or that of its definition."""
+        begins = self.line_of(function)
+        return next((line for line in self.lines_like(r"\byield\b") if line >= (begins or 1)), begins)
 
     def line(self) -> int | None:
         """Where the learner's program is now: the line that has called whoever asks."""

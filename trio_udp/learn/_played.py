@@ -8,6 +8,7 @@ well, with hosts by their names: `Run.datagrams` is the truth about the network,
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -21,6 +22,15 @@ Kind: TypeAlias = Literal["returned", "raised", "waits", "floods", "spins", "cut
 """How a play ended: all was played; the program raised; it waits for ever; it sends without end; it goes round
 without ever waiting; the stage was cancelled before its end; its file cannot be loaded, or has not what the lesson
 calls; it has taken too much real time; its process has ended without a word."""
+
+
+class Shown(str):
+    """What stands for a value that cannot cross: it is told as it is, without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class Waiting(NamedTuple):
@@ -144,6 +154,8 @@ def read(folder: Path, output: str) -> Run | None:
 
 def _packed(value: Any) -> Any:
     """JSON has no bytes, no tuples, and names for strings only: these become an object with one name, which says so."""
+    if isinstance(value, Shown):
+        return {"shown": str(value)}
     if isinstance(value, (bytes, bytearray)):
         return {"bytes": bytes(value).decode("latin-1")}
     if isinstance(value, tuple):
@@ -154,7 +166,7 @@ def _packed(value: Any) -> Any:
         return {"dict": [[_packed(name), _packed(each)] for name, each in value.items()]}
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
-    return repr(value)
+    return {"shown": re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))}  # a place in memory is no help to anybody
 
 
 def _unpacked(value: Any) -> Any:
@@ -165,6 +177,8 @@ def _unpacked(value: Any) -> Any:
     ((kind, content),) = value.items()
     if kind == "bytes":
         return content.encode("latin-1")
+    if kind == "shown":
+        return Shown(content)
     if kind == "tuple":
         return tuple(_unpacked(each) for each in content)
     return {_unpacked(name): _unpacked(each) for name, each in content}
@@ -175,4 +189,4 @@ def plain(value: Any) -> Any:
     try:
         return _unpacked(json.loads(json.dumps(_packed(value))))
     except Exception:  # a list in itself, a number of 5,000 digits, a `__repr__` that raises
-        return f"a value of type {type(value).__name__} that cannot be shown"
+        return Shown(f"a value of type {type(value).__name__} that cannot be shown")

@@ -15,6 +15,7 @@ from ..tracing import Happened, ScopeEntered, ladder_text
 from ..tracing._show import shortened, show_text
 from ._awaited import missing
 from ._clocks import REAL_CLOCK
+from ._closed import closed
 from ._elsewhere import NOT_ASYNCIO
 from ._source import lines as lines_of
 from ._started import STARTED
@@ -65,7 +66,7 @@ class Finding:
 def judge(lesson: Lesson, run: Run) -> Finding | None:
     """What is wrong with a run, the most helpful thing; None: it has passed."""
     if run.ending.kind in ("not loaded", "cut", "too long", "gone"):
-        finding: Finding | None = _in_general(run.ending)
+        finding: Finding | None = _in_general(run)
     else:
         finding = next(lesson.check(run), None) or next(went_wrong(run, "raised", "waits", "floods", "spins"), None)
         finding = (_threaded(run) or _not_awaited(run) or _clocked(run, finding)) if finding else None
@@ -151,15 +152,16 @@ def _bounded(message: str) -> str:
 def went_wrong(run: Run, *kinds: Kind) -> Iterator[Finding]:
     """That the run has ended in one of these ways, in general words; nothing, if it has not."""
     if run.ending.kind in kinds:
-        yield _in_general(run.ending)
+        yield _in_general(run)
 
 
-def _in_general(ending: Ending) -> Finding:
+def _in_general(run: Run) -> Finding:
+    ending = run.ending
     here = " in this line" if ending.line else ""
     words = {
         "not loaded": ending.words,
         "raised": f"your program raised {ending.words}{_too_slow(ending)}",
-        "waits": f"your program waits for ever{here}{_others(ending)}{missing(ending.awaits)}",
+        "waits": f"your program waits for ever{here}{_others(ending)}{missing(ending.awaits) or _to_nobody(run)}",
         "floods": "your program sends without end: 4,000 datagrams, and no end to be seen",
         "spins": ending.words or "your program goes round here without end and never waits, so that time stands still",
         "cut": "your program has cancelled more than its own: the lesson around it was over before its end. A scope or "
@@ -179,6 +181,11 @@ def _too_slow(ending: Ending) -> str:
         if is_trios
         else ""
     )
+
+
+def _to_nobody(run: Run) -> str:
+    words = closed(run) if run.ending.kind == "waits" else ""
+    return f". {words}" if words else ""
 
 
 def _others(ending: Ending) -> str:

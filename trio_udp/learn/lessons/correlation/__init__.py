@@ -2,7 +2,9 @@
 
 The library's client leaves its socket behind when a question of its was sent more often than it was answered. So it
 takes a reply that comes twice to show what is missing: nothing in it would tell a client without ``correlate`` that it
-is not the one it waits for. Meanings are numbers of no pattern.
+is not the one it waits for. Meanings are numbers of no pattern, and two words have the same: who throws away what was
+there before waits for the second one for ever. There are more than ten words, and a copy comes ten words late, so that
+one of two figures is not enough.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import trio
 
 from ...._events import ReplyIgnored
 from ....faults import Link
+from ..._closed import closed
 from ..._lesson import Lesson
 from ..._look import arrivals, happened, line_of, readings, sent, taken_for
 from ..._verdict import Finding, went_wrong
@@ -22,6 +25,7 @@ from ..._verdict import Finding, went_wrong
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ....tracing import Happened
     from ..._learner import Learner
     from ..._played import Carried, Run
 
@@ -30,34 +34,47 @@ DELAY = 0.0625  # seconds, each way
 WORK = 0.25  # seconds that each answer takes
 
 # When an answer is sent again, in seconds after the first time; None: it is not. One answer takes a bit more than the
-# time to the next, so these come during the wait for the next one, and for the one after that.
+# time to the next, so these come during the wait for the next one, for the one after that, and for the one ten later.
+LATEST = 3.5
 WORDS: dict[str, float | None] = {
     "rain": 0.25,
-    "snow": 0.625,
+    "snow": LATEST,
     "wind": None,
     "hail": 0.25,
     "mist": None,
     "dew": 0.25,
+    "fog": 0.625,
+    "sleet": None,
+    "frost": 0.25,
+    "thaw": None,
+    "cloud": 0.25,
+    "storm": None,
 }
+
+SAME = ("wind", "mist")  # these have one meaning
 
 # Seconds, which no picture shows: so much later come answers that are worked at when those to other words are, too.
 # Their order is then neither that of the words nor by chance that of the program's tasks.
-A_BIT = dict(zip(WORDS, (3e-5, 0.0, 4e-5, 1e-5, 5e-5, 2e-5), strict=True))
+A_BIT = {word: place * 1e-5 for word, place in zip(WORDS, (3, 0, 4, 1, 5, 2, 7, 6, 9, 8, 11, 10), strict=True)}
 
-# Seconds for all words. An answer takes 0.375, so who asks for the next one at once is done after 2.25; who sleeps
-# instead of looking at the two bytes, until no copy can come any more, needs 5.
-QUICK = 3.5
+# Seconds: from a question to its answer, and of who asks for the next word at once for all of them.
+ANSWER = WORK + 2 * DELAY
+NEEDED = len(WORDS) * ANSWER
 
-QUESTION = """\
-The server says what words mean. Each answer takes 0.25 seconds, and some are
-sent twice, the second time up to 0.625 seconds later.
+# Seconds for all words. Who sleeps instead of looking at the two bytes, until no copy can come any more, needs 40.
+QUICK = 6.0
+
+QUESTION = f"""\
+The server says what words mean. An answer comes {ANSWER} seconds after its
+question, and some come twice, the second time up to {LATEST} seconds later.
 
 Your program uses a client of trio_udp, which sends again what gets lost, and
 believes its server only. But it takes the next answer that comes for the
 answer to its question. Who has asked for `rain`, and then for `snow`, gets the
 meaning of `rain` twice. `look_up(server, words)` is to return the meanings of
-all words, in their order, after 3.5 seconds at most. It asks once for each: all
-at once, or one after another, when the answers need 2.25 seconds.
+all {len(WORDS)} words, in their order, after {QUICK:.0f} seconds at most. It asks once for each:
+all at once, or one after another, when the answers need {NEEDED} seconds. Some
+words mean the same.
 """
 
 HINTS = (
@@ -73,6 +90,8 @@ async def stage(learner: Learner) -> None:
     random = Random(6)
     words = [word.encode() for word in WORDS]
     meanings = {word: b"%06d" % random.randrange(10**6) for word in words}
+    first, second = (word.encode() for word in SAME)
+    meanings[second] = meanings[first]
     learner.note("meanings", {word.decode(): meaning for word, meaning in meanings.items()})
 
     at_work: set[bytes] = set()
@@ -128,8 +147,8 @@ def check(run: Run) -> Iterator[Finding]:
 def _too_long(questions: list[Carried], took: float) -> Finding:
     before, after = max(pairwise(questions), key=lambda pair: pair[1].time - pair[0].time)
     return Finding(
-        f"look_up has taken {took:.3g} s, and the answers need 2.25. Here it asked at {before.time:.3g} s and then at "
-        f"{after.time:.3g} s. Who waits until no copy can be on its way any more never knows how long that is; who "
+        f"look_up has taken {took:.3g} s, and the answers need {NEEDED}. Here it asked at {before.time:.3g} s and then "
+        f"at {after.time:.3g} s. Who waits until no copy can be on its way any more never knows how long that is; who "
         "looks whose answer it is need not wait",
         after.line,
         after.time,
@@ -179,13 +198,13 @@ def _raised_by_accept(run: Run, answer: bytes) -> str:
 def _asked_again(run: Run, questions: list[Carried], word: str) -> Iterator[Finding]:
     """For the same word, while its answer is under way."""
     for again in questions[1:]:
-        if again.time < questions[0].time + WORK + 2 * DELAY - 1e-6:
+        if again.time < questions[0].time + ANSWER - 1e-6:
             late = (
                 ", when a late answer to another word has come" if _has_prompted(run, word, questions[0], again) else ""
             )
             yield Finding(
                 f"this asks for `{word}` at {questions[0].time:.3g} s, and again at {again.time:.3g} s{late}. The "
-                f"answer to `{word}` is still under way then: it takes {WORK + 2 * DELAY:.3g} s, and nothing is lost "
+                f"answer to `{word}` is still under way then: it takes {ANSWER} s, and nothing is lost "
                 "here. Each question more brings one answer more, which comes late: "
                 f"{len(sent(run, 'you', 'server'))} questions for {len(WORDS)} words",
                 again.line,
@@ -205,10 +224,14 @@ def _meanings(run: Run, result: object) -> Iterator[Finding]:
     if not isinstance(result, (list, tuple)) or len(result) != len(WORDS):
         what = "a dict" if isinstance(result, dict) else f"{result!r}"
         words = f"look_up has returned {what}; it should return a list of {len(WORDS)} meanings, in order"
+        if to_nobody := closed(run):
+            words += f". {to_nobody}"
         yield Finding(words, *run.notes["line"])
         return
     (meanings,) = run.notes["meanings"]
-    whose = {meaning: word for word, meaning in meanings.items()}
+    whose: dict[bytes, list[str]] = {}
+    for word, meaning in meanings.items():
+        whose.setdefault(meaning, []).append(word)
     for (word, meaning), told in zip(meanings.items(), result, strict=True):
         if told == meaning:
             continue
@@ -231,9 +254,11 @@ def _whole(run: Run, word: str, answer: bytes) -> Finding:
     )
 
 
-def _mixed_up(run: Run, word: str, other: str, meaning: bytes) -> Finding:
-    words = f"look_up says that `{word}` means {meaning!r}, but that is the answer to `{other}`"
+def _mixed_up(run: Run, word: str, others: list[str], meaning: bytes) -> Finding:
+    other = " and to ".join(f"`{each}`" for each in others)
+    words = f"look_up says that `{word}` means {meaning!r}, but that is the answer to {other}"
     taken = readings(run, "you", meaning)
+    taken = [each for each in taken if _data(each) == _data(taken[-1])]  # two words may mean the same
     if len(taken) < 2:  # it was taken for what it is, and put in a wrong place
         words += (
             ". Answers may come in another order than the words have, and the meanings are to be in that of the words"
@@ -246,6 +271,10 @@ def _mixed_up(run: Run, word: str, other: str, meaning: bytes) -> Finding:
         line_of(run, taken[-1]),
         again,
     )
+
+
+def _data(entry: Happened) -> object:
+    return getattr(entry.event, "data", None)
 
 
 LESSON = Lesson(

@@ -5,8 +5,10 @@ numbers; but her provider lets nothing out that has another's address (RFC 2827 
 the port that she sends from which is the server's. Mallory's provider does, so she sends as the server; but she sees
 nothing, and tries the number of the question before. When there is time for more she comes as near as one can: numbers
 that differ in one byte, in each of the four, and one of the same bytes in another order. So whoever compares less than
-all of them believes her. Both need the port of the program: Eve sees it, and Mallory is taken to have guessed it, since
-there are few. The third, a neighbour, is on the server's own machine: her host is the server's, and her port is not.
+all of them believes her. And she tries many numbers in one datagram, of which one is right by now: whoever looks for it
+anywhere, and not in front alone, believes her as well. Both need the port of the program: Eve sees it, and Mallory is
+taken to have guessed it, since there are few. The third, a neighbour, is on the server's own machine: her host is the
+server's, and her port is not.
 
 Once nobody sends anything, neither the server nor those who forge. Who ends the wait by a look at the clock when
 something has come never ends it then: while they forge all the time nobody would see that.
@@ -78,7 +80,8 @@ async def stage(learner: Learner) -> None:
         if question[:4] not in numbers:
             return
         place = numbers.index(question[:4])
-        told = [number + mallorys[place] for number in (numbers[place - 1], *near(question[:4]))]
+        guesses = (numbers[place - 1], *near(question[:4]), b"xx" + question[:4])
+        told = [number + mallorys[place] for number in guesses]
         seen = [question[:4] + eves[place]]
         with server:
             nursery.start_soon(_from_herself, client, question[:4] + neighbours[place], ROUNDS[place].neighbour)

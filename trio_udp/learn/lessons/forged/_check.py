@@ -50,8 +50,8 @@ REASONS = {
     "question knows its number",
     "neighbour": "That came from the server's host, but from another port: another program there has sent it. An "
     "address is both, the host and the port",
-    "mallory": "That has the server's address on it, but not the number of this question. Who sends a datagram can "
-    "write any address on it; the number is known only to who has seen the question",
+    "mallory": "That has the server's address on it, but does not begin with the number of this question. Who sends a "
+    "datagram can write any address on it; the number is known only to who has seen the question",
 }
 
 NO_ANSWER = "but the server has not answered, and without an answer it is to return None: `return None`"

@@ -2,7 +2,7 @@
 
 The stage asks for ten pings, one after another. The answers are numbers of no pattern, so that nobody can return one
 who has not received it. What is lost is chance, but for one ping of which more questions are lost in a row than anybody
-would take for enough: else who asks five times, and no more, would pass by luck.
+would take for enough: else who asks ten times, and no more, would pass by luck.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ....faults import Link, drop_first
+from ....faults import Deliver, Drop, Link
+from ..._closed import closed
 from ..._lesson import Lesson
 from ..._look import arrivals, gaps, line_of, lost, readings, sent, taken_for
 from ..._verdict import Finding, went_wrong
@@ -23,6 +24,7 @@ from ..._verdict import Finding, went_wrong
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ....faults import InFlight, Rule
     from ..._learner import Learner
     from ..._played import Carried, Run
 
@@ -32,14 +34,15 @@ DELAY = 0.05  # seconds, each way
 PAUSE = 1.0  # seconds between two pings: what is asked for one is not taken for another's
 SEED = 1  # the second question is lost
 
-# The ping of which so many questions are lost, whatever happens to others.
-UNLUCKY, IN_A_ROW = 8, 8
+# The ping of which so many questions are lost, whatever happens to others. But what is asked later than so many seconds
+# after its beginning gets through: who waits twice as long each time has no hours, and asks only ten times until then.
+UNLUCKY, IN_A_ROW = 8, 25
+AT_LAST = 600.0
 
 # Seconds. To ask again before an answer can have come is to ask for nothing.
 TOO_SOON = 2 * DELAY
 
-# Seconds. The exercise says that what has not come after half a second is lost; and who waits longer from one question
-# to the next begins with less than this.
+# Seconds. The exercise says so; and who waits longer from one question to the next begins with less than this.
 TOO_LATE = 5.0
 
 UNTIL = "However many were lost, the next one may arrive: it is to ask until an answer has come"
@@ -73,11 +76,22 @@ async def stage(learner: Learner) -> None:
             for number in range(1, PINGS + 1):
                 began = trio.current_time()
                 learner.note("began", began)
-                with network.rule(drop_first(IN_A_ROW)) if number == UNLUCKY else nullcontext():
+                with network.rule(_unlucky(began)) if number == UNLUCKY else nullcontext():
                     learner.note("pings", [began, await learner.call("ping", SERVER), trio.current_time()])
                 await trio.sleep(PAUSE)
         learner.over(PINGS)
         nursery.cancel_scope.cancel()
+
+
+def _unlucky(began: float) -> Rule:
+    left = IN_A_ROW
+
+    def rule(flight: InFlight) -> Drop | Deliver:
+        nonlocal left
+        left -= 1
+        return Drop("unlucky") if left >= 0 and flight.time < began + AT_LAST else Deliver(DELAY)
+
+    return rule
 
 
 async def _answer(task_status: trio.TaskStatus[None]) -> None:
@@ -125,11 +139,23 @@ def _has_no_end(run: Run, number: int, asked: list[Carried]) -> Iterator[Finding
     """The answer to a ping was there, or was lost."""
     began = asked[0].time if asked else inf
     came = [(time, each) for time, each in arrivals(run, "you", "server") if each.time > began]
-    gone = [each for each in lost(run, "you", "server") + lost(run, "server", "you") if each.time >= began]
+    gone = [each for each in lost(run) if each.time >= began]
     if came:
         yield _goes_on(run, f"ping {number} has no end: it has asked {_times(len(asked))}", asked[-1], *came[0])
     elif gone and run.ending.kind == "waits":
         yield _waits(run, asked[-1], max(gone, key=lambda each: each.time))
+    elif refused := [each for each in gone if each.lost == "refused"]:
+        why = _nobody_listens(refused[0]) or closed(run, began, refused[0].time)
+        yield Finding(f"ping {number} has no end: it has asked {_times(len(asked))}. {why}", asked[-1].line)
+
+
+def _nobody_listens(question: Carried) -> str:
+    if question.lost != "refused" or question.source != "you":
+        return ""
+    return (
+        f"Its questions go to port {question.destination_port} of the server, where nobody listens, so nobody answers: "
+        f"`server` says which port it is, and that is {SERVER[1]}"
+    )
 
 
 def _goes_on(run: Run, what: str, question: Carried, time: float, answer: Carried) -> Finding:
@@ -155,12 +181,12 @@ def _times(number: int) -> str:
 
 def _waits(run: Run, question: Carried, gone: Carried) -> Finding:
     what = "Its question" if gone.source == "you" else "The server's answer"
-    return Finding(
-        f"your program waits for ever in this line. {what}, sent at {gone.time:.3g} s, was lost on its way. So nothing "
-        "will come, and nobody will ever say so",
-        run.ending.line or question.line,
-        gone.time,
+    why = _nobody_listens(gone) or closed(run, gone.time)
+    why = why or (
+        f"{what}, sent at {gone.time:.3g} s, was lost on its way. So nothing will come, and nobody will ever say so"
     )
+    line = run.ending.line or question.line
+    return Finding(f"your program waits for ever in this line. {why}", line, gone.time)
 
 
 def _hurries(questions: list[Carried]) -> Iterator[Finding]:
@@ -177,20 +203,30 @@ def _hurries(questions: list[Carried]) -> Iterator[Finding]:
 def _wrong_answer(
     run: Run, what: str, answer: object, asked: list[Carried], came: list[tuple[float, Carried]], ended: float
 ) -> Iterator[Finding]:
-    if not came:
+    if not came and asked and (why := closed(run, asked[0].time, ended)):
+        yield Finding(f"{what}, but it has got no answer. {why}", asked[-1].line, ended)
+    elif not came:
         last = f"asked in this line at {asked[-1].time:.3g} s, and then given up" if asked else "not asked"
         last += f", asking {_times(len(asked))} in all. {UNTIL}" if asked else ""
-        yield Finding(f"{what}, but no answer had come: it has {last}", asked[-1].line if asked else None, ended)
+        line = asked[-1].line if asked else run.notes["stands in"][0]
+        yield Finding(f"{what}, but no answer had come: it has {last}", line, ended)
     elif answer not in [each.data for _, each in came]:
         right = came[-1][1].data
         read = readings(run, "you", right)
-        words = f"{what}, but the server has answered {right!r}{taken_for(answer, right)}"
-        yield Finding(words, line_of(run, read[-1]) if read else None, ended)
+        only = answer[0] if isinstance(answer, list) and len(answer) == 1 else answer
+        words = f"{what}, but the server has answered {right!r}{taken_for(only, right)}"
+        line = line_of(run, read[-1]) if read else None
+        if read and line is None:
+            words += (
+                ". A task of its own has read that, which is nothing but a call of Trio's: what a task returns goes to "
+                "nobody"
+            )
+        yield Finding(words, line or run.notes["stands in"][0], ended)
 
 
 def _dawdles(what: str, asked: list[Carried], came: list[tuple[float, Carried]], ended: float) -> Iterator[Finding]:
     for question, gap in zip(asked, gaps(asked)[:1], strict=False):
-        if gap > TOO_LATE:
+        if gap > TOO_LATE + 1e-6:
             yield Finding(
                 f"{what} asks again only {gap:.3g} s after its first question, which was sent in this line. An answer "
                 f"takes {TOO_SOON} s; what has not come after half a second was lost",

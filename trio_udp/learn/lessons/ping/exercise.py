@@ -1,7 +1,7 @@
 # Ask a server, over a network that loses 3 of 10 datagrams, and return its answer.
 #
-# As long as nothing is lost, this program works. When its question or the answer
-# gets lost, it waits for ever. Make it ask again, until an answer has come.
+# As long as nothing is lost, this program works. When its question or the answer gets
+# lost, it waits for ever. Make it ask again, within 5 seconds, until an answer has come.
 # An answer takes 0.1 seconds, so one that has not come after half a second is lost.
 
 import trio

@@ -17,7 +17,7 @@ from ...._events import DatagramSent
 from ....faults import Link
 from ..._lesson import Lesson
 from ..._look import arrivals, happened, line_of, readings, sent, taken_for
-from ..._verdict import Finding, went_wrong
+from ..._verdict import SURROUNDINGS, Finding, went_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +69,7 @@ async def stage(learner: Learner) -> None:
                 addresses[name] = host.addresses[0], 7
                 await nursery.start(_answer, addresses[name], name, now)
         learner.note("addresses", addresses)
+        learner.note("stands in", learner.line_of(learner.function("ask_all", [])))
         you = network.host(name="you")
         for waits in TIMES:
             now |= {name: (wait, b"%.1f degrees" % (random.randrange(1000) / 10)) for name, wait in waits.items()}
@@ -122,7 +123,7 @@ def _asked(run: Run, number: int) -> Iterator[Finding]:
     first = {name: questions[0] for name in SERVERS if (questions := _questions(run, number, name))}
     for name in SERVERS:
         if name not in first:
-            yield Finding(f"{_again(number)}your program has not asked the thermometer `{name}`", run.ending.line)
+            yield _not_asked(run, number, name)
             return
     for place, (name, question) in enumerate(_in_order(first)):
         late = question.time - run.notes["began"][number]
@@ -132,6 +133,22 @@ def _asked(run: Run, number: int) -> Iterator[Finding]:
                 question.line,
                 question.time,
             )
+
+
+def _not_asked(run: Run, number: int, name: str) -> Finding:
+    """And whom it has asked instead; at once more than once, if a loop has come to its end before its tasks began."""
+    words = f"{_again(number)}your program has not asked the thermometer `{name}`"
+    asked = _questions(run, number)
+    if not asked:
+        return Finding(words, run.ending.line or run.notes["stands in"][0])
+    last = asked[-1]
+    same = [each for each in asked if (each.time, each.destination) == (last.time, last.destination)]
+    words += f": what this line has asked last, at {last.time:.3g} s, is `{last.destination}`"
+    if len(same) > 1:
+        is_shared = len({each.source_port for each in same}) == 1
+        words += f", {len(same)} times at once. {SURROUNDINGS}"
+        words += ". Nor is a socket its own that all tasks use: its `connect` holds for all" if is_shared else ""
+    return Finding(words, last.line, last.time)
 
 
 def _in_order(first: dict[str, Carried]) -> list[tuple[str, Carried]]:
@@ -150,7 +167,7 @@ def _why_late(run: Run, number: int, question: Carried) -> str:
     return f"Each is to be asked {BEHIND} s after the one before at the latest, whatever your program does besides"
 
 
-def _questions(run: Run, number: int, name: str) -> list[Carried]:
+def _questions(run: Run, number: int, name: str | None = None) -> list[Carried]:
     began = [*run.notes["began"], float("inf")]
     return [each for each in sent(run, "you", name) if began[number] <= each.time < began[number + 1]]
 
@@ -161,7 +178,8 @@ def _questions(run: Run, number: int, name: str) -> list[Carried]:
 def _answers(run: Run, number: int) -> Iterator[Finding]:
     again, result, answers = _again(number), run.notes["result"][number], run.notes["answers"][number]
     if not isinstance(result, dict):
-        yield Finding(f"{again}ask_all has returned {result!r}; it should return a dict, of addresses and answers")
+        words = f"{again}ask_all has returned {result!r}; it should return a dict, of addresses and answers"
+        yield Finding(words, run.notes["stands in"][0])
         return
     whose = {answer: name for name, answer in answers.items()}
     for name, answer in answers.items():
