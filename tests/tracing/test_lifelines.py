@@ -10,7 +10,7 @@ import trio
 
 from tests.fakes import echo
 from tests.tracing.traces import CLIENT, OTHER, SERVER, begins, exchange, handled, received, sent, trace_of
-from trio_udp import HandlerStarted, PeerOpened, open_udp_client, serve_udp
+from trio_udp import HandlerStarted, PeerOpened, first_reply, open_udp_client, serve_udp
 from trio_udp.faults import drop_first
 from trio_udp.testing import VirtualNetwork
 from trio_udp.tracing import Happened, TaskStarted, Trace, load, record, save
@@ -165,6 +165,24 @@ async def test_hosts_that_talk_to_themselves_are_several(
     assert [one.outcome for one in travels(trace.entries, Sockets(trace.entries))] == ["arrived"] * 4
     save(trace, tmp_path / "run.jsonl")
     assert load(tmp_path / "run.jsonl") == trace
+
+
+async def test_one_that_is_down_is_not_the_one_that_serves(autojump_clock: MockClock) -> None:
+    """Regression: what went to another host was drawn to the only server, as that has all addresses of its own."""
+    async with VirtualNetwork() as network, trio.open_nursery() as nursery:
+        network.host("10.0.0.1").crash()
+        with record() as recording:
+            recording.name("10.0.0.1", "primary")
+            recording.name("10.0.0.2", "secondary")
+            with network.host("10.0.0.2"):
+                await nursery.start(partial(serve_udp, echo, 7))
+            with network.host("10.0.0.3"):
+                await first_reply([("10.0.0.1", 7), ("10.0.0.2", 7)], b"hi")
+        nursery.cancel_scope.cancel()
+    trace = recording.trace()
+    assert [one.name for one in cast_of(trace).lifelines] == ["client", "primary", "secondary"]
+    ends = [(one.destination[0], one.outcome) for one in travels(trace.entries, Sockets(trace.entries))]
+    assert ends == [("10.0.0.1", "lost"), ("10.0.0.2", "arrived"), ("10.0.0.3", "arrived")]
 
 
 @pytest.mark.parametrize("port", [7, 8])

@@ -352,6 +352,24 @@ def test_trios_own_tasks_are_left_out_until_something_happens_in_them() -> None:
 # -- events ------------------------------------------------------------------------------------------------------------
 
 
+async def test_another_run_in_a_thread_is_not_in_it() -> None:
+    """Regression: it was, as the thread has inherited the observer, with times of another clock."""
+
+    async def ask_itself() -> None:
+        async with trio.open_nursery() as nursery:
+            [server] = await nursery.start(partial(serve_udp, echo, 0, host="127.0.0.1"))
+            async with await open_udp_client("127.0.0.1", server.address[1]) as client:
+                assert await client.request(b"hi", retry=Retry(first=60)) == b"hi"
+            nursery.cancel_scope.cancel()
+
+    with record() as recording:
+        await trio.to_thread.run_sync(trio.run, ask_itself)
+        assert not any(isinstance(entry, Happened) for entry in recording.trace().entries)
+        await ask_itself()
+    assert sum(isinstance(entry, Happened) for entry in recording.trace().entries) > 5
+    assert recording.problems == {}
+
+
 async def test_events_with_their_tasks_and_lines(
     network: VirtualNetwork, server: Host, clock: MockClock, nursery: trio.Nursery
 ) -> None:

@@ -408,3 +408,11 @@ def test_payloads_that_differ_where_they_are_cut_stay_in_columns() -> None:
         "│── 111111111…1111, 250 ms ─>│",
         "│── 222222222…2222, 250 ms ─>│",
     ]
+
+
+@pytest.mark.parametrize("names", [("Alexandra", "Benjamin"), ("Ada", "Bo"), ("Adam", "Bob"), ("Eve", "Eva")])
+def test_names_do_not_touch(names: tuple[str, str]) -> None:
+    """Regression: they did, where an odd name stood left of an even one."""
+    events = [*exchange(0.0), *exchange(1.0, OTHER), *exchange(2.0, ("10.0.1.3", 9))]
+    drawn = ladder_text(trace_of(*events, names={"10.0.1.1": names[0], "10.0.1.2": names[1]}))
+    assert drawn.splitlines()[0].split()[:2] == list(names)

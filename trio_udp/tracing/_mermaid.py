@@ -39,7 +39,7 @@ def mermaid(trace: Trace) -> str:
     """The ladder diagram of a trace, as the text of a Mermaid sequence diagram.
 
     ``->>`` is a datagram, and how long it took: on real sockets, where nobody tells of its arrival, until it was read;
-    ``-x`` one that was lost, ``-->>`` a second copy, ``-)`` one that nobody saw arrive. A request that was sent again
+    ``-x`` one that was lost, ``-->>`` a second copy, ``-)`` one that nobody has read. A request that was sent again
     is in a ``loop``, unless a shorter loop of another client would cut through it. As many datagrams as Mermaid takes
     are in it; a note says how many those are, and another one if the recording was full.
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ipaddress
 import sys
 from contextlib import AbstractContextManager, ExitStack
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 import trio
@@ -51,8 +52,9 @@ def record(*, limit: int = 100_000, max_bytes: int = 64_000_000) -> AbstractCont
         tracing.save(recording.trace(), "run.jsonl")
 
     Events of the library count as for `trio_udp.observe`: of what is opened inside, also by tasks that are started
-    inside. Tasks, nurseries and marked scopes (`scope`) of the whole run count, from wherever they were started; those
-    that are there already are told of first. Recordings may be nested, and there may be several at once.
+    inside; of other Trio runs, in other threads, nothing does. Tasks, nurseries and marked scopes (`scope`) of the
+    whole run count, from wherever they were started. The tasks and nurseries that are there already are told of first;
+    scopes that were entered before are not. Recordings may be nested, and there may be several at once.
 
     Args:
       limit: so many entries are kept, the first ones; what comes after them is counted.
@@ -82,6 +84,7 @@ class Recording:
         self._sources = Sources()
         self._watch = Watch(self._log)
         self._token = trio.lowlevel.current_trio_token()
+        self._thread = get_ident()
         self._started = trio.current_time()
         self._ended: float | None = None
 
@@ -119,6 +122,8 @@ class Recording:
 
     @enable_ki_protection
     def _happened(self, event: Event) -> None:
+        if get_ident() != self._thread:  # a Trio run of its own, which has inherited the context, and has another clock
+            return
         log = self._log
         try:
             kind = type(event)

@@ -37,7 +37,7 @@ TO_ASCII = str.maketrans(dict(zip("│┃┏┗┐─┄✕·µ…", "||+++-.x.u
 def ladder_text(trace: Trace, *, width: int = 80, ascii: bool = False) -> str:
     """The ladder diagram of a trace, as lines of text.
 
-    Lifelines are columns, datagrams arrows between them: ``✕`` where one was lost, ``?`` where nobody saw it arrive,
+    Lifelines are columns, datagrams arrows between them: ``✕`` where one was lost, ``?`` where nobody has read it,
     and ``┄`` towards an end of which nothing was recorded, as of a server in another process: it may have arrived or
     not. On the left are the seconds since the recording began, when it was sent; beside a payload how long it took: on
     real sockets, where nobody tells of its arrival, until it was read. A client's lifeline is thick while a request
@@ -103,7 +103,7 @@ def _places(ladder: Ladder, width: int) -> list[int]:
     names = [len(lifeline.name) for lifeline in ladder.lifelines]
     if not names or max(names) > WIDEST:
         return []
-    gaps = [max(NARROW, (one + other) // 2 + 1) for one, other in pairwise(names)]
+    gaps = [max(NARROW, one - one // 2 + other // 2 + 1) for one, other in pairwise(names)]
     wide = ladder.wide_gaps()
     first = MARGIN + 2 + names[0] // 2
     room = width - first - max(1, names[-1] - names[-1] // 2) - sum(gaps)

@@ -1,10 +1,10 @@
 """`told_apart`: sockets of several virtual hosts that have one address: the wildcard, or one of loopback.
 
 On each host all addresses are 0.0.0.0, and 127.0.0.1 is the host itself. So a picture would have one server in place of
-two, where the ports are the same, and one client in place of all who ask on their own hosts. A virtual network knows
-better, and its sockets say so (`SharedAddress`). At which address of loopback they ask somebody is on their own host,
-too. Where nothing can be confused, nothing is changed: who has given a name to the address that the socket tells is
-understood.
+two, where the ports are the same, or one that is there in place of one that is not; and one client in place of all who
+ask on their own hosts. A virtual network knows better, and its sockets say so (`SharedAddress`). At which address of
+loopback they ask somebody is on their own host, too. Where nothing can be confused, nothing is changed: who has given a
+name to the address that the socket tells is understood.
 """
 
 from __future__ import annotations
@@ -23,21 +23,45 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
+MAPPED = "::ffff:"  # an IPv4 address as an IPv6 socket has it, RFC 4291 section 2.5.5.2
+
 
 def told_apart(entries: Iterable[Entry]) -> list[Entry]:
     """The same, but where several hosts have such an address, each event has those of its own host."""
     entries = list(entries)
-    at_port: dict[int, set[tuple[str, ...]]] = {}
-    at_home: set[tuple[str, ...]] = set()
-    for entry in entries:
-        if isinstance(entry, Happened) and type(local := entry.event.local) is SharedAddress:
-            at_port.setdefault(local[1], set()).add(local.own)
-            if _is_loopback(local) or _is_loopback(entry.event.remote):
-                at_home.add(local.own)
-    unclear = {port for port, hosts in at_port.items() if len(hosts) > 1}
+    unclear, at_home = _unclear_ports(entries), _hosts_at_home(entries)
     if unclear or len(at_home) > 1:
         return [_of_its_host(entry, unclear) for entry in entries]
     return entries
+
+
+def _unclear_ports(entries: list[Entry]) -> set[int]:
+    """Those that several hosts share; or at which one has all its addresses, and something goes to another host."""
+    shared: dict[int, set[tuple[str, ...]]] = {}
+    wild: set[int] = set()
+    others: dict[int, set[str]] = {}
+    for entry in entries:
+        if isinstance(entry, Happened):
+            local, remote = entry.event.local, entry.event.remote
+            if type(local) is SharedAddress:
+                shared.setdefault(local[1], set()).add(local.own)
+                if not _is_loopback(local):
+                    wild.add(local[1])
+            if not _is_loopback(remote):
+                others.setdefault(remote[1], set()).add(remote[0].removeprefix(MAPPED))
+    elsewhere = {port for port in wild if not others.get(port, set()) <= {own for host in shared[port] for own in host}}
+    return elsewhere | {port for port, hosts in shared.items() if len(hosts) > 1}
+
+
+def _hosts_at_home(entries: list[Entry]) -> set[tuple[str, ...]]:
+    """Those that talk to themselves by an address of loopback."""
+    return {
+        local.own
+        for entry in entries
+        if isinstance(entry, Happened)
+        and type(local := entry.event.local) is SharedAddress
+        and (_is_loopback(local) or _is_loopback(entry.event.remote))
+    }
 
 
 def _is_loopback(address: Address) -> bool:
