@@ -61,8 +61,9 @@ def check(run: Run) -> Iterator[Finding]:
         yield from _in_time(run, began, ended)
         yield from _gone(run, began)
         if isinstance(result, (list, tuple)):
-            yield from _nobodys(run, result, ended)
-            yield from _answers(run, began, result, ended)
+            answers = list(result)
+            yield from _nobodys(run, answers, ended)
+            yield from _answers(run, began, answers, ended)
         else:
             yield _no_list(run, result, kind, ended)
 
