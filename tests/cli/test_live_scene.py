@@ -19,7 +19,7 @@ from trio_udp import (
 )
 from trio_udp.cli._live_look import ASCII, LINES
 from trio_udp.cli._live_scene import STORY_LINES, Asking, Scene, WatchedStory
-from trio_udp.cli._live_scene_page import attempt_line, client_lines, draw_scene, totals_in_short, totals_lines
+from trio_udp.cli._live_scene_page import attempt_line, client_lines, draw_scene, told_in, totals_in_short, totals_lines
 from trio_udp.cli._live_scroll import Scroll
 from trio_udp.cli._live_tree import Node
 from trio_udp.faults._passage import Copy
@@ -200,6 +200,23 @@ def test_whatever_does_not_fit_can_be_scrolled_to() -> None:
     assert scroll.first == 0, "all has room now"
 
 
+def test_where_the_tree_alone_is_cut_off_it_says_which_keys_scroll() -> None:
+    """Regression: the keys stood below the clients only, when not all of those had room."""
+    tree = (Node("nursery", tuple(Node(f"task {name}") for name in "abcdefgh"), is_nursery=True),)
+    keys = "j, k, arrows: scroll"
+
+    def cut_off(width: int, clients: int, keys: str = keys) -> list[str]:
+        page = draw_scene(Scene(clients, 4, 0.0), tree, 0.0, width, 10, LINES, "title", scroll=Scroll(keys)).plain
+        return [line.partition("│")[0].rstrip() for line in page.splitlines() if line.startswith("…")]
+
+    assert cut_off(80, 2) == [f"… 5 more lines    {keys}"]
+    assert cut_off(40, 2) == [f"… 5 more lines    {keys}"]
+    assert cut_off(38, 2) == [f"… 5 more lines    {keys}"]
+    assert cut_off(37, 2) == [f"… 5 more    {keys}"]
+    assert cut_off(80, 2, "") == ["… 5 more lines"]
+    assert cut_off(80, 6) == ["… 7 more lines", f"… 3 more: 3 not yet    {keys}"]
+
+
 def test_a_single_line_can_be_scrolled_too() -> None:
     scene, scroll = Scene(3, 4, 0.0), Scroll("keys")
     for number in (1, 2, 3, 3):
@@ -235,6 +252,51 @@ def test_no_deadline_is_cut() -> None:
     scene = scene_after(*sends(100.0, attempt=12, timeout=123456.0))
     assert "attempt 12 ▇▇▇▇▇▇▇▇▇▇ 123456 s " in row(scene, 100.0)
     assert "#12 123456 s" in row(scene, 100.0, width=40)
+
+
+IN_FULL = " 3.202 s  client 2  <- has the reply to request 4, 800.004 ms after attempt 12"
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        (IN_FULL, 79, IN_FULL),
+        (IN_FULL, 76, " 3.202 s  client 2  <- reply to request 4, 800.004 ms after attempt 12"),
+        (IN_FULL, 60, " 3.202 s  client 2  <- reply 4, 800.004 ms after attempt 12"),
+        (IN_FULL, 52, " 3.202 s  client 2  <- reply 4, 800.004 ms after #12"),
+        (IN_FULL, 51, " 3.202 s  client 2  <- reply 4, 800.004 ms after…"),
+        (IN_FULL, 43, " 3.202 s  client 2  <- reply 4, 800.004 ms…"),
+        (IN_FULL, 42, " 3.202 s  client 2  <- reply 4,…"),
+        (IN_FULL, 19, " 3.202 s  client…"),
+        (IN_FULL, 8, "…"),
+        (
+            " 0.470 s  client 3     hears nothing: attempt 1 of request 1 has timed out",
+            60,
+            " 0.470 s  client 3     attempt 1 of request 1 has timed out",
+        ),
+        (
+            " 0.470 s  client 3   x request 1 is lost on its way to the server",
+            60,
+            " 0.470 s  client 3   x request 1 is lost",
+        ),
+        (
+            " 0.470 s  client 3   x the reply to request 1 is lost on its way back",
+            54,
+            " 0.470 s  client 3   x the reply to request 1 is lost",
+        ),
+        (" 0.470 s  client 3  -> request 1 passes the relay", 48, " 0.470 s  client 3  -> request 1 at the relay"),
+    ],
+)
+def test_what_happened_is_told_in_fewer_words_where_there_is_not_room(text: str, width: int, shown: str) -> None:
+    """Regression: the attempt's number was cut off at 80 columns."""
+    assert told_in(width, text, LINES) == shown
+
+
+def test_what_happens_now_is_told_in_fewer_words() -> None:
+    scene = scene_after(*sends(100.0, attempt=12), ReplyAccepted(100.8, HERE, THERE, 1, 12, 0.800004, b"?"))
+    page = draw_scene(scene, TREE, 101.0, 80, 24, LINES, "title", "press!").plain.splitlines()
+    assert page[-2].rstrip() == "now  0.800 s  client 1  <- reply to request 1, 800.004 ms after attempt 12"
+    assert page[-13].rstrip() == " 0.800 s  client 1  <- has the reply to request 1, 800.004 ms after attempt 12"
 
 
 TITLE = "trio_udp demo, 0.25 times as fast, seed 1: the network loses 30% and takes 0.1 to 0.15 s each way"

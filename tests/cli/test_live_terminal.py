@@ -93,6 +93,17 @@ def test_they_scroll_while_it_runs_too() -> None:
         assert person.is_clean
 
 
+def test_they_scroll_in_time_that_jumps_too() -> None:
+    """Regression: nothing was said about keys, and none did anything."""
+    with terminal("demo", "--virtual", "--clients", "40", "--requests", "100000") as person:
+        person.wait_for(r"client 1 .*\n(?:.*\n)*… \d+ more: .*    j, k, arrows: scroll\n")
+        person.type(b"j" * 100)
+        person.wait_for(r"client 40 .*\n… (\d+) more, \1 of them above: ")
+        person.type(CTRL_C)
+        assert person.ended() == 130
+        assert person.is_clean
+
+
 def test_what_does_not_fit_scrolls_however_few_they_are() -> None:
     """Regression: with eight clients or fewer no key did anything, however small the terminal."""
     with terminal("demo", "--clients", "6", *LONG, lines=10) as person:

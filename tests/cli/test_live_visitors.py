@@ -159,6 +159,26 @@ def test_no_number_of_a_client_of_a_relay_is_cut() -> None:
         assert row.startswith(f"{who}1234567 ✗1234567 ━"), row
 
 
+@pytest.mark.parametrize(
+    ("clients", "height", "width", "title"),
+    [
+        (3, 9, 80, "clients: 3, carried ✗dropped"),
+        (42, 9, 80, "9 of 42 clients, carried ✗dropped"),
+        (42, 9, 60, "carried ✗dropped"),
+        (3, 9, 60, "carried ✗dropped"),
+    ],
+)
+def test_what_a_relay_s_numbers_are_is_said_before_how_many_clients(
+    clients: int, height: int, width: int, title: str
+) -> None:
+    """Regression: it was "the latest of 42 clients, carried ✗dro…"."""
+    carried = AllCarried(0.0)
+    for number in range(1, clients + 1):
+        carried.relayed(relayed(number))
+    heading = carried_lines(carried, 100.0, height, width, LINES)[0].plain
+    assert heading.startswith(f"── {title} ─")
+
+
 def test_a_relay_on_a_narrow_terminal() -> None:
     carried = AllCarried(100.0)
     assert [line.plain for line in carried_lines(carried, 100.0, 2, 40, ASCII)][1:] == ["nobody has sent anything yet"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -134,7 +136,7 @@ def test_exactly_one_kind(recorded: Path, options: list[str], capsys: pytest.Cap
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [(b"nonsense\n", "line 1: this is no JSON"), (None, "No such file or directory")],
+    [(b"nonsense\n", "FILE.jsonl or tracing.save() has written is wanted"), (None, "No such file or directory")],
 )
 def test_a_file_that_is_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, complaint: str
@@ -148,6 +150,52 @@ def test_a_file_that_is_none(
     assert said.endswith(f"{complaint}\n")
     assert str(path) in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "output"),
+    [
+        ("run.jsonl", "run.jsonl"),
+        ("run.jsonl", "./run.jsonl"),
+        ("run.jsonl", "symbolic"),
+        ("symbolic", "run.jsonl"),
+        ("run.jsonl", "hard"),
+        ("-", "../here/run.jsonl"),
+    ],
+)
+def test_what_is_read_is_not_written_over(recorded: Path, file: str, output: str) -> None:
+    """Regression: the recording was gone, a page in its place, and nobody said a word."""
+    here = recorded.parent / "here"
+    here.mkdir()
+    path = recorded.rename(here / "run.jsonl")
+    (here / "symbolic").symlink_to(path)
+    os.link(path, here / "hard")
+    before = path.read_bytes()
+    command = [*child.COMMAND, "trace", file, "--text", "-o", output]
+    with path.open("rb") as stdin:
+        ended = subprocess.run(command, stdin=stdin, capture_output=True, cwd=here, env=child.environment())
+    why = "is the file that is read, and would be lost: give another name"
+    assert ended.stderr.decode() == f"trio_udp trace: -o {str(Path(output))!r} {why}\n"
+    assert (ended.returncode, path.read_bytes()) == (2, before)
+
+
+def test_another_file_is_written_over(recorded: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.txt").write_bytes(recorded.read_bytes())
+    assert main(["trace", str(recorded), "--text", "-o", str(tmp_path / "run.txt")]) == 0
+    assert (tmp_path / "run.txt").read_bytes() == child.run("trace", str(recorded), "--text").stdout
+
+
+@pytest.mark.parametrize("options", [[], ["-o", "-"]])
+def test_standard_input(recorded: Path, options: list[str]) -> None:
+    ended = child.run("trace", "-", "--text", *options, data=recorded.read_bytes())
+    assert ended.stdout == child.run("trace", str(recorded), "--text").stdout
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_standard_input_that_is_no_recording() -> None:
+    ended = child.run("trace", "-", "--text", data=b"nonsense\n")
+    assert (ended.returncode, ended.stdout) == (1, b"")
+    assert ended.stderr.decode().startswith("trio_udp trace: standard input is no recording: what --trace FILE.jsonl ")
 
 
 def test_where_it_cannot_be_written(

@@ -120,6 +120,24 @@ def test_where_it_was_written_is_said(path: Path, capsys: pytest.CaptureFixture[
     assert "trace:" not in told.out
 
 
+def test_where_it_was_written_is_said_below_the_summary(path: Path) -> None:
+    """Regression: it stood right below the last line of the story."""
+    command = [*child.COMMAND, "demo", "--virtual", "--trace", str(path)]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=child.environment())
+    before, _, after = ended.stdout.decode().partition(f"\n\ntrace: {path}\n\n")
+    assert before.splitlines()[-1].startswith("duration ")
+    assert after.startswith("Try next:")
+
+
+@pytest.mark.parametrize("command", [["demo"], ["serve", "0"], ["request", "9", "x"]])
+def test_one_file_is_all_that_is_written(path: Path, command: list[str]) -> None:
+    """Regression: the first of two was dropped, and nobody said so."""
+    ended = child.run(*command, "--trace", str(path), "--trace", str(path.with_suffix(".html")))
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    assert "argument --trace: there can be one file, and two were given; see --help\n" in ended.stderr.decode()
+    assert list(path.parent.iterdir()) == []
+
+
 # -- what a virtual network carries -----------------------------------------------------------------------------------
 
 

@@ -174,15 +174,13 @@ def test_the_table_below_begins_with_what_is_right(tmp_path: Path) -> None:
     ("content", "complaint"),
     [
         (b"", "line 1: the file is empty"),
-        (b"\n", "line 1: this is no JSON"),
-        (b"\x89PNG\r\n", "line 1: this is no JSON"),
-        (b"\xff\xfe\x00\xd8\n", "line 1: this is no JSON"),
-        (b"[" * 100_000 + b"\n", "line 1: this is no JSON"),
-        (b"1" * 10_000 + b"\n", None),
-        (b"[]\n", "line 1: this is no JSON object"),
-        (b"{}\n", 'line 1: this is no trace of trio_udp: {"format": "trio_udp trace", ...} should stand here'),
-        (b'{"a": 1', "line 1: the file was cut off in the middle of this line"),
-        (b" " * (LONGEST + 1) + b"\n", "line 1: more than 4,000,000 bytes in one line"),
+        (b'{"form', "line 1: the file was cut off in the middle of this line"),
+        (written(HEADER)[:-1], "line 1: the file was cut off in the middle of this line"),
+        (written(HEADER)[:-2] + b"\n", "line 1: this is no JSON"),
+        (b'["trio_udp trace"]\n', "line 1: this is no JSON object"),
+        (b'{"a": "trio_udp trace"}\n', 'line 1: {"format": "trio_udp trace", ...} should stand here'),
+        (written({**HEADER, "a": " " * LONGEST}), "line 1: more than 4,000,000 bytes in one line"),
+        (written(HEADER, b" " * (LONGEST + 1) + b"\n"), "line 2: more than 4,000,000 bytes in one line"),
         (written({**HEADER, "version": 2}), "line 1: the trace has version 2, and this trio_udp reads version 1"),
         (written({**HEADER, "version": "1"}), "line 1: version cannot be '1'"),
         (written({**HEADER, "more": 1}), "line 1: nobody knows 'more' here"),
@@ -239,11 +237,39 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, content: bytes, com
         assert str(caught.value) == f"{str(path)!r}, {complaint}"
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\n",
+        b"\x89PNG\r\n",
+        b"\xff\xfe\x00\xd8\n",
+        b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00",
+        b'{"displayTimeUnit": "ms", "traceEvents": [\n{"ph": "M"}]}\n',
+        b"[" * 100_000 + b"\n",
+        b"1" * 10_000 + b"\n",
+        b"[]\n",
+        b"{}\n",
+        b'{"a": 1',
+        b" " * (LONGEST + 1) + b"\n",
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_another_kind_of_file_is_no_recording(tmp_path: Path, content: bytes) -> None:
+    """Regression: what Perfetto reads was said to be no JSON, and what Wireshark reads to be cut off."""
+    path = tmp_path / "run.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=" is no recording: ") as caught:
+        load(path)
+    assert str(caught.value) == (
+        f"{str(path)!r} is no recording: what --trace FILE.jsonl or tracing.save() has written is wanted"
+    )
+
+
 def test_a_files_name_is_only_text(tmp_path: Path) -> None:
     """Regression: a terminal obeyed it."""
     path = tmp_path / "\x1b[31m.jsonl"
     path.write_bytes(b"{}\n")
-    with pytest.raises(ValueError, match=r"\\x1b\[31m\.jsonl', line 1: ") as caught:
+    with pytest.raises(ValueError, match=r"\\x1b\[31m\.jsonl' is no recording: ") as caught:
         load(path)
     assert str(caught.value).isprintable()
 
@@ -270,7 +296,7 @@ def test_whatever_is_damaged_it_is_a_trace_or_an_error(where: int, damage: bytes
     else:
         complaint = ""
         assert len(list(_lines(trace))) == len(lines)
-    assert not complaint or complaint.startswith("x, line ")
+    assert not complaint or complaint.startswith(("x, line ", "x is no recording"))
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ._live_lane import Flight, Lane, draw_lane, draw_places
-from ._live_look import BOLD, DIM, LOST, Look, fitted, heading, joined, line
+from ._live_look import BOLD, DIM, LOST, Look, fitted, heading, heading_fits, joined, line
 from ._live_page import NARROW, draw_server
 from ._live_visitors import Latest
 from ._live_visitors_page import NOBODY, address_line, clients_title
@@ -87,12 +87,12 @@ def draw_carried(
 def carried_lines(carried: AllCarried, now: float, height: int, width: int, look: Look) -> list[Text]:
     """Their heading, and as many of the latest as there is room for, in the order of their numbers."""
     shown = sorted((each for _, each in carried.latest.latest(height)), key=lambda each: each.number)
-    title = f"{clients_title(len(shown), carried.in_all)}, carried {look.cross}dropped"
     who = CLIENT_IN_SHORT if width < NARROW else CLIENT
     digits = max((len(f"{max(each.carried, each.dropped)}") for each in shown), default=0)
     digits = max(DIGITS, digits)
     left = who + len("  ") + len(look.cross) + 2 * digits
     lane = max(0, width - left)
+    title = _title(len(shown), carried.in_all, left - 1, look)
     lines = [joined(heading(title, left - 1, look), line(" "), draw_places(lane, look))]
     if not shown and height:
         lines.append(line((NOBODY, DIM)))
@@ -100,6 +100,13 @@ def carried_lines(carried: AllCarried, now: float, height: int, width: int, look
         beside = _who(each, who, look), _counts(each, digits, look)
         lines.append(joined(*beside, draw_lane(each.lane, now, lane, look)))
     return lines
+
+
+def _title(shown: int, in_all: int, width: int, look: Look) -> str:
+    """How many clients there are, and what their numbers are: if need be only that."""
+    numbers = f"carried {look.cross}dropped"
+    titles = f"{clients_title(shown, in_all)}, {numbers}", f"{shown} of {in_all} clients, {numbers}", numbers
+    return next((title for title in titles if heading_fits(title, width)), numbers)
 
 
 def _who(carried: Carried, width: int, look: Look) -> Text:

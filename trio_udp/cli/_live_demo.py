@@ -95,21 +95,20 @@ async def _run(watched: Watched, screen: Screen, play: Play, args: argparse.Name
         nursery.start_soon(keep_drawing, draw, args.speed or 1.0, name="the live view")
     else:
         nursery.start_soon(news.keep_drawing, name="the live view")
-    with _handing_back(watched, screen, nursery, can_scroll=news is None):
+    with _handing_back(watched, screen, nursery):
         await play(WatchedStory(show))
 
 
 @contextmanager
-def _handing_back(watched: Watched, screen: Screen, nursery: trio.Nursery, *, can_scroll: bool) -> Iterator[None]:
-    """The screen, as signals want it; if it can scroll, and there are keys, those, too, when something is cut off."""
-    if can_scroll:
-        from ._live_keys import keys_are_ours  # not for everybody
+def _handing_back(watched: Watched, screen: Screen, nursery: trio.Nursery) -> Iterator[None]:
+    """The screen, as signals want it; if there are keys, those, too, when something is cut off."""
+    from ._live_keys import keys_are_ours  # not for everybody
 
-        if keys_are_ours():
-            with _keys(watched, screen) as keys:
-                nursery.start_soon(_scroll_when_needed, watched, keys, name="the live view's keys")
-                yield
-            return
+    if keys_are_ours():
+        with _keys(watched, screen) as keys:
+            nursery.start_soon(_scroll_when_needed, watched, keys, name="the live view's keys")
+            yield
+        return
     with handing_back(screen.release, screen.suspend, screen.resume):
         yield
 

@@ -88,7 +88,12 @@ def heading(title: str, width: int, look: Look, first: str = "") -> Text:
     """``── title ─────``; ``first`` in the place of the first character."""
     rule = look.rule
     text = line((f"{first or rule}{rule} ", DIM), (title, BOLD), (f" {rule * width}", DIM))
-    return fitted(text, width, look._replace(dots="" if len(title) + 4 < width else look.dots))
+    return fitted(text, width, look._replace(dots="" if heading_fits(title, width) else look.dots))
+
+
+def heading_fits(title: str, width: int) -> bool:
+    """Is there room for all of it, and some rule behind it?"""
+    return len(title) + 4 < width
 
 
 def beside(left: Sequence[Text], right: Sequence[Text], left_width: int, height: int, look: Look) -> list[Text]:

@@ -157,13 +157,16 @@ def _title(what: Page, width: int, height: int, look: Look) -> list[Text]:
 
 def _top(what: Page, lines_of: Share, width: int, look: Look) -> list[Text]:
     scroll = what.scroll or Scroll()
+    keys = "" if 0 < lines_of.rows < what.rows else scroll.keys  # or else it is said below the rows
     if width < NARROW:
-        return [heading(what.in_short, width, look), *tree_lines(lines_of.tree, width, lines_of.top, look, scroll)]
+        tree = tree_lines(lines_of.tree, width, lines_of.top, look, scroll, keys)
+        return [heading(what.in_short, width, look), *tree]
     right = _totals_width(what, width)
     left = width - right
-    tree = tree_lines(lines_of.tree, left, lines_of.top, look, scroll)
+    tree = tree_lines(lines_of.tree, left, lines_of.top, look, scroll, keys)
     headings = joined(heading("nurseries and tasks", left, look), heading("totals", right, look, look.down))
-    return [headings, *beside(tree, shown_lines(what.totals, lines_of.top, scroll, look), left, lines_of.top, look)]
+    totals = shown_lines(what.totals, right - 2, lines_of.top, scroll, look)
+    return [headings, *beside(tree, totals, left, lines_of.top, look)]
 
 
 def _totals_width(what: Page, width: int) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ._live_lane import draw_lane, draw_places
 from ._live_look import BOLD, DIM, LOST, REPLY, WAITING, Look, fitted, heading, joined, line
 from ._live_page import NARROW, Page, draw_page
-from ._live_scroll import Scroll
+from ._live_scroll import Scroll, not_shown
 from ._story import TO_CLIENT, TO_SERVER
 
 if TYPE_CHECKING:
@@ -30,6 +30,18 @@ ATTEMPT = 31  # "attempt 12 ██████████  0.12 s  "
 ATTEMPT_IN_SHORT = 12  # "#12 0.12 s  "
 
 STORY_LINES = 4  # at least, on an ordinary terminal
+
+# Of what happened, one after the other, as long as the line has no room. What is lost on its way back is still a reply.
+FEWER_WORDS = (
+    (" has the reply to ", " reply to "),
+    (" hears nothing: ", " "),
+    (" on its way to the server", ""),
+    (" on its way back", ""),
+    (" the reply to ", " reply to "),
+    (" passes the relay", " at the relay"),
+    (" reply to request ", " reply "),
+    (" attempt ", " #"),
+)
 
 STYLES = {"done": REPLY, "answered": REPLY, "gave up": LOST, "timed out": WAITING}
 
@@ -70,14 +82,33 @@ def draw_scene(
         len(scene.clients),
         lambda height, width: client_lines(scene, now, height, width, look, scroll),
         "what happened",
-        list(scene.lines)[-height:],
-        [line(("now ", DIM), (scene.latest, BOLD)), line((keys.ljust(width), "reverse"))] if keys else (),
+        [told_in(width, told, look) for told in list(scene.lines)[-height:]],
+        [
+            line(("now ", DIM), (told_in(width - len("now "), scene.latest, look), BOLD)),
+            line((keys.ljust(width), "reverse")),
+        ]
+        if keys
+        else (),
         STORY_LINES,
         scroll,
     )
     screen = draw_page(what, width, height, look)
     scroll.measured()
     return screen
+
+
+def told_in(width: int, text: str, look: Look) -> str:
+    """What happened, in so many cells: in fewer words, or else without the last of them; half a number is another."""
+    for words, fewer in FEWER_WORDS:
+        if len(text) <= width:
+            return text
+        text = text.replace(words, fewer)
+    if len(text) <= width:
+        return text
+    kept = text[: width + 1]
+    while kept and (len(kept) + len(look.dots) > width or kept[-1].isdigit()):
+        kept = kept.rpartition(" ")[0].rstrip()
+    return kept + look.dots
 
 
 # -- the totals ------------------------------------------------------------------------------------------------------
@@ -152,10 +183,7 @@ def _others(clients: list[Asking], above: int, keys: str, width: int, look: Look
     how = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
     more = f"{look.dots} {len(clients)} more"
     others = f"{more}, {above} of them above" if above else more
-    for words in (f"{others}: {how}", others, more):
-        if len(words) + 4 + len(keys) <= width:
-            break
-    return line((words, DIM), (f"    {keys}" if keys else "", BOLD))
+    return not_shown((f"{others}: {how}", others, more), keys, width)
 
 
 def attempt_line(asking: Asking, now: float, *, narrow: bool, look: Look) -> Text:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ._live_look import DIM, line
+from ._live_look import BOLD, DIM, line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,11 +59,21 @@ class Scroll:
         return slice(first, first + room)
 
 
-def shown_lines(lines: Sequence[Text], height: int, scroll: Scroll, look: Look) -> list[Text]:
-    """Those that are shown, and in the last line how many are not."""
+def shown_lines(
+    lines: Sequence[Text], width: int, height: int, scroll: Scroll, look: Look, keys: str = ""
+) -> list[Text]:
+    """Those that are shown, and in the last line how many are not, and the keys, if any are to be said."""
     window = scroll.window(len(lines), height)
     shown = list(lines[window])
     if 0 < height != len(shown) and len(shown) < len(lines):
+        more = f"{look.dots} {len(lines) - len(shown)} more"
         above = f", {window.start} above" if window.start else ""
-        shown.append(line((f"{look.dots} {len(lines) - len(shown)} more lines{above}", DIM)))
+        shown.append(not_shown((f"{more} lines{above}", f"{more} lines", more), keys, width))
     return shown
+
+
+def not_shown(wordings: Sequence[str], keys: str, width: int) -> Text:
+    """What is not, in the first of these wordings that has room beside the keys, or else in the last."""
+    keys = "    " + keys if keys else ""
+    words = next((words for words in wordings if len(words + keys) <= width), wordings[-1])
+    return line((words, DIM), (keys, BOLD))

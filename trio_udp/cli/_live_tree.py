@@ -147,11 +147,13 @@ def fitting(nodes: Sequence[Node], height: float) -> tuple[Node, ...]:
 # -- drawing ---------------------------------------------------------------------------------------------------------
 
 
-def tree_lines(nodes: Sequence[Node], width: int, height: int, look: Look, scroll: Scroll) -> list[Text]:
-    """A tree that should fit (`fitting`) in at most so many lines of so many cells."""
+def tree_lines(
+    nodes: Sequence[Node], width: int, height: int, look: Look, scroll: Scroll, keys: str = ""
+) -> list[Text]:
+    """A tree that should fit (`fitting`) in at most so many lines of so many cells; keys to say, if it does not."""
     if not nodes:
         return [line(("all tasks have ended", DIM))][:height]
-    return shown_lines(list(_lines(nodes, "", width, look)), height, scroll, look)
+    return shown_lines(list(_lines(nodes, "", width, look)), width, height, scroll, look, keys)
 
 
 def _lines(nodes: Sequence[Node], indent: str, width: int, look: Look, *, is_root: bool = True) -> Iterator[Text]:

@@ -54,7 +54,17 @@ def add_trace(parser: argparse.ArgumentParser, *, virtual: bool = False) -> None
     help = f"write what has happened when it ends: {ENDINGS}"
     if virtual:
         help += FOR_WIRESHARK
-    parser.add_argument("--trace", type=virtual_trace_path if virtual else trace_path, metavar="FILE", help=help)
+    read = virtual_trace_path if virtual else trace_path
+    parser.add_argument("--trace", type=read, action=_Once, metavar="FILE", help=help)
+
+
+class _Once(argparse.Action):
+    """Of two files only one would be written, and nobody would say so."""
+
+    def __call__(self, parser: object, namespace: argparse.Namespace, value: object, option: str | None = None) -> None:
+        if getattr(namespace, self.dest) is not None:
+            raise argparse.ArgumentError(self, "there can be one file, and two were given")
+        setattr(namespace, self.dest, value)
 
 
 def trace_path(text: str) -> Path:

@@ -128,14 +128,21 @@ async def run(args: argparse.Namespace) -> int:
     tell = _tell_live if live else _tell
     with traced(args.trace, clients_relay_and_server, quiet=args.json):
         story, is_interrupted = await tell(args, network)
-    if args.json:
-        print(json.dumps({"summary": summary(story, args, network)}), flush=True)
-    else:
-        print_summary(story, args, network)
+        _print_summary(story, args, network)  # where the file is, is said below it
     if is_interrupted:
         return ExitCode.INTERRUPTED
     _say_afterwards(args, network, story)
     return ExitCode.ANSWERED if story.answered == args.clients * args.requests else ExitCode.NO_REPLY
+
+
+def _print_summary(story: Story, args: argparse.Namespace, network: Network) -> None:
+    if args.json:
+        print(json.dumps({"summary": summary(story, args, network)}), flush=True)
+        return
+    print_summary(story, args, network)
+    if args.trace is not None and not is_capture(args.trace):
+        sys.stdout.flush()
+        say("")
 
 
 def choose_network(args: argparse.Namespace, live: bool = False) -> Network:

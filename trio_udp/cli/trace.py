@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
+import stat
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 
 NARROWEST = 20  # columns, as the ladder wants them
 WIDEST = 10_000  # more is only more blanks
+
+STANDARD = Path("-")  # standard input, or output
 
 DESCRIPTION = """\
 Make a page, a picture or a text of a recorded run: who sent what to whom, what
@@ -42,6 +47,7 @@ examples:
   python -m trio_udp trace run.jsonl --text --width 120 | less -S
   python -m trio_udp trace run.jsonl --html -o run.html
   python -m trio_udp trace run.jsonl --svg > run.svg
+  zcat run.jsonl.gz | python -m trio_udp trace - --text
 
 exit codes: 0 done, 1 the file cannot be read or written, 2 usage
 """
@@ -56,7 +62,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", type=Path, metavar="FILE.jsonl", help="what was recorded")
+    parser.add_argument("file", type=Path, metavar="FILE.jsonl", help="what was recorded; - for standard input")
     kinds = parser.add_mutually_exclusive_group(required=True)
 
     def kind(option: str, ending: str, help: str) -> None:
@@ -83,6 +89,9 @@ def text_width(text: str) -> int:
 
 async def run(args: argparse.Namespace) -> int:
     """Read the trace, and write it as what was asked for."""
+    if args.output == STANDARD:
+        args.output = None
+    _check_output(args.file, args.output)
     text = view(_load(args.file), args.view, **_options(args))
     if args.output is None:
         write(text.encode("utf-8", "backslashreplace"))
@@ -92,6 +101,19 @@ async def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise Failure(f"cannot write {str(args.output)!r}: {error.strerror or error}") from None
     return ExitCode.ANSWERED
+
+
+def _check_output(file: Path, output: Path | None) -> None:
+    """A picture must not take the place of what it is made of: that cannot be made of the picture."""
+    try:
+        read = os.stat(sys.stdin.fileno() if file == STANDARD and sys.stdin is not None else file)
+        is_read = output is not None and stat.S_ISREG(read.st_mode) and os.path.samestat(read, os.stat(output))
+    except OSError:
+        return  # one of them is not there, which is seen when it is needed
+    if is_read:
+        raise Failure(
+            f"-o {str(output)!r} is the file that is read, and would be lost: give another name", ExitCode.USAGE
+        )
 
 
 def _options(args: argparse.Namespace) -> dict[str, int]:
@@ -109,9 +131,14 @@ def _options(args: argparse.Namespace) -> dict[str, int]:
 
 def _load(path: Path) -> Trace:
     from ..tracing import load  # which nobody else waits for at the start
+    from ..tracing._jsonlines import read
 
     try:
-        return load(path)
+        if path != STANDARD:
+            return load(path)
+        if sys.stdin is None:
+            raise Failure("there is no standard input to read")
+        return read(sys.stdin.buffer, "standard input")
     except OSError as error:
         raise Failure(f"cannot read {str(path)!r}: {error.strerror or error}") from None
     except ValueError as error:

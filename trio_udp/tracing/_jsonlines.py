@@ -21,7 +21,7 @@ import json
 import math
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from . import _entries
 from ._entries import EVENTS, Happened
@@ -37,6 +37,9 @@ __all__ = ["load", "save"]
 
 FORMAT = "trio_udp trace"
 VERSION = 1
+
+# What `save` has the file begin with.
+BEGINNING = b'{"format": "trio_udp trace"'
 
 # Characters. A datagram's payload takes 6 each, at most: 393,162 for 65,527 bytes; the rest is for names.
 LONGEST = 4_000_000
@@ -61,10 +64,15 @@ def load(path: str | os.PathLike[str]) -> Trace:
 
     Raises:
       OSError: the file cannot be read.
-      ValueError: it is not such a file, was damaged or cut off, or is of a later version; says in which line.
+      ValueError: it is not such a file; or it was damaged or cut off, or is of a later version: says in which line.
     """
     with open(path, "rb") as file:
-        return _read(iter(lambda: file.readline(LONGEST + 1), b""), repr(os.fspath(path)))
+        return read(file, repr(os.fspath(path)))
+
+
+def read(file: IO[bytes], name: str) -> Trace:
+    """The same from a file that is open; what is wrong is told of ``name``."""
+    return _read(iter(lambda: file.readline(LONGEST + 1), b""), name)
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
@@ -128,9 +136,11 @@ class _Wrong(Exception):
 
 
 def _read(lines: Iterator[bytes], name: str) -> Trace:
-    number = 1
+    number, first = 1, next(lines, b"")
+    if not _is_recording(first):
+        raise ValueError(f"{name} is no recording: what --trace FILE.jsonl or tracing.save() has written is wanted")
     try:
-        header = _parsed(next(lines, b""))
+        header = _parsed(first)
         trace = _header(header)
         count = _read_field("entries", header)
         entries: list[Entry] = []
@@ -144,6 +154,11 @@ def _read(lines: Iterator[bytes], name: str) -> Trace:
     except _Wrong as wrong:
         raise ValueError(f"{name}, line {number}: {wrong}") from None
     return Trace(tuple(entries), *trace)
+
+
+def _is_recording(first: bytes) -> bool:
+    """Does it begin as one, whatever may be wrong with it? Then it helps to say in which line."""
+    return FORMAT.encode() in first or BEGINNING.startswith(first)
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
@@ -175,7 +190,7 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _header(values: dict[str, Any]) -> tuple[float, float, dict[str, str], int]:
     if values.get("format") != FORMAT:
-        raise _Wrong(f'this is no trace of trio_udp: {{"format": "{FORMAT}", ...}} should stand here')
+        raise _Wrong(f'{{"format": "{FORMAT}", ...}} should stand here')
     version = _read_field("version", values)
     if version != VERSION:
         raise _Wrong(f"the trace has version {version}, and this trio_udp reads version {VERSION}")
