@@ -667,6 +667,28 @@ def test_the_librarys_own_tasks_are_left_out() -> None:
     )
 
 
+def test_what_shows_a_demo_live_is_left_out_with_its_nursery() -> None:
+    """Regression: the page of a demo that was watched had boxes for three tasks that its tree does not have."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "trio_udp.cli.demo.run", None),
+        NurseryOpened(10.1, 1, 1),
+        TaskStarted(10.1, 2, "the live view's output", 1),
+        TaskStarted(10.1, 3, "the live view", 1),
+        TaskStarted(10.1, 4, "the live view's keys", 1),
+        NurseryOpened(10.2, 2, 1),
+        TaskStarted(10.2, 5, "client 1", 2),
+        TaskStarted(10.2, 6, "the live view of my own", 2),
+    ]
+    everything = timeline(trace(entries))
+    assert [line.strip() for line in outline(without_library(everything))] == [
+        "task trio_udp.cli.demo.run 10.0-None",
+        "nursery nursery 10.2-None",
+        "task client 1 10.2-None",
+        "task the live view of my own 10.2-None",
+    ]
+    assert count_library(everything) == 3
+
+
 def test_a_programs_module_with_a_name_like_ours_is_the_programs() -> None:
     """Regression: all tasks whose names began with trio_udp were taken for the library's."""
     names = ["trio_udp_bot.poll", "trio_udpate", "trio_udp.relay._relay.run", "trio_udp relay"]
