@@ -29,6 +29,7 @@ from trio_udp.tracing._boxes import GAP, SPINE, side_by_side
 from trio_udp.tracing._excerpt import count_library, hidden_tasks, only_of, without_library
 from trio_udp.tracing._timeline import DEEPEST, Bar, Timeline, timeline
 from trio_udp.tracing._timeline_names import cut_name
+from trio_udp.tracing._timeline_svg import marks
 
 if TYPE_CHECKING:
     from trio_udp.tracing import Entry
@@ -622,6 +623,20 @@ def test_an_attempt_that_was_refused_has_a_cross_if_there_is_room_and_no_word_in
         assert y + 5 < bottom
         assert texts(attempt) == [words]
         assert len(words) < 4 or top + 4 + 5.6 * len(words) < y
+
+
+def test_a_deadline_that_no_line_goes_to_makes_no_second_silence() -> None:
+    """Regression: a program's first datagram was below two silences, and between these was nothing."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        TaskStarted(10.0, 2, "short", None),
+        ScopeEntered(10.0, 1, "nap", 2, 13.0),
+        ScopeExited(10.1, 1, 13.0, False),
+        TaskEnded(10.1, 2),
+        TaskEnded(16.0, 1),
+    ]
+    times = {mark.time for mark in marks(timeline(trace(entries, ended=16.0)), trace(entries, ended=16.0))}
+    assert times == {10.0, 10.1, 16.0}
 
 
 # -- the library's own tasks -------------------------------------------------------------------------------------------
