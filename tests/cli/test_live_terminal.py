@@ -20,7 +20,7 @@ if sys.platform == "win32":
 
 from tests.cli.terminal import CTRL_BACKSLASH, CTRL_C, CTRL_Q, CTRL_S, CTRL_Z, END_OF_SECOND_SCREEN, terminal
 from trio_udp.cli._live_still import EVENTS, still_text, take_still
-from trio_udp.tracing import load
+from trio_udp.tracing import load, timeline_svg
 
 if TYPE_CHECKING:
     import socket
@@ -337,7 +337,9 @@ def test_a_killed_view_has_a_trace(tmp_path: Path, arguments: list[str], number:
         is_graceful = arguments[0] == "serve" and number == signal.SIGTERM
         assert person.ended() == (0 if is_graceful else -number)
         assert person.is_clean
-    assert load(path).entries
+    trace = load(path)
+    assert "task the live view\n" in timeline_svg(trace, library=True)
+    assert "the live view" not in timeline_svg(trace)
 
 
 def test_a_closed_terminal_leaves_a_trace(tmp_path: Path) -> None:

@@ -114,6 +114,12 @@ class Browser:
         await self.mouse("mousePressed", x, y, button="left", clickCount=1)
         await self.mouse("mouseReleased", x, y, button="left", clickCount=1)
 
+    async def tap(self, x: float, y: float) -> None:
+        """With a finger."""
+        await self.command("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+        await self.command("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        await self.settle()
+
     async def key(self, key: str, **more: object) -> None:
         text = {"text": key} if len(key) == 1 else {}
         await self.command("Input.dispatchKeyEvent", type="keyDown", key=key, **text, **more)

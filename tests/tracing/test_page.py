@@ -619,6 +619,65 @@ async def test_a_click_holds_it_and_escape_lets_go(recorded: Trace, tmp_path: Pa
         assert await count(browser, ".picked") == 0
 
 
+RING = "getComputedStyle(e).outlineStyle"
+
+
+@pytest.mark.parametrize("selector", [".datagram .hit", "#tasks .bar.task > text", ".attempt .hit"])
+async def test_a_ring_is_for_the_keyboard_while_it_is_there(selector: str, recorded: Trace, tmp_path: Path) -> None:
+    """Regression: a click framed what was clicked at with the browser's own ring, and after Escape with ours."""
+    async with shown(recorded, tmp_path) as browser:
+        x, y = await middle(browser, selector)
+        await browser.click(x, y)
+        assert await count(browser, ":focus") == await count(browser, ".picked:focus") == 1
+        assert await of_all(browser, ".picked", RING) == ["none"]
+        await browser.key("Escape")
+        assert await of_all(browser, ":focus", RING) == []
+        await browser.click(x, y)
+        await browser.key("ArrowDown")
+        assert await of_all(browser, ".picked", RING) == ["solid"]
+        await browser.key("Escape")
+        assert await of_all(browser, ":focus", RING) == []
+        await browser.click(x, y)
+        await browser.click(x, y)
+        assert await browser.evaluate("pinned") is None
+        assert await of_all(browser, ":focus", RING) == []
+
+
+async def test_what_lets_go_is_said_as_it_is_done(recorded: Trace, tmp_path: Path) -> None:
+    """Regression: a phone has no Escape."""
+    index, _ = of_type(recorded, DatagramSent)[0]
+    said = "getComputedStyle(document.querySelector('#told .pinned'), '::after').content"
+    async with shown(recorded, tmp_path) as browser:
+        x, y = await middle(browser, f".datagram[data-entry='{index}'] .hit")
+        await browser.tap(x, y)
+        assert await browser.evaluate(said) == '" (held: a second tap lets go)"'
+        await browser.tap(x, y)
+        assert await count(browser, "#told .pinned") == 0
+        await browser.click(x, y)
+        assert await browser.evaluate(said) == '" (held: Escape lets go)"'
+        await browser.tap(x, y)
+        await browser.tap(x, y)
+        await browser.key("ArrowDown")
+        assert await browser.evaluate(said) == '" (held: Escape lets go)"', "there are keys"
+
+
+async def test_it_is_printed_as_a_whole(recorded: Trace, tmp_path: Path) -> None:
+    """Regression: on paper there was what the window showed, and no more."""
+    async with shown(recorded, tmp_path) as browser:
+        await browser.evaluate("panes[0].scrollTo(40, 400)")
+        await browser.command("Emulation.setEmulatedMedia", media="print")
+        await browser.resize(700, 1000)
+        ladder, tasks = await of_all(browser, ".pane", "[e.clientHeight, e.querySelector('svg').clientHeight]")
+        assert ladder[0] >= ladder[1] > 700
+        assert tasks[0] >= tasks[1] > 700
+        assert await browser.evaluate("document.documentElement.scrollWidth") == 700
+        assert await browser.evaluate("document.body.clientHeight") > ladder[1] + tasks[1]
+        tops = await of_all(
+            browser, ".heads", "e.getBoundingClientRect().top - e.closest('svg').getBoundingClientRect().top"
+        )
+        assert tops == [0], "names are above the lifelines"
+
+
 async def test_everything_can_be_reached_with_the_keyboard(recorded: Trace, tmp_path: Path) -> None:
     async with shown(recorded, tmp_path) as browser:
         reached = []
@@ -686,7 +745,14 @@ async def test_one_client_can_be_shown_alone(recorded: Trace, tmp_path: Path) ->
         total = await count(browser, ".pane .datagram")
         mine = await of_all(browser, ".datagram[data-client='client 2']", "e.dataset.entry")
         heights = await of_all(browser, ".pane > svg", "e.getBoundingClientRect().height")
-        assert await of_all(browser, "#library", "e.disabled") == [False]
+        await browser.click(*await middle(browser, "#library"))
+        assert await of_all(browser, "#library", "[e.disabled, e.ariaPressed]") == [[False, "true"]]
+        await choose(browser, "client 2")
+        assert await of_all(browser, "#library", "e.ariaPressed") == ["false"], "regression: they are not shown"
+        await choose(browser, "")
+        assert await of_all(browser, "#library", "[e.disabled, e.ariaPressed]") == [[False, "true"]]
+        await browser.click(*await middle(browser, "#library"))
+        assert await of_all(browser, "#library", "[e.disabled, e.ariaPressed]") == [[False, "false"]]
         await choose(browser, "client 2")
         assert await of_all(browser, "#library", "[e.disabled, e.title]") == [[True, "only with all clients"]]
         assert await of_all(browser, ".pane .datagram", "e.dataset.entry") == mine

@@ -31,6 +31,7 @@ from tests.tracing.traces import (
 from trio_udp import Datagram, HandlerFinished, HandlerStarted, Retry, open_udp_client, serve_udp
 from trio_udp.faults import Link
 from trio_udp.tracing import html, ladder_svg, ladder_text, mermaid
+from trio_udp.tracing._text import MARGIN
 
 if TYPE_CHECKING:
     import trio
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
     from trio_udp import Address, Event
     from trio_udp.testing import VirtualNetwork
+
+
+TIMES = r"(?<![\d.])[\d.]+ [mµu]?s\b"
 
 
 def test_a_retry() -> None:
@@ -183,6 +187,38 @@ def test_a_request_that_is_given_up_says_so_at_its_last_attempt() -> None:
     assert "given up" not in cancelled
 
 
+def test_words_give_way_to_times() -> None:
+    """Regression: "timed out after 292…" had no unit, "cancelled after 6…" was 690 ms. The demo is like this."""
+    events: list[Event] = [begins(0.0, CLIENT), sent(0.0, CLIENT, SERVER), begins(0.0, OTHER, timeout=0.292)]
+    events += [sent(0.0, OTHER, SERVER), times_out(0.292, OTHER), begins(0.292, OTHER, number=2)]
+    trace = trace_of(*events, names={"10.0.1.1": "client 1", "10.0.1.2": "client 2", "10.0.0.1": "server"})
+    lines = [line.partition("┃        ┃ ")[2].rstrip(" │") for line in ladder_text(trace, width=64).splitlines()]
+    assert [line for line in lines if "waits" in line or "after" in line] == [
+        "request 1, attempt 1: waits 292 ms",
+        "1.1: timed out after 292 ms",
+        "request 1, attempt 2: waits 1 s",
+    ]
+    assert "client 2  1.1: timed out 292 ms\n" in ladder_text(trace, width=44)
+    worked: list[Event] = [HandlerStarted(0.0, SERVER, CLIENT, b"slow please"), *handled(0.0, 0.0)]
+    worked.append(HandlerFinished(0.69, SERVER, CLIENT, b"slow please", "cancelled"))
+    assert "handler of slow …se: cancelled after 690 ms ·\n" in ladder_text(trace_of(*worked), width=69)
+    assert "handler cancelled after 690 ms ·\n" in ladder_text(trace_of(*worked), width=50)
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_no_time_is_cut_at_any_width(ascii_only: bool) -> None:
+    events: list[Event] = [*a_retry(), HandlerStarted(1.25, SERVER, CLIENT, b"slow please")]
+    events += [HandlerFinished(1.94, SERVER, CLIENT, b"slow please", "cancelled"), *exchange(2.0, OTHER)]
+    trace = trace_of(*sorted(events, key=lambda event: event.time))
+    whole = set(re.findall(TIMES, ladder_text(trace, width=200)))
+    assert whole == {"1 s", "250 ms", "500 ms", "690 ms", "1.5 s"}
+    for width in range(20, 200):
+        for line in ladder_text(trace, width=width, ascii=ascii_only).splitlines():
+            told = line[MARGIN:]
+            assert set(re.findall(TIMES, told)) <= whole
+            assert not re.search(r"(after|waits|out|,) ?\d", re.sub(TIMES, "", told)), (width, line)
+
+
 def test_of_a_recording_that_began_later_only_the_attempts_have_a_time() -> None:
     events: list[Event] = [begins(1.0, number=2), times_out(2.0, number=2), begins(2.0, number=3), accepted(2.5)]
     lines = ladder_text(trace_of(*events)).splitlines()
@@ -215,7 +251,7 @@ def test_a_handler_that_raised_or_was_cancelled_has_a_line() -> None:
         "handler of late: cancelled after 1 s",
         "dropped: handler cancelled",
     ]
-    assert r"handler of Gr\xc3\xbc\xc3\x9fe: raised" in ladder_text(trace, width=120, ascii=True)
+    assert r"handler of Gr\xc3\xbc\xc3\x9fe: raised" in ladder_text(trace, width=130, ascii=True)
     assert "note over p1: handler of late#58; cancelled after 1 s\n" in mermaid(trace)
 
 

@@ -29,6 +29,7 @@ from trio_udp.tracing._boxes import GAP, SPINE, side_by_side
 from trio_udp.tracing._excerpt import count_library, hidden_tasks, only_of, without_library
 from trio_udp.tracing._timeline import DEEPEST, Bar, Timeline, timeline
 from trio_udp.tracing._timeline_names import cut_name
+from trio_udp.tracing._timeline_svg import marks
 
 if TYPE_CHECKING:
     from trio_udp.tracing import Entry
@@ -624,6 +625,20 @@ def test_an_attempt_that_was_refused_has_a_cross_if_there_is_room_and_no_word_in
         assert len(words) < 4 or top + 4 + 5.6 * len(words) < y
 
 
+def test_a_deadline_that_no_line_goes_to_makes_no_second_silence() -> None:
+    """Regression: a program's first datagram was below two silences, and between these was nothing."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        TaskStarted(10.0, 2, "short", None),
+        ScopeEntered(10.0, 1, "nap", 2, 13.0),
+        ScopeExited(10.1, 1, 13.0, False),
+        TaskEnded(10.1, 2),
+        TaskEnded(16.0, 1),
+    ]
+    times = {mark.time for mark in marks(timeline(trace(entries, ended=16.0)), trace(entries, ended=16.0))}
+    assert times == {10.0, 10.1, 16.0}
+
+
 # -- the library's own tasks -------------------------------------------------------------------------------------------
 
 LIBRARY: list[Entry] = [
@@ -665,6 +680,28 @@ def test_the_librarys_own_tasks_are_left_out() -> None:
     assert "2 tasks of the library's own are not shown." in " ".join(
         text for text in texts(ElementTree.fromstring(timeline_svg(trace(LIBRARY))))
     )
+
+
+def test_what_shows_a_demo_live_is_left_out_with_its_nursery() -> None:
+    """Regression: the page of a demo that was watched had boxes for three tasks that its tree does not have."""
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "trio_udp.cli.demo.run", None),
+        NurseryOpened(10.1, 1, 1),
+        TaskStarted(10.1, 2, "the live view's output", 1),
+        TaskStarted(10.1, 3, "the live view", 1),
+        TaskStarted(10.1, 4, "the live view's keys", 1),
+        NurseryOpened(10.2, 2, 1),
+        TaskStarted(10.2, 5, "client 1", 2),
+        TaskStarted(10.2, 6, "the live view of my own", 2),
+    ]
+    everything = timeline(trace(entries))
+    assert [line.strip() for line in outline(without_library(everything))] == [
+        "task trio_udp.cli.demo.run 10.0-None",
+        "nursery nursery 10.2-None",
+        "task client 1 10.2-None",
+        "task the live view of my own 10.2-None",
+    ]
+    assert count_library(everything) == 3
 
 
 def test_a_programs_module_with_a_name_like_ours_is_the_programs() -> None:

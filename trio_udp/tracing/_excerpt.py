@@ -5,6 +5,9 @@ virtual network. All of them are in nurseries that one can see, as promised, and
 most of it. So a task that has a name of the library's is left out with all that is in it, unless something of the
 program's is there: a task with another name, a scope that is marked, or an attempt. Trio calls a task by its function's
 module unless told otherwise, so a program's module that is called ``trio_udp_bot`` must not be taken for ours.
+
+The demo and ``serve`` are programs like any other, too; but what shows them live is not what one looks at, and is left
+out with the nursery that it needs.
 """
 
 from __future__ import annotations
@@ -21,15 +24,19 @@ if TYPE_CHECKING:
 
 __all__ = ["count_library", "hidden_tasks", "is_library", "only_of", "without_library"]
 
-# How the names begin that this library gives its tasks, and Trio those that it has for DTLS. The command line is a
-# program like any other.
+# How the names begin that this library gives its tasks, and Trio those that it has for DTLS.
 LIBRARY = ("trio_udp.", "trio_udp ", "the virtual network delivers datagrams", "trio._dtls.")
 COMMANDS = "trio_udp.cli."
+LIVE_VIEW = frozenset({"the live view", "the live view's output", "the live view's keys"})
 
 
 def is_library(bar: Bar) -> bool:
     """Is it a task of the library's with nothing of the program's in it?"""
-    return _has_name_of_library(bar) and not any(map(_is_of_program, bar.children))
+    return _is_live_view(bar) or (_has_name_of_library(bar) and not any(map(_is_of_program, bar.children)))
+
+
+def _is_live_view(bar: Bar) -> bool:
+    return bar.kind == "task" and bar.name in LIVE_VIEW
 
 
 def _has_name_of_library(bar: Bar) -> bool:
@@ -37,6 +44,8 @@ def _has_name_of_library(bar: Bar) -> bool:
 
 
 def _is_of_program(bar: Bar) -> bool:
+    if _is_live_view(bar):
+        return False
     if bar.kind == "nursery" or _has_name_of_library(bar):
         return any(map(_is_of_program, bar.children))
     return True
@@ -93,4 +102,6 @@ def _without(bar: Bar) -> Bar | None:
     inside = _kept(bar.children, _without)
     if bar.kind == "nursery" and bar.children and not inside:
         return None
+    if len(inside) == 1 and inside[0].kind == "nursery" and any(map(_is_live_view, bar.children)):
+        return inside[0]
     return replace(bar, children=inside)

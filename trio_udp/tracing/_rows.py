@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 
 HANDLER_CANCELLED = "handler cancelled"  # why a server drops its datagram then
-SHORT = 20  # characters of a payload in a note
+SHORT, SHORTER = 20, 8  # characters of a payload in a note
 
 
 class Row(NamedTuple):
     """One of them, at a lifeline: a datagram, or else a ``note``.
 
-    Of what was ``asked`` an ``attempt`` begins or ends; none: the loop around them does. ``change`` is how many more
+    Where there is little room a note may be ``briefer``, more and more: words go, never a time. Of what was
+    ``asked`` an ``attempt`` begins or ends; none: the loop around them does. ``change`` is how many more
     brackets lie at the lifeline from here on: 1 where something begins, -1 where it ends, -2 where an attempt ends and
     the loop with it, as nobody knows what became of that.
     """
@@ -40,6 +41,13 @@ class Row(NamedTuple):
     change: int = 0
     asked: Asked | None = None
     attempt: Attempt | None = None
+    briefer: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The same in fewer and fewer words."""
+        every = (self.note, *self.briefer)
+        return *every, every[-1].replace(" after ", " ")
 
     @property
     def is_loop(self) -> bool:
@@ -69,34 +77,37 @@ def _of_handlers(ladder: Ladder, ascii: bool) -> Iterator[Row]:
         run = work.run
         if run.fate and run.ended is not None and run.ended_entry is not None:
             became = run.outcome if run.outcome == "cancelled" else f"raised {show_text(run.outcome)}"
-            data, lasted = show_data(run.data, SHORT, ascii=ascii), show_duration(run.ended - run.started)
-            yield Row(run.ended, run.ended_entry, work.lifeline, None, f"handler of {data}: {became} after {lasted}")
+            words = f"{became} after {show_duration(run.ended - run.started)}"
+            note, less = (f"handler of {show_data(run.data, room, ascii=ascii)}: {words}" for room in (SHORT, SHORTER))
+            yield Row(run.ended, run.ended_entry, work.lifeline, None, note, briefer=(less, f"handler {words}"))
 
 
 def _of_attempts(ladder: Ladder) -> Iterator[Row]:
     for asked in ladder.asked:
         here, attempts = asked.lifeline, asked.request.attempts
         if len(attempts) > 1:
-            yield Row(attempts[0].started, attempts[0].entry, here, None, f"loop {words_of_loop(asked)}", 1, asked)
+            note, brief = f"loop {words_of_loop(asked)}", f"loop {asked.request.number}: {len(attempts)} attempts"
+            yield Row(attempts[0].started, attempts[0].entry, here, None, note, 1, asked, briefer=(brief,))
         for attempt in attempts:
             waits = show_duration(attempt.deadline - attempt.started)
             note = f"request {asked.request.number}, attempt {attempt.number}: waits {waits}"
-            yield Row(attempt.started, attempt.entry, here, None, note, 1, asked, attempt)
+            brief = f"{asked.request.number}.{attempt.number}: waits {waits}"
+            yield Row(attempt.started, attempt.entry, here, None, note, 1, asked, attempt, (brief,))
             if attempt.ended is not None and attempt.ended_entry is not None:
                 yield from _ends(asked, attempt, attempt.ended, attempt.ended_entry)
 
 
 def _ends(asked: Asked, attempt: Attempt, ended: float, entry: int) -> Iterator[Row]:
     """That of an attempt, and, after the last one, that of the loop."""
-    here, number, attempts = asked.lifeline, f"request {asked.request.number}", asked.request.attempts
+    here, number, attempts = asked.lifeline, asked.request.number, asked.request.attempts
     is_loop, is_last = len(attempts) > 1, attempt is attempts[-1]
     in_all = _in_all(asked, ended) if is_loop and is_last else ""
     which = f", attempt {attempt.number}" if is_loop or attempt.number > 1 else ""
-    note = f"{number}{which}: {_became(attempt, ended)}"
-    note += "; given up" * (is_last and asked.request.is_given_up and not in_all)
-    yield Row(ended, entry, here, None, note, -2 if is_loop and is_last and not in_all else -1, asked, attempt)
+    words = _became(attempt, ended) + "; given up" * (is_last and asked.request.is_given_up and not in_all)
+    note, brief = f"request {number}{which}: {words}", (f"{number}.{attempt.number}: {words}",)
+    yield Row(ended, entry, here, None, note, -2 if is_loop and is_last and not in_all else -1, asked, attempt, brief)
     if in_all:
-        yield Row(ended, entry, here, None, f"{number}: {in_all}", -1, asked)
+        yield Row(ended, entry, here, None, f"request {number}: {in_all}", -1, asked, briefer=(f"{number}: {in_all}",))
 
 
 def _in_all(asked: Asked, ended: float) -> str:

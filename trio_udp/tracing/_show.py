@@ -12,6 +12,7 @@ twice, so no text looks like an escape.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 from unicodedata import bidirectional, category, east_asian_width, is_normalized
@@ -29,6 +30,8 @@ DTLS_KINDS = {20: "change of keys", 21: "alert", 22: "handshake", 23: "secret"}
 # Vowels and ends of Korean syllables, which take no place; signs that stand in pictures of text; what cannot be seen.
 KOREAN, FRAMES = (*range(0x1160, 0x1200), *range(0xD7B0, 0xD7FC)), range(0x2500, 0x2580)
 NO_LETTERS = frozenset({*map(chr, KOREAN), *map(chr, FRAMES), ELLIPSIS, "\u2715", "\u2800", "\uffa0"})
+
+TIME = re.compile(r"\d[\d.e+-]* [µum]?s\b")  # as `show_duration` writes it, and in ASCII
 
 Shown = TypeVar("Shown", bytes, str)
 
@@ -83,8 +86,12 @@ def show_text(text: str) -> str:
 
 
 def shortened(text: str, longest: int) -> str:
-    """So many characters at most."""
-    return text if len(text) <= longest else text[: max(0, longest - 1)] + ELLIPSIS
+    """So many characters at most, and of a time all or nothing: a part of it would be another one."""
+    if len(text) <= longest:
+        return text
+    end = max(0, longest - 1)
+    end = next((one.start() for one in TIME.finditer(text) if one.start() < end < one.end()), end)
+    return text[:end].rstrip(" ") + ELLIPSIS
 
 
 def show_duration(seconds: float) -> str:

@@ -3,8 +3,9 @@
 Letters cannot slant. So a datagram is one line, at the time when it was sent, which says how long it took; what becomes
 of an attempt is a line of its own, and while a request waits its client's lifeline is thick. An arrow is dotted towards
 an end that nobody has seen, so that nobody takes it for one that arrived. A payload that has no room in its arrow
-stands beside it. Where columns would be too narrow to read, because there are many of them or the terminal is small, or
-where they would leave out times, or cut payloads so that one looks like another, each line is a sentence instead.
+stands beside it, and of what is said of an attempt, words give way to times. Where columns would be too narrow to read,
+because there are many of them or the terminal is small, or where they would leave out times, or cut payloads so that
+one looks like another, each line is a sentence instead.
 """
 
 from __future__ import annotations
@@ -132,16 +133,16 @@ def _columns(ladder: Ladder, lines: list[Row], places: list[int], width: int, la
             before = waiting[line.lifeline]
             waiting[line.lifeline] = now = before + line.change
             corner = "·" if now == before else "┏" if not before else "┗" if not now else "┃"
-            row = _note(_over(row, place, corner), place, line.note, width)
+            row = _note(_over(row, place, corner), place, line, width, labels)
         yield row
 
 
-def _note(row: str, place: int, note: str, width: int) -> str:
+def _note(row: str, place: int, line: Row, width: int, labels: Labels) -> str:
     """Beside its lifeline, on the side that has room."""
     right, left = width - place - 3, place - MARGIN - 3
-    if len(note) <= right or (len(note) > left and left < right):
-        return _over(row, place + 1, f" {shortened(note, right)} ")
-    note = shortened(note, left)
+    note = labels.add_note(line, max(right, left))
+    if len(note) <= right:
+        return _over(row, place + 1, f" {note} ")
     return _over(row, place - len(note) - 2, f" {note} ")
 
 
@@ -150,7 +151,8 @@ def _arrow(row: str, arrow: Arrow, places: list[int], labels: Labels) -> str:
     travel = arrow.travel
     begin, end = _lines(travel)
     if arrow.source == arrow.destination:
-        return _over(row, here + 1, f"{end}┐  {labels.add(travel, 28).text}  "[: len(row) - here - 1])
+        room = len(row) - here - 1
+        return _over(row, here + 1, shortened(f"{end}┐  {labels.add(travel, min(28, room - 4)).text}  ", room))
     left, right = min(here, there), max(here, there)
     room = right - left - 1
     tip = {"✕": "✕  ", "?": "? "}.get(_tip(arrow), ">")
@@ -208,7 +210,8 @@ def _sentences(ladder: Ladder, lines: list[Row], width: int, labels: Labels) -> 
     longest = min(max(map(len, names), default=0), 22)
     for line in lines:
         if line.arrow is None:
-            words = f"{shortened(names[line.lifeline], longest):{longest}}  {line.note}"
+            note = labels.add_note(line, width - MARGIN - 4 - longest)
+            words = f"{shortened(names[line.lifeline], longest):{longest}}  {note}"
         else:
             travel = line.arrow.travel
             sign = f"{'┄' if '┄' in _lines(travel) else '─'}{_tip(line.arrow)}"

@@ -14,6 +14,7 @@ from ._rows import fate
 from ._show import ELLIPSIS, shortened, show_data
 
 if TYPE_CHECKING:
+    from ._rows import Row
     from ._travel import Travel
 
 ENOUGH = 8  # letters of a payload that still say something
@@ -67,11 +68,18 @@ class Labels:
     def __init__(self, *, ascii: bool) -> None:
         self._ascii = ascii
         self._made: list[Label] = []
+        self._cut_notes = 0
 
     def add(self, travel: Travel, room: int) -> Label:
         """The label of one more datagram."""
         self._made.append(label(travel, room, ascii=self._ascii))
         return self._made[-1]
+
+    def add_note(self, row: Row, room: int) -> str:
+        """The note of another row, in as many words as there is room for."""
+        note = next((note for note in row.notes if len(note) <= room), "")
+        self._cut_notes += not note
+        return note or shortened(row.notes[-1], room)
 
     def complete(self) -> None:
         """There is a place for all of the last one."""
@@ -79,11 +87,13 @@ class Labels:
         self._made[-1] = last._replace(data=last.whole, fate=fate(last.travel))
 
     def count_unclear(self) -> int:
-        """How many do not say what became of the datagram, or which one it was."""
+        """How many do not say what became of the datagram, or which one it was; and how many notes are cut."""
         payloads: dict[str, set[bytes]] = {}
         for one in self._made:
             payloads.setdefault(one.data, set()).add(one.travel.data)
-        return sum(not _has_fate(one) or _is_too_short(one) or len(payloads[one.data]) > 1 for one in self._made)
+        return self._cut_notes + sum(
+            not _has_fate(one) or _is_too_short(one) or len(payloads[one.data]) > 1 for one in self._made
+        )
 
 
 def _has_fate(one: Label) -> bool:

@@ -35,10 +35,10 @@ from ._times import draw_times
 from ._trace import known_until, what_is_forgotten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ._ladder import Ladder
-    from ._timeline import Timeline
+    from ._timeline import Bar, Timeline
     from ._trace import Trace
 
 __all__ = ["timeline_svg"]
@@ -154,8 +154,15 @@ def draw_timeline(
 def _moments(bars: Timeline, ended: float) -> set[float]:
     """When something begins, is cancelled or ends, and deadlines other than of attempts, as far as the picture goes."""
     times = _ends(bars)
-    deadlines = {bar.deadline for bar in bars.walk() if bar.kind != "attempt" and bar.deadline is not None}
-    return times | {time for time in deadlines if min(times, default=ended) <= time <= ended}
+    return times | {time for time in _deadlines(bars.bars, ended) if min(times, default=ended) <= time}
+
+
+def _deadlines(bars: Iterable[Bar], until: float) -> Iterator[float]:
+    """But those beyond the end of what they are in, to which no line goes: nothing would be there."""
+    for bar in bars:
+        if bar.kind != "attempt" and bar.deadline is not None and bar.deadline <= until:
+            yield bar.deadline
+        yield from _deadlines(bar.children, until if bar.end is None else min(until, bar.end))
 
 
 def _ends(bars: Timeline) -> set[float]:

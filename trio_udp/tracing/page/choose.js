@@ -34,6 +34,7 @@ document.addEventListener("keydown", event => {
 const clientSelect = document.getElementById("client");
 const libraryButton = document.getElementById("library");
 const libraryTitle = libraryButton.title;
+let wantsLibrary = false;  // with all clients
 const whole = panes.map(pane => pane.querySelector("svg"));
 const views = new Map([["", whole]]);  // of a client, its ladder and its timeline
 for (const template of document.querySelectorAll("template[data-view]")) {
@@ -67,8 +68,9 @@ function show(both) {
 // One client alone, from its first datagram on; or all, with the library's own tasks or without.
 function showChosen() {
   const client = clientSelect.value;
-  const isWhole = client === "" && libraryButton.getAttribute("aria-pressed") === "true";
-  show(isWhole ? [whole[0], withLibrary] : views.get(client));
+  const isWithLibrary = client === "" && wantsLibrary;
+  show(isWithLibrary ? [whole[0], withLibrary] : views.get(client));
+  libraryButton.setAttribute("aria-pressed", isWithLibrary);
   libraryButton.disabled = client !== "" || !withLibrary;
   libraryButton.title = client === "" ? libraryTitle : "only with all clients";
 }
@@ -78,8 +80,7 @@ clientSelect.addEventListener("change", () => {
   for (const pane of panes) pane.scrollTo(0, 0);
 });
 libraryButton.addEventListener("click", () => {
-  const pressed = libraryButton.getAttribute("aria-pressed") === "true";
-  libraryButton.setAttribute("aria-pressed", !pressed);
+  wantsLibrary = !wantsLibrary;
   showChosen();
 });
 

@@ -49,12 +49,14 @@ function tell(thing) {
     return p;
   }));
   told.firstChild.classList.toggle("pinned", pinned === thing);
+  told.firstChild.classList.toggle("tapped", pinned === thing && isTapped);
 }
 
 // -- pointing ---------------------------------------------------------------------------------------------------------
 
 let picked = null;  // what is shown
 let pinned = null;  // what stays shown: it was clicked, or chosen with the keyboard
+let isTapped = false;  // with a finger, which has no Escape
 
 // The tasks that are not shown and that a box stands for.
 const hiddenIn = thing => thing.dataset.hidden?.split(" ") ?? [];
@@ -78,6 +80,7 @@ function pick(thing) {
 
 function pin(thing) {
   pinned = thing;
+  if (!thing) document.activeElement.closest("[data-entry]")?.blur();
   pick(thing);
 }
 
@@ -147,11 +150,14 @@ main.addEventListener("pointerleave", () => {
   if (!pinned) pick(null);
   showMoment(null);
 });
+main.addEventListener("pointerdown", event => { isTapped = event.pointerType === "touch" });
 main.addEventListener("click", event => {
   if (!dragged) pin(at(event) === pinned ? null : at(event));
 });
 main.addEventListener("focusin", event => {
-  if (at(event) && event.target.matches(":focus-visible")) pin(at(event));
+  if (!at(event) || !event.target.matches(":focus-visible")) return;
+  isTapped = false;
+  pin(at(event));
 });
 
 // A line across both pictures, at the height of the pointer.
