@@ -3,8 +3,8 @@
 On each host all addresses are 0.0.0.0, and 127.0.0.1 is the host itself. So a picture would have one server in place of
 two, where the ports are the same, and one client in place of all who ask on their own hosts. A virtual network knows
 better, and its sockets say so (`SharedAddress`). At which address of loopback they ask somebody is on their own host,
-too. Where nothing can be confused, nothing is changed: who has given a name to the address that the socket tells is
-understood.
+too. What is sent to many is told of with the hosts' addresses (``at``), so all sockets have theirs then. Where nothing
+can be confused, nothing is changed: who has given a name to the address that the socket tells is understood.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from .._address import SharedAddress
 from .._events import SocketExchanged
 from ._entries import Happened
+from ._sockets import is_for_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,12 +30,16 @@ def told_apart(entries: Iterable[Entry]) -> list[Entry]:
     entries = list(entries)
     at_port: dict[int, set[tuple[str, ...]]] = {}
     at_home: set[tuple[str, ...]] = set()
+    was_spread = False
     for entry in entries:
-        if isinstance(entry, Happened) and type(local := entry.event.local) is SharedAddress:
+        if not isinstance(entry, Happened):
+            continue
+        was_spread = was_spread or getattr(entry.event, "at", None) is not None
+        if type(local := entry.event.local) is SharedAddress:
             at_port.setdefault(local[1], set()).add(local.own)
             if _is_loopback(local) or _is_loopback(entry.event.remote):
                 at_home.add(local.own)
-    unclear = {port for port, hosts in at_port.items() if len(hosts) > 1}
+    unclear = {port for port, hosts in at_port.items() if len(hosts) > 1 or was_spread}
     if unclear or len(at_home) > 1:
         return [_of_its_host(entry, unclear) for entry in entries]
     return entries
@@ -49,7 +54,7 @@ def _of_its_host(entry: Entry, unclear: set[int]) -> Entry:
         return entry
     event, local = entry.event, entry.event.local
     if type(local) is SharedAddress:
-        if _is_loopback(event.remote):
+        if _is_loopback(event.remote) and not is_for_many(event.remote):
             event = event._replace(remote=local.of_host(event.remote))
         event = event._replace(local=_told(local, unclear))
     if isinstance(event, SocketExchanged):
