@@ -81,6 +81,9 @@ class DatagramLost(NamedTuple):
     ``sent_at`` is when it was sent, and ``reason`` the one in the network's record. ``time`` is when it arrived where
     it could not be taken; what a rule or the link takes is lost when it is sent, or let go on. Whoever was told that it
     was sent is told, at that time or later. What a real network loses nobody tells.
+
+    What is sent to a group, or to everybody, is lost for each host by itself; ``at`` is that host's address, on the
+    sender's own host that of ``local``, and the port. It is None if no host was to have it, and for one to one host.
     """
 
     time: float
@@ -89,6 +92,7 @@ class DatagramLost(NamedTuple):
     data: bytes
     reason: str
     sent_at: float
+    at: Address | None = None
 
 
 class DatagramArrived(NamedTuple):
@@ -98,6 +102,9 @@ class DatagramArrived(NamedTuple):
     ``data`` its payload as it was sent, and ``damaged`` what has arrived instead, None if it is the same. Whoever was
     told that it was sent is told; with a clock that does not wait for tasks, maybe a little before that. On a real
     network only its receiver can see that something has arrived.
+
+    What is sent to a group, or to everybody, arrives at many; ``at`` is the address of the socket at which it has
+    arrived. It is None for one to one host.
     """
 
     time: float
@@ -106,6 +113,7 @@ class DatagramArrived(NamedTuple):
     data: bytes
     sent_at: float
     damaged: bytes | None = None
+    at: Address | None = None
 
 
 class AttemptStarted(NamedTuple):

@@ -81,8 +81,28 @@ async def test_at_every_host_of_a_group(network: VirtualNetwork, autojump_clock:
     with observe(events.append):
         await here.sendto(b"all", everybody)
         await trio.sleep(1)
-    one = DatagramArrived(0.25, ("10.0.0.2", 9), everybody, b"all", 0)
-    assert [event for event in events if isinstance(event, DatagramArrived)] == [one, one]
+    assert [event for event in events if isinstance(event, DatagramArrived)] == [
+        DatagramArrived(0.25, ("10.0.0.2", 9), everybody, b"all", 0, at=at) for at in (("10.0.0.3", 7), SERVER)
+    ]
+
+
+async def test_at_what_others_call_a_socket(network: VirtualNetwork, autojump_clock: MockClock) -> None:
+    """Be it bound to the group, or one of IPv6 that hears IPv4, too."""
+    with network.host("10.0.0.3", "fd00::3"):
+        (await open_udp_endpoint("239.1.1.1", 8)).join_group("239.1.1.1")
+        await trio.socket.socket(trio.socket.AF_INET6, trio.socket.SOCK_DGRAM).bind(("::", 9))
+    here = await udp(network.hosts["client"], 9)
+    here.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_BROADCAST, 1)
+    events: list[Event] = []
+    with observe(events.append):
+        await here.sendto(b"group", ("239.1.1.1", 8))
+        await here.sendto(b"all", ("255.255.255.255", 9))
+        await trio.sleep(1)
+    assert [(event.data, event.at) for event in events if isinstance(event, DatagramArrived)] == [
+        (b"all", ("10.0.0.2", 9)),
+        (b"group", ("10.0.0.3", 8)),
+        (b"all", ("::ffff:10.0.0.3", 9, 0, 0)),
+    ]
 
 
 class Odd(Exception):

@@ -175,8 +175,14 @@ async def test_to_many_there_is_one_for_each_that_does_not_hear(
     with observe(events.append):
         await socket.sendto(b"x", ("255.255.255.255", 7))
         await trio.sleep(1)
-    one = DatagramLost(1e-6, HERE, ("255.255.255.255", 7), b"x", "no listener", 0)
-    assert losses(events) == [one, one]
+    assert losses(events) == [
+        DatagramLost(1e-6, HERE, ("255.255.255.255", 7), b"x", "no listener", 0, at)
+        for at in (("10.0.0.2", 7), SERVER)  # also the sender's own host
+    ]
+    with observe(events.append):
+        await socket.sendto(b"x", ("239.1.1.1", 7))
+        await trio.sleep(1)
+    assert losses(events)[2:] == [DatagramLost(1, HERE, ("239.1.1.1", 7), b"x", "no listener", 1, None)]
 
 
 async def test_ipv6_is_shown_as_its_socket_does(virtual_network: VirtualNetwork, autojump_clock: MockClock) -> None:

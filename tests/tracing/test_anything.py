@@ -35,7 +35,16 @@ if TYPE_CHECKING:
 
 times = st.sampled_from([0.0, 0.25, 0.5, 1e-6, 3600.0])
 addresses = st.sampled_from(
-    [("10.0.0.1", 7), ("0.0.0.0", 7), ("127.0.0.1", 7), ("127.0.0.1", 8), ("::1", 7, 0, 0), ("10.0.0.2", 9), ("", 0)]
+    [
+        ("10.0.0.1", 7),
+        ("0.0.0.0", 7),
+        ("127.0.0.1", 7),
+        ("127.0.0.1", 8),
+        ("::1", 7, 0, 0),
+        ("10.0.0.2", 9),
+        ("", 0),
+        ("239.1.1.1", 7),
+    ]
 )
 payloads = st.one_of(st.sampled_from([b"", b"a", b"]]></svg>", b"end;"]), st.binary(max_size=40))
 words = st.one_of(st.sampled_from(["loss", "refused", "Cancelled"]), st.text(max_size=8))
@@ -45,8 +54,8 @@ events = st.one_of(
     st.builds(DatagramSent, *here_and_there, payloads),
     st.builds(DatagramReceived, *here_and_there, payloads),
     st.builds(DatagramDropped, *here_and_there, payloads, words, st.booleans()),
-    st.builds(DatagramLost, *here_and_there, payloads, words, times),
-    st.builds(DatagramArrived, *here_and_there, payloads, times, st.none() | payloads),
+    st.builds(DatagramLost, *here_and_there, payloads, words, times, st.none() | addresses),
+    st.builds(DatagramArrived, *here_and_there, payloads, times, st.none() | payloads, st.none() | addresses),
     st.builds(AttemptStarted, *here_and_there, few, few, times, payloads),
     st.builds(AttemptTimedOut, *here_and_there, few, few),
     st.builds(ReplyAccepted, *here_and_there, few, few, times, payloads),

@@ -42,6 +42,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("outgoing", "caught"), st.booleans()),
     "data": st.binary(),
     "damaged": st.none() | st.binary(),
+    "at": st.none() | place,
     "TaskStarted.nursery": st.none() | number,
 }
 
@@ -103,7 +104,7 @@ def test_what_it_looks_like(tmp_path: Path) -> None:
         '{"kind": "DatagramSent", "time": 1, "local": ["10.0.0.2", 5], "remote": ["10.0.0.1", 7], '
         '"data": "hi \\u0000\\u00ff\\n\\\\", "task": 1, "source": "a.py:5"}\n'
         '{"kind": "DatagramLost", "time": 1, "local": ["::1", 5, 0, 0], "remote": ["::2", 7, 0, 0], "data": "", '
-        '"reason": "loss", "sent_at": 1, "task": null, "source": null}\n'
+        '"reason": "loss", "sent_at": 1, "at": null, "task": null, "source": null}\n'
         '{"kind": "AttemptStarted", "time": 1, "local": ["10.0.0.2", 5], "remote": ["10.0.0.1", 7], "request": 1, '
         '"number": 1, "timeout": null, "data": "?", "task": 1, "source": null}\n'
         '{"kind": "ScopeEntered", "time": 2, "scope": 1, "name": "lunch", "task": 1, "deadline": "-inf"}\n'

@@ -242,6 +242,110 @@ def test_a_damaged_one_may_be_put_away_where_it_arrives() -> None:
     assert (travel.outcome, travel.reason, travel.damaged) == ("dropped", "bad", b"helLo")
 
 
+# -- to many -----------------------------------------------------------------------------------------------------------
+
+GROUP: Address = ("239.1.1.1", 7)
+EVERYBODY: Address = ("255.255.255.255", 7)
+SECOND: Address = ("10.0.0.2", 7)
+THIRD: Address = ("10.0.0.3", 7)
+OWN: Address = (CLIENT[0], 7)
+
+
+def parts(*events: Event) -> list[tuple[object, ...]]:
+    return [(one.entry, one.destination, one.sent, one.ended, one.outcome, one.is_copy) for one in travels_of(*events)]
+
+
+@pytest.mark.parametrize("address", [GROUP, EVERYBODY])
+def test_one_to_many_goes_to_each_of_them(address: Address) -> None:
+    """Regression: it was lost, or nobody had read it, and all that came was not seen to be sent."""
+    assert parts(
+        sent(0.0, CLIENT, address),
+        lost(0.0, CLIENT, address, 0.0, at=SECOND),
+        arrived(0.1, CLIENT, address, 0.0, at=SERVER),
+        received(0.1, SERVER, CLIENT),
+        arrived(0.2, CLIENT, address, 0.0, at=THIRD),
+    ) == [
+        (0, SECOND, 0.0, 0.0, "lost", False),
+        (0, SERVER, 0.0, 0.1, "arrived", False),
+        (0, THIRD, 0.0, 0.2, "unseen", False),
+    ]
+
+
+def test_of_equal_ones_to_many_each_has_its_own_parts() -> None:
+    assert parts(
+        sent(0.0, CLIENT, EVERYBODY),
+        sent(1.0, CLIENT, EVERYBODY),
+        arrived(1.5, CLIENT, EVERYBODY, 1.0, at=SERVER),
+        received(1.5, SERVER, CLIENT),
+        arrived(2.0, CLIENT, EVERYBODY, 0.0, at=SERVER),
+        received(2.0, SERVER, CLIENT),
+        lost(2.5, CLIENT, EVERYBODY, 1.0, at=SECOND),
+    ) == [
+        (1, SERVER, 1.0, 1.5, "arrived", False),
+        (0, SERVER, 0.0, 2.0, "arrived", False),
+        (1, SECOND, 1.0, 2.5, "lost", False),
+    ]
+
+
+def test_a_second_copy_for_one_of_many() -> None:
+    """Which comes later; at the same time another socket with that address has got it."""
+    assert parts(
+        sent(0.0, CLIENT, GROUP),
+        arrived(0.1, CLIENT, GROUP, 0.0, at=SERVER),
+        arrived(0.1, CLIENT, GROUP, 0.0, at=SERVER),
+        received(0.1, SERVER, CLIENT),
+        received(0.1, SERVER, CLIENT),
+        arrived(0.3, CLIENT, GROUP, 0.0, at=SERVER),
+        received(0.3, SERVER, CLIENT),
+    ) == [
+        (0, SERVER, 0.0, 0.1, "arrived", False),
+        (0, SERVER, 0.0, 0.1, "arrived", False),
+        (0, SERVER, 0.0, 0.3, "arrived", True),
+    ]
+
+
+def test_who_asks_everybody_has_not_asked_themselves() -> None:
+    """Unless they are alone: then it is lost."""
+    at_home = sent(0.0, CLIENT, EVERYBODY), lost(1e-6, CLIENT, EVERYBODY, 0.0, reason="no listener", at=OWN)
+    arrives = arrived(0.1, CLIENT, EVERYBODY, 0.0, at=SERVER)
+    assert parts(*at_home, arrives) == [(0, SERVER, 0.0, 0.1, "unseen", False)]
+    assert parts(*at_home) == [(0, EVERYBODY, 0.0, 1e-6, "lost", False)]
+    elsewhere = lost(0.1, CLIENT, EVERYBODY, 0.0, reason="no listener", at=SECOND)
+    assert parts(*at_home, elsewhere) == [(0, SECOND, 0.0, 0.1, "lost", False)]
+    by_chance = lost(0.0, CLIENT, EVERYBODY, 0.0, at=OWN)
+    assert parts(at_home[0], by_chance) == [(0, OWN, 0.0, 0.0, "lost", False)]
+
+
+def test_a_group_that_nobody_has_joined() -> None:
+    lonely = lost(0.0, CLIENT, GROUP, 0.0, reason="no listener")
+    assert parts(sent(0.0, CLIENT, GROUP), lonely) == [(0, GROUP, 0.0, 0.0, "lost", False)]
+
+
+@pytest.mark.parametrize("listens_at", ["0.0.0.0", "10.0.0.1", GROUP[0]])
+def test_where_no_network_tells_one_to_many_has_no_second_copies(listens_at: str) -> None:
+    """Regression: what came to the second of two sockets was one."""
+    here: Address = (listens_at, 7)
+    there = sent(0.0, CLIENT, GROUP), received(0.1, here, CLIENT), received(0.2, here, CLIENT)
+    later = sent(1.0, CLIENT, GROUP), received(1.1, here, CLIENT), received(1.2, here, CLIENT)
+    answers = sent(2.0, here, CLIENT, b"yes"), received(2.1, CLIENT, SERVER, b"yes")
+    found = [one for one in travels_of(*there, *later, *answers) if one.data == b"hello"]
+    assert [(one.entry, one.sent, one.ended, one.outcome, one.is_copy) for one in found] == [
+        (0, 0.0, 0.1, "arrived", False),
+        (0, 0.0, 0.2, "arrived", False),
+        (3, 1.0, 1.1, "arrived", False),
+        (3, 1.0, 1.2, "arrived", False),
+    ]
+
+
+def test_to_many_and_nobody_is_seen() -> None:
+    assert parts(sent(0.0, CLIENT, GROUP)) == [(0, GROUP, 0.0, None, "unseen", False)]
+    other_port = received(0.1, ("10.0.0.1", 8), CLIENT)
+    assert parts(sent(0.0, CLIENT, GROUP), other_port)[1:] == [(1, ("10.0.0.1", 8), None, 0.1, "arrived", False)]
+
+
+# -- what else becomes of them -----------------------------------------------------------------------------------------
+
+
 def test_what_was_not_sent() -> None:
     [travel] = travels_of(dropped(1.0, CLIENT, SERVER, reason="ENOBUFS", out=True))
     assert (travel.sent, travel.outcome, travel.reason) == (1.0, "not sent", "ENOBUFS")

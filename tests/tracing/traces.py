@@ -62,15 +62,27 @@ def received(time: float, local: Address, remote: Address, data: bytes = b"hello
 
 
 def lost(
-    time: float, local: Address, remote: Address, sent_at: float, data: bytes = b"hello", reason: str = "loss"
+    time: float,
+    local: Address,
+    remote: Address,
+    sent_at: float,
+    data: bytes = b"hello",
+    reason: str = "loss",
+    at: Address | None = None,
 ) -> DatagramLost:
-    return DatagramLost(time, local, remote, data, reason, sent_at)
+    return DatagramLost(time, local, remote, data, reason, sent_at, at)
 
 
 def arrived(
-    time: float, local: Address, remote: Address, sent_at: float, data: bytes = b"hello", damaged: bytes | None = None
+    time: float,
+    local: Address,
+    remote: Address,
+    sent_at: float,
+    data: bytes = b"hello",
+    damaged: bytes | None = None,
+    at: Address | None = None,
 ) -> DatagramArrived:
-    return DatagramArrived(time, local, remote, data, sent_at, damaged)
+    return DatagramArrived(time, local, remote, data, sent_at, damaged, at)
 
 
 def dropped(

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
     from ..faults import Rule
     from ._host import Host
+    from ._mailbox import Mailbox
     from ._map import Map
     from ._record import Record, RecordedDatagram
     from ._way import Sent
 
 Lose: TypeAlias = "Callable[[float, Sent, RecordedDatagram, str], None]"
-Tell: TypeAlias = "Callable[[float, Sent, RecordedDatagram, bytes], None]"
+Tell: TypeAlias = "Callable[[float, Sent, RecordedDatagram, bytes, Mailbox | None], None]"
 
 
 class Arrivals:
@@ -37,7 +38,8 @@ class Arrivals:
       hosts: the map of them.
       record: what has arrived is in there.
       lose: called with a datagram that ends here, its time and the reason.
-      tell: called with a datagram that a socket has got, its time and what has arrived.
+      tell: called with a datagram that a socket has got, its time, what has arrived, and which socket it is if the
+        datagram was sent to many.
       verdict: what the network's rules say about a refusal; None: nothing.
     """
 
@@ -86,7 +88,7 @@ class Arrivals:
             self._refuse(time, sent, recorded, host)
         elif mailbox.put(data, recorded.source, place[0], LOOPBACK if sent.way.is_local else NETWORK):
             self._record.deliver(recorded, time)
-            self._tell(time, sent, recorded, data)
+            self._tell(time, sent, recorded, data, None)
         else:
             self._lose(time, sent, recorded, "buffer full")
 
@@ -98,8 +100,9 @@ class Arrivals:
         taken = [mailbox.put(data, recorded.source, group[0], interface) for mailbox in mailboxes]
         if any(taken):
             self._record.deliver(recorded, time)
-        for _ in range(sum(taken)):
-            self._tell(time, sent, recorded, data)
+        for mailbox, has_room in zip(mailboxes, taken, strict=True):
+            if has_room:
+                self._tell(time, sent, recorded, data, mailbox)
         if not all(taken):
             self._lose(time, sent, recorded, "buffer full")
         elif not taken:

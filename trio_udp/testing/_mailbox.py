@@ -125,7 +125,7 @@ class Mailbox:
         """An address of the host; one that all hosts have remembers which are this one's own."""
         address = shown(self.family, place)
         ip = parse_ip(place[0])
-        if not (ip.is_wildcard or ip.is_loopback) or self.host.nat is not None:
+        if not (ip.is_wildcard or ip.is_loopback or ip.is_for_many) or self.host.nat is not None:
             return address
         if self._shared != address:  # each event of an endpoint asks
             remembering = SharedAddress(address)

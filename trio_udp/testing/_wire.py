@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from .._address import SharedAddress
 from .._events import DatagramArrived, DatagramLost, DatagramSent
 from .._told import emit_of_socket
 from ..faults import Drop, Held, InFlight, Rule, Verdict, first_verdict
@@ -41,6 +42,7 @@ from ._way import IN_ORDER, TICK, Sent, Told, later
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .._address import Address
     from .._events import Event
     from ._host import Host
     from ._mailbox import Mailbox
@@ -263,17 +265,33 @@ class Wire:
         self.record.drop(recorded, reason)
         if sent.told is not None:
             _, local, remote = sent.told
-            self._tell(sent.told, DatagramLost(time, local, remote, sent.data, reason, recorded.time))
+            at = None
+            if (host := recorded.receiver) is not None:
+                host = parse_ip(local[0]).text if sent.way.is_local else host
+                at = _known_as(sent.mailbox.shown_here((host, recorded.destination[1])))
+            self._tell(sent.told, DatagramLost(time, local, remote, sent.data, reason, recorded.time, at))
 
-    def _arrived(self, time: float, sent: Sent, recorded: RecordedDatagram, data: bytes) -> None:
-        """A datagram, or one of two copies, is where it was to go."""
+    def _arrived(
+        self, time: float, sent: Sent, recorded: RecordedDatagram, data: bytes, mailbox: Mailbox | None
+    ) -> None:
+        """A datagram, or one of two copies, is where it was to go; of one to many, at this socket."""
         if sent.told is not None:
             _, local, remote = sent.told
             damaged = None if data == sent.data else data
-            self._tell(sent.told, DatagramArrived(time, local, remote, sent.data, recorded.time, damaged))
+            at = None
+            if mailbox is not None and recorded.receiver is not None:
+                at = mailbox.shown_local
+                if isinstance(at, SharedAddress):
+                    at = _known_as(mailbox.shown_here((recorded.receiver, at[1])))
+            self._tell(sent.told, DatagramArrived(time, local, remote, sent.data, recorded.time, damaged, at))
 
     def _tell(self, told: Told, event: Event) -> None:
         try:
             told.emit(event)
         except BaseException as failure:  # it must not come out of whatever the program does just now
             self._fail(failure)
+
+
+def _known_as(address: Address) -> Address:
+    """What others call it: on each of many hosts it may be the wildcard."""
+    return address.of_host(address) if isinstance(address, SharedAddress) else address

@@ -129,6 +129,8 @@ class Arrows:
         travel, started = arrow.travel, self._ladder.started
         here, there = self._end(arrow.source, travel.source), self._end(arrow.destination, travel.destination)
         lines = [f"{here} to {there}, {plural(len(travel.data), 'byte')}", show_data(travel.data, 64)]
+        if travel.to_many is not None:
+            lines.append(f"to all at {show_text(format_address(travel.to_many))}")
         if travel.outcome == "not sent":
             lines.append(f"not sent at {travel.begun - started:.6f} s: {show_text(travel.reason)}")
         elif travel.sent is None:

@@ -63,6 +63,7 @@ class _Events:
         self._cast = Cast(trace, self._sockets, self._travels)
         self._bars = list(timeline(trace, (), most=len(trace.entries)).walk())
         self._edges = self._find_edges()
+        self._told: set[int] = set()  # entries of sendings: one may have several arrivals
 
     def all(self) -> Iterator[dict[str, Any]]:
         """What something is inside of comes before it: at one instant the order says which is which."""
@@ -139,8 +140,10 @@ class _Events:
         told["data"] = show_data(travel.data, LONGEST)
         sender = _task(self._trace, travel.entry)
         of = {"cat": "datagram", "id": number}
-        if travel.sent is not None and travel.outcome != "not sent" and not travel.is_copy:
-            yield self._slice(f"sent {size}", travel.sent, travel.entry, told)
+        if travel.sent is not None and travel.outcome != "not sent" and travel.entry not in self._told:
+            self._told.add(travel.entry)
+            whole = told if travel.to_many is None else told | {"to": format_address(travel.to_many)}
+            yield self._slice(f"sent {size}", travel.sent, travel.entry, whole)
         if travel.read is not None and travel.ended_entry is not None:
             receiver = _task(self._trace, travel.ended_entry)
             yield self._slice(f"received {size}", travel.read, travel.ended_entry, told | _took(travel))

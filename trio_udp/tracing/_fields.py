@@ -90,6 +90,7 @@ READERS: dict[str, Callable[[object], Any]] = {
     **dict.fromkeys(("local", "remote", "former"), _place),
     "data": _bytes,
     "damaged": _or_none(_bytes),
+    "at": _or_none(_place),
     "names": _names,
     "Happened.source": _or_none(_text),
 }

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .._address import format_address, parse_host_port
-from .._events import AttemptStarted, HandlerStarted, PeerOpened
+from .._events import AttemptStarted, DatagramArrived, DatagramLost, DatagramSent, HandlerStarted, PeerOpened
 from ._entries import Happened, TaskStarted
 from ._show import show_text
 from ._sockets import ANYWHERE, WILDCARDS
@@ -25,6 +25,8 @@ from ._sockets import ANYWHERE, WILDCARDS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from .._address import Address
+    from .._events import Event
     from ._sockets import Place, Sockets
     from ._trace import Trace
     from ._travel import Travel
@@ -35,6 +37,8 @@ Group: TypeAlias = "tuple[str, Place]"  # what makes it one lifeline, and which
 
 RELAY_TASK = "trio_udp relay"  # how the names of a relay's tasks begin
 AND_MORE = ", ..."
+
+LEAVING = (DatagramSent, DatagramArrived, DatagramLost)  # what tells whom something was sent to
 
 LEFT, BETWEEN, RIGHT = range(3)
 
@@ -68,7 +72,7 @@ class Cast:
         talks = [(sockets.home(one.source), sockets.home(one.destination)) for one in travels]
         self._split = {here[0] for here, there in talks if here[0] == there[0]} | {ANYWHERE, *WILDCARDS}
         self._ends: dict[Group, set[Place]] = {}  # all sockets of each
-        self._groups = self._gather(trace)
+        self._groups = self._gather(trace, {end for one in travels for end in (one.source, one.destination)})
         roles = self._find_roles(trace)
         sides = self._find_sides(roles, talks)
         order = sorted(self._groups, key=lambda group: sides[group])  # which keeps the order of appearance
@@ -91,14 +95,19 @@ class Cast:
         """Does each socket of its host stand for itself?"""
         return place[0] in self._split or place[0] == "::1" or place[0].startswith("127.")
 
-    def _gather(self, trace: Trace) -> dict[Group, Place]:
-        """All groups in the order of appearance, each with the first socket there."""
+    def _gather(self, trace: Trace, reached: set[Place]) -> dict[Group, Place]:
+        """All groups in the order of appearance, each with the first socket there.
+
+        Of those to whom something was sent only who was ``reached``: of what goes to many, nobody has the address.
+        """
         groups: dict[Group, tuple[float, int, Place]] = {}
         for entry in trace.entries:
             if isinstance(entry, Happened):
-                for number, address in enumerate((entry.event.local, entry.event.remote)):
+                for number, address in enumerate(_ends(entry.event)):
+                    if number and isinstance(entry.event, LEAVING) and self._sockets.at(address) not in reached:
+                        continue
                     place = self._sockets.home(address)
-                    groups.setdefault(self._group(place), (entry.time, number, place))
+                    groups.setdefault(self._group(place), (_begun(entry.event), number, place))
                     self._ends.setdefault(self._group(place), set()).add(self._sockets.at(address))
         # What happens at one instant, in virtual time, has an order by chance: 10.0.0.2 comes before 10.0.0.10.
         order = sorted(groups.items(), key=lambda item: (*item[1][:2], in_order(item[1][2])))
@@ -147,6 +156,18 @@ class Cast:
                 name = f"{role or where} {numbers[role]}"
             taken.add(name)
             yield Lifeline(name, where, role)
+
+
+def _ends(event: Event) -> tuple[Address, Address]:
+    """Whom it is about."""
+    if isinstance(event, (DatagramArrived, DatagramLost)) and event.at is not None:
+        return event.local, event.at
+    return event.local, event.remote
+
+
+def _begun(event: Event) -> float:
+    """When it appears; those whom one sending has reached do so at once."""
+    return event.sent_at if isinstance(event, (DatagramArrived, DatagramLost)) else event.time
 
 
 def _main_role(played: set[Role]) -> Role:

@@ -3,7 +3,8 @@
 Two sockets that talk do not see the same addresses. One that is bound to the wildcard address calls itself 0.0.0.0, and
 its peers know it by whatever address they have sent to. A client that must not hear late replies exchanges its socket,
 so that one client has several ports. To a picture these are one place each: what is said to an address that nobody is
-bound to is for the socket with that port, and what a client has exchanged its socket for is that client, too.
+bound to is for the socket with that port, unless it is a group's or everybody's; and what a client has exchanged its
+socket for is that client, too.
 
 Nobody can tell two hosts apart that are both bound to the wildcard address, at the same port: they become one place,
 ``*:port``. Of those on a virtual network a recording tells their hosts' own addresses (`_wildcards`), but not where a
@@ -12,6 +13,8 @@ host has several, or there is a NAT.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, TypeAlias
 
 from .._events import SocketExchanged
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 Place: TypeAlias = "tuple[str, int]"
 """A host, as text, and a port. ``*`` is a host that nobody knows."""
 
+BROADCAST = ("255.255.255.255", "127.255.255.255")  # of a network, and of loopback
 ANYWHERE = "*"
 WILDCARDS = ("0.0.0.0", "::", "")
 MAPPED = "::ffff:"  # an IPv4 address as an IPv6 socket has it, RFC 4291 section 2.5.5.2
@@ -45,7 +49,7 @@ class Sockets:
         self._known: dict[int, set[str]] = {}  # by which addresses its peers know a wildcard socket
         for entry in happened:
             host, port = _plain(entry.event.remote)
-            if port in self._wild and (host, port) not in self._bound:
+            if port in self._wild and (host, port) not in self._bound and not is_for_many((host, port)):
                 self._known.setdefault(port, set()).add(host)
         self._places: dict[Address, Place] = {}
         self._homes = self._exchanges(happened)
@@ -63,7 +67,8 @@ class Sockets:
         return self._homes.get(place, place)
 
     def _find(self, host: str, port: int) -> Place:
-        if port not in self._wild or (host not in WILDCARDS and (host, port) in self._bound):
+        is_own = host not in WILDCARDS and ((host, port) in self._bound or is_for_many((host, port)))
+        if port not in self._wild or is_own:
             return host, port
         known = self._known.get(port, set())
         return (min(known), port) if len(known) == 1 else (ANYWHERE, port)
@@ -76,6 +81,20 @@ class Sockets:
                 before = self.at(entry.event.former)
                 homes.setdefault(self.at(entry.event.local), homes.get(before, before))
         return homes
+
+
+def is_for_many(address: Address) -> bool:
+    """A group, or a broadcast address; those of networks cannot be told from others'."""
+    return _is_for_many(address[0])
+
+
+@lru_cache(maxsize=4096)
+def _is_for_many(host: str) -> bool:
+    host = host.partition("%")[0].removeprefix(MAPPED)
+    try:
+        return host in BROADCAST or ip_address(host).is_multicast
+    except ValueError:
+        return False
 
 
 def _plain(address: Address) -> Place:

@@ -25,6 +25,9 @@ class Travel:
     ``ended``, when it arrived or was lost; and ``read``, when it was taken off its socket. Only a virtual network tells
     of an arrival before that: the datagram ``was_brought``; else both are the same. What was dropped or ignored has
     been put away then, maybe later: ``put_away``, and ``put_away_entry``.
+
+    What was sent to a group or to everybody, ``to_many``, is one for each socket that it came to, or was lost for. All
+    of them have the entry of that sending.
     """
 
     entry: int
@@ -42,6 +45,7 @@ class Travel:
     damaged: bytes | None = None  # what has arrived instead of ``data``
     put_away: float | None = None
     put_away_entry: int | None = None
+    to_many: Place | None = None
     is_told: bool = field(default=False, compare=False)  # an entry of the trace has told of it
 
     def lose(self, time: float, entry: int, outcome: Outcome, reason: str) -> None:
@@ -61,6 +65,10 @@ class Travel:
     def be_copy(self, of: Travel) -> None:
         """Of something that was sent earlier."""
         self.entry, self.sent, self.is_copy = of.entry, of.sent, True
+
+    def part(self, place: Place) -> Travel:
+        """One that went to many, on its way to this socket."""
+        return Travel(self.entry, self.source, place, self.data, self.sent, to_many=self.destination)
 
     @property
     def is_open(self) -> bool:

@@ -3,8 +3,9 @@
 On each host all addresses are 0.0.0.0, and 127.0.0.1 is the host itself. So a picture would have one server in place of
 two, where the ports are the same, or one that is there in place of one that is not; and one client in place of all who
 ask on their own hosts. A virtual network knows better, and its sockets say so (`SharedAddress`). At which address of
-loopback they ask somebody is on their own host, too. Where nothing can be confused, nothing is changed: who has given a
-name to the address that the socket tells is understood.
+loopback they ask somebody is on their own host, too. What is sent to many is told of with the hosts' addresses
+(``at``), so all sockets have theirs then. Where nothing can be confused, nothing is changed: who has given a name to
+the address that the socket tells is understood.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from .._address import SharedAddress
 from .._events import SocketExchanged
 from ._entries import Happened
+from ._sockets import is_for_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,12 +38,14 @@ def told_apart(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def _unclear_ports(entries: list[Entry]) -> set[int]:
-    """Those that several hosts share; or at which one has all its addresses, and something goes to another host."""
+    """Those that several hosts share; or at which one has all its addresses, and something goes to another, or many."""
     shared: dict[int, set[tuple[str, ...]]] = {}
     wild: set[int] = set()
     others: dict[int, set[str]] = {}
+    was_spread = False
     for entry in entries:
         if isinstance(entry, Happened):
+            was_spread = was_spread or getattr(entry.event, "at", None) is not None
             local, remote = entry.event.local, entry.event.remote
             if type(local) is SharedAddress:
                 shared.setdefault(local[1], set()).add(local.own)
@@ -49,7 +53,8 @@ def _unclear_ports(entries: list[Entry]) -> set[int]:
                     wild.add(local[1])
             if not _is_loopback(remote):
                 others.setdefault(remote[1], set()).add(remote[0].removeprefix(MAPPED))
-    elsewhere = {port for port in wild if not others.get(port, set()) <= {own for host in shared[port] for own in host}}
+    own = {port: {address for host in hosts for address in host} for port, hosts in shared.items()}
+    elsewhere = {port for port in wild if was_spread or not others.get(port, set()) <= own[port]}
     return elsewhere | {port for port, hosts in shared.items() if len(hosts) > 1}
 
 
@@ -73,7 +78,7 @@ def _of_its_host(entry: Entry, unclear: set[int]) -> Entry:
         return entry
     event, local = entry.event, entry.event.local
     if type(local) is SharedAddress:
-        if _is_loopback(event.remote):
+        if _is_loopback(event.remote) and not is_for_many(event.remote):
             event = event._replace(remote=local.of_host(event.remote))
         event = event._replace(local=_told(local, unclear))
     if isinstance(event, SocketExchanged):
