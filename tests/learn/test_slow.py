@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
 from tests.learn.judged import judged, refused
 from trio_udp.learn import find
-from trio_udp.learn._verdict import SURROUNDINGS
+from trio_udp.learn._elsewhere import NOT_ASYNCIO
+from trio_udp.learn._run import run_lesson
+from trio_udp.learn._verdict import SURROUNDINGS, judge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -199,7 +202,7 @@ async def answer(sock, question, client, work, task_status):
     ),
     "waits until work has started": (
         f"{SERVE}            result = await nursery.start(work, question)\n",
-        "9: your program raised TypeError: stage.<locals>.work() got an unexpected keyword argument 'task_status'. "
+        "9: your program raised TypeError: work() got an unexpected keyword argument 'task_status'. "
         "`nursery.start` waits until what it starts calls `task_status.started()`, and gives it that argument. What "
         "does not take it is started with `start_soon`, which does not wait",
     ),
@@ -464,6 +467,110 @@ async def serve(port, work):
 """,
         STRAY,
     ),
+    "has room for half of a question": (
+        find("slow").solution.replace("65535", "4"),
+        "30: `work` was called with b'quic', which nobody has asked. This line takes 4 bytes of a datagram, and the "
+        "rest is thrown away: what came is b'quick 1'",
+    ),
+    "has room for half of a question, and no line for its size": (
+        find("slow").solution.replace("65535", "len(b'quic')"),
+        "24: `work` was called with b'quic', which nobody has asked",
+    ),
+    "takes as much as it needs, and cuts it off later": (
+        find("slow").solution.replace("65535", "7").replace("work(question)", "work(question[:4])"),
+        "24: `work` was called with b'quic', which nobody has asked",
+    ),
+    "has a task work at half of a question": (
+        f"{SERVE}            nursery.start_soon(work, question[:4])\n",
+        "9: `work` was called with b'quic', which nobody has asked",
+    ),
+    "works at some, and a cut comes later": (
+        find("slow").solution.replace("65535", "6"),
+        "30: `work` was called with b'quick ', which nobody has asked. This line takes 6 bytes of a datagram, and the "
+        "rest is thrown away: what came is b'quick 1'",
+    ),
+    "gives the work a str, and catches what comes of it": (
+        f"""{SERVE}            nursery.start_soon(answer, sock, question, client, work)
+
+async def answer(sock, question, client, work):
+    try:
+        await sock.sendto(await work(question.decode()), client)
+    except Exception:
+        pass
+""",
+        "13: `work` takes the bytes of a question, and was given a str: `text.encode()` is bytes. It has raised "
+        "TypeError, and something has caught that",
+    ),
+    "connects its socket, to answer": (
+        f"""{SERVE}            nursery.start_soon(answer, sock, question, client, work)
+
+async def answer(sock, question, client, work):
+    await sock.connect(client)
+    await sock.send(await work(question))
+""",
+        "12: the question `slow 1` of ben was never answered. At 1.01 s this line has connected the server's socket to "
+        "port 32768 of anna, and a connected socket hears nobody else. `sendto` answers whoever has asked, without "
+        "that",
+    ),
+    "does not ask for the work that goes on": (
+        f"""{SERVE}            nursery.start_soon(answer, sock, question, client, work)
+
+busy = set()
+
+async def answer(sock, question, client, work):
+    if question not in busy:
+        busy.add(question)
+        await sock.sendto(await work(question), client)
+        busy.remove(question)
+""",
+        "8: the question `slow 5` of ben was never answered: it was read in this line, and `work` was not called with "
+        "it. anna had asked the same before, and each is to be answered",
+    ),
+    "works once for two, and for the third for nothing": (
+        f"""{SERVE}
+            if question not in asked:
+                nursery.start_soon(answer, sock, question, work)
+            asked.setdefault(question, []).append(client)
+
+asked = {{}}
+
+async def answer(sock, question, work):
+    result = await work(question)
+    for client in asked.pop(question):
+        if trio.current_time() < 20:
+            await sock.sendto(result, client)
+""",
+        "17: the question `slow 5` of carla was never answered, though its work, which was called in this line, was "
+        "done",
+    ),
+    "goes on for ten seconds": (
+        find("slow").solution.replace(
+            "        async with trio", "        with trio.move_on_after(10):\n         async with trio"
+        ),
+        "28: serve has returned, at 10 s. A server goes on, and the scope of this line ends after 10 s, with all that "
+        "is in it",
+    ),
+    "connects, and binds nothing": (
+        find("slow").solution.replace('sock.bind(("0.0.0.0", port))', 'sock.connect(("10.0.0.2", 7))'),
+        "20: the question `quick 1` of anna was never answered: nobody was listening at 10.0.0.1 port 7 when it came. "
+        "A socket hears there if `bind` has given it that port",
+    ),
+    "goes on until nobody has asked for a while": (
+        """\
+import trio
+
+async def serve(port, work):
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    while True:
+        with trio.move_on_after(2.5) as scope:
+            await sock.recvfrom(65535)
+        if scope.cancelled_caught:
+            return
+""",
+        "7: serve has returned, at 7.51 s. A server goes on, and the scope of this line ends after 2.5 s, with all "
+        "that is in it",
+    ),
 }
 
 
@@ -471,3 +578,30 @@ async def serve(port, work):
 def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
     source, message = WRONG[name]
     assert refused("slow", source, tmp_path) == message
+
+
+GIVEN_TO_ASYNCIO = """\
+import asyncio
+import trio
+loop = asyncio.new_event_loop()
+async def serve(port, work):
+    async def answer(question, client):
+        await sock.sendto(await work(question), client)
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    while True:
+        asyncio.ensure_future(answer(*await sock.recvfrom(65535)), loop=loop)
+"""
+
+
+async def test_asyncio_that_was_given_the_work_is_told(tmp_path: Path) -> None:
+    """What a loop that nobody runs was given it keeps, and nothing is raised. In a process of its own, as it stays."""
+    with trio.fail_after(120):
+        run = await run_lesson(find("slow"), tmp_path / "07_slow.py", GIVEN_TO_ASYNCIO.encode(), limit=60)
+    finding = judge(find("slow"), run)
+    assert finding is not None
+    assert (finding.line, finding.message) == (
+        10,
+        "the question `quick 1` of anna was never answered: `work` was not called with it, but given to asyncio in "
+        f"this line. {NOT_ASYNCIO}",
+    )

@@ -388,8 +388,7 @@ async def serve(port, work, stop):
             question, client = await sock.recvfrom(65535)
             await sock.sendto(b"123456", client)
 """,
-        "22: anna asked `job 1` at 0.5 s, before the server was told to stop at 3 s, and was never answered: it was "
-        "read in this line, and `work` was not called for it",
+        "23: anna had asked `job 1`, and what came for it is b'123456', and `work` was not called for it",
     ),
     "ends too soon": (
         "async def serve(port, work, stop):\n    pass\n",
@@ -601,6 +600,49 @@ async def serve(port, work, stop):
 """,
         "7: ben had asked `job 2` at 1 s, and the work for it was cancelled at 3.76 s, after the stop at 3 s. It had "
         "been taken, so ben still waits for the answer",
+    ),
+    "has room for half of a question": (
+        find("stop").solution.replace("65535", "3"),
+        "28: `work` was called with b'job', which nobody has asked. This line takes 3 bytes of a datagram, and the "
+        "rest is thrown away: what came is b'job 1'",
+    ),
+    "works at something else": (
+        find("stop").solution.replace("work(question)", "work(question.upper())"),
+        "24: `work` was called with b'JOB 1', which nobody has asked",
+    ),
+    "works at nothing": (
+        find("stop").solution.replace("work(question)", 'work(b"")'),
+        "24: `work` was called with b'', which nobody has asked",
+    ),
+    "gives the work a str": (
+        find("stop").solution.replace("work(question)", "work(question.decode())"),
+        "24: your program raised TypeError: `work` takes the bytes of a question, and was given a str: `text.encode()` "
+        "is bytes",
+    ),
+    "works at the same for all": (
+        find("stop").solution.replace("work(question)", 'work(b"job 1")'),
+        "24: ben had asked `job 2`, and what came for it is b'",
+    ),
+    "reads, and does nothing": (
+        find("stop").solution.replace("await sock.sendto(await work(question), client)", "pass"),
+        "28: anna asked `job 1` at 0.5 s, before the server was told to stop at 3 s, and was never answered: it was "
+        "read in this line, and `work` was not called for it",
+    ),
+    "says first that it has heard": (
+        find("stop").solution.replace(
+            "await sock.sendto(await work(question), client)",
+            'await sock.sendto(b"taken", client)\n        await sock.sendto(await work(question), client)',
+        ),
+        "24: anna had asked `job 1`, and what came for it is b'taken', besides what `work` returns for it, b'485498'. "
+        "A question is answered once",
+    ),
+    "connects its socket, to answer": (
+        find("stop").solution.replace(
+            "await sock.sendto(await work(question), client)",
+            "result = await work(question)\n        await sock.connect(client)\n        await sock.send(result)",
+        ),
+        "25: ben asked `job 2` at 1 s, before the server was told to stop at 3 s, and was never answered. At 0.51 s "
+        "this line has connected the server's socket to port 32768 of anna, and a connected socket hears nobody else",
     ),
 }
 

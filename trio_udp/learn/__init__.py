@@ -10,6 +10,7 @@ program prints: who sent what to whom and when, what was lost, which tasks lived
     _verdict    what is wrong, and how it is told
     _refused    answers that came to a socket that was closed
     _serving    what several lessons say of a learner's server
+    _working    what some give it to call for its answers, and what was wrong with the call
     _strays     what some say of tasks that are in no nursery of the program's
     _learner    the learner's file, as a lesson has it in its hands
     _carried    what the network has carried, brought together with the trace

@@ -1,9 +1,8 @@
 """Lesson 7: a loop that awaits the work makes everybody wait for the slowest.
 
-What ``work`` answers are numbers of no pattern: they are had by doing the work, and by nothing else. Most questions
-come from a port of their own; one client asks two from the same, a slow one and then a quick one, since a server that
-has a queue for each client makes this one wait for itself, and a third one when both are answered, since a
-server may think that it is done with this address. And two clients ask the same: a question does not say whose it is.
+Most questions come from a port of their own; one client asks two from the same, a slow one and then a quick one, since
+a server that has a queue for each client makes this one wait for itself, and a third one when both are answered, since
+a server may think that it is done with this address. And two clients ask the same: a question does not say whose it is.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ import trio
 
 from ....faults import Link
 from ..._lesson import Lesson
-from ..._serving import note_lines
+from ..._serving import connects_noted, note_lines
 from ..._strays import Strays
+from ..._working import work_of
 from ._check import DELAY, QUESTIONS, SERVER, SOON, UNTIL, Asked, check
 
 if TYPE_CHECKING:
@@ -47,30 +47,17 @@ async def stage(learner: Learner) -> None:
     lengths = {each.question: each.work for each in QUESTIONS}
     results = {each.question: b"%06d" % random.randrange(10**6) for each in QUESTIONS}
 
-    learner.note("results", {question.decode(): result for question, result in results.items()})
-
-    async def work(question: bytes) -> bytes:
-        if not isinstance(question, (bytes, bytearray, memoryview)):
-            text = ": `text.encode()` is bytes" if isinstance(question, str) else ""
-            raise TypeError(f"`work` takes the bytes of a question, and was given a {type(question).__name__}{text}")
-        learner.note("begun", [question, learner.line(), trio.current_time()])
-        try:
-            await trio.sleep(lengths.get(bytes(question), 0))
-        except trio.Cancelled:
-            learner.note("cut", [question, trio.current_time()])
-            raise
-        learner.note("done", question)
-        return results.get(bytes(question), b"what?")
+    work = work_of(learner, lengths, results)
 
     async def serve(task_status: trio.TaskStatus[trio.lowlevel.Task]) -> None:
         task_status.started(trio.lowlevel.current_task())
-        await learner.call("serve", SERVER[1], work)
+        with connects_noted(learner):
+            await learner.call("serve", SERVER[1], work)
         learner.note("over", trio.current_time())
 
     note_lines(learner, SERVER[1], work)
     trio.lowlevel.add_instrument(Strays(learner))
     learner.note("nurseries", learner.lines_like(r"\bopen_nursery\("))
-    learner.note("starts", learner.lines_like(r"\bstart_soon\((?:\w*\.?partial\()?\s*work\b"))
     async with learner.network(Link(delay=DELAY)) as network, trio.open_nursery() as nursery:
         with network.host(SERVER[0], name="server"):
             server = await nursery.start(serve)

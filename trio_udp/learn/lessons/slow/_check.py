@@ -8,6 +8,7 @@ from ..._look import arrivals, line_of, readings, sent
 from ..._serving import has_ended, not_listening, stood
 from ..._strays import strayed
 from ..._verdict import SURROUNDINGS, Finding, went_wrong
+from ..._working import given_to_asyncio, not_asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +58,7 @@ def check(run: Run) -> Iterator[Finding]:
     yield from strayed(run, "serve")
     yield from went_wrong(run, "raised", "floods", "spins")
     yield from has_ended(run)
+    yield from not_asked(run, [each.question for each in QUESTIONS])
     (results,) = run.notes["results"]
     for asked in QUESTIONS:
         yield from _answered(run, asked, results)
@@ -124,18 +126,23 @@ def _missing(run: Run, asked: Asked, result: bytes) -> Finding:
     for each in sent(run, asked.client, "server"):
         if each.data == asked.question and each.lost == "refused":
             return not_listening(run, what, SERVER, asked.time)
-    begun = [line for line, _ in _begun(run, asked)]
-    if not begun:
+    begun = _begun(run, asked)
+    if begun is None:
         return _not_begun(run, what, asked)
-    here = ", which was called in this line," if begun[0] else ""
-    if asked.question in run.notes.get("done", ()):
-        if not begun[0]:
+    line, time = begun
+    here = ", which was called in this line," if line else ""
+    if any(abs(done - time - asked.work) < 1e-6 for done in _times(run, "done", asked)):
+        if not line:
             return _alone(run, what, asked)
-        return Finding(f"{what}, though its work{here} was done", begun[0], asked.time)
+        return Finding(f"{what}, though its work{here} was done", line, asked.time)
     words = f"{what}, and its work{here} was not done"
-    cut = [time for question, time in run.notes.get("cut", ()) if question == asked.question and time < UNTIL]
+    cut = [each for each in _times(run, "cut", asked) if time <= each < UNTIL]
     words += f": it was cancelled at {cut[0]:.3g} s" if cut else ""
-    return Finding(words, begun[0] or run.ending.line, asked.time)
+    return Finding(words, line or run.ending.line, asked.time)
+
+
+def _times(run: Run, word: str, asked: Asked) -> list[float]:
+    return [time for question, time, _ in run.notes.get(word, ()) if question == asked.question]
 
 
 def _twins(asked: Asked) -> list[Asked]:
@@ -143,11 +150,32 @@ def _twins(asked: Asked) -> list[Asked]:
     return [each for each in QUESTIONS if each.question == asked.question and each != asked]
 
 
-def _begun(run: Run, asked: Asked) -> list[tuple[int | None, float]]:
-    """The lines that have called `work` for it, and when: who has asked the same before comes first."""
-    earlier = sum(each.time < asked.time for each in _twins(asked))
-    begun = [(line, time) for question, line, time in run.notes.get("begun", ()) if question == asked.question]
-    return begun[earlier:]
+def _begun(run: Run, asked: Asked) -> tuple[int | None, float] | None:
+    """The line that has called `work` for it, and when; of calls for who was not answered, the first one."""
+    if _answered_at(run, asked) is not None:
+        return _call_of(run, asked)
+    others = [_call_of(run, each) for each in _twins(asked)]
+    return next((each for each in _calls(run, asked) if each[1] > asked.time and each not in others), None)
+
+
+def _call_of(run: Run, asked: Asked) -> tuple[int | None, float] | None:
+    """That from which its answer is: the last one that was done by then."""
+    time = _answered_at(run, asked)
+    done = [each for each in _calls(run, asked) if time is not None and each[1] + asked.work < time + 1e-6]
+    return done[-1] if done else None
+
+
+def _calls(run: Run, asked: Asked) -> list[tuple[int | None, float]]:
+    return [(line, time) for question, time, line in run.notes.get("begun", ()) if question == asked.question]
+
+
+def _answered_at(run: Run, asked: Asked) -> float | None:
+    """When what `work` returns for it was sent to who has asked, after that."""
+    result = run.notes["results"][0][asked.question.decode()]
+    answers = (
+        each for time, each in arrivals(run, asked.client, "server") if each.data == result and time > asked.time
+    )
+    return next((each.time for each in answers), None)
 
 
 def _heard(run: Run, asked: Asked) -> list[Happened]:
@@ -173,6 +201,8 @@ def _elsewhere(run: Run, asked: Asked, result: bytes) -> Carried | None:
 
 def _not_begun(run: Run, what: str, asked: Asked) -> Finding:
     read = _heard(run, asked)
+    for finding in given_to_asyncio(run, what, asked.time):
+        return finding
     if read:
         words = f"{what}: it was read in this line, and `work` was not called with it"
         earlier = [each.client for each in _twins(asked) if each.time < asked.time]
@@ -185,7 +215,7 @@ def _not_begun(run: Run, what: str, asked: Asked) -> Finding:
 
 def _alone(run: Run, what: str, asked: Asked) -> Finding:
     """No line has called it: it is itself what a task was started with."""
-    read, starts = _heard(run, asked), run.notes["starts"][0]
+    read, starts = _heard(run, asked), run.notes["starts work"][0]
     line = starts[0] if starts else line_of(run, read[0]) if read else None
     return Finding(
         f"{what}, though its work was done: `work` had a task to itself, and what the function of a task returns goes "
@@ -202,8 +232,8 @@ def _why_late(run: Run, asked: Asked) -> tuple[str, int | None]:
     begun = _begun(run, asked)
     if not heard or heard[0] > soon:
         return _why_not_heard(run, asked)
-    if begun and begun[0][1] > soon:
-        return f"your server heard it at {heard[0]:.3g} s, and called `work` at {begun[0][1]:.3g} s only", begun[0][0]
+    if begun and begun[1] > soon:
+        return f"your server heard it at {heard[0]:.3g} s, and called `work` at {begun[1]:.3g} s only", begun[0]
     return "the work was called at once, and its result not sent when it was there", None
 
 

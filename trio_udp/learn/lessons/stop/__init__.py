@@ -1,7 +1,7 @@
 """Lesson 9: whoever stops a server by cancelling all of it cuts off those whose questions it has taken.
 
 Two ways to stop are common, and both wrong: to cancel the nursery with everything in it, and to look at a flag between
-two questions, so that one more has to come before it is seen. What ``work`` answers are numbers of no pattern.
+two questions, so that one more has to come before it is seen.
 
 It is played four times, with work of other lengths: who waits for a fixed time instead of for the work is right once.
 In the last two nothing is asked after the stop, so that nothing wakes who waits for one more question; and at the last
@@ -18,8 +18,9 @@ import trio
 
 from ....faults import Link
 from ..._lesson import Lesson
-from ..._serving import note_lines
+from ..._serving import connects_noted, note_lines
 from ..._strays import Strays
+from ..._working import work_of
 from ._check import check
 from ._rounds import CLIENTS, DELAY, PROMPT, ROUNDS, SERVER
 
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
     from ._rounds import Asked, Round
 
 QUESTION = """\
-`serve(port, work, stop)` answers questions, each as soon as the work for it is
-done, until the event `stop` is set, which happens at 3 seconds. Two questions
-are being worked at then: the work for one ends a second later, that for the
-other three seconds later.
+`serve(port, work, stop)` answers questions, each once, as soon as the work for
+it is done, until the event `stop` is set, which happens at 3 seconds. Two
+questions are being worked at then: the work for one ends a second later, that
+for the other three seconds later.
 
 Your server cancels all of it, and two clients never hear of their questions
 again. To stop gracefully is to take no further question, to answer those that
@@ -56,19 +57,7 @@ async def stage(learner: Learner) -> None:
     random = Random(9)
     lengths = {each.question: each.work for part in ROUNDS for each in part.accepted + part.too_late}
     results = {question: b"%06d" % random.randrange(10**6) for question in lengths}
-    learner.note("results", {question.decode(): result for question, result in results.items()})
-
-    async def work(question: bytes) -> bytes:
-        question = bytes(question)
-        line = learner.line()
-        learner.note("begun", [question, trio.current_time(), line])
-        try:
-            await trio.sleep(lengths.get(question, 0))
-        except trio.Cancelled:
-            learner.note("cut", [question, trio.current_time(), line])
-            raise
-        learner.note("done", [question, trio.current_time(), line])
-        return results.get(question, b"what?")
+    work = work_of(learner, lengths, results)
 
     async def serve(port: int, stop: trio.Event) -> None:
         await learner.call("serve", port, work, stop)
@@ -76,10 +65,9 @@ async def stage(learner: Learner) -> None:
 
     trio.lowlevel.add_instrument(Strays(learner))
     note_lines(learner, ROUNDS[0].port, work, trio.Event())
-    learner.note("starts work", learner.lines_like(r"\bstart_soon\((?:\w*\.?partial\()?\s*work\b"))
     learner.note("starts stop", learner.lines_like(r"\bstart_soon\(\s*stop\.wait\b"))
     learner.note("shields", learner.lines_like(r"\bshield\b"))
-    with _asks_noted(learner):
+    with _asks_noted(learner), connects_noted(learner):
         async with learner.network(Link(delay=DELAY)) as network:
             server, clients = network.host(SERVER, name="server"), {name: network.host(name=name) for name in CLIENTS}
             for part in ROUNDS:

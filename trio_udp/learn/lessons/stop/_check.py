@@ -8,6 +8,7 @@ from ..._look import arrivals, line_of, readings, sent
 from ..._serving import not_listening, not_read, returned, stood
 from ..._strays import strayed
 from ..._verdict import SURROUNDINGS, Finding, went_wrong
+from ..._working import given_to_asyncio, not_asked
 from ._rounds import DELAY, PROMPT, ROUNDS, SERVER
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 def check(run: Run) -> Iterator[Finding]:
     yield from strayed(run, "serve")
     yield from went_wrong(run, "raised", "floods", "spins")
+    yield from not_asked(run, [each.question for part in ROUNDS for each in part.accepted + part.too_late])
     ends = [*run.notes.get("over", ()), None]
     for part, _, over in zip(ROUNDS, run.notes.get("port", ()), ends, strict=False):  # what has begun
         if over is not None and over < part.stop:
@@ -44,15 +46,14 @@ def _answered(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
     (results,) = run.notes["results"]
     who, what = asked.client, asked.question.decode()
     came = [
-        (time, each)
-        for time, each in arrivals(run, who, "server")
-        if asked.time < time and each.data in (results[what], b"what?")
+        (time, each) for time, each in arrivals(run, who, "server") if asked.time < time and each.data == results[what]
     ]
     answers = [(time, each) for time, each in came if each.source_port == part.port]
     if len(answers) > 1:
         yield Finding(f"{who} got more than one answer to `{what}`", answers[1][1].line, answers[1][0])
     if answers:
         yield from _held_back(run, asked, *answers[0])
+        yield from _something_else(run, asked, results[what], is_answered=True)
         return
     if came:
         time, each = came[0]
@@ -80,15 +81,18 @@ def _held_back(run: Run, asked: Asked, came: float, answer: Carried) -> Iterator
         )
 
 
-def _something_else(run: Run, asked: Asked, result: bytes) -> Iterator[Finding]:
-    if not _begun(run, asked):
-        return
+def _something_else(run: Run, asked: Asked, result: bytes, is_answered: bool = False) -> Iterator[Finding]:
+    """What came to the port from which it was asked, and is not its answer."""
+    why = f". That is not what `work` returns for it, {result!r}"
+    if is_answered:
+        why = f", besides what `work` returns for it, {result!r}. A question is answered once"
+    elif not _begun(run, asked):
+        why = ", and `work` was not called for it"
     ports = {each.source_port for each in sent(run, asked.client, "server") if each.data == asked.question}
     for time, each in arrivals(run, asked.client, "server"):
-        if each.destination_port in ports:
+        if each.destination_port in ports and each.data != result:
             yield Finding(
-                f"{asked.client} had asked `{asked.question.decode()}`, and what came for it is {each.data!r:.40}. "
-                f"That is not what `work` returns for it, {result!r}",
+                f"{asked.client} had asked `{asked.question.decode()}`, and what came for it is {each.data!r:.40}{why}",
                 each.line,
                 time,
             )
@@ -177,6 +181,7 @@ def _not_taken(run: Run, part: Round, asked: Asked) -> Iterator[Finding]:
         yield not_listening(run, words, (SERVER, part.port), asked.time)
     if _begun(run, asked):
         yield Finding(f"{words}, though the work for it was begun", run.ending.line, asked.time)
+    yield from given_to_asyncio(run, words, asked.time)
     if read := readings(run, "server", asked.question):
         yield Finding(
             f"{words}: it was read in this line, and `work` was not called for it", line_of(run, read[0]), asked.time
