@@ -351,6 +351,7 @@ READERS: dict[str, object] = {
     "learn._run._Child.output": "tests/learn/test_run.py::test_what_is_printed_may_be_no_text",
     "learn._run._line": OURS,  # a path
     "learn._played.plain": OURS,  # packed just before
+    "learn._working.work_of": OURS,  # the questions of a lesson
     "learn._stage._Play._act": "tests/learn/test_stage.py::test_a_file_that_is_no_text",
     "tracing._jsonlines._parsed": BYTES["trace"],
     "tracing._jsonlines._plain": BYTES["trace"],
