@@ -447,7 +447,63 @@ async def ask(servers):
         nursery.cancel_scope.cancel()
     return found[-1]
 """,
-        "call 5 of 8, at 21.28 s (two servers are down): ask has returned None, after 0.5 s",
+        "11: call 5 of 8, at 21.28 s (two servers are down): ask has returned None, after 0.5 s",
+    ),
+    "never asks the third, and gives up": (
+        """\
+import trio
+async def ask(servers):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        for server, wait in zip(servers, (0.25, 3)):
+            await sock.sendto(b"?", server)
+            with trio.move_on_after(wait):
+                answer = b"busy"
+                while answer == b"busy":
+                    answer = await sock.recv(100)
+                return answer
+""",
+        "9: call 5 of 8, at 21.28 s (two servers are down): the third server was never asked, and it was to be asked "
+        "after 0.5 s, as no good answer had come. `ask` stood in this line then\n",
+    ),
+    "keeps its socket": (
+        """\
+import trio
+sock = None
+async def ask(servers):
+    global sock
+    if sock is None:
+        sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    for server, wait in zip(servers, (0.25, 0.25, 9)):
+        await sock.sendto(b"?", server)
+        with trio.move_on_after(wait):
+            answer = b"busy"
+            while answer == b"busy":
+                answer = await sock.recv(100)
+            return answer
+""",
+        "6: call 3 of 8, at 10.49 s (the best server is a bit slow, and the second one more so): ask has returned "
+        "b'132467', and no good answer had come. That is the best server's answer to call 2, which came at 8.14 s. A "
+        "socket that outlives its call gets what comes too late for that\n",
+    ),
+    "keeps its answers": (
+        f"found = []\n{find('hedging').solution.replace('    found: list[bytes] = []', '')}",
+        "20: call 2 of 8, at 5.12 s (the best server is very slow): ask has returned b'237718', and the server has "
+        "answered b'202497'. That is the best server's answer to call 1, which was read in this line, at 0.12 s. A "
+        "call returns what its own question is answered with\n",
+    ),
+    "keeps an answer, and does not ask": (
+        f"{find('hedging').solution.replace('async def ask(', 'async def ask_all(')}\n"
+        """\
+answers = []
+
+async def ask(servers):
+    if not answers:
+        answers.append(await ask_all(servers))
+    return answers[0]
+""",
+        "19: call 2 of 8, at 5.12 s (the best server is very slow): ask has returned b'237718', and no good answer had "
+        "come. That is the best server's answer to call 1, which was read in this line, at 0.12 s. A call returns what "
+        "its own question is answered with\n",
     ),
     "stops listening after the last question": (
         """\

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.learn.judged import played
 from tests.learn.test_run import ran
-from trio_udp.learn._played import _packed, _unpacked, plain
+from trio_udp.learn import find
+from trio_udp.learn._played import _packed, _unpacked, plain, read, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,3 +88,13 @@ async def ping(server):
 """
     run, _ = await ran(source, tmp_path)
     assert repr(run.notes["pings"][0][1]) == shown
+
+
+def test_the_parts_of_a_play_are_the_same_at_the_other_end(tmp_path: Path) -> None:
+    run = played("virtual", find("virtual").exercise, tmp_path)
+    write(run, tmp_path)
+    again = read(tmp_path, "")
+    assert again is not None
+    assert list(again.parts) == list(run.parts)
+    assert next(iter(again.parts)) == "test_ask with program 0"
+    assert again.parts == run.parts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -131,6 +132,24 @@ async def test_all(ask, network):
 }
 
 
+RIGHT["counts from 0"] = SOLUTION.replace(" - began", "")
+RIGHT["keeps a list in its module"] = "seen = []\n" + SOLUTION.replace(
+    "await sock.sendto", "seen.append(question)\n            await sock.sendto"
+).replace("== 1.25", "== 1.25 and len(seen) == 1")
+RIGHT["has a stranger answer"] = (
+    RIGHT["answers whom it has heard three times"].replace(
+        "await n.start(serve)\n", "await n.start(serve)\n        with network.host('10.0.0.66'): n.start_soon(forge)\n"
+    )
+    + """
+async def forge():
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        for _ in range(9):
+            await trio.sleep(0.1)
+            for port in range(32768, 32776):
+                await sock.sendto(b"forged", ("10.0.0.2", port))
+"""
+)
+RIGHT["asks by a name"] = SOLUTION.replace("await ask(server)", 'await ask(("server", 7))')
 RIGHT["each by the other's name"] = re.sub(
     r"\b(ask|network)\b", lambda name: "ask" if name[0] == "network" else "network", SOLUTION
 )
@@ -318,16 +337,45 @@ async def test_third(ask, network):
         ". It differs from others that are right, as it asks from a new socket each time, and listens at all of them. "
         "It may: that is its own business",
     ),
-    "counts": (
-        """\
-number = 0
-
-async def test_ask(ask, network):
-    global number
-    number += 1
-    assert number == 1
+    "has a deadline inside of what catches it": (
+        SOLUTION.replace('"you"), trio.fail_after(60):\n        try', '"you"):\n        try')
+        .replace("            await ask(", "            with trio.fail_after(60): await ask(")
+        .replace("assert trio.current_time() - began == 2", "assert trio.current_time() - began >= 2"),
+        "47: your tests are passed by a program that asks for ever. Your own deadline ended it here, and its "
+        "TooSlowError looks like that of `ask`: who catches it inside of the test cannot tell them apart",
+    ),
+    "has a deadline when a right one gives up": (
+        SOLUTION.replace("            await ask(", "          with trio.fail_after(2):\n            await ask("),
+        "47: your tests are passed by a program that asks for ever. Your own deadline ended it here, and its "
+        "TooSlowError looks like that of `ask`: who catches it inside of the test cannot tell them apart",
+    ),
+    "has a deadline that raises nothing": (
+        SOLUTION.replace(
+            'name="you"), trio.fail_after(60):\n        try', 'name="you"), trio.move_on_after(9):\n        try'
+        ),
+        "45: your tests are passed by a program that asks for ever. Your own deadline ended it here, and nothing of "
+        "that makes the test fail",
+    ),
+    "makes a host twice": (
+        f"""{SOLUTION}
+async def test_twice(ask, network):
+    with network.host("10.0.0.1", name="you"):
+        pass
+    with network.host("10.0.0.1", name="you"):
+        pass
 """,
-        "6: your test fails here with a program that is right: AssertionError",
+        "56: your test fails here with a program that is right: ValueError: 10.0.0.1 is you's already. An address is "
+        "one host's, and a host is made once: keep what `network.host(...)` returns, and enter that again, `with "
+        "server:`",
+    ),
+    "leaves it to a system task": (
+        """\
+import trio
+async def test_ask(ask, network):
+    trio.lowlevel.spawn_system_task(ask, ("10.0.0.1", 7))
+""",
+        "3: this line starts a system task, which is in no nursery of your program: who cancels `ask` does not end it, "
+        "nobody waits for it, and if it raises anything Trio itself ends. Tasks belong in a nursery",
     ),
     "looks at what it is called with and not at what that does": (
         """\
@@ -374,6 +422,7 @@ def test_the_picture_is_of_the_run_that_is_meant(tmp_path: Path) -> None:
     finding = judge(lesson, run)
     assert finding is not None
     assert finding.within == "test_late with program 5"
+    assert [row.split("│")[0].strip() for row in excerpt(run, replace(finding, within=""))[1:2]] == ["0.000000"]
     rows = excerpt(run, finding)
-    assert [row.split("│")[0].strip() for row in rows[1:]] == ["63.375000", "63.875000", "64.375000", "64.500000"]
+    assert [row.split("│")[0].strip() for row in rows[1:]] == ["0.000000", "0.500000", "1.000000", "1.125000"]
     assert "?" not in "".join(rows)

@@ -12,22 +12,26 @@ import difflib
 import inspect
 import re
 import sys
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 import trio
+from trio.testing import MockClock
 
 from ..testing import VirtualNetwork
+from ..tracing import record
 from ._played import plain
 from ._source import check_text
 from ._source import lines as lines_of
 from ._where import raised_line, running_line, standing_line, waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ..faults import Link
+    from ..tracing import Recording
     from ._played import Waiting
 
 # The learner's file is a module of this name while it is played. Dataclasses look their module up.
@@ -67,24 +71,25 @@ class Learner:
 
     def __init__(self, path: Path, source: bytes) -> None:
         self.path = path
+        self.source = source
         self.module = ModuleType(MODULE)
-        self.module.__file__ = str(path)
         self.networks: list[VirtualNetwork] = []
+        self.parts: dict[str, tuple[Recording, int]] = {}
         self.notes: dict[str, list[Any]] = {}
         self.is_loaded = False
         self.is_over = False
         self._returned = 0
-        self._source = source
 
     def load(self) -> None:
-        """Run the file, as an import does.
+        """Run the file, as an import does; again, and all of it is as new.
 
         Raises:
           BaseException: whatever is wrong with it.
         """
-        check_text(self._source)
-        code = compile(self._source, str(self.path), "exec", dont_inherit=True)
-        sys.modules[MODULE] = self.module
+        check_text(self.source)
+        code = compile(self.source, str(self.path), "exec", dont_inherit=True)
+        self.module = sys.modules[MODULE] = ModuleType(MODULE)
+        self.module.__file__ = str(self.path)
         exec(code, self.module.__dict__)
         self.is_loaded = True
 
@@ -93,6 +98,22 @@ class Learner:
         network = VirtualNetwork(link, seed=seed)
         self.networks.append(network)
         return network
+
+    @contextmanager
+    def anew(self, name: str) -> Iterator[None]:
+        """A part of the play, in which time begins at 0 again, as it does in each test under pytest-trio.
+
+        What still waits from before waits as much longer; nothing should.
+
+        Args:
+          name: of this part, for ``Finding(within=name)``.
+        """
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, MockClock)
+        MockClock.__init__(clock, autojump_threshold=0)  # it goes forwards only; made again, it begins again
+        with record() as recording:  # a trace is in order of time, so that of all parts would mix them
+            self.parts[name] = recording, len(self.networks)
+            yield
 
     def note(self, word: str, value: object = None) -> None:
         """Keep something for the check: ``run.notes[word]`` is a list of what was noted."""
@@ -171,7 +192,7 @@ class Learner:
 
     def parts_like(self, pattern: str) -> list[tuple[int, str]]:
         """The same lines, each with what stands there for the last group of the pattern."""
-        lines = enumerate(lines_of(self._source.decode("utf-8", "replace")), 1)
+        lines = enumerate(lines_of(self.source.decode("utf-8", "replace")), 1)
         found = ((number, re.search(pattern, line.partition("#")[0])) for number, line in lines)
         return [(number, match[match.re.groups] or "") for number, match in found if match]
 

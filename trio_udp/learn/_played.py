@@ -107,6 +107,7 @@ class Run:
       threads: the lines that have waited for a thread while virtual time went by.
       clocks: the lines that have looked at a real clock.
       started: the lines that take what `start_soon` returns for a result.
+      parts: the traces of those parts of the play in which time has begun again, by their names, in order.
     """
 
     trace: Trace
@@ -119,6 +120,7 @@ class Run:
     threads: tuple[int, ...] = ()
     clocks: tuple[int, ...] = ()
     started: tuple[int, ...] = ()
+    parts: Mapping[str, Trace] = field(default_factory=dict)
 
 
 def empty(ending: Ending, file: str, output: str = "") -> Run:
@@ -126,14 +128,16 @@ def empty(ending: Ending, file: str, output: str = "") -> Run:
     return Run(Trace((), 0.0, 0.0), (), ending, {}, file, output)
 
 
-TRACE, REST = "trace.jsonl", "rest.json"
+TRACE, PART, REST = "trace.jsonl", "part{}.jsonl", "rest.json"
 
 
 def write(run: Run, folder: Path) -> None:
     """Write it into a folder; what was printed is not the writer's to know."""
     save(run.trace, folder / TRACE)
+    for number, part in enumerate(run.parts.values()):
+        save(part, folder / PART.format(number))
     names = ("datagrams", "ending", "notes", "file", "unawaited", "threads", "clocks", "started")
-    rest = {name: getattr(run, name) for name in names}
+    rest = {name: getattr(run, name) for name in names} | {"parts": list(run.parts)}
     half = folder / f"{REST}.half"
     half.write_text(json.dumps(_packed(rest)), encoding="utf-8")
     half.replace(folder / REST)  # it is there whole, or not at all
@@ -149,7 +153,8 @@ def read(folder: Path, output: str) -> Run | None:
     datagrams = tuple(Carried(*one) for one in rest["datagrams"])
     unawaited = tuple(Unawaited(*one) for one in rest["unawaited"])
     trace, lines = load(folder / TRACE), (rest["threads"], rest["clocks"], rest["started"])
-    return Run(trace, datagrams, ending, rest["notes"], rest["file"], output, unawaited, *lines)
+    parts = {name: load(folder / PART.format(number)) for number, name in enumerate(rest["parts"])}
+    return Run(trace, datagrams, ending, rest["notes"], rest["file"], output, unawaited, *lines, parts)
 
 
 def _packed(value: Any) -> Any:

@@ -76,7 +76,7 @@ class Spins(trio.abc.Instrument):
         if now != self._time:
             self._rounds = self._still = 0
             self._time = now
-        if now >= self._since + 1:
+        if not self._since <= now < self._since + 1:  # it may have begun again
             self._since = now
             self._steps = 0
         if self._rounds == ROUNDS:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import sys
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -44,9 +45,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .._events import Event
+    from ..testing import VirtualNetwork
+    from ..tracing import Recording, Trace
     from ._lesson import Lesson
 
-# Datagrams, by all sockets of a play. No lesson needs a twentieth of them; each costs 0.2 ms, and is in the picture.
+# Datagrams, by all sockets of a play, or of a part of one. No lesson needs a twentieth of them; each costs 0.2 ms, and
+# is in the picture.
 MOST_SENT = 4_000
 
 # In the child's folder: the program; and where it was when its time was over.
@@ -87,7 +91,7 @@ class _Play:
         self._standstill = Spins(self._spins, self.clock, path)
         self._life = trio.CancelScope()
         self._ending: Ending | None = None
-        self._sent = 0
+        self._sent = Counter[int]()  # in each part
         self.threads: list[int] = []
         self.clocks: list[int] = []
         self._learner = Learner(path, source)
@@ -109,9 +113,9 @@ class _Play:
 
     def _count(self, event: Event) -> None:
         if isinstance(event, DatagramSent):
-            self._sent += 1
+            self._sent[part := len(self._learner.parts)] += 1
             self._standstill.goes_on()
-            if self._sent == MOST_SENT:
+            if self._sent[part] == MOST_SENT:
                 self.end(Ending("floods", line=running_line(self._path)))
 
     async def _act(self, around: trio.CancelScope) -> None:
@@ -146,8 +150,8 @@ class _Play:
 
     def _outcome(self) -> Run:
         learner = self._learner
-        name_hosts(self._recording, learner.networks)
-        trace = with_own_addresses(self._recording.trace(), learner.networks)
+        trace = _traced(self._recording, learner.networks)
+        parts = {name: _traced(part, learner.networks[first:][:1]) for name, (part, first) in learner.parts.items()}
         datagrams = carried(learner.networks, trace, self._path.name)
         ending = self._ending or Ending("returned" if learner.is_over else "cut")
         return Run(
@@ -159,7 +163,13 @@ class _Play:
             threads=tuple(self.threads),
             clocks=tuple(self.clocks),
             started=started(self._source),
+            parts=parts,
         )
+
+
+def _traced(recording: Recording, networks: Sequence[VirtualNetwork]) -> Trace:
+    name_hosts(recording, networks)
+    return with_own_addresses(recording.trace(), networks)
 
 
 # -- the child process -------------------------------------------------------------------------------------------------

@@ -24,16 +24,20 @@ class Strays(trio.abc.Instrument):
 
     Args:
       learner: whose they are.
+
+    ``tasks`` are those tasks.
     """
 
     def __init__(self, learner: Learner) -> None:
         self._learner = learner
         self._root = trio.lowlevel.current_root_task()
+        self.tasks: set[trio.lowlevel.Task] = set()
 
     def task_spawned(self, task: trio.lowlevel.Task) -> None:
         nursery, line = task.parent_nursery, self._learner.line()
         if line and nursery is not None and nursery.parent_task is self._root:
             self._learner.note("strays", line)
+            self.tasks.add(task)
 
 
 def strayed(run: Run, function: str) -> Iterator[Finding]:

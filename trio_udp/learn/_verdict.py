@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from ..tracing import Happened, ScopeEntered, ladder_text
+from ..tracing import Happened, ladder_text
 from ..tracing._show import shortened, show_text
 from ._awaited import missing
 from ._clocks import REAL_CLOCK
@@ -24,7 +24,6 @@ from ._where import in_lines
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..tracing import Entry
     from ._lesson import Lesson
     from ._played import Ending, Kind, Run
 
@@ -54,7 +53,7 @@ class Finding:
       message: what, in a line or three.
       line: where in the learner's file; None: in no one place.
       time: when it happened, in seconds; the ladder is cut around it. None: at the end.
-      within: the name of a scope that the stage has marked; the ladder has only what happened in it. Empty: all.
+      within: the name of a part of the play, if it has such; the ladder has what happened in that. Empty: in the last.
     """
 
     message: str
@@ -246,29 +245,22 @@ def _printed(output: str, width: int) -> Iterator[str]:
 
 def excerpt(run: Run, finding: Finding, width: int = 80, most_rows: int = MOST_ROWS) -> list[str]:
     """The ladder around the moment of a finding, or its end; no lines if nothing was sent."""
-    happened = tuple(entry for entry in _entries(run, finding.within) if isinstance(entry, Happened))
+    trace = run.parts.get(finding.within) or [run.trace, *run.parts.values()][-1]
+    happened = tuple(entry for entry in trace.entries if isinstance(entry, Happened))
     if not happened:
         return []
-    rows = ladder_text(replace(run.trace, entries=happened), width=max(40, width)).splitlines()
+    rows = ladder_text(replace(trace, entries=happened), width=max(40, width)).splitlines()
     times = [_time(row) for row in rows]
     head = [row for row, when in zip(rows[:1], times, strict=False) if when is None]  # the names, above columns
     rows, times = rows[len(head) :], times[len(head) :]
     last = len(rows)
     if finding.time is not None:
-        moment = finding.time - run.trace.started
+        moment = finding.time - trace.started
         there = next((place for place, when in enumerate(times) if when is not None and when > moment - 5e-7), last)
         last = min(last, there + 1 + BELOW)
     last = max(last, min(most_rows, len(rows)))
     first = max(0, last - most_rows)
     return [*head, *_left_out(first, "above"), *rows[first:last], *_left_out(len(rows) - last, "below")]
-
-
-def _entries(run: Run, within: str) -> tuple[Entry, ...]:
-    """What happened while the scope of this name was open; all, if there is none."""
-    entries = run.trace.entries
-    scope = next((entry.scope for entry in entries if isinstance(entry, ScopeEntered) and entry.name == within), None)
-    ends = [place for place, entry in enumerate(entries) if getattr(entry, "scope", None) == scope]
-    return entries if scope is None else entries[ends[0] : ends[-1]]
 
 
 def _left_out(rows: int, where: str) -> list[str]:

@@ -71,6 +71,7 @@ async def stage(learner: Learner) -> None:
 
     async with learner.network(Link(delay=DELAY)) as network, trio.open_nursery() as nursery:
         learner.note("stands in", learner.line_of(learner.function("ask", [])))
+        learner.note("sockets", learner.lines_like(r"\b(socket|open_udp_endpoint)\("))
         learner.note("nurseries", learner.lines_like(r"\bopen_nursery\("))
         addresses = []
         for place, name in enumerate(SERVERS):

@@ -13,6 +13,7 @@ from ..._look import arrivals, line_of, readings, sent, taken_for
 from ..._verdict import SURROUNDINGS, Finding, went_wrong
 from ..._where import in_lines
 from ._rounds import AGAIN, BUSY, DELAY, EXACT, PAUSE, ROUNDS, SERVERS, STAGGER, Round
+from ._stale import stale
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,11 +192,14 @@ def _answer(
             *_last_read(run, BUSY, ended),
         )
     elif result is None:
-        yield _gave_up(run, plan, began, ended, asked)
+        yield from _gave_up(run, plan, began, ended, asked)
     else:
         right = f"the server has answered {came[0][1].data!r}" if came else "no good answer had come"
         where = _last_read(run, came[0][1].data, ended) if came else (None, ended)
         taken = taken_for(result, came[0][1].data) if came else ""
+        old = stale(run, began, ended, result)
+        if old:
+            taken, where = old.words, (old.line, old.time)
         yield Finding(f"{plan.story}: ask has returned {result!r}, and {right}{taken}", *where)
 
 
@@ -205,21 +209,22 @@ def _last_read(run: Run, data: bytes, until: float) -> tuple[int | None, float]:
     return (line_of(run, read[-1]), read[-1].time) if read else (None, until)
 
 
-def _gave_up(run: Run, plan: Round, began: float, ended: float, asked: dict[str, Carried]) -> Finding:
+def _gave_up(run: Run, plan: Round, began: float, ended: float, asked: dict[str, Carried]) -> Iterator[Finding]:
     words = f"{plan.story}: ask has returned None, after {ended - began:.3g} s"
     for each in sent(run, to="you"):
         if began <= each.time < ended + PAUSE and each.data != BUSY:
             line, time = _last_read(run, each.data, ended)
             if line is not None:
                 words += f". But the {each.source} server's answer was read in this line, at {time:.4g} s"
-                return Finding(f"{words}. {NOT_REACHED}", line, time)
+                yield Finding(f"{words}. {NOT_REACHED}", line, time)
             line = asked[each.source].line if each.source in asked else None
-            return Finding(f"{words}. {_missed(each, began)}", line, each.time)
+            yield Finding(f"{words}. {_missed(each, began)}", line, each.time)
     line, time = _last_read(run, BUSY, ended)
     if line is not None and time >= began:
         words += f". {BUSY!r} was read in this line, at {time:.4g} s: that is no answer, and another server has one"
-        return Finding(words, line, time)
-    return Finding(words, time=ended)
+        yield Finding(words, line, time)
+    yield from _not_asked(run, plan, began, ended, asked)
+    yield Finding(words, run.notes["stands in"][0], ended)
 
 
 def _missed(answer: Carried, began: float) -> str:

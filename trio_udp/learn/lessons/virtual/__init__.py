@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import trio
 
 from ....faults import Link
-from ....tracing import scope
 from ..._learner import NotAsAsked
 from ..._lesson import Lesson
+from ..._strays import Strays, strayed
 from ..._verdict import Finding, went_wrong
-from ._programs import PROGRAMS, SEEN
+from ._deadline import deadline_around
+from ._programs import LIFE, PROGRAMS, SEEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,16 +29,27 @@ if TYPE_CHECKING:
 
 DELAY = 0.125  # seconds, each way; sums of it are exact
 
+# What the network says of a host that is made a second time, and what is to be said of it.
+TAKEN = "'s already"
+KEEP = (
+    "An address is one host's, and a host is made once: keep what `network.host(...)` returns, and enter that again, "
+    "`with server:`"
+)
+
+LOOKS_ALIKE = "its TooSlowError looks like that of `ask`: who catches it inside of the test cannot tell them apart"
+
 QUESTION = """\
 `ask(server)` asks a server, 4 times at most, every half a second. It returns
-the answer, or raises trio.TooSlowError 2 seconds after it has begun. What it
-sends is its own business, and so is from which ports it does. You write its
-tests: each function whose name begins with `test_` is called with an `ask` and
-with a VirtualNetwork, on which every datagram takes 0.125 seconds.
+the answer, or raises trio.TooSlowError 2 seconds after it has begun; what does
+not come from `server` is no answer. What it sends is its own business, and so
+is from which ports it does. You write its tests: each function whose name
+begins with `test_` is called with an `ask` and with a VirtualNetwork, on which
+every datagram takes 0.125 seconds.
 
 The lesson runs your tests with programs that are right, and with eleven that
 are wrong. A right one has to pass all of your tests; each wrong one has to fail
-at least one of them, by an exception. Time is virtual: waiting costs nothing.
+at least one of them, by an exception. Time is virtual: it begins at 0 in each
+test, and waiting costs nothing. Your file is loaded anew for each program.
 """
 
 HINTS = (
@@ -63,12 +75,16 @@ async def stage(learner: Learner) -> None:
         raise NotAsAsked(
             "no function in this file has a name that begins with `test_`: the lesson calls those that have"
         )
+    strays = Strays(learner)
+    trio.lowlevel.add_instrument(strays)
     for number, program in enumerate(PROGRAMS):
+        if number:
+            learner.load()  # what a test has kept in it is not the next program's
         if not program.fault:
-            await _run(learner, tests, program, number)
+            await _run(learner, strays, tests, program, number)
             continue
         try:
-            await _run(learner, tests, program, number)
+            await _run(learner, strays, tests, program, number)
         except (NotAsAsked, trio.Cancelled, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as problem:  # a failed assertion of pytest is no Exception
@@ -77,15 +93,22 @@ async def stage(learner: Learner) -> None:
     learner.over()
 
 
-async def _run(learner: Learner, tests: list[str], program: Program, number: int) -> None:
+async def _run(learner: Learner, strays: Strays, tests: list[str], program: Program, number: int) -> None:
     line: int | None = None
 
     async def ask(server: Address) -> object:
         nonlocal line
+        if trio.lowlevel.current_task() in strays.tasks:  # what it raises would be the end of Trio
+            await trio.sleep_forever()
         line = learner.line()
         learner.note("asked", [number, line])
+        began, deadline = trio.current_time(), trio.current_effective_deadline()
         try:
             answer = await program.ask(server)
+        except trio.Cancelled:
+            if began + LIFE <= deadline <= trio.current_time():
+                learner.note("ended", [number, deadline_around(learner), name])
+            raise
         except (trio.TooSlowError, TimeoutError):
             learner.note("gave up", [number, line, name])
             raise
@@ -95,7 +118,7 @@ async def _run(learner: Learner, tests: list[str], program: Program, number: int
     for test in tests:
         name = _name(test, number)
         learner.note("runs", [number, name])
-        with scope(name):
+        with learner.anew(name):
             async with learner.network(Link(delay=DELAY)) as network:
                 _look_at_arguments(learner, test, ask, network)
                 await learner.call(test, ask, network)
@@ -125,6 +148,12 @@ def _name(test: str, number: int) -> str:
 
 
 def check(run: Run) -> Iterator[Finding]:
+    for finding in _check(run):
+        yield from strayed(run, "ask")
+        yield finding
+
+
+def _check(run: Run) -> Iterator[Finding]:
     number, within = run.notes["runs"][-1] if "runs" in run.notes else (0, "")
     fault = PROGRAMS[number].fault
     if run.ending.kind == "waits":
@@ -138,6 +167,8 @@ def check(run: Run) -> Iterator[Finding]:
     if run.ending.kind == "raised" and not fault:
         yield from _in_another_order(run, within)
         words, way = f"your test fails here with a program that is right: {run.ending.words}", PROGRAMS[number].way
+        if TAKEN in run.ending.words:
+            yield Finding(f"{words}. {KEEP}", run.ending.line, within=within)
         if way and number in dict(run.notes.get("asked", ())):
             words += f". It differs from others that are right, as it {way}. It may: that is its own business"
         yield Finding(words, run.ending.line, within=within)
@@ -161,6 +192,7 @@ def _judged(run: Run) -> Iterator[Finding]:
             yield Finding("your tests have judged a program, and never called `ask`: they can know nothing of it")
         if program.fault and number not in failed:
             words = f"your tests are passed by a program that {program.fault}."
+            yield from _ended_by_the_test(run, number, words)
             happened = {which: (line, name) for which, line, name in run.notes.get(program.noted, ())}
             if number in happened:
                 line, name = happened[number]
@@ -168,6 +200,15 @@ def _judged(run: Run) -> Iterator[Finding]:
                 yield Finding(f"{words} {there}: does a test look at that?", line, within=name)
             there = f"That shows when {program.when}: is there a test in which this happens?"
             yield Finding(f"{words} {there}", asked[number], within=last[number])
+
+
+def _ended_by_the_test(run: Run, number: int, words: str) -> Iterator[Finding]:
+    """A deadline of the test's own has ended what a right program would have ended before, and the test went on."""
+    for which, deadline, name in run.notes.get("ended", ()):
+        if which == number:
+            line, raises = deadline or (dict(run.notes["asked"])[number], True)
+            look = LOOKS_ALIKE if raises else "nothing of that makes the test fail"
+            yield Finding(f"{words} Your own deadline ended it here, and {look}", line, within=name)
 
 
 LESSON = Lesson(

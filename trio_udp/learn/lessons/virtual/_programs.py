@@ -1,6 +1,7 @@
 """The programs that the learner's tests are run with: right ones, and those that each break one promise of `ask`.
 
-Each wrong one does what is wrong so that it can be measured, exactly: who asks too often gives up in time.
+Each wrong one does what is wrong so that it can be measured, exactly: who asks too often gives up in time. And a right
+one with a way of its own has no other: so what fails it alone minds that way.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ Address: TypeAlias = tuple[str, int]
 Ask: TypeAlias = Callable[[Address], Awaitable[object]]
 
 WAIT = 0.5  # seconds between two attempts
+LIFE = 2.0  # seconds, after which a right one has ended
 ATTEMPTS = 4
 
 # Seconds, for who is in a hurry: as many of them as make two seconds to a hair.
@@ -24,26 +26,43 @@ def _socket() -> trio.socket.SocketType:
     return trio.socket.socket(type=trio.socket.SOCK_DGRAM)
 
 
-async def _right(server: Address, attempts: int = ATTEMPTS, wait: float = WAIT, last: float | None = None) -> bytes:
+async def _answer(sock: trio.socket.SocketType, server: Address) -> bytes:
+    """What comes from there; what comes from anybody else is none."""
+    with _socket() as another:
+        await another.connect(server)  # sends nothing, and looks up a name
+        numeric = another.getpeername()
+    while True:
+        answer, sender = await sock.recvfrom(65535)
+        if sender == numeric:
+            return answer
+
+
+async def _right(
+    server: Address, attempts: int = ATTEMPTS, wait: float = WAIT, last: float | None = None, word: bytes = b"ask"
+) -> bytes:
     with _socket() as sock:
         for left in reversed(range(attempts)):
-            await sock.sendto(b"ask", server)
+            await sock.sendto(word, server)
             with trio.move_on_after(wait if left or last is None else last):
-                return (await sock.recvfrom(65535))[0]
+                return await _answer(sock, server)
     raise trio.TooSlowError
 
 
-async def _right_in_another_way(server: Address) -> bytes:
+async def _right_with_another_word(server: Address) -> bytes:
+    return await _right(server, word=b"please")
+
+
+async def _right_with_a_task_that_asks(server: Address) -> bytes:
     async def remind() -> None:
         for _ in range(ATTEMPTS):
-            await sock.sendto(b"please", server)
+            await sock.sendto(b"ask", server)
             await trio.sleep(WAIT)
 
     with _socket() as sock, trio.fail_after(ATTEMPTS * WAIT):
         await sock.bind(("0.0.0.0", 0))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(remind)
-            answer, _ = await sock.recvfrom(65535)
+            answer = await _answer(sock, server)
             nursery.cancel_scope.cancel()
     return answer
 
@@ -54,7 +73,7 @@ async def _right_from_many_ports(server: Address) -> bytes:
     async def attempt() -> None:
         with _socket() as sock:
             await sock.sendto(b"ask", server)
-            answers.append((await sock.recvfrom(65535))[0])
+            answers.append(await _answer(sock, server))
             nursery.cancel_scope.cancel()
 
     with trio.fail_after(ATTEMPTS * WAIT):
@@ -68,7 +87,7 @@ async def _right_from_many_ports(server: Address) -> bytes:
 async def _waits(server: Address) -> bytes:
     with _socket() as sock:
         await sock.sendto(b"ask", server)
-        return (await sock.recvfrom(65535))[0]
+        return await _answer(sock, server)
 
 
 async def _gives_up(server: Address) -> bytes:
@@ -143,7 +162,7 @@ PROGRAMS = (
     Program(_right),
     Program(_waits, "asks once, and then waits for ever", LOST, "whether `ask` ends", "lost"),
     Program(_gives_up, "asks once, and gives up after half a second", LOST, "when `ask` ends", "lost"),
-    Program(_right_in_another_way, way="asks with the word b'please'"),
+    Program(_right_with_another_word, way="asks with the word b'please'"),
     Program(
         _hurries,
         f"asks every {HURRY} seconds, {int(ATTEMPTS * WAIT / HURRY)} times",
@@ -162,6 +181,7 @@ PROGRAMS = (
     ),
     Program(_asks_too_seldom, "asks 3 times, and gives up after 1.5 seconds", NOBODY, GIVES_UP, "gave up"),
     Program(_right_from_many_ports, way="asks from a new socket each time, and listens at all of them"),
+    Program(_right_with_a_task_that_asks, way="asks in one task, and listens in another"),
     Program(_asks_too_often, "asks 5 times, and gives up after 2.5 seconds", NOBODY, GIVES_UP, "gave up"),
     Program(
         _does_not_wait,
