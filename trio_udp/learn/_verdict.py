@@ -15,8 +15,8 @@ from ..tracing import Happened, ladder_text
 from ..tracing._show import shortened, show_text
 from ._awaited import missing
 from ._clocks import REAL_CLOCK
-from ._closed import closed
 from ._elsewhere import NOT_ASYNCIO
+from ._refused import closed
 from ._source import lines as lines_of
 from ._started import STARTED
 from ._where import in_lines

@@ -17,9 +17,9 @@ import trio
 
 from ...._events import ReplyIgnored
 from ....faults import Link
-from ..._closed import closed
 from ..._lesson import Lesson
 from ..._look import arrivals, happened, line_of, readings, sent, taken_for
+from ..._refused import closed
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:

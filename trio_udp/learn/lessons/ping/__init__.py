@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from ....faults import Deliver, Drop, Link
-from ..._closed import closed
 from ..._lesson import Lesson
 from ..._look import arrivals, gaps, line_of, lost, readings, sent, taken_for
+from ..._refused import closed
 from ..._verdict import Finding, went_wrong
 
 if TYPE_CHECKING:
