@@ -17,9 +17,9 @@ SOLUTION = find("transfer").solution
 
 def test_the_exercise_brings_another_file(tmp_path: Path) -> None:
     assert refused("transfer", find("transfer").exercise, tmp_path) == (
-        "30: file 1 has 5,000 bytes, and what has come has 5,500; from byte 500 on it is another one. The same 500 "
-        "bytes "
-        "came at 1.05 s and at 1.55 s, since the answer, sent at 1.05 s, was lost"
+        "20: file 1 has 5,711 bytes, and what has come has 5,500; from byte 1,000 on it is another one. "
+        "send has read b'ok' in this line, at 0.2 s, and gone on to what is next. But what it had sent "
+        "last, at 0.2 s, was lost: so that was the answer to something before it"
     )
 
 
@@ -259,6 +259,50 @@ async def receive(port):
 END_ANY = SOLUTION.replace("await sock.recv(65535) == header", "await sock.recv(65535) == header or start >= len(data)")
 
 WRONG = {
+    "never sends the rest": (
+        SOLUTION.replace(
+            "range(0, len(data) + BLOCK, BLOCK)", "[*range(0, len(data) // BLOCK * BLOCK, BLOCK), len(data)]"
+        ),
+        "21: file 1 has 5,711 bytes, and what has come has 5,500. Bytes 5,500 to 5,710 of it were never "
+        "sent: in this line send has sent 5,500 of 5,711 bytes",
+    ),
+    "fills the last block": (
+        SOLUTION.replace(
+            "data[start : start + BLOCK]",
+            '(data[start : start + BLOCK].ljust(BLOCK, b".") if start < len(data) else b"")',
+        ),
+        "33: file 1 has 5,711 bytes, and what has come has 6,000. It is all there, and at its end stands "
+        "b'......................................",
+    ),
+    "sorts numbers as text": (
+        SOLUTION.replace('data, expected = b"", 0', 'data, expected, blocks = b"", 0, {}')
+        .replace("data += block", "blocks[str(expected)] = block")
+        .replace("return data", 'return b"".join(block for _, block in sorted(blocks.items()))'),
+        "33: file 1 has 5,711 bytes, and what has come has 5,711; from byte 1,000 on it is another one. "
+        "Some of it is not in its place",
+    ),
+    "stays for minutes": (
+        SOLUTION.replace("trio.current_time() + 5", "trio.current_time() + 200"),
+        "33: receive stays for too long: it returned 200 s after send, with another file, and with file 3, "
+        "which is empty, it still waits at 600 s, when the lesson ends. Some seconds are enough for who "
+        "asks again",
+    ),
+    "says all often, and reads nothing": (
+        """\
+import trio
+
+async def send(data, receiver):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        for number, start in enumerate(range(0, len(data) + 500, 500)):
+            for _ in range(30):
+                await sock.sendto(number.to_bytes(2, "big") + data[start : start + 500], receiver)
+                await trio.sleep(0.2)
+
+"""
+        + SOLUTION[SOLUTION.index("async def receive") :],
+        "7: file 1: send has returned at 78 s, when it had read none of the 255 answers that had come. So "
+        "it cannot know that the file is there",
+    ),
     "never sends the first block": (
         SOLUTION.replace("range(0, len", "range(BLOCK, len"),
         "21: file 1 has 5,711 bytes, and what has come has 5,211; from byte 0 on it is another one. Bytes 0 "
@@ -671,7 +715,7 @@ async def receive(port):
     return file
 """
     assert refused("transfer", source, tmp_path) == (
-        "9: receive has returned 5,000 bytes, and datagrams have brought 0: over a network there is no other way"
+        "9: receive has returned 5,711 bytes, and datagrams have brought 0: over a network there is no other way"
     )
 
 

@@ -185,7 +185,7 @@ def stays_too_long(run: Run, name: str) -> Iterator[Finding]:
             words = (
                 f"receive stays for too long: it returned {received - sent_at:.3g} s after send, with another file, "
             )
-            words += f"and with {name} it still waits at {run.trace.ended - run.trace.started:.3g} s, when the lesson "
+            words += f"and with {name}, it still waits at {run.trace.ended - run.trace.started:.3g} s, when the lesson "
             yield Finding(f"{words}ends. Some seconds are enough for who asks again", run.ending.line)
 
 
