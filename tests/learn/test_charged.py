@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -854,7 +856,7 @@ async def serve(port, charge):
         if receipts[order] is not None:
             await sock.sendto(last[order.split()[0]], customer)
 {LOOP}""",
-        "10: anna has sent the order `anna 1 250` once more at 55 s, and was answered b'606172', which is not what "
+        "10: anna has sent the order `anna 1 250` once more at 55 s, and was answered b'515161', which is not what "
         "charge has returned for it",
     ),
     "charges twice by itself": (
@@ -904,6 +906,138 @@ async def serve(port, charge):
         "order came again, at 5.05 s. Whoever has sent an order gets the receipt as soon as it is there, and does not "
         "have to ask twice",
     ),
+    "the last two of each customer": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts = {{}}
+    async def handle(order, customer):
+        mine = receipts.setdefault(order.split()[0], {{}})
+        if order not in mine:
+            mine[order] = None
+            while len(mine) > 2:
+                mine.pop(next(iter(mine)))
+            mine[order] = await charge(order)
+        if mine[order] is not None:
+            await sock.sendto(mine[order], customer)
+{LOOP}""",
+        "11: anna has paid twice for the order `anna 1 250`: it was charged at 1.05 s, and again at 55 s. Then it had "
+        "come again, from another port, when others had come after it. That may happen for a minute: for so long each "
+        "receipt has to be kept, whatever comes meanwhile",
+    ),
+    "forgets all after a minute": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts, began = {{}}, trio.current_time()
+    async def handle(order, customer):
+        if trio.current_time() > began + 60:
+            receipts.clear()
+        if order not in receipts:
+            receipts[order] = None
+            receipts[order] = await charge(order)
+        if receipts[order] is not None:
+            await sock.sendto(receipts[order], customer)
+{LOOP}""",
+        "10: ben has paid twice for the order `ben 3 75`: it was charged at 59 s, and again at 61 s. The answer, sent "
+        "at 59.5 s, was lost, so the same order was sent again. Others that came again were known still, and this one "
+        "was not: each order has to be kept for a minute from when it came, whatever is forgotten meanwhile",
+    ),
+    "ends after a minute": (
+        find("charged")
+        .solution.replace("            while True:", "            while trio.current_time() < began + 58:")
+        .replace("    receipts: dict", "    began = trio.current_time()\n    receipts: dict"),
+        "36: serve has returned, at 59.5 s. A server goes on. What it has read in this line, at 59 s, was the last: "
+        "b'ben 3 75'",
+    ),
+    "looks for text": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts, done = {{}}, {{}}
+    async def handle(order, customer):
+        if order not in done:
+            done[order] = trio.Event()
+            receipts[order] = await charge(order)
+            done[order].set()
+        else:
+            await done[order.decode()].wait()
+        await sock.sendto(receipts[order], customer)
+{LOOP}""",
+        "11: your program raised KeyError: 'anna 1 250'",
+    ),
+    "begins anew": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    receipts, busy = {{}}, {{}}
+    async def handle(order, customer):
+        if order in busy:
+            busy[order].cancel()
+        with trio.CancelScope() as busy[order]:
+            receipts[order] = await charge(order)
+        await sock.sendto(receipts[order], customer)
+{LOOP}""",
+        "9: carla has paid twice for the order `carla 1 990`: it was charged at 3.05 s, and again at 3.05 s. The call "
+        "was cancelled at 3.05 s, which gives nobody the money back: it was taken when `charge` was called",
+    ),
+    "answers to a port of its own choice": (
+        find("charged").solution.replace("sendto(receipt, customer)", "sendto(receipt, (customer[0], 5000))"),
+        "29: anna has sent the order `anna 1 250` 6 times, and never got an answer: what this line sent at 3.05 s went "
+        "to port 5000 of anna, and nobody is there. The order came from port 32768 of anna",
+    ),
+    "answers to itself": (
+        find("charged").solution.replace("sendto(receipt, customer)", 'sendto(receipt, ("127.0.0.1", customer[1]))'),
+        "29: anna has sent the order `anna 1 250` 6 times, and never got an answer: what this line sent at 1.55 s went "
+        "to port 32768 of 127.0.0.1, and nobody is there. The order came from port 32768 of anna",
+    ),
+    "answers once more, and never again": (
+        f"""\
+import trio
+
+async def serve(port, charge):
+    known, receipts = set(), {{}}
+    async def handle(order, customer):
+        if order not in known:
+            known.add(order)
+            receipts[order] = await charge(order)
+            await sock.sendto(receipts[order], customer)
+        elif order in receipts:
+            await sock.sendto(receipts.pop(order), customer)
+{LOOP}""",
+        "11: dora has sent the order `dora 1 470` 6 times, and never got an answer: what your program sent at 6.55 s "
+        "and 8.05 s, in lines 9 and 11, was lost, and not sent once more. It was charged, and nobody knows it",
+    ),
+    "waits where it reads": (
+        """\
+import trio
+
+async def serve(port, charge):
+    receipts, done = {}, {}
+    async def handle(order, customer):
+        receipts[order] = await charge(order)
+        done[order].set()
+        await sock.sendto(receipts[order], customer)
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    async with trio.open_nursery() as nursery:
+        while True:
+            order, customer = await sock.recvfrom(65535)
+            if order in done:
+                await done[order].wait()
+                await sock.sendto(receipts[order], customer)
+            else:
+                done[order] = trio.Event()
+                nursery.start_soon(handle, order, customer)
+""",
+        "15: dora's order `dora 1 470` came at 6.05 s, and was charged at 7.05 s: it had to wait for ben's bank, at "
+        "work in line 6 from 2.05 s to 7.05 s. What reads the orders was waiting in this line. Nothing but the same "
+        "order has to wait for that",
+    ),
 }
 
 
@@ -911,3 +1045,52 @@ async def serve(port, charge):
 def test_what_does_not_is_refused(name: str, tmp_path: Path) -> None:
     source, message = WRONG[name]
     assert refused("charged", source, tmp_path) == message
+
+
+RACES = {
+    "the task enters it": """\
+import trio
+
+async def serve(port, charge):
+    done, receipts = {}, {}
+    async def handle(order, customer):
+        done[order] = trio.Event()
+        receipts[order] = await charge(order)
+        done[order].set()
+        await sock.sendto(receipts[order], customer)
+    async def again(order, customer):
+        await done[order].wait()
+        await sock.sendto(receipts[order], customer)
+    sock = trio.socket.socket(type=trio.socket.SOCK_DGRAM)
+    await sock.bind(("0.0.0.0", port))
+    async with trio.open_nursery() as nursery:
+        while True:
+            order, customer = await sock.recvfrom(65535)
+            nursery.start_soon(again if order in done else handle, order, customer)
+""",
+    "a checkpoint in between": f"""\
+import trio
+
+async def serve(port, charge):
+    done, receipts = {{}}, {{}}
+    async def handle(order, customer):
+        if order in done:
+            await done[order].wait()
+        else:
+            await trio.lowlevel.checkpoint()
+            done[order] = trio.Event()
+            receipts[order] = await charge(order)
+            done[order].set()
+        await sock.sendto(receipts[order], customer)
+{LOOP}""",
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", RACES)
+def test_what_goes_well_only_by_chance_is_refused(
+    name: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One doubled order was charged once in half of the plays, and two in a quarter of them."""
+    monkeypatch.setattr("trio._core._run._r", Random(seed))
+    assert re.search(r"`carla .*the network has delivered it twice", refused("charged", RACES[name], tmp_path))

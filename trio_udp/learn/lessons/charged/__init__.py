@@ -6,7 +6,9 @@ once more from another one, as from a program that was started anew. Nor does it
 come: the first of all comes once more at the end. A receipt is a number of no pattern, another one each time that money
 is taken.
 
-For a while three banks are slow at once, for those who think that two may be: two workers, or a limiter.
+For a while three banks are slow at once, for those who think that two may be: two workers, or a limiter. And one order
+comes shortly before the server has been there for a minute, and again after that: for those who forget everything once
+a minute, or end.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from ....faults import Drop, Link
 from ..._lesson import Lesson
 from ..._serving import note_lines
 from ._check import check
-from ._orders import AFTER, DELAY, ORDERS, SERVER
+from ._orders import AFTER, DELAY, LATE, ORDERS, PROMPT, SERVER, next_time
 
 if TYPE_CHECKING:
     from ....faults import InFlight
@@ -72,7 +74,8 @@ async def stage(learner: Learner) -> None:
         learner.note("paid", [bytes(order), trio.current_time()])
         return receipt
 
-    async def serve() -> None:
+    async def serve(task_status: trio.TaskStatus[trio.lowlevel.Task]) -> None:
+        task_status.started(trio.lowlevel.current_task())
         await learner.call("serve", SERVER[1], charge)
         learner.note("over", trio.current_time())
 
@@ -80,7 +83,8 @@ async def stage(learner: Learner) -> None:
     learner.note("starts", learner.lines_like(r"\bstart_soon\((?:\w*\.?partial\()?\s*charge\b"))
     async with learner.network(Link(delay=DELAY)) as network, trio.open_nursery() as nursery:
         with network.host(SERVER[0], name="server"):
-            nursery.start_soon(serve)
+            server = await nursery.start(serve)
+        nursery.start_soon(_look, learner, server)
         hosts = {name: network.host(address, name=name) for name, address in CUSTOMERS.items()}
         network.set_link("carla", "server", Link(delay=DELAY, duplicate=1.0))
         with network.rule(_lose_first_answers):
@@ -88,16 +92,18 @@ async def stage(learner: Learner) -> None:
                 for name, host in hosts.items():
                     with host:
                         customers.start_soon(_buy, name)
-        with hosts[AFTER.customer], ExitStack() as sockets:
-            await trio.sleep_until(AFTER.time)
-            await _is_answered(AFTER, _socket(sockets))
+                with hosts[AFTER.customer]:
+                    customers.start_soon(_ask_once_more)
         learner.over()
         nursery.cancel_scope.cancel()
 
 
 def _lose_first_answers(flight: InFlight) -> Drop | None:
-    is_first = flight.source[0] == SERVER[0] and flight.n <= UNLUCKY.get(flight.destination[0], 0)
-    return Drop("loss") if is_first else None
+    if flight.source[0] != SERVER[0]:
+        return None
+    is_first = flight.n <= UNLUCKY.get(flight.destination[0], 0)
+    is_late = flight.destination[0] == CUSTOMERS[LATE.customer] and LATE.time < flight.time < LATE.time + AGAIN
+    return Drop("loss") if is_first or is_late else None
 
 
 async def _buy(customer: str) -> None:
@@ -110,9 +116,22 @@ async def _buy(customer: str) -> None:
                     sock = _socket(sockets) if attempt and customer == MOVES else sock
                     if await _is_answered(order, sock):
                         break
-                with trio.move_on_after(3 * AGAIN):
+                with trio.move_on_at(min(trio.current_time() + 3 * AGAIN, next_time(order))):
                     while True:
                         await sock.recvfrom(65535)
+
+
+async def _look(learner: Learner, server: trio.lowlevel.Task) -> None:
+    """Where the server stands when each order should have been charged."""
+    for order in sorted(ORDERS, key=lambda each: each.time):
+        await trio.sleep_until(order.time + PROMPT)
+        learner.note("stands", [order.data, *([] if "over" in learner.notes else learner.waiting(server))])
+
+
+async def _ask_once_more() -> None:
+    with ExitStack() as sockets:
+        await trio.sleep_until(AFTER.time)
+        await _is_answered(AFTER, _socket(sockets))
 
 
 async def _is_answered(order: Order, sock: trio.socket.SocketType) -> bool:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from ..._look import arrivals, line_of, lost, readings, sent
 from ..._serving import has_ended, not_listening, not_read
 from ..._verdict import SURROUNDINGS, Finding, went_wrong
-from ._orders import AFTER, ORDERS, SERVER, asked_for, charges_of, cuts_of, next_time, receipts_sent, when_it_came
+from ..._where import in_lines
+from ._orders import AFTER, LATE, ORDERS, SERVER, asked_for, charges_of, cuts_of, next_time, receipts_sent, when_it_came
+from ._waits import kept_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,9 +20,6 @@ if TYPE_CHECKING:
 # What comes of it.
 CUT = "which gives nobody the money back: it was taken when `charge` was called"
 
-# Seconds after which an order has been kept waiting.
-PROMPT = 0.5
-
 
 def check(run: Run) -> Iterator[Finding]:
     yield from _without_receipt(run)
@@ -29,7 +28,7 @@ def check(run: Run) -> Iterator[Finding]:
     for order in ORDERS:
         yield from _charged_once(run, order)
         yield from _answered(run, order)
-        yield from _kept_waiting(run, order)
+        yield from kept_waiting(run, order)
     yield from _answered_after(run)
 
 
@@ -38,16 +37,27 @@ def _without_receipt(run: Run) -> Iterator[Finding]:
     ended = run.trace.ended - run.trace.started
     paid = [data for data, _ in run.notes.get("paid", ())]
     for order in ORDERS:
-        came = when_it_came(run, order)
-        is_being_charged = charges_of(run, order) and order.data not in paid
-        if is_being_charged and len(came) > 1 and came[-1] <= ended < came[-1] + 1e-6:
-            for finding in went_wrong(run, "raised"):
-                words = (
-                    f"{finding.message}. Just then, at {came[-1]:.3g} s, the order `{order.data.decode()}` had come "
-                    "once more, and the bank was still at work for the first: it is known, and has no receipt yet. "
-                    "There is nothing to send then; the first will be answered"
-                )
-                yield Finding(words, finding.line, ended)
+        came, charges = when_it_came(run, order), charges_of(run, order)
+        if not charges or order.data in paid or len(came) < 2 or not came[-1] <= ended < came[-1] + 1e-6:
+            continue
+        if not _is_about_receipt(run, order) or any(time < came[-1] for time in cuts_of(run, order)):
+            continue
+        if len(charges) > 1:
+            yield _twice(run, order, _why(run, order, charges[1][0]))
+        for finding in went_wrong(run, "raised"):
+            words = (
+                f"{finding.message}. Just then, at {came[-1]:.3g} s, the order `{order.data.decode()}` had come "
+                "once more, and the bank was still at work for the first: it is known, and has no receipt yet. "
+                "There is nothing to send then; the first will be answered"
+            )
+            yield Finding(words, finding.line, ended)
+
+
+def _is_about_receipt(run: Run, order: Order) -> bool:
+    """It was looked for under just this order, or None was to be sent."""
+    ending = run.ending
+    is_looked_for = ending.exception == "KeyError" and repr(order.data) in ending.words
+    return is_looked_for or "to send is None" in ending.words
 
 
 def _charged_once(run: Run, order: Order) -> Iterator[Finding]:
@@ -55,7 +65,7 @@ def _charged_once(run: Run, order: Order) -> Iterator[Finding]:
     came = when_it_came(run, order)
     if not charges:
         yield _never_charged(run, order, came)
-    if len(charges) > 1 and charges[1][0] < AFTER.time:
+    if len(charges) > 1 and (order.data != AFTER.data or charges[1][0] < AFTER.time):
         yield _twice(run, order, _why(run, order, charges[1][0]))
 
 
@@ -107,6 +117,11 @@ def _why(run: Run, order: Order, second: float) -> str:
         return (
             f"{_were_lost(gone)}, so the same order was sent again, from another port: a program that is started anew "
             "has a new one. Which order it is stands in the order"
+        )
+    if gone and order == LATE:
+        return (
+            f"{_were_lost(gone)}, so the same order was sent again. Others that came again were known still, and this "
+            "one was not: each order has to be kept for a minute from when it came, whatever is forgotten meanwhile"
         )
     if gone:
         return (
@@ -166,9 +181,16 @@ def _never_answered(run: Run, order: Order) -> Finding:
     times = len(asked_for(run, order))
     words = f"{order.customer} has sent the order `{order.data.decode()}` {times} times, and never got "
     time, receipt, line = charges_of(run, order)[-1]
+    if elsewhere := _to_nobody(run, order, receipt):
+        port = asked_for(run, order)[0].source_port
+        words += f"an answer: what this line sent at {elsewhere.time:.3g} s went to port {elsewhere.destination_port} "
+        words += f"of {elsewhere.destination}, and nobody is there. The order came from port {port} of {order.customer}"
+        return Finding(words, elsewhere.line, elsewhere.time)
     if gone := [each for each in lost(run, "server", order.customer) if each.data == receipt]:
-        words += f"an answer: what this line sent at {_times(gone)} was lost, and not sent "
-        words += "once more. " if gone[1:] else "again. "
+        lines = {each.line for each in gone if each.line}
+        who = "this line" if len(lines) == 1 else "your program"
+        words += f"an answer: what {who} sent at {_times(gone)}{f', {in_lines(lines)},' if len(lines) > 1 else ''}"
+        words += " was lost, and not sent " + ("once more. " if gone[1:] else "again. ")
         return Finding(f"{words}It was charged, and nobody knows it", gone[-1].line, gone[-1].time)
     (starts,) = run.notes["starts"]
     if line is None and starts:
@@ -179,6 +201,21 @@ def _never_answered(run: Run, order: Order) -> Finding:
     if cut := cuts_of(run, order):
         words += f": the call was cancelled at {cut[0]:.3g} s, {CUT}"
     return Finding(words, line, time)
+
+
+def _to_nobody(run: Run, order: Order, receipt: bytes) -> Carried | None:
+    """The receipt, where it was sent to a port where nobody is, and from which the order has not come."""
+    ports = [(order.customer, each.source_port) for each in asked_for(run, order)]
+    return next(
+        (
+            each
+            for each in run.datagrams
+            if each.data == receipt
+            and each.lost == "refused"
+            and (each.destination, each.destination_port) not in ports
+        ),
+        None,
+    )
 
 
 def _only_later(run: Run, order: Order) -> Iterator[Finding]:
@@ -210,30 +247,6 @@ def _to_another(run: Run, order: Order) -> Iterator[Finding]:
                 f"{SURROUNDINGS}",
                 each.line,
                 each.time,
-            )
-
-
-def _kept_waiting(run: Run, order: Order) -> Iterator[Finding]:
-    """It was charged only when somebody else's bank had said yes, or even later."""
-    came = when_it_came(run, order)
-    begun, _, _ = charges_of(run, order)[0]
-    paid = dict(reversed(run.notes.get("paid", ())))
-    at_work: list[tuple[str, float, float, int | None]] = []
-    for another in ORDERS:
-        for since, _, line in charges_of(run, another)[:1]:
-            until = paid.get(another.data, begun + 1)
-            if another.customer != order.customer and since < came[0] <= begun - PROMPT and came[0] < until:
-                at_work.append((another.customer, since, until, line))
-    for customer, since, until, line in at_work:
-        if begun - PROMPT < until <= begun:
-            others = " and ".join(f"{each[0]}'s" for each in at_work if each[0] != customer)
-            too = f", while {others} {'were' if ' and ' in others else 'was'} at work, too" if others else ""
-            yield Finding(
-                f"{order.customer}'s order `{order.data.decode()}` came at {came[0]:.3g} s, and was charged at "
-                f"{begun:.3g} s: it had to wait for {customer}'s bank, at work in this line from {since:.3g} s to "
-                f"{until:.3g} s{too}. Nothing but the same order has to wait for that",
-                line,
-                came[0],
             )
 
 

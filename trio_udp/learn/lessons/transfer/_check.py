@@ -27,6 +27,9 @@ LARGEST = 1000
 # Of what was sent, for "nearly all". Where a window is sent once more from where it stands, it may be half.
 NEARLY_ALL = 0.8
 
+# Seconds for which nobody stays after the end who wants to come to one with all files.
+TOO_LONG = 100.0
+
 Span: TypeAlias = tuple[float, float, float]
 """When it began to send a file, when receive returned, and when the next file began."""
 
@@ -65,6 +68,8 @@ def _another(run: Run, number: int, data: bytes, got: Any, span: Span) -> Findin
     if len(got) == len(data):
         return Finding(f"{words}. Some of it is not in its place", line, span[1])
     why, time = _came_twice(run, data, got, span)
+    if not why and data and same == len(data):
+        why = f". It is all there, and at its end stands {got[same:]!r:.40}"
     more = None if why else each_has_more(run, data, got, words, line, time)
     return more or Finding(f"{words}{why}", line, time)
 
@@ -158,16 +163,30 @@ def returns_too_soon(run: Run, files: tuple[bytes, ...]) -> Iterator[Finding]:
     for number, (began, time) in enumerate(zip(begins, run.notes.get("sent", ()), strict=False)):
         came = {each.data for when, each in arrivals(run, "receiver") if began <= when <= time}
         heard = [when for when, _ in arrivals(run, "sender") if began <= when <= time]
-        if heard and (number or sum(map(len, came)) >= len(files[0])):
+        is_read = any(began <= entry.time <= time for entry in readings(run, "sender", b""))
+        if heard and is_read and (number or sum(map(len, came)) >= len(files[0])):
             continue
         mine = [each for each in sent(run, "sender") if began <= each.time <= time]
         what = f"only {sum(map(len, came)):,} bytes had arrived" if came else "nothing had arrived"
         if not mine:
             what = "nothing had been sent"
         elif came and not heard:
-            what = "receiver had not answered anything"
+            what = "no answer had arrived"
+        elif sum(map(len, came)) >= len(files[number]) and not is_read:
+            what = f"it had read none of the {len(heard):,} answers that had come"
         words = f"{named(files, number)}: send has returned at {time:.3g} s, when {what}. So it cannot know that the "
         yield Finding(words + "file is there", mine[-1].line if mine else defined(run, "send"), time)
+
+
+def stays_too_long(run: Run, name: str) -> Iterator[Finding]:
+    """`receive` goes on after `send` has returned, for longer than there is time for all files."""
+    for sent_at, (_, received) in zip(run.notes.get("sent", ()), run.notes.get("received", ()), strict=False):
+        if received - sent_at > TOO_LONG:
+            words = (
+                f"receive stays for too long: it returned {received - sent_at:.3g} s after send, with another file, "
+            )
+            words += f"and with {name}, it still waits at {run.trace.ended - run.trace.started:.3g} s, when the lesson "
+            yield Finding(f"{words}ends. Some seconds are enough for who asks again", run.ending.line)
 
 
 def goes_twice(run: Run, there_and_back: float) -> Iterator[Finding]:

@@ -17,8 +17,8 @@ from ..._learner import MODULE
 from ..._look import arrivals, happened, line_of, readings, sent
 from ..._verdict import Finding
 from ..._where import in_lines
-from ._check import bytes_arrived, defined, missing, named
-from ._kept import answered_early
+from ._check import bytes_arrived, defined, missing, named, stays_too_long
+from ._kept import answered_early, not_answered_again
 from ._parts import never_sent
 from ._taken import taken_for_another
 
@@ -54,6 +54,7 @@ def never_ends(run: Run, files: tuple[bytes, ...]) -> Iterator[Finding]:
         yield from _unanswered(run) if is_waiting else _silent(run)
         yield from _unheard(run)
     elif is_waiting:
+        yield from stays_too_long(run, named(files, len(received)))
         yield _receive_is_left(run, named(files, len(received)), files[len(received)], done[-1])
     if is_waiting:
         yield from _nothing_comes(run)
@@ -70,6 +71,7 @@ def _send_is_left(run: Run, name: str, when: float) -> Iterator[Finding]:
         if not any(_began(run) <= each.time <= when for each in sent(run, "sender")):
             words += f". receive has returned at {when:.3g} s, when nothing of it had been sent, and is gone"
             yield Finding(words, ending.line, when)
+        yield from not_answered_again(run, when)
         gone = "; but its last answer was lost, and who" if _is_last_lost(sent(run, "receiver")) else ". Who"
         words += f". At {when:.3g} s receive has returned, and is gone{gone} asks again now asks nobody"
         yield Finding(words, ending.line, when)
@@ -128,7 +130,7 @@ def _receive_is_left(run: Run, name: str, data: bytes, time: float) -> Finding:
         words += "and does receive know where the end is?"
         return Finding(words, answer.line, came)
     words = "and all that it has sent has come, once at least: is there nothing that says where the end is, or was it "
-    return Finding(f"{here}, {words}thrown away?", run.ending.line, time)
+    return Finding(f"{here}, {words}thrown away, or does receive stay for so long?", run.ending.line, time)
 
 
 def _began(run: Run) -> float:

@@ -17,10 +17,15 @@ from ..._verdict import Finding
 from ._check import half
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..._played import Carried, Run
 
 # Of the datagrams that came, for "many". Where 1 in 20 is lost on each way, 1 in 20 comes again for an answer.
 MANY = 1 / 3
+
+# Times that something comes again and is not answered, of which the last may be owed to the end of `receive`.
+SEVERAL = 2
 
 
 def answered_early(run: Run, began: float) -> tuple[float, Carried] | None:
@@ -42,6 +47,22 @@ def answered_early(run: Run, began: float) -> tuple[float, Carried] | None:
             return time, answer
         latest = max(latest, time)
     return None
+
+
+def not_answered_again(run: Run, until: float) -> Iterator[Finding]:
+    """What receiver has answered, which was lost; and it came again before receive was done, and was not answered."""
+    for asked in [each for each in sent(run, "sender", "receiver") if each.time > until]:
+        came = [time for time, each in arrivals(run, "receiver") if time < until - 1e-6 and half(each) == half(asked)]
+        time, answer = next(((time, answer) for time in reversed(came) if (answer := _answer(run, time))), (0.0, None))
+        again = [each for each in came if each > time]
+        if answer and not answer.delivered and len(again) >= SEVERAL:
+            yield Finding(
+                f"what receiver answered at {answer.time:.3g} s was lost. So the same {len(asked.data)} bytes came "
+                f"again, at {again[0]:.3g} s for the first time, and were not answered any more: sender cannot know "
+                f"that they are there already, and asks for ever. At {until:.3g} s receive has returned",
+                answer.line,
+                again[0],
+            )
 
 
 def came_again(run: Run, until: float, words: str) -> Finding | None:

@@ -78,7 +78,7 @@ def is_twice(data: bytes, file: bytes, got: bytes) -> bool:
     """Is something in what has come oftener than in the file? What is in this datagram, if that can be known again."""
     half = data[len(data) // 2 :]
     if len(half) >= SOME and (half in file or half in got):
-        return got.count(half) > file.count(half)
+        return got.count(half) > max(1, file.count(half))
     pieces = (file[place : place + SOME] for place in range(0, len(file) - SOME + 1, SOME))
     return any(got.count(piece) > file.count(piece) for piece in pieces)
 

@@ -35,7 +35,17 @@ from ..transfer._check import goes_twice, returns_too_soon, transferred
 from ..transfer._end import never_ends
 from ..transfer._kept import came_again
 from ..transfer._parts import part
-from ._under_way import DELAY, FILE, SEED, WINDOW, most_under_way, sent_of_file, too_many, too_many_with_those_again
+from ._under_way import (
+    DELAY,
+    FILE,
+    SEED,
+    WINDOW,
+    most_under_way,
+    number_of_blocks,
+    sent_of_file,
+    too_many,
+    too_many_with_those_again,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +58,7 @@ if TYPE_CHECKING:
 LINK = Link(delay=DELAY, rate=1e6, loss=0.02, reorder=0.05, reorder_delay=0.02)
 SMALL = Random(SEED + 1).randbytes(500)
 FILES = (FILE, SMALL, b"")
-ATTEMPTS = 3  # that are lost of what the sender says first about the small one
+ATTEMPTS = (3, 2)  # that are lost of what the sender says first about the small one, and of what it says then
 
 # Which datagrams are lost, from 1. No window larger than one ends with both of the sender's, nor one of ten with any.
 EARLY = (5, 13)
@@ -104,19 +114,15 @@ async def stage(learner: Learner) -> None:
 
 
 def _lose_the_first() -> Rule:
-    """What the sender says first is lost some times, and what it says then is lost once."""
-    first, left, second = b"", ATTEMPTS, b""
+    """What the sender says first is lost some times, and what it says then, too."""
+    left: dict[bytes, int] = {}
 
     def lose(flight: InFlight) -> Drop | None:
-        nonlocal first, left, second
-        if flight.source[0] == RECEIVER[0]:
+        if flight.source[0] == RECEIVER[0] or (flight.data not in left and len(left) == len(ATTEMPTS)):
             return None
-        first = first or flight.data
-        if flight.data != first:
-            is_second, second = not second, second or flight.data
-            return Drop("loss") if is_second else None
-        left -= 1
-        return Drop("loss") if left >= 0 else None
+        left.setdefault(flight.data, ATTEMPTS[min(len(left), 1)])
+        left[flight.data] -= 1
+        return Drop("loss") if left[flight.data] >= 0 else None
 
     return lose
 
@@ -177,8 +183,13 @@ def _too_slow(run: Run) -> Iterator[Finding]:
         return
     words = f"the file took {min(ends):.3g} s, and should take less than {QUICK:.3g} s. "
     most = most_under_way(run)
+    at_best = 2 * DELAY * number_of_blocks(run) / WINDOW
     if again := came_again(run, min(ends), words):
         yield again
+    elif at_best > QUICK:
+        words += f"It was sent in {number_of_blocks(run):,} blocks: at most {WINDOW} at a time, and {2 * DELAY:.3g} s "
+        words += f"there and back, that is {at_best:.3g} s at best. A datagram may have 1,000 bytes"
+        yield Finding(words, sent_of_file(run)[0].line, 0.0)
     elif most < WINDOW:
         few = "only one datagram was" if most == 1 else f"at most {most} datagrams were"
         words += f"There and back takes {2 * DELAY:.3g} s, and in that time {few} sent: for the rest of it the sender "

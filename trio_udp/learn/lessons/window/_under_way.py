@@ -32,8 +32,9 @@ def too_many(run: Run) -> Iterator[Finding]:
     for first, last in zip(datagrams, datagrams[2 * WINDOW :], strict=False):
         if last.time < first.time + 2 * DELAY - 1e-6:
             yield from _same_again(datagrams, first.time, last.time)
+            several = [each.time for each in datagrams if first.time <= each.time < first.time + 2 * DELAY - 1e-6]
             yield Finding(
-                f"{2 * WINDOW + 1} datagrams were sent in {last.time - first.time:.3g} s, and the first can be "
+                f"{len(several)} datagrams were sent in {several[-1] - first.time:.3g} s, and the first can be "
                 f"acknowledged after {2 * DELAY:.3g} s at best: that is no window of {WINDOW}",
                 last.line,
                 last.time,
@@ -103,6 +104,11 @@ def _blocks(datagrams: list[Carried]) -> list[Carried]:
     for block, each in _with_blocks(datagrams):
         first.setdefault(block, each)
     return list(first.values())
+
+
+def number_of_blocks(run: Run) -> int:
+    """In how many parts the long file was sent."""
+    return len(_blocks(sent_of_file(run)))
 
 
 def _with_blocks(datagrams: list[Carried]) -> Iterator[tuple[range | bytes, Carried]]:
