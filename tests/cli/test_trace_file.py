@@ -76,6 +76,13 @@ def test_the_demo_is_in_the_trace(path: Path, capsys: pytest.CaptureFixture[str]
     assert {source.rpartition(":")[0].replace("\\", "/") for source in sources} == {"trio_udp/cli/_play.py"}
 
 
+def test_a_server_that_nothing_reaches_is_called_server(tmp_path: Path) -> None:
+    """Regression: it had its address for a name, as it had done nothing."""
+    path = tmp_path / "run.txt"
+    main(["demo", "--virtual", "--loss", "1", "--clients", "1", "--requests", "1", "--trace", str(path)])
+    assert path.read_text(encoding="utf-8").splitlines()[0].split("  ")[-1].strip() == "server"
+
+
 def test_every_task_of_the_demo_ends_inside_its_nursery(path: Path) -> None:
     main(["demo", "--virtual", "--trace", str(path)])
     trace = load(path)

@@ -331,6 +331,24 @@ def test_what_waited_for_its_reader() -> None:
     assert "hello, 250 ms, read 1.75 s later" in mermaid(trace)
 
 
+def test_what_a_full_recording_has_not_seen() -> None:
+    """Regression: of what was read when it was full, it said that nobody had read it."""
+    root = drawing(
+        trace_of(
+            begins(0.0),
+            sent(0.0, CLIENT, SERVER),
+            arrived(0.25, CLIENT, SERVER, 0.0),
+            received(0.25, SERVER, CLIENT),
+            sent(0.25, SERVER, CLIENT, b"HELLO"),
+            arrived(0.5, SERVER, CLIENT, 0.25, b"HELLO"),
+            forgotten=2,
+        )
+    )
+    reply = of_class(root, "datagram")[1]
+    assert "not seen to be read" in text_of(reply)
+    assert title_of(reply).splitlines()[-1] == "not seen to be read"
+
+
 def test_when_it_arrived_nobody_knows_on_real_sockets() -> None:
     """Regression: what had waited a second for its reader had arrived after a second."""
     told: list[Event] = [sent(0.0, CLIENT, SERVER), arrived(0.25, CLIENT, SERVER, 0.0), received(1.0, SERVER, CLIENT)]

@@ -17,6 +17,7 @@ from trio_udp.tracing import (
     NurseryDeadlineMoved,
     NurseryOpened,
     ScopeCancelled,
+    ScopeDeadlineMoved,
     ScopeEntered,
     ScopeExited,
     TaskEnded,
@@ -443,13 +444,33 @@ def test_a_nurserys_deadline_and_what_it_caught_are_shown_as_those_of_scopes() -
     ]
     picture = timeline_svg(trace(entries, 12.0))
     _, caught, early, endless = groups(picture)
-    assert title(caught).endswith("\ndeadline at 0.500000 s\ncancelled at 0.500000 s, caught")
+    assert title(caught).endswith(
+        "\ndeadline at 0.500000 s\ndeadline moved to 0.500000 s, at 0.250000 s\ncancelled at 0.500000 s, caught"
+    )
     assert overs(picture) == [["cancelled", "caught"]]
     assert title(early).endswith("\ndeadline at 30.000000 s")
     assert [path.get("class") for path in early.iter(f"{SVG}path")] == ["box"]  # there is no room below it
     assert "deadline" not in title(endless)
     [moved] = [bar for bar in timeline(trace(entries[:3])).walk() if bar.kind == "nursery"]
     assert moved.deadline == 10.5
+
+
+def test_each_move_of_a_deadline_is_told() -> None:
+    """Regression: a scope of 10 seconds lasted 15, and nothing said why."""
+    moves = [(4.0, math.inf), (5.0, 24.0)]
+    entries: list[Entry] = [
+        TaskStarted(10.0, 1, "main", None),
+        ScopeEntered(10.0, 1, "patience", 1, 20.0),
+        *(ScopeDeadlineMoved(10.0 + at, 1, 10.0 + to) for at, to in moves),
+        ScopeExited(25.0, 1, 34.0, False),
+    ]
+    assert title(groups(timeline_svg(trace(entries, 26.0)))[1]).splitlines()[2:] == [
+        "deadline at 24.000000 s",
+        "deadline moved away, at 4.000000 s",
+        "deadline moved to 24.000000 s, at 5.000000 s",
+    ]
+    entries[4:4] = [ScopeDeadlineMoved(15.0 + move, 1, 34.0) for move in range(9)]
+    assert title(groups(timeline_svg(trace(entries, 26.0)))[1]).splitlines()[-1] == "and 6 times more"
 
 
 OUTER = {"bar task", "bar scope", "bar nursery", "over"}

@@ -234,6 +234,8 @@ def clients_relay_and_server(trace: Trace) -> dict[Address, str]:
     names.update((event.local, "server") for event in _events(trace) if isinstance(event, HandlerStarted))
     for event in _events(trace):
         names.setdefault(event.local, "relay")
+    if "server" not in names.values():  # nothing has come to it
+        names.update({event.remote: "server" for event in _events(trace) if event.remote not in names})
     return names
 
 

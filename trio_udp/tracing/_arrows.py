@@ -144,7 +144,7 @@ class Arrows:
         if travel.outcome in ("lost", "dropped", "ignored"):
             lines.append(f"{travel.outcome}{self._when_put_away(travel)}: {show_text(travel.reason)}")
         if travel.outcome == "unseen":
-            lines.append("to where nothing was recorded" if arrow.leaves else _unseen(travel))
+            lines.append("to where nothing was recorded" if arrow.leaves else _unseen(arrow))
         if travel.damaged is not None:
             lines.append(f"damaged: {show_data(travel.damaged, 64)} has arrived, {plural(len(travel.damaged), 'byte')}")
         if travel.is_copy:
@@ -221,8 +221,10 @@ def _along(text: str, x: float, y: float, is_above: bool, degrees: float) -> str
     return f'<text class="label" x="{x:.1f}" y="{baseline:.1f}" transform="{turn}">{text}</text>'
 
 
-def _unseen(travel: Travel) -> str:
-    return "not seen to arrive" if travel.ended is None else "nobody has read it"
+def _unseen(arrow: Arrow) -> str:
+    if arrow.travel.ended is None:
+        return "not seen to arrive"
+    return "not seen to be read" if arrow.may_go_on else "nobody has read it"
 
 
 def _typical_times(ladder: Ladder) -> dict[tuple[int, int] | None, float]:
@@ -244,7 +246,7 @@ def _label_text(arrow: Arrow, letters: int) -> tuple[str, int]:
         became = "lost" if travel.outcome == "not sent" else travel.outcome
         fate = ", ".join([*words, became if travel.reason == "loss" else f"{became}: {show_text(travel.reason)}"])
     elif travel.outcome == "unseen" and not arrow.leaves:
-        fate = _unseen(travel)
+        fate = _unseen(arrow)
     elif travel.sent is not None and travel.ended is not None:
         fate = ", ".join([*words, *show_arrival(travel)])
     fate = shortened(cut_fate(fate, letters - 2 - min(len(show_data(travel.data)), ENOUGH)), letters - 4)

@@ -32,7 +32,7 @@ class Arrow:
 
     ``client`` is the one at its end that asks, as ``client_asks`` says, or else the left one; ``task``,
     ``source_line`` and ``task_name`` are of whoever sent it, as far as they are known. It ``leaves`` if nothing was
-    recorded where it goes.
+    recorded where it goes; it ``may_go_on`` if what came later is not in the trace, which was full.
     """
 
     travel: Travel
@@ -44,6 +44,7 @@ class Arrow:
     source_line: str | None
     task_name: str | None
     leaves: bool
+    may_go_on: bool
 
 
 @dataclass(frozen=True)
@@ -162,8 +163,8 @@ def _arrow(trace: Trace, cast: Cast, travel: Travel, recorded: set[int], tasks: 
     ends = sorted((source, destination), key=lambda end: (cast.lifelines[end].role != "client", end))
     asks = cast.lifelines[ends[0]].role == "client"
     name = None if entry.task is None else tasks.get(entry.task)
-    leaves = destination not in recorded
-    return Arrow(travel, source, destination, ends[0], asks, entry.task, entry.source, name, leaves)
+    unknown = destination not in recorded, trace.forgotten > 0
+    return Arrow(travel, source, destination, ends[0], asks, entry.task, entry.source, name, *unknown)
 
 
 def _work(trace: Trace, sockets: Sockets, cast: Cast) -> list[Work]:

@@ -57,8 +57,9 @@ class Bar:
 
     ``entry`` is the index in the trace of the entry that began it, ``task`` the number of its task, and ``end`` None if
     it was still running. ``deadline`` is of scopes, attempts and those nurseries that have one, and ``cancelled`` when
-    they were, by that or by somebody; ``caught`` says that the cancellation ended there. ``outcome`` is what became of
-    an attempt, empty if nobody knows, and ``fate`` its class in pictures.
+    they were, by that or by somebody; ``caught`` says that the cancellation ended there. ``moved`` are the moments in
+    which the deadline was given up for another one, and that. ``outcome`` is what became of an attempt, empty if nobody
+    knows, and ``fate`` its class in pictures.
     """
 
     kind: Kind
@@ -72,6 +73,7 @@ class Bar:
     caught: bool = False
     outcome: str = ""
     fate: str = ""
+    moved: list[tuple[float, float]] = field(default_factory=list)
     children: list[Bar] = field(default_factory=list)
     depth: int = 0
 
@@ -140,9 +142,10 @@ class _Builder:
             case NurseryOpened(time, nursery, task, deadline):
                 bar = Bar("nursery", "nursery", index, task, time, deadline=_unless_endless(deadline))
                 self._nurseries[nursery] = self._begin(bar)
-            case NurseryDeadlineMoved(_, nursery, deadline):
+            case NurseryDeadlineMoved(time, nursery, deadline):
                 if (bar_or_none := self._nurseries.get(nursery)) is not None:
                     bar_or_none.deadline = _unless_endless(deadline)
+                    bar_or_none.moved.append((time, deadline))
             case NurseryCancelled(time, nursery):
                 if (bar_or_none := self._nurseries.get(nursery)) is not None:
                     bar_or_none.cancelled = time
@@ -150,9 +153,10 @@ class _Builder:
                 self._leave(self._nurseries.get(nursery), time, _unless_endless(deadline), caught)
             case ScopeEntered(time, scope, name, task, deadline):
                 self._scopes[scope] = self._begin(Bar("scope", name, index, task, time, deadline=deadline))
-            case ScopeDeadlineMoved(_, scope, deadline):
+            case ScopeDeadlineMoved(time, scope, deadline):
                 if (bar_or_none := self._scopes.get(scope)) is not None:
                     bar_or_none.deadline = deadline
+                    bar_or_none.moved.append((time, deadline))
             case ScopeCancelled(time, scope):
                 if (bar_or_none := self._scopes.get(scope)) is not None:
                     bar_or_none.cancelled = time

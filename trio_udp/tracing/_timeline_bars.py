@@ -36,6 +36,7 @@ LEAST_FOR_NUMBER = 12.0
 WIDEST = 1000  # with names that run across
 LOWEST_NAME = 7.5  # a box with one that does
 LONGEST_NAME = 40
+MOST_MOVES = 5  # of a deadline, that are told one by one
 ASCENT, DESCENT = 7.2, 2.5  # of its letters
 REFUSAL_ROOM = 8.0
 CLEAR = 6.0  # from the middle of a silence that is cut out, and its edges, to a name
@@ -244,6 +245,11 @@ class Bars:
             lines.append(f"{self._at(bar.begin)} to {self._at(bar.end)}: {show_duration(bar.end - bar.begin)}")
         if bar.deadline is not None:
             lines.append(self._deadline(bar).removeprefix(", ") or "no deadline")
+        for time, deadline in bar.moved[:MOST_MOVES]:
+            to = "away" if math.isinf(deadline) else f"to {self._at(deadline)}"
+            lines.append(f"deadline moved {to}, at {self._at(time)}")
+        if len(bar.moved) > MOST_MOVES:
+            lines.append(f"and {len(bar.moved) - MOST_MOVES:,} times more")
         if bar.kind != "attempt" and bar.cancelled is not None:
             is_unknown = bar.end is None or bar.kind == "nursery"  # as earlier versions told it
             caught = ", caught" if bar.caught else "" if is_unknown else ", not caught"
