@@ -2,8 +2,8 @@
 
 A datagram is one row, at the time when it was sent, and a second one if it was dropped or ignored where it arrived. So
 is the beginning of an attempt, and its end, and the end of a handler that raised or was cancelled: what others did is
-seen by their replies. A request that was sent again is a loop around its attempts: it has rows of
-its own at its beginning and its end, which has the time of the whole.
+seen by their replies. A request that was sent again is a loop around its attempts: it has rows of its own at its
+beginning and its end, which has the time of the whole.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ SHORT, SHORTER = 20, 8  # characters of a payload in a note
 class Row(NamedTuple):
     """One of them, at a lifeline: a datagram, or else a ``note``.
 
-    Where there is little room a note may be ``briefer``, more and more: words go, never a time. Of what was
-    ``asked`` an ``attempt`` begins or ends; none: the loop around them does. ``change`` is how many more
-    brackets lie at the lifeline from here on: 1 where something begins, -1 where it ends, -2 where an attempt ends and
-    the loop with it, as nobody knows what became of that.
+    Where there is little room a note may be ``briefer``, more and more: words go, never a time. Of what was ``asked``
+    an ``attempt`` begins or ends; none: the loop around them does. ``change`` is how many more brackets lie at the
+    lifeline from here on: 1 where something begins, -1 where it ends, -2 where an attempt ends and the loop with it, as
+    nobody knows what became of that.
     """
 
     time: float
