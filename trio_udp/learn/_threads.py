@@ -25,7 +25,7 @@ from ._learner import NotAsAsked
 from ._where import running_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 # What starts threads for a program that asks for a pool of them; not by importing it, which takes a while.
@@ -55,10 +55,7 @@ def threads(path: Path) -> Iterator[list[int]]:
     """
     found: list[int] = []
     begun: dict[threading.Thread, int] = {}
-    refused: list[NotAsAsked] = []
-    own = threading.current_thread()
     really_wait, really_start = trio.to_thread.run_sync, threading.Thread.start
-    really_run, really_tell = trio.run, threading.excepthook
 
     @wraps(really_wait)
     async def run_sync(*args: Any, **options: Any) -> Any:
@@ -81,30 +78,50 @@ def threads(path: Path) -> Iterator[list[int]]:
             begun[thread] = line
         really_start(thread)
 
+    def line_in(thread: threading.Thread) -> int | None:
+        return running_line(path) or begun.get(thread) or next(reversed(found), None)
+
+    threading.Thread.start = start  # type: ignore[assignment, method-assign]
+    trio.to_thread.run_sync = run_sync  # type: ignore[assignment]  # it has type variables
+    try:
+        with _own_runs_refused(line_in):
+            yield found
+            _join(begun)
+    finally:
+        threading.Thread.start = really_start  # type: ignore[method-assign]
+        trio.to_thread.run_sync = really_wait
+
+
+@contextmanager
+def _own_runs_refused(line_in: Callable[[threading.Thread], int | None]) -> Iterator[None]:
+    """In other threads than this one `trio.run` raises; and so does the end of the block, if it has been called there.
+
+    Args:
+      line_in: in which line the program is, in a thread that has called it.
+    """
+    refused: list[NotAsAsked] = []
+    own = threading.current_thread()
+    really_run, really_tell = trio.run, threading.excepthook
+
     @wraps(really_run)
     def run(*args: Any, **options: Any) -> Any:
         here = threading.current_thread()
         if here is own:  # the play; and inside of that Trio has something to say itself
             return really_run(*args, **options)
-        refused.append(NotAsAsked(OWN_RUN, running_line(path) or begun.get(here) or next(reversed(found), None)))
+        refused.append(NotAsAsked(OWN_RUN, line_in(here)))
         raise refused[0]
 
     def tell(problem: threading.ExceptHookArgs) -> None:
         if problem.exc_value not in refused:
             really_tell(problem)
 
-    threading.Thread.start = start  # type: ignore[assignment, method-assign]
+    trio.run = run  # type: ignore[assignment]  # it has type variables
     threading.excepthook = tell
-    trio.to_thread.run_sync = run_sync  # type: ignore[assignment]  # it has type variables
-    trio.run = run  # type: ignore[assignment]  # likewise
     try:
-        yield found
-        _join(begun)
+        yield
     finally:
-        threading.Thread.start = really_start  # type: ignore[method-assign]
-        threading.excepthook = really_tell
-        trio.to_thread.run_sync = really_wait
         trio.run = really_run
+        threading.excepthook = really_tell
     if refused:
         raise refused[0]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ..tracing._show import plural
 from ._elsewhere import NOT_ASYNCIO
 from ._look import line_of, readings
 from ._verdict import Finding
@@ -83,7 +84,7 @@ def _cut_off(run: Run, words: str, given: bytes) -> Iterator[Finding]:
         line = line_of(run, read)
         if line is not None and sizes.get(line) == len(given) < len(data) and data.startswith(given):
             yield Finding(
-                f"{words}. This line takes {len(given)} byte{'s' * (len(given) != 1)} of a datagram, and the rest is "
+                f"{words}. This line takes {plural(len(given), 'byte')} of a datagram, and the rest is "
                 f"thrown away: what came is {data!r:.40}",
                 line,
                 read.time,

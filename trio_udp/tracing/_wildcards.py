@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .._address import SharedAddress
 from .._events import SocketExchanged
 from ._entries import Happened
-from ._sockets import is_for_many
+from ._sockets import MAPPED, is_for_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from ._entries import Entry
 
 __all__: list[str] = []
-
-MAPPED = "::ffff:"  # an IPv4 address as an IPv6 socket has it, RFC 4291 section 2.5.5.2
 
 
 def told_apart(entries: Iterable[Entry]) -> list[Entry]:
@@ -70,6 +68,7 @@ def _hosts_at_home(entries: list[Entry]) -> set[tuple[str, ...]]:
 
 
 def _is_loopback(address: Address) -> bool:
+    """By its text, as it is asked three times of each entry."""
     return address[0] == "::1" or address[0].startswith(("127.", "::ffff:127."))
 
 
